@@ -1,0 +1,172 @@
+"""The settings of a space that decide what its events mean."""
+
+from __future__ import annotations
+
+import ipaddress
+import zoneinfo
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+
+from enduser import limits
+from enduser.errors import InvalidSetting
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceSettings:
+    """The settings of one space. Durations are in the unit that their name ends with."""
+
+    inactivity_window_s: int = 1_800
+    session_cap_s: int = 43_200
+    retention_months: int = 6
+    time_zone: str = "UTC"
+    exclude: tuple[str, ...] = ("crawlers",)
+    hash_ids: bool = False
+    hash_salt: str = ""
+    store_ip: bool = False
+
+    @property
+    def window_us(self) -> int:
+        """The inactivity window in microseconds."""
+        return self.inactivity_window_s * 1_000_000
+
+    @property
+    def cap_us(self) -> int:
+        """The session cap in microseconds; 0 means none."""
+        return self.session_cap_s * 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRule:
+    """How one setting is read from text, what it is for, and when it may change."""
+
+    parse: Callable[[str], object]
+    bounds: str
+    meaning: str
+    recomputes: bool = False
+    """Whether a change recomputes every session and End User Object of the space."""
+    needs_no_users: bool = False
+    """Whether a change is refused once the space has users."""
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        value = int(text)
+        if not least <= value <= most:
+            raise ValueError(text)
+        return value
+
+    return parse
+
+
+def _switch(text: str) -> bool:
+    return {"on": True, "true": True, "off": False, "false": False}[text.strip().lower()]
+
+
+def _time_zone(text: str) -> str:
+    zoneinfo.ZoneInfo(text)
+    return text
+
+
+def _salt(text: str) -> str:
+    if len(text) > limits.SALT_CHARACTERS_MAX:
+        raise ValueError(text)
+    return text
+
+
+def _exclude(text: str) -> tuple[str, ...]:
+    entries = tuple(dict.fromkeys(e for e in (part.strip() for part in text.split(",")) if e))
+    if entries == ("none",):
+        return ()
+    if len(entries) > limits.EXCLUDE_ENTRIES_MAX:
+        raise ValueError(text)
+    return tuple(_exclude_entry(entry) for entry in entries)
+
+
+def _exclude_entry(entry: str) -> str:
+    kind, _, value = entry.partition(":")
+    if entry == "crawlers":
+        return entry
+    if kind == "ip":
+        return f"ip:{ipaddress.ip_network(value.strip(), strict=False)}"
+    if kind in ("host", "user") and value.strip():
+        return f"{kind}:{value.strip().lower() if kind == 'host' else value.strip()}"
+    raise ValueError(entry)
+
+
+SETTING_RULES: Mapping[str, SettingRule] = {
+    "inactivity_window_s": SettingRule(
+        _whole(limits.INACTIVITY_WINDOW_S_MIN, limits.INACTIVITY_WINDOW_S_MAX),
+        f"whole seconds, {limits.INACTIVITY_WINDOW_S_MIN} to {limits.INACTIVITY_WINDOW_S_MAX}",
+        "a session ends after this long without a visit event",
+        recomputes=True,
+    ),
+    "session_cap_s": SettingRule(
+        _whole(0, limits.SESSION_CAP_S_MAX),
+        f"whole seconds, 0 (no cap) to {limits.SESSION_CAP_S_MAX}",
+        "a session longer than this is cut, which bounds robots and forgotten tabs",
+        recomputes=True,
+    ),
+    "retention_months": SettingRule(
+        _whole(0, limits.RETENTION_MONTHS_MAX),
+        f"calendar months, 0 (never) to {limits.RETENTION_MONTHS_MAX}",
+        "a life ends when the next visit comes later than this after the last one",
+        recomputes=True,
+    ),
+    "time_zone": SettingRule(
+        _time_zone, "an IANA name such as Europe/Oslo", "the zone of whole days in rules"
+    ),
+    "exclude": SettingRule(
+        _exclude,
+        "comma-separated: crawlers, ip:NETWORK, host:NAME, user:ID; or none; "
+        f"at most {limits.EXCLUDE_ENTRIES_MAX}",
+        "new events that are left out, and counted as excluded",
+    ),
+    "hash_ids": SettingRule(
+        _switch,
+        "on or off; only while the space has no users",
+        "store base64(SHA-256(salt + id)) instead of user ids",
+        needs_no_users=True,
+    ),
+    "hash_salt": SettingRule(
+        _salt,
+        f"text of at most {limits.SALT_CHARACTERS_MAX} characters; only while the space has no users",
+        "what is put before an id when hash_ids is on",
+        needs_no_users=True,
+    ),
+    "store_ip": SettingRule(_switch, "on or off", "keep the IP address with new events"),
+}
+
+
+def parse_setting(name: str, text: str) -> object:
+    """Return the typed value of the setting `name` written as `text`.
+
+    Raises:
+        InvalidSetting: the name is unknown or the value lies outside its bounds.
+    """
+    rule = SETTING_RULES.get(name)
+    if rule is None:
+        known = ", ".join(SETTING_RULES)
+        raise InvalidSetting(f"there is no setting {name!r}", hint=f"the settings are: {known}")
+    try:
+        return rule.parse(text)
+    except (ValueError, KeyError, zoneinfo.ZoneInfoNotFoundError, OSError):
+        raise InvalidSetting(
+            f"{name} cannot be {text!r}", hint=f"{name} is {rule.bounds}"
+        ) from None
+
+
+def setting_text(value: object) -> str:
+    """Return a setting's value as the text that `parse_setting` reads."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ", ".join(value) or "none"
+    return str(value)
+
+
+def settings_from_text(texts: Mapping[str, str]) -> SpaceSettings:
+    """Return the settings with the stored `texts` over the defaults."""
+    return SpaceSettings(**{name: parse_setting(name, text) for name, text in texts.items()})  # type: ignore[arg-type]
+
+
+assert set(SETTING_RULES) == {field.name for field in fields(SpaceSettings)}  # noqa: S101

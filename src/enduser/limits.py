@@ -1,0 +1,56 @@
+"""Every bound of the product in one place: name, unit, reason.
+
+A bound is reached visibly: a rejected row or an error that names the limit, the value and what to do.
+Each is tested at, below and above. The docs list them (`docs/limits.md`), checked by a test.
+"""
+
+ID_BYTES_MAX = 256
+"""Bytes of UTF-8 of a user id or anonymous id. Longer ones are tokens or dumps, not identities."""
+
+MESSAGE_ID_BYTES_MAX = 256
+"""Bytes of UTF-8 of a message id; the same bound as ids, for it is kept per event."""
+
+PROPERTY_CHARACTERS_MAX = 1_024
+"""Characters of an analytics property; the same as for a custom string attribute."""
+
+LINE_BYTES_MAX = 1_048_576
+"""Bytes of one line of an imported file (1 MiB). Bounds memory; 32 times what HTTP allows a message."""
+
+CSV_COLUMNS_MAX = 1_000
+"""Columns of an imported CSV file. Above it the delimiter was almost surely guessed wrong."""
+
+FUTURE_TOLERANCE_S = 300
+"""Seconds that an event may lie after the import's start (or its receipt): clocks differ a little."""
+
+OCCURRED_AT_MIN_US = -62_135_596_800_000_000
+"""Microseconds since 1970 of 0001-01-01T00:00:00Z, the first instant that ISO 8601 dates write plainly."""
+
+OCCURRED_AT_MAX_US = 253_402_300_799_999_999
+"""Microseconds since 1970 of 9999-12-31T23:59:59.999999Z, the last instant with a four-digit year."""
+
+INACTIVITY_WINDOW_S_MIN = 1
+"""Seconds; below one second every event would be a session."""
+
+INACTIVITY_WINDOW_S_MAX = 86_400
+"""Seconds (a day); above it sessions would no longer be visits."""
+
+SESSION_CAP_S_MAX = 31_536_000
+"""Seconds (365 days); 0 means no cap. A longer cap is better said as none."""
+
+RETENTION_MONTHS_MAX = 1_200
+"""Calendar months (100 years); 0 means that lives never end."""
+
+EXCLUDE_ENTRIES_MAX = 1_000
+"""Entries of a space's `exclude`; they are compared with every distinct address and host of a batch."""
+
+SALT_CHARACTERS_MAX = 256
+"""Characters of `hash_salt`."""
+
+SPACE_NAME_CHARACTERS_MAX = 64
+"""Characters of a system's or an environment's name, each `[a-z0-9][a-z0-9_-]*`."""
+
+SPACES_MAX = 1_000
+"""Spaces of one data folder; each is a schema of its own."""
+
+MEMORY_LIMIT_MB_MIN = 256
+"""Megabytes; with less the engine cannot sort a batch."""

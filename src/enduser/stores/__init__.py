@@ -1,0 +1,1 @@
+"""Engines that keep the truth, behind one contract."""

@@ -1,0 +1,159 @@
+"""What an engine must be able to do. Every engine passes the same suite (tests/contract/).
+
+The truth changes in one way only: a typed record is applied. Records of a space are applied in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from enduser.core.origin import Browser, Place
+from enduser.core.outcomes import Outcomes
+from enduser.core.settings import SpaceSettings
+
+
+class Form(StrEnum):
+    """How the rows of a chunk are written."""
+
+    JSON_LINES = "jsonl"
+    NUMBERED_JSON_LINES = "numbered-jsonl"
+    """JSON lines that carry the line of their origin as `line_number`; made from CSV."""
+    PARQUET = "parquet"
+    ACCESS_LOG = "access-log"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some consecutive rows of a file: a whole small file of lines, or a range of a Parquet file.
+
+    `first_row` is the number of its first row in the file, counted from 1. In line forms each line is
+    valid UTF-8 within the limits; one that was found bad is replaced by chr(2) + reason.
+    """
+
+    path: Path
+    form: Form
+    first_row: int = 1
+    rows: int | None = None
+    """Rows of the range, for Parquet."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRules:
+    """What one import asks for, the same for all its chunks."""
+
+    started_at: int
+    """Server time in µs at which the import began; it is the receipt of its events."""
+    time_unit_us: float | None = None
+    """µs in one unit of numeric times (1e6, 1e3, 1); None while not known."""
+    all_requests: bool = False
+    include_crawlers: bool = False
+    place_of: Callable[[str], Place | None] = field(default=lambda _: None)
+    """Where an IP address is; None where that is not known."""
+    browser_of: Callable[[str], Browser | None] = field(default=lambda _: None)
+    is_crawler: Callable[[str], bool] = field(default=lambda _: False)
+
+
+@dataclass(frozen=True, slots=True)
+class EventChunk:
+    """A record: events of a file, taken chunk by chunk. `is_first` begins a new file."""
+
+    chunk: Chunk
+    rules: ImportRules
+    is_first: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSetting:
+    """A record: one setting of the space gets a value; sessions are recomputed where it matters."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseHistory:
+    """A record: a history clock moves to the greatest event time + window, for good."""
+
+
+Record = EventChunk | ChangeSetting | CloseHistory
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A row that was not taken: its number in the file, from 1, and why."""
+
+    row: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a record."""
+
+    outcomes: Outcomes = field(default_factory=Outcomes)
+    rejections: Sequence[Rejection] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceStatus:
+    """The size of a space and where its clock stands (µs)."""
+
+    space: str
+    clock_at: int | None
+    events: int
+    users: int
+    sessions: int
+    open_sessions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A row that is stored but should not be (`stored`), or the reverse (`recomputed`)."""
+
+    kind: str
+    side: str
+    user_id: str | None
+    row: str
+
+
+class Store(Protocol):
+    """An engine. One process owns it; all times are microseconds since 1970 UTC."""
+
+    def spaces(self) -> Sequence[str]:
+        """Return the names of all spaces, `system/environment`."""
+
+    def settings(self, space: str) -> SpaceSettings:
+        """Return the settings of a space."""
+
+    def apply(self, space: str, record: Record) -> Applied:
+        """Apply one record, whole or not at all, durably.
+
+        Events that it brings are in sessions and End User Objects after the next `fold`.
+        """
+
+    def fold(self, space: str) -> None:
+        """Bring sessions and End User Objects up to all applied records."""
+
+    def rebuild(self, space: str) -> None:
+        """Recompute all sessions and End User Objects from the events, then swap them in."""
+
+    def verify(self, space: str) -> Sequence[Difference]:
+        """Recompute beside what is stored and return each difference; changes nothing."""
+
+    def status(self, space: str) -> SpaceStatus:
+        """Return sizes and the clock."""
+
+    def users(
+        self, space: str, *, sort: str = "last_seen", limit: int | None = None, user_id: str | None = None
+    ) -> Iterator[Mapping[str, object]]:
+        """Yield End User Objects as rows named as in docs/end-user-object.md, times in µs."""
+
+    def sessions(self, space: str) -> Iterator[Mapping[str, object]]:
+        """Yield all sessions, open ones too, by user and start."""
+
+    def close(self) -> None:
+        """Release the data folder."""

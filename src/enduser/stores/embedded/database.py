@@ -1,0 +1,108 @@
+"""Opening the DuckDB file of a data folder: macros, variables, migrations, spaces."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from importlib.resources import files
+from pathlib import Path
+
+import duckdb
+
+from enduser.core.events import BLANKS, JUNK_IDS
+from enduser.errors import SchemaTooNew, StoreError
+from enduser.stores.embedded.statements import run
+
+USER_KEY_SQL = "(md5_number_upper(id_text) >> 1)::BIGINT"
+"""The key of an id's text; tests inject a weak one to see keys collide."""
+
+DATABASE_FILE = "enduser.duckdb"
+
+
+def connect(folder: Path, *, memory_limit_mb: int, user_key_sql: str = USER_KEY_SQL) -> duckdb.DuckDBPyConnection:
+    """Open the database of `folder`, brought to the newest schema.
+
+    Raises:
+        SchemaTooNew: a later version of enduser wrote it.
+        StoreError: the file cannot be opened.
+    """
+    config = {
+        "memory_limit": f"{memory_limit_mb}MB",
+        "temp_directory": str(folder / "tmp"),
+        "TimeZone": "UTC",
+        "autoinstall_known_extensions": "false",
+    }
+    try:
+        connection = duckdb.connect(str(folder / DATABASE_FILE), config=config)
+    except duckdb.Error as error:
+        raise StoreError(
+            f"the database {folder / DATABASE_FILE} cannot be opened: {error}",
+            hint="restore it from a backup, or move it away to begin anew",
+        ) from None
+    prepare(connection, user_key_sql)
+    _migrate_main(connection)
+    return connection
+
+
+def prepare(connection: duckdb.DuckDBPyConnection, user_key_sql: str = USER_KEY_SQL) -> None:
+    """Give a connection the macros and variables that the statements use."""
+    connection.execute("SET VARIABLE junk_ids = $1", [sorted(JUNK_IDS)])
+    connection.execute("SET VARIABLE blanks = $1", [BLANKS])
+    connection.execute(f"CREATE OR REPLACE TEMP MACRO user_key_of(id_text) AS {user_key_sql}")
+    run(connection, "functions.functions")
+
+
+def migrations(kind: str) -> list[tuple[int, str]]:
+    """Return the migrations of `main` or `space` as (number, SQL), in order."""
+    folder = files(__package__).joinpath("migrations")
+    named = sorted(f.name for f in folder.iterdir() if f.name.startswith(f"{kind}_"))
+    return [
+        (int(re.findall(r"\d+", name)[0]), folder.joinpath(name).read_text(encoding="utf-8"))
+        for name in named
+    ]
+
+
+def _migrate_main(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("BEGIN")
+    connection.execute("CREATE TABLE IF NOT EXISTS main.schema_versions (scope VARCHAR, version INTEGER)")
+    _migrate(connection, "main", "main")
+    for _, schema in spaces(connection):
+        _migrate(connection, "space", schema)
+    connection.execute("COMMIT")
+    connection.execute("SET search_path = 'main'")
+
+
+def _migrate(connection: duckdb.DuckDBPyConnection, kind: str, schema: str) -> None:
+    rows = connection.execute(
+        "SELECT max(version) FROM main.schema_versions WHERE scope = $1", [schema]
+    ).fetchall()
+    version = rows[0][0] or 0
+    steps = migrations(kind)
+    if version > steps[-1][0]:
+        raise SchemaTooNew(
+            f"the data folder has schema version {version} of {schema}; this enduser knows up to {steps[-1][0]}",
+            hint="use the version of enduser that wrote it, or a later one",
+        )
+    for number, text in steps:
+        if number > version:
+            connection.execute(f"SET search_path = '{schema}'")
+            connection.execute(text)
+            connection.execute("INSERT INTO main.schema_versions VALUES ($1, $2)", [schema, number])
+
+
+def spaces(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    """Return (space, schema) of all spaces, oldest first."""
+    return connection.execute(
+        "SELECT space, schema_name FROM main.spaces ORDER BY created_at, schema_name"
+    ).fetchall()
+
+
+def create_space(connection: duckdb.DuckDBPyConnection, space: str, now_us: int) -> str:
+    """Create the tables of a new space and return its schema."""
+    schema = f"space_{len(spaces(connection)) + 1}"
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    _migrate(connection, "space", schema)
+    connection.execute(
+        "INSERT INTO main.spaces VALUES ($1, $2, $3, $4)", [space, schema, secrets.token_hex(32), now_us]
+    )
+    return schema

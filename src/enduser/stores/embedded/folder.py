@@ -1,0 +1,56 @@
+"""The data folder: who owns it, and its schema version."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+from pathlib import Path
+from typing import IO
+
+from enduser.errors import DataFolderInUse, StoreError
+
+
+class FolderLock:
+    """Holds a data folder for this process until closed; the kernel frees it if the process dies."""
+
+    def __init__(self, folder: Path, started_at: int) -> None:
+        """Take the folder, creating it if it is missing.
+
+        Raises:
+            DataFolderInUse: another process holds it.
+            StoreError: the folder cannot be made or written.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file: IO[str] = (folder / "lock").open("a+", encoding="utf-8")
+        except OSError as error:
+            raise StoreError(
+                f"the data folder {folder} cannot be used: {error.strerror}",
+                hint="name a folder that this user may write, with --data",
+            ) from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DataFolderInUse(
+                f"the data folder {folder} is in use by {self._holder()}",
+                hint="wait until it has finished, or stop it",
+            ) from None
+        self._file.truncate(0)
+        command = " ".join(["enduser", *sys.argv[1:3]])
+        json.dump({"pid": os.getpid(), "command": command, "started_at": started_at}, self._file)
+        self._file.flush()
+
+    def _holder(self) -> str:
+        self._file.seek(0)
+        try:
+            holder = json.load(self._file)
+            return f"process {holder['pid']} ({holder['command']})"
+        except (ValueError, KeyError):
+            return "another process"
+
+    def close(self) -> None:
+        """Give the folder back."""
+        self._file.truncate(0)
+        self._file.close()

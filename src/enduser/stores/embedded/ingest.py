@@ -1,0 +1,220 @@
+"""The path of an event into the truth: a list of steps, each event ends with one outcome."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import duckdb
+
+from enduser import limits
+from enduser.core.origin import Browser, Place
+from enduser.core.outcomes import Outcomes
+from enduser.core.settings import SpaceSettings
+from enduser.stores.contract import Applied, Chunk, EventChunk, Form, ImportRules, Rejection
+from enduser.stores.embedded import parquet
+from enduser.stores.embedded.statements import Rows, run
+
+ASSETS = (
+    r"\.(css|js|mjs|map|json|xml|rss|atom|txt|png|jpe?g|gif|svg|ico|webp|avif|bmp|tiff?|woff2?|ttf|otf"
+    r"|eot|swf|mp[34]|webm|ogg|wav|mov|avi|zip|gz|tgz|tar|bz2|xz|7z|rar|exe|dmg|iso|deb|rpm|jar|wasm)$"
+)
+"""Paths of an access log that are no pages: styles, scripts, images, fonts, media, feeds, archives."""
+
+STRUCTURE = (
+    '{"line_number":"VARCHAR","messageId":"VARCHAR","message_id":"VARCHAR","userId":"VARCHAR",'
+    '"user_id":"VARCHAR","anonymousId":"VARCHAR","anonymous_id":"VARCHAR","previousId":"VARCHAR",'
+    '"timestamp":"VARCHAR","occurred_at":"VARCHAR","originalTimestamp":"VARCHAR","type":"VARCHAR",'
+    '"event":"VARCHAR","name":"VARCHAR","active":"VARCHAR","ip":"VARCHAR","user_agent":"VARCHAR",'
+    '"country":"VARCHAR","region":"VARCHAR","city":"VARCHAR","url":"VARCHAR","properties":"JSON",'
+    '"traits":"JSON","context":{"active":"VARCHAR","ip":"VARCHAR","userAgent":"VARCHAR",'
+    '"page":{"url":"VARCHAR","path":"VARCHAR"},"traits":"JSON",'
+    '"location":{"country":"VARCHAR","region":"VARCHAR","city":"VARCHAR"}}}'
+)
+"""Where the fields of an event stand in a JSON line, in the Segment form and in the flat one."""
+
+_STEPS_TO_USERS = ("judged", "repeats", "number_repeats", "new_ids")
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """What the steps of one chunk need to know."""
+
+    chunk: Chunk
+    rules: ImportRules
+    settings: SpaceSettings
+    secret: str
+    is_first: bool
+
+
+class EventTaker:
+    """Takes chunks of events into the tables of the current schema; keeps what it looked up."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Work on a connection whose search path is the space's schema."""
+        self._connection = connection
+        run(connection, "ingest.session_tables")
+
+    def take(self, record: EventChunk, settings: SpaceSettings, secret: str) -> Applied:
+        """Store the new events of a chunk. The caller owns the transaction."""
+        taking = Taking(record.chunk, record.rules, settings, secret, record.is_first)
+        read_rows(self._connection, taking)
+        self._look_up_origins(taking)
+        parameters = self._parameters(taking)
+        if taking.is_first:
+            self._connection.execute("DELETE FROM file_rows")
+        for step in _STEPS_TO_USERS:
+            run(self._connection, f"ingest.{step}", **parameters)
+            if step == "repeats":
+                run(self._connection, "ingest.remember_rows")
+        self._key_clashing_ids(secret)
+        run(self._connection, "ingest.store_new_ids")
+        return self._store(parameters)
+
+    def _store(self, parameters: dict[str, object]) -> Applied:
+        run(self._connection, "ingest.arriving")
+        span = self._connection.execute("SELECT min(occurred_at), max(occurred_at) FROM arriving")
+        least, greatest = span.fetchall()[0]
+        parameters |= {"least": least or 0, "greatest": greatest or 0}
+        for step in ("stored_copies", "batch_copies", "fill_batch", "fill_stored", "store_events"):
+            run(self._connection, f"ingest.{step}", **parameters)
+        run(self._connection, "rebuild.property_events", after=parameters["after"])
+        outcomes = self._outcomes(parameters)
+        rejected = run(self._connection, "ingest.rejected_rows") if outcomes.rejected else []
+        return Applied(outcomes, [Rejection(row, reason) for row, reason in rejected])
+
+    def _outcomes(self, parameters: dict[str, object]) -> Outcomes:
+        counts = run(self._connection, "ingest.outcomes", **parameters)
+        stored, greatest_stored, good, filled = counts[0]
+        run(self._connection, "ingest.advance", greatest_stored=greatest_stored, **parameters)
+        outcomes = Outcomes(stored=stored, filled=filled, duplicate=good - stored - filled)
+        for rejected, excluded, count in run(self._connection, "ingest.refused"):
+            if rejected:
+                outcomes.rejected[rejected] += count
+            else:
+                outcomes.excluded[excluded] += count
+        ignored = run(self._connection, "ingest.ignored_properties", **parameters)
+        outcomes.ignored_properties = ignored[0][0]
+        return outcomes
+
+    def _parameters(self, taking: Taking) -> dict[str, object]:
+        settings, rules = taking.settings, taking.rules
+        excluded = [entry.partition(":") for entry in settings.exclude]
+        batch = self._connection.execute("SELECT last_batch + 1 FROM state").fetchall()[0][0]
+        return {
+            "first_line": taking.chunk.first_row,
+            "unit": rules.time_unit_us or 1e6,
+            "future": rules.started_at + limits.FUTURE_TOLERANCE_S * 1_000_000,
+            "received_at": rules.started_at,
+            "hash_ids": settings.hash_ids,
+            "salt": settings.hash_salt,
+            "secret": taking.secret,
+            "exclude_crawlers": "crawlers" in settings.exclude and not rules.include_crawlers,
+            "excluded_hosts": [value for kind, _, value in excluded if kind == "host"],
+            "excluded_users": [value for kind, _, value in excluded if kind == "user"],
+            "id_bytes_max": limits.ID_BYTES_MAX,
+            "message_id_bytes_max": limits.MESSAGE_ID_BYTES_MAX,
+            "store_ip": settings.store_ip,
+            "batch": batch,
+            "after": batch - 1,
+        }
+
+    def _look_up_origins(self, taking: Taking) -> None:
+        """Look up place and browser once per distinct address, user agent and named place."""
+        rules = taking.rules
+        networks = [
+            ipaddress.ip_network(entry.removeprefix("ip:"))
+            for entry in taking.settings.exclude
+            if entry.startswith("ip:")
+        ]
+        agents = [agent for (agent,) in run(self._connection, "origins.new_agents")]
+        browsers = {agent: rules.browser_of(agent) for agent in agents}
+        browser_ids = self._ids("browsers", browsers)
+        crawlers = [rules.is_crawler(agent) for agent in agents]
+        self._insert("origins.store_agents", agents, [browser_ids[a] for a in agents], crawlers)
+        addresses = [address for (address,) in run(self._connection, "origins.new_addresses")]
+        place_ids = self._ids("places", {address: rules.place_of(address) for address in addresses})
+        excluded = [_is_in(address, networks) for address in addresses]
+        self._insert("origins.store_addresses", addresses, [place_ids[a] for a in addresses], excluded)
+        named = [Place(*parts) for parts in run(self._connection, "origins.new_places")]
+        named_ids = self._ids("places", {place: place for place in named})
+        columns = [list(column) for column in zip(*named, strict=True)] or [[], [], []]
+        self._insert("origins.store_named_places", *columns, [named_ids[place] for place in named])
+
+    def _ids(
+        self, table: str, values: Mapping[str, Place | Browser | None] | Mapping[Place, Place]
+    ) -> dict[object, int | None]:
+        """Return the number of each key's place or browser, giving new ones the next numbers."""
+        wanted = sorted({v for v in values.values() if v is not None}, key=lambda v: tuple(p or "" for p in v))
+        numbers: dict[object, int] = {}
+        if wanted:
+            known = self._connection.execute(f"FROM {table}").fetchall()
+            numbers = {tuple(parts): number for number, *parts in known}
+            new = [value for value in wanted if tuple(value) not in numbers]
+            numbers |= {tuple(value): len(known) + i for i, value in enumerate(new, start=1)}
+            columns = [list(column) for column in zip(*new, strict=True)]
+            if new:
+                self._insert(f"origins.store_{table}", [numbers[tuple(value)] for value in new], *columns)
+        return {key: None if value is None else numbers[tuple(value)] for key, value in values.items()}
+
+    def _insert(self, name: str, *columns: list[object] | list[str] | list[bool]) -> None:
+        if columns[0]:
+            run(self._connection, name, **{f"c{i}": list(column) for i, column in enumerate(columns)})
+
+    def _key_clashing_ids(self, secret: str) -> None:
+        """Give each new id whose key belongs to another the key of the next free salt."""
+        for text, is_anonymous, base_key, id_check in run(self._connection, "ingest.clashing_ids"):
+            salt = 0
+            found: Rows = []
+            while not found:
+                found = run(
+                    self._connection,
+                    "ingest.store_salted_id",
+                    secret=secret,
+                    is_anonymous=is_anonymous,
+                    salt=str(salt or ""),
+                    id=text,
+                    base_key=base_key,
+                    id_check=id_check,
+                )
+                salt += 1
+            run(self._connection, "ingest.forget_new_id", base_key=base_key, id_check=id_check)
+
+
+def read_rows(connection: duckdb.DuckDBPyConnection, taking: Taking) -> None:
+    """Make the temporary table `rows` from a chunk, in the order of the file."""
+    chunk = taking.chunk
+    if chunk.form is Form.PARQUET:
+        _read_parquet(connection, taking)
+        return
+    name = "access_log" if chunk.form is Form.ACCESS_LOG else "json_lines"
+    run(
+        connection,
+        f"rows.{name}",
+        path=str(chunk.path),
+        structure=STRUCTURE,
+        is_numbered=chunk.form is Form.NUMBERED_JSON_LINES,
+        secret=taking.secret,
+        assets=ASSETS,
+        all_requests=taking.rules.all_requests,
+    )
+
+
+def _read_parquet(connection: duckdb.DuckDBPyConnection, taking: Taking) -> None:
+    chunk = taking.chunk
+    columns = parquet.columns_of(connection, chunk.path)
+    query = parquet.rows_query(chunk, columns, taking.rules.time_unit_us or 1.0)
+    first = chunk.first_row - 1
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE rows AS {query}",
+        {"path": str(chunk.path), "first": first, "last": first + (chunk.rows or 0) - 1},
+    )
+
+
+def _is_in(address: str, networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(ip in network for network in networks)

@@ -1,0 +1,109 @@
+"""Typed rows from a range of a Parquet file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from enduser.errors import InputError
+from enduser.stores.contract import Chunk
+
+_TEXT = ("user_id", "anonymous_id", "message_id", "type", "name", "ip", "user_agent")
+_TEXT += ("country", "region", "city")
+COLUMNS = (*_TEXT, "occurred_at", "active", "url", "properties", "traits")
+_TIMES = {"TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S", "TIMESTAMP WITH TIME ZONE", "DATE"}
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
+    """Return name -> type of a Parquet file's columns.
+
+    Raises:
+        InputError: it is no Parquet file, or lacks the columns that an event needs.
+    """
+    try:
+        rows = connection.execute("DESCRIBE FROM read_parquet($1)", [str(path)]).fetchall()
+    except duckdb.Error as error:
+        raise InputError(
+            f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}",
+            hint="give the right --format, or write the file again",
+        ) from None
+    columns = {row[0]: row[1] for row in rows}
+    require_columns(str(path), columns)
+    return columns
+
+
+def require_columns(path: str, columns: dict[str, str] | list[str]) -> None:
+    """Check that a file with columns has a time and an id.
+
+    Raises:
+        InputError: names the missing column.
+    """
+    missing = []
+    if "occurred_at" not in columns:
+        missing.append("occurred_at")
+    if "user_id" not in columns and "anonymous_id" not in columns:
+        missing.append("user_id")
+    if missing:
+        raise InputError(
+            f"{path} lacks the column {' and '.join(missing)}; it has: {', '.join(columns)}",
+            hint="rename the columns as docs/file-formats.md says",
+        )
+
+
+def count_rows(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+    """Return the number of rows that a Parquet file's footer says it has."""
+    rows = connection.execute(
+        "SELECT sum(num_rows) FROM parquet_file_metadata($1)", [str(path)]
+    ).fetchall()
+    return int(rows[0][0] or 0)
+
+
+def rows_query(chunk: Chunk, columns: dict[str, str], unit: float) -> str:
+    """Return the SELECT that yields typed rows of the chunk; `$path`, `$first`, `$last` are bound."""
+    fields = [f"CAST(NULL AS BIGINT) AS line_number, {_time(columns['occurred_at'], unit)}"]
+    fields += [f"{_text(name, columns)} AS {name}" for name in _TEXT if name != "type"]
+    fields.append(f"lower(coalesce({_text('type', columns)}, 'track')) AS type")
+    fields.append(f"lower({_text('active', columns)}) AS active_text")
+    fields.append(f"{_text('url', columns)} AS page_url")
+    for name in ("properties", "traits"):
+        fields.append(f"object_of({_json(name, columns)}) AS {name}")
+    fields.append("CAST(NULL AS VARCHAR) AS previous_id, CAST(NULL AS VARCHAR) AS left_out")
+    wrong = [
+        f"WHEN is_no_object({_json(name, columns)}) THEN 'invalid_{name}'"
+        for name in ("properties", "traits")
+        if name in columns
+    ]
+    problem = f"CASE {' '.join(wrong)} END" if wrong else "CAST(NULL AS VARCHAR)"
+    fields.append(f"{problem} AS problem")
+    return (
+        f"SELECT {', '.join(fields)} FROM read_parquet($path, file_row_number = true) "
+        "WHERE file_row_number BETWEEN $first AND $last"
+    )
+
+
+def _text(name: str, columns: dict[str, str]) -> str:
+    if name not in columns:
+        return "CAST(NULL AS VARCHAR)"
+    return f"nullif({name}, '')" if columns[name] == "VARCHAR" else f"nullif(CAST({name} AS VARCHAR), '')"
+
+
+def _json(name: str, columns: dict[str, str]) -> str:
+    kind = columns.get(name)
+    if kind is None:
+        return "CAST(NULL AS JSON)"
+    if kind in ("VARCHAR", "JSON"):
+        return f"CASE WHEN json_valid({name}) THEN CAST({name} AS JSON) WHEN {name} <> '' THEN to_json({name}) END"
+    return f"to_json({name})"
+
+
+def _time(kind: str, unit: float) -> str:
+    if kind in _TIMES:
+        stamp = "occurred_at" if kind == "TIMESTAMP WITH TIME ZONE" else "CAST(occurred_at AS TIMESTAMP)"
+        return f"epoch_us({stamp}) AS occurred_at, CAST(NULL AS VARCHAR) AS time_text"
+    if kind in ("BIGINT", "INTEGER", "UBIGINT", "UINTEGER"):
+        return (
+            f"try_cast(CAST(occurred_at AS HUGEINT) * {int(unit)} AS BIGINT) AS occurred_at, "
+            "CAST(occurred_at AS VARCHAR) AS time_text"
+        )
+    return "CAST(NULL AS BIGINT) AS occurred_at, CAST(occurred_at AS VARCHAR) AS time_text"

@@ -1,0 +1,375 @@
+-- From events to sessions to End User Objects, by the batch (docs/decisions/0003-fold-by-delta.md).
+-- $window and $cap are microseconds, $months the retention, $clock the space's clock. Large work is
+-- done in $buckets parts by person, so that memory is bounded by a part.
+
+-- name: pending
+-- Visit events not yet folded, already merged where they share a stretch of clock time shorter than
+-- the window: each row is a small stretch.
+CREATE OR REPLACE TEMP TABLE pending AS
+SELECT
+    user_key AS person_key,
+    min(occurred_at) AS started_at,
+    max(occurred_at) AS ended_at,
+    count(*) AS events,
+    count_if(is_page_view) AS page_views,
+    count_if(is_act) AS acts,
+    max(last_word(occurred_at, place_id)) AS place_word,
+    max(last_inverse(occurred_at, place_id)) AS place_inverse,
+    max(last_word(occurred_at, browser_id)) AS browser_word,
+    max(last_inverse(occurred_at, browser_id)) AS browser_inverse
+FROM events
+WHERE is_visit AND batch > $folded AND user_key % $buckets = $bucket
+GROUP BY user_key, (occurred_at + 62135596800000000) // $window;
+
+-- name: touched
+-- Times at which something happened that the sessions do not contain yet.
+CREATE OR REPLACE TEMP TABLE touched AS
+SELECT person_key, started_at, ended_at FROM pending
+UNION ALL
+SELECT user_key, occurred_at, occurred_at FROM filled_events WHERE user_key % $buckets = $bucket;
+
+-- name: near
+-- The stored sessions that a pending stretch could lengthen, bridge or lie in, or whose event was filled.
+CREATE OR REPLACE TEMP TABLE near AS
+SELECT * FROM (
+    SELECT rowid AS row_id, true AS is_closed, * FROM sessions
+    WHERE ended_at > $least - $window AND started_at < $greatest + $window
+      AND person_key IN (SELECT person_key FROM touched)
+    UNION ALL
+    SELECT rowid, false, * FROM open_sessions
+) AS stored
+SEMI JOIN touched
+    ON touched.person_key = stored.person_key
+   AND stored.started_at - touched.ended_at < $window
+   AND touched.started_at - stored.ended_at < $window;
+
+-- name: merged
+-- Stretches closer than the window become one: start = min, end = max, counts add.
+CREATE OR REPLACE TEMP TABLE merged AS
+WITH parts AS (
+    SELECT *, 0 AS pieces, 0 AS cut_offs, false AS continues FROM pending
+    UNION ALL
+    SELECT person_key, started_at, ended_at, events, page_views, acts,
+           last_word(place_at, place_id), last_inverse(place_at, place_id),
+           last_word(browser_at, browser_id), last_inverse(browser_at, browser_id),
+           (continues OR is_cut_off)::INTEGER, is_cut_off::INTEGER, continues
+    FROM near
+),
+begun AS (
+    SELECT *, CASE WHEN started_at - max(ended_at) OVER earlier < $window THEN NULL ELSE started_at END
+        AS begun_at
+    FROM parts
+    WINDOW earlier AS (
+        PARTITION BY person_key ORDER BY started_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+),
+numbered AS (
+    SELECT *, max(begun_at) OVER (PARTITION BY person_key ORDER BY started_at ROWS UNBOUNDED PRECEDING)
+        AS stretch_at
+    FROM begun
+)
+SELECT
+    person_key,
+    stretch_at AS started_at,
+    max(ended_at) AS ended_at,
+    sum(events)::BIGINT AS events,
+    sum(page_views)::BIGINT AS page_views,
+    sum(acts)::BIGINT AS acts,
+    max(place_word) AS place_word,
+    max(place_inverse) AS place_inverse,
+    max(browser_word) AS browser_word,
+    max(browser_inverse) AS browser_inverse,
+    sum(pieces) AS pieces,
+    sum(cut_offs) AS cut_offs,
+    bool_or(continues AND started_at = stretch_at) AS continues
+FROM numbered
+GROUP BY person_key, stretch_at;
+
+-- name: exact
+-- The few stretches that sums cannot answer, so that their events must be read: cut by the cap, two
+-- values at the same microsecond, or an event filled since. The last piece of a cut stretch may grow
+-- like any session while it stays below the cap.
+CREATE OR REPLACE TEMP TABLE exact AS
+SELECT * FROM (
+    SELECT person_key, started_at, ended_at, events, continues,
+           (pieces > 0 AND NOT (pieces = 1 AND cut_offs = 0 AND continues))
+               OR ($cap > 0 AND ended_at - started_at >= $cap) AS is_capped,
+           pieces = 0 AS is_whole,
+           is_tied(place_word, place_inverse) OR is_tied(browser_word, browser_inverse) AS is_tied
+    FROM merged
+) AS stretches
+WHERE is_capped OR is_tied
+   OR EXISTS (FROM filled_events AS filled
+              WHERE filled.user_key = stretches.person_key
+                AND filled.occurred_at BETWEEN stretches.started_at AND stretches.ended_at);
+
+-- name: fresh
+-- The sessions as they become, but for the exact ones.
+CREATE OR REPLACE TEMP TABLE fresh AS
+SELECT
+    person_key, started_at, ended_at, events, page_views, acts,
+    word_at(place_word) AS place_at, word_id(place_word) AS place_id,
+    word_at(browser_word) AS browser_at, word_id(browser_word) AS browser_id,
+    continues, false AS is_cut_off
+FROM merged ANTI JOIN exact USING (person_key, started_at);
+
+-- name: exact_tables
+-- Pieces to be counted from events (`ended_at` is the last instant that belongs to one), and the spans
+-- in which stored sessions are replaced.
+CREATE OR REPLACE TEMP TABLE pieces AS
+SELECT person_key, started_at, ended_at, continues, false AS is_cut_off FROM exact WHERE NOT is_capped;
+CREATE OR REPLACE TEMP TABLE recut (person_key BIGINT, started_at BIGINT, until_at BIGINT);
+
+-- name: capped
+SELECT person_key, started_at, ended_at, events, continues, is_whole FROM exact
+WHERE is_capped ORDER BY person_key, started_at;
+
+-- name: cutting
+CREATE OR REPLACE TEMP TABLE cutting AS
+SELECT unnest($keys::BIGINT[]) AS person_key, unnest($starts::BIGINT[]) AS started_at,
+       unnest($horizons::BIGINT[]) AS horizon;
+
+-- name: store_pieces
+INSERT INTO pieces SELECT unnest($c0::BIGINT[]), unnest($c1::BIGINT[]), unnest($c2::BIGINT[]),
+                          unnest($c3::BOOLEAN[]), unnest($c4::BOOLEAN[]);
+
+-- name: store_recuts
+INSERT INTO recut SELECT unnest($c0::BIGINT[]), unnest($c1::BIGINT[]), unnest($c2::BIGINT[]);
+
+-- name: cut_events
+-- Times of the visit events of capped stretches, sorted, as far as each `horizon` reaches.
+SELECT cutting.person_key, cutting.started_at,
+       list(DISTINCT events.occurred_at ORDER BY events.occurred_at)
+FROM events JOIN cutting
+    ON events.user_key = cutting.person_key
+   AND events.occurred_at BETWEEN cutting.started_at AND cutting.horizon
+WHERE events.is_visit AND events.occurred_at BETWEEN $least AND $greatest
+GROUP BY cutting.person_key, cutting.started_at;
+
+-- name: pieces_fold
+-- Sessions counted from their events: the exact order of last values is event time, message id, id.
+INSERT INTO fresh
+WITH inside AS (
+    SELECT pieces.person_key, pieces.started_at, pieces.continues, pieces.is_cut_off,
+           events.occurred_at, events.is_page_view, events.is_act, events.place_id, events.browser_id,
+           message_text(events.message_id, events.message_key) AS message_id
+    FROM events JOIN pieces
+        ON events.user_key = pieces.person_key
+       AND events.occurred_at BETWEEN pieces.started_at AND pieces.ended_at
+    WHERE events.is_visit AND events.occurred_at BETWEEN $least AND $greatest
+)
+SELECT
+    person_key, started_at, max(occurred_at), count(*), count_if(is_page_view), count_if(is_act),
+    max(occurred_at) FILTER (place_id IS NOT NULL),
+    arg_max(place_id, (occurred_at, message_id)) FILTER (place_id IS NOT NULL),
+    max(occurred_at) FILTER (browser_id IS NOT NULL),
+    arg_max(browser_id, (occurred_at, message_id)) FILTER (browser_id IS NOT NULL),
+    any_value(continues), any_value(is_cut_off)
+FROM inside
+GROUP BY person_key, started_at;
+
+-- name: old_pieces
+-- Pieces of capped stretches beyond the near ones, for the cut to meet them again.
+SELECT cutting.person_key, cutting.started_at, list(stored.started_at)
+FROM (SELECT person_key, started_at FROM sessions
+      WHERE continues AND started_at BETWEEN $least AND $greatest
+      UNION ALL SELECT person_key, started_at FROM open_sessions WHERE continues) AS stored
+JOIN cutting ON stored.person_key = cutting.person_key
+    AND stored.started_at BETWEEN cutting.started_at AND cutting.horizon
+GROUP BY cutting.person_key, cutting.started_at;
+
+-- name: replaced
+-- Every stored session that a fresh one takes the place of, and open ones that the clock now closes.
+CREATE OR REPLACE TEMP TABLE replaced AS
+SELECT row_id, is_closed, person_key, started_at, ended_at FROM near
+UNION
+SELECT sessions.rowid, true, sessions.person_key, sessions.started_at, sessions.ended_at
+FROM sessions JOIN recut ON sessions.person_key = recut.person_key
+    AND sessions.started_at >= recut.started_at AND sessions.started_at < recut.until_at
+WHERE sessions.started_at BETWEEN $least AND $greatest
+UNION
+SELECT open_sessions.rowid, false, open_sessions.person_key, open_sessions.started_at, open_sessions.ended_at
+FROM open_sessions JOIN recut ON open_sessions.person_key = recut.person_key
+    AND open_sessions.started_at >= recut.started_at AND open_sessions.started_at < recut.until_at;
+
+-- name: closing
+-- Open sessions that nothing touched and that the clock has now passed.
+INSERT INTO fresh
+SELECT open_sessions.* FROM open_sessions
+ANTI JOIN replaced ON NOT replaced.is_closed AND replaced.row_id = open_sessions.rowid
+WHERE person_key % $buckets = $bucket
+  AND $clock >= ended_at + CASE WHEN is_cut_off THEN 0 ELSE $window END;
+INSERT INTO replaced
+SELECT rowid, false, person_key, started_at, ended_at FROM open_sessions
+WHERE person_key % $buckets = $bucket
+  AND $clock >= ended_at + CASE WHEN is_cut_off THEN 0 ELSE $window END
+  AND rowid NOT IN (SELECT row_id FROM replaced WHERE NOT is_closed);
+
+-- name: store_sessions
+DELETE FROM sessions WHERE rowid IN (SELECT row_id FROM replaced WHERE is_closed);
+DELETE FROM open_sessions WHERE rowid IN (SELECT row_id FROM replaced WHERE NOT is_closed);
+INSERT INTO sessions FROM fresh
+WHERE $clock >= ended_at + CASE WHEN is_cut_off THEN 0 ELSE $window END;
+INSERT INTO open_sessions FROM fresh
+WHERE $clock < ended_at + CASE WHEN is_cut_off THEN 0 ELSE $window END;
+
+-- name: changes
+-- Per person what the sessions of this batch add to the object, less what they were before.
+CREATE OR REPLACE TEMP TABLE changes AS
+WITH became AS (
+    SELECT
+        person_key,
+        count_if(is_closed) AS sessions,
+        coalesce(sum(ended_at - started_at) FILTER (is_closed), 0)::BIGINT AS duration_us,
+        min(started_at) AS first_at,
+        max(started_at) AS last_started_at,
+        max(ended_at) AS last_at,
+        min(started_at) FILTER (NOT is_closed) AS open_at,
+        min(started_at) FILTER (is_closed) AS first_seen,
+        max(ended_at) FILTER (is_closed) AS last_seen,
+        max(place_at) FILTER (is_closed) AS place_at,
+        arg_max(place_id, place_at) FILTER (is_closed) AS place_id,
+        max(browser_at) FILTER (is_closed) AS browser_at,
+        arg_max(browser_id, browser_at) FILTER (is_closed) AS browser_id
+    FROM (SELECT *, $clock >= ended_at + CASE WHEN is_cut_off THEN 0 ELSE $window END AS is_closed
+          FROM fresh)
+    GROUP BY person_key
+),
+was AS (
+    SELECT person_key, count(*) AS sessions, sum(ended_at - started_at)::BIGINT AS duration_us,
+           max(ended_at) AS last_at
+    FROM replaced WHERE is_closed
+    GROUP BY person_key
+)
+SELECT
+    became.* EXCLUDE (sessions, duration_us),
+    became.sessions - coalesce(was.sessions, 0) AS sessions,
+    became.duration_us - coalesce(was.duration_us, 0) AS duration_us,
+    coalesce(open_at <= was.last_at, false) AS is_reopened
+FROM became LEFT JOIN was USING (person_key);
+
+-- name: known
+-- The stored objects of the changed persons.
+CREATE OR REPLACE TEMP TABLE known AS
+SELECT users.rowid AS row_id, users.* FROM users SEMI JOIN changes USING (person_key);
+
+-- name: refolded
+-- Persons whose object a sum cannot follow: a session was opened again, or a life begins, ends or
+-- grows at its start. They are folded anew from all their sessions.
+CREATE OR REPLACE TEMP TABLE refolded AS
+SELECT changes.person_key
+FROM changes LEFT JOIN known USING (person_key)
+WHERE is_reopened
+   OR (known.person_key IS NULL AND last_started_at > life_end(first_at, $months))
+   OR last_started_at > life_end(last_visit_at, $months)
+   OR (first_at < life_started_at
+       AND (begins_after IS NOT NULL OR life_started_at > life_end(first_at, $months)));
+
+-- name: folded
+-- The objects as they become: known + change for most.
+CREATE OR REPLACE TEMP TABLE folded AS
+SELECT
+    changes.person_key,
+    coalesce(known.total_sessions, 0) + changes.sessions AS total_sessions,
+    least(known.first_seen, changes.first_seen) AS first_seen,
+    greatest(known.last_seen, changes.last_seen) AS last_seen,
+    coalesce(known.duration_us, 0) + changes.duration_us AS duration_us,
+    greatest(known.place_at, changes.place_at) AS place_at,
+    CASE WHEN coalesce(changes.place_at >= known.place_at, known.place_at IS NULL)
+         THEN changes.place_id ELSE known.place_id END AS place_id,
+    greatest(known.browser_at, changes.browser_at) AS browser_at,
+    CASE WHEN coalesce(changes.browser_at >= known.browser_at, known.browser_at IS NULL)
+         THEN changes.browser_id ELSE known.browser_id END AS browser_id,
+    least(known.life_started_at, changes.first_at) AS life_started_at,
+    greatest(known.last_visit_at, changes.last_at) AS last_visit_at,
+    known.begins_after
+FROM changes LEFT JOIN known USING (person_key)
+WHERE changes.person_key NOT IN (SELECT person_key FROM refolded);
+
+-- name: refold
+-- The object of the last life, from all sessions of a person.
+INSERT INTO folded
+WITH visits AS (
+    SELECT *, true AS is_closed FROM sessions SEMI JOIN refolded USING (person_key)
+    UNION ALL
+    SELECT *, false FROM open_sessions SEMI JOIN refolded USING (person_key)
+),
+followed AS (
+    SELECT *, life_end(lag(ended_at) OVER (PARTITION BY person_key ORDER BY started_at), $months)
+        AS allowed_until
+    FROM visits
+),
+lives AS (
+    SELECT person_key, max(started_at) AS life_started_at, arg_max(allowed_until, started_at) AS begins_after
+    FROM followed
+    WHERE started_at > coalesce(allowed_until, -9223372036854775808)
+    GROUP BY person_key
+)
+SELECT
+    visits.person_key,
+    count_if(is_closed),
+    min(started_at) FILTER (is_closed),
+    max(ended_at) FILTER (is_closed),
+    coalesce(sum(ended_at - started_at) FILTER (is_closed), 0)::BIGINT,
+    max(place_at) FILTER (is_closed),
+    arg_max(place_id, place_at) FILTER (is_closed),
+    max(browser_at) FILTER (is_closed),
+    arg_max(browser_id, browser_at) FILTER (is_closed),
+    any_value(life_started_at),
+    max(ended_at),
+    any_value(begins_after)
+FROM visits JOIN lives USING (person_key)
+WHERE started_at >= life_started_at
+GROUP BY visits.person_key;
+
+-- name: spoke
+-- Also changed: persons of whom only a non-visit event spoke, and who have a row already.
+INSERT INTO folded
+SELECT users.* EXCLUDE (name, role, type, status, info)
+FROM users
+WHERE person_key IN (SELECT user_key FROM events
+                     WHERE batch > $folded AND NOT is_visit AND traits IS NOT NULL
+                       AND user_key % $buckets = $bucket)
+  AND person_key NOT IN (SELECT person_key FROM folded);
+
+-- name: properties
+-- The most recent value of each analytics property by event time, message id: of visit events in
+-- closed sessions and of non-visit events, both of the current life.
+CREATE OR REPLACE TEMP TABLE said AS
+WITH heard AS (
+    SELECT property_events.*, folded.life_started_at, folded.last_visit_at, folded.begins_after
+    FROM property_events JOIN folded ON property_events.user_key = folded.person_key
+),
+valid AS (
+    SELECT * FROM heard
+    WHERE CASE WHEN is_visit
+        THEN occurred_at >= life_started_at AND NOT EXISTS (
+            FROM open_sessions WHERE open_sessions.person_key = heard.user_key
+            AND heard.occurred_at BETWEEN open_sessions.started_at AND open_sessions.ended_at)
+        ELSE occurred_at > coalesce(begins_after, -9223372036854775808)
+             AND occurred_at <= life_end(last_visit_at, $months)
+    END
+),
+latest AS (
+    SELECT user_key, property, value FROM valid
+    QUALIFY row_number() OVER (
+        PARTITION BY user_key, property ORDER BY occurred_at DESC, message_id DESC) = 1
+)
+SELECT
+    user_key AS person_key,
+    any_value(value) FILTER (property = 'name') AS name,
+    any_value(value) FILTER (property = 'role') AS role,
+    any_value(value) FILTER (property = 'type') AS type,
+    any_value(value) FILTER (property = 'status') AS status,
+    any_value(value) FILTER (property = 'info') AS info
+FROM latest
+GROUP BY user_key;
+
+-- name: store_users
+DELETE FROM users WHERE rowid IN (
+    SELECT users.rowid FROM users SEMI JOIN folded USING (person_key));
+INSERT INTO users SELECT folded.*, name, role, type, status, info
+FROM folded LEFT JOIN said USING (person_key);
+
+-- name: finish
+UPDATE state SET folded_batch = last_batch;
+DELETE FROM filled_events;

@@ -1,0 +1,91 @@
+-- From the lines of a file to typed rows. A line that begins with chr(2) was found bad before; the
+-- reason follows. `rows` keeps the order of the file: its rowid counts the lines of the chunk.
+
+-- name: json_lines
+-- Segment messages and the flat form, told apart by nothing: each field has one name in either.
+CREATE OR REPLACE TEMP TABLE rows AS
+WITH messages AS (
+    SELECT line,
+        CASE WHEN starts_with(ltrim(line), '{') AND json_valid(line)
+             THEN json_transform(line, $structure) END AS m
+    FROM read_csv($path, header = false, columns = {'line': 'VARCHAR'}, delim = chr(1), quote = '',
+                  escape = '', auto_detect = false, max_line_size = 2097152, buffer_size = 4194304,
+                  strict_mode = false)
+)
+SELECT
+    CASE WHEN $is_numbered THEN try_cast(m.line_number AS BIGINT) END AS line_number,
+    coalesce(m."userId", m.user_id) AS user_id,
+    coalesce(m."anonymousId", m.anonymous_id) AS anonymous_id,
+    nullif(coalesce(m."messageId", m.message_id), '') AS message_id,
+    NULL::BIGINT AS occurred_at,
+    nullif(trim(coalesce(m.timestamp, m.occurred_at, m."originalTimestamp")), '') AS time_text,
+    lower(coalesce(nullif(m.type, ''), 'track')) AS type,
+    nullif(coalesce(m.event, m.name), '') AS name,
+    lower(nullif(coalesce(m.context.active, m.active), '')) AS active_text,
+    nullif(coalesce(m.context.ip, m.ip), '') AS ip,
+    nullif(coalesce(m.context."userAgent", m.user_agent), '') AS user_agent,
+    nullif(coalesce(m.context.location.country, m.country), '') AS country,
+    nullif(coalesce(m.context.location.region, m.region), '') AS region,
+    nullif(coalesce(m.context.location.city, m.city), '') AS city,
+    nullif(coalesce(m.context.page.url, m.context.page.path, m.url), '') AS page_url,
+    object_of(m.properties) AS properties,
+    CASE WHEN m.context.traits IS NOT NULL AND m.traits IS NOT NULL
+         THEN both_traits(object_of(m.traits), object_of(m.context.traits))
+         ELSE object_of(coalesce(m.traits, m.context.traits)) END AS traits,
+    m."previousId" AS previous_id,
+    CASE
+        WHEN starts_with(line, chr(2)) THEN substr(line, 2)
+        WHEN m IS NULL THEN 'malformed_line'
+        WHEN is_no_object(m.properties) THEN 'invalid_properties'
+        WHEN is_no_object(m.traits) OR is_no_object(m.context.traits) THEN 'invalid_traits'
+    END AS problem,
+    NULL::VARCHAR AS left_out
+FROM messages;
+
+-- name: access_log
+-- Combined and common log lines. Who is not named is the keyed hash of address and browser.
+CREATE OR REPLACE TEMP TABLE rows AS
+WITH parsed AS (
+    SELECT line, regexp_extract(rtrim(line, chr(13)),
+        '^(\S+) \S+ (.+?) \[([^\]]+)\] "((?:[^"\\]|\\.)*)" (\d{3}) (?:\d+|-)(?: "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)".*)?$',
+        ['ip', 'user_id', 'time_text', 'request', 'status', 'referrer', 'user_agent']) AS m
+    FROM read_csv($path, header = false, columns = {'line': 'VARCHAR'}, delim = chr(1), quote = '',
+                  escape = '', auto_detect = false, max_line_size = 2097152, buffer_size = 4194304,
+                  strict_mode = false)
+),
+requests AS (
+    SELECT line, m,
+        nullif(replace(nullif(m.user_agent, '-'), '\"', '"'), '') AS user_agent,
+        regexp_extract(m.request, '^([A-Z]+) (\S+)(?: HTTP/[\d.]+)?$', ['method', 'target']) AS request
+    FROM parsed
+),
+judged AS (
+    SELECT *, request.method IN ('GET', 'POST') AND m.status < '400'
+        AND NOT regexp_matches(split_part(request.target, '?', 1), $assets, 'i') AS is_page
+    FROM requests
+)
+SELECT
+    NULL::BIGINT AS line_number,
+    nullif(nullif(m.user_id, '-'), '""') AS user_id,
+    left(sha256(concat($secret, chr(31), m.ip, chr(31), user_agent)), 32) AS anonymous_id,
+    NULL::VARCHAR AS message_id,
+    epoch_us(try_strptime(m.time_text, '%d/%b/%Y:%H:%M:%S %z')) AS occurred_at,
+    m.time_text,
+    CASE WHEN is_page THEN 'page' ELSE 'track' END AS type,
+    CASE WHEN is_page THEN NULL ELSE 'request' END AS name,
+    NULL::VARCHAR AS active_text,
+    m.ip AS ip,
+    user_agent,
+    NULL::VARCHAR AS country, NULL::VARCHAR AS region, NULL::VARCHAR AS city,
+    coalesce(nullif(request.target, ''), m.request) AS page_url,
+    json_object('method', request.method, 'status', m.status::INTEGER)::VARCHAR AS properties,
+    NULL::VARCHAR AS traits,
+    NULL::VARCHAR AS previous_id,
+    CASE WHEN starts_with(line, chr(2)) THEN substr(line, 2) WHEN m.ip = '' THEN 'malformed_line' END AS problem,
+    CASE WHEN NOT is_page AND NOT $all_requests THEN 'not_a_page' END AS left_out
+FROM judged;
+
+-- name: time_sample
+SELECT median(abs(try_cast(time_text AS DOUBLE))), any_value(time_text)
+FROM (SELECT time_text FROM rows
+      WHERE occurred_at IS NULL AND regexp_full_match(time_text, '-?\d+(\.\d+)?') LIMIT 10000);
