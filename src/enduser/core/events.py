@@ -95,7 +95,7 @@ def derived_message_id(parts: Iterable[str | None], copy: int) -> str:
     log are two requests, but the same file imported twice brings nothing new.
     """
     text = "\x1f".join([*(part if part is not None else "\x1e" for part in parts), str(copy)])
-    low = int.from_bytes(hashlib.md5(text.encode(), usedforsecurity=False).digest()[8:], "big")
+    low = int.from_bytes(hashlib.md5(text.encode(), usedforsecurity=False).digest()[8:], "little")
     return f"~{low >> 1:016x}"
 
 

@@ -13,7 +13,7 @@ CREATE OR REPLACE TEMP TABLE file_rows (base_key BIGINT, id_check UBIGINT, occur
 CREATE OR REPLACE TEMP TABLE judged AS
 WITH timed AS (
     SELECT rows.* EXCLUDE (occurred_at, line_number),
-        coalesce(line_number, $first_line + rows.rowid) AS line,
+        coalesce(line_number, $first_line + rows.rowid - (SELECT min(rowid) FROM rows)) AS line,
         coalesce(rows.occurred_at, time_of(time_text, $unit)) AS occurred_at,
         known_id(user_id) AS known_user, known_id(anonymous_id) AS known_anonymous
     FROM rows
