@@ -63,7 +63,8 @@ begun AS (
         PARTITION BY person_key ORDER BY started_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 ),
 numbered AS (
-    SELECT *, max(begun_at) OVER (PARTITION BY person_key ORDER BY started_at ROWS UNBOUNDED PRECEDING)
+    -- RANGE, not ROWS: parts that start at the same microsecond belong to the same stretch.
+    SELECT *, max(begun_at) OVER (PARTITION BY person_key ORDER BY started_at RANGE UNBOUNDED PRECEDING)
         AS stretch_at
     FROM begun
 )
