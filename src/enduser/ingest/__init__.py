@@ -1,0 +1,1 @@
+"""From a request or a file to typed records: reading, place and browser."""
