@@ -5,7 +5,7 @@ The truth changes in one way only: a typed record is applied. Records of a space
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Protocol
 from enduser.core.origin import Browser, Place
 from enduser.core.outcomes import Outcomes
 from enduser.core.settings import SpaceSettings
+from enduser.errors import InputError
 
 
 class Form(StrEnum):
@@ -118,6 +119,25 @@ class Difference:
     side: str
     user_id: str | None
     row: str
+
+
+def require_columns(path: str, columns: Iterable[str]) -> None:
+    """Check that a file with columns has a time and an id.
+
+    Raises:
+        InputError: names the missing column.
+    """
+    present = list(columns)
+    missing = []
+    if "occurred_at" not in present:
+        missing.append("occurred_at")
+    if "user_id" not in present and "anonymous_id" not in present:
+        missing.append("user_id")
+    if missing:
+        raise InputError(
+            f"{path} lacks the column {' and '.join(missing)}; it has: {', '.join(present)}",
+            hint="rename the columns as docs/file-formats.md says",
+        )
 
 
 class Store(Protocol):

@@ -23,7 +23,7 @@ ASSETS = (
 """Paths of an access log that are no pages: styles, scripts, images, fonts, media, feeds, archives."""
 
 STRUCTURE = (
-    '{"line_number":"VARCHAR","messageId":"VARCHAR","message_id":"VARCHAR","userId":"VARCHAR",'
+    '{"line_number":"VARCHAR","problem":"VARCHAR","messageId":"VARCHAR","message_id":"VARCHAR","userId":"VARCHAR",'
     '"user_id":"VARCHAR","anonymousId":"VARCHAR","anonymous_id":"VARCHAR","previousId":"VARCHAR",'
     '"timestamp":"VARCHAR","occurred_at":"VARCHAR","originalTimestamp":"VARCHAR","type":"VARCHAR",'
     '"event":"VARCHAR","name":"VARCHAR","active":"VARCHAR","ip":"VARCHAR","user_agent":"VARCHAR",'

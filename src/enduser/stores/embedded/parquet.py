@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from enduser.errors import InputError
-from enduser.stores.contract import Chunk
+from enduser.stores.contract import Chunk, require_columns
 
 _TEXT = ("user_id", "anonymous_id", "message_id", "type", "name", "ip", "user_agent")
 _TEXT += ("country", "region", "city")
@@ -31,24 +31,6 @@ def columns_of(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, s
     columns = {row[0]: row[1] for row in rows}
     require_columns(str(path), columns)
     return columns
-
-
-def require_columns(path: str, columns: dict[str, str] | list[str]) -> None:
-    """Check that a file with columns has a time and an id.
-
-    Raises:
-        InputError: names the missing column.
-    """
-    missing = []
-    if "occurred_at" not in columns:
-        missing.append("occurred_at")
-    if "user_id" not in columns and "anonymous_id" not in columns:
-        missing.append("user_id")
-    if missing:
-        raise InputError(
-            f"{path} lacks the column {' and '.join(missing)}; it has: {', '.join(columns)}",
-            hint="rename the columns as docs/file-formats.md says",
-        )
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection, path: Path) -> int:

@@ -270,6 +270,30 @@ class EmbeddedStore:
         query = statements("read")["sessions"][0] + " ORDER BY user_id, is_anonymous, started_at"
         return self._read(space, query, {})
 
+    def export(self, space: str, what: str, path: Path, form: str) -> int:
+        """Write all `users` or `sessions` to a file as `csv`, `jsonl` or `parquet`; return the rows.
+
+        Times are ISO 8601 UTC with microseconds (in Parquet: timestamps), durations seconds.
+        """
+        times = ("first_seen", "last_seen") if what == "users" else ("started_at", "ended_at")
+        written = {
+            name: f"make_timestamp({name})::TIMESTAMPTZ"
+            if form == "parquet"
+            else f"strftime(make_timestamp({name}), '%Y-%m-%dT%H:%M:%S.%fZ')"
+            for name in times
+        }
+        replaced = ", ".join(f"{text} AS {name}" for name, text in written.items())
+        order = "user_id, is_anonymous" if what == "users" else "user_id, is_anonymous, started_at"
+        query = f"SELECT * REPLACE ({replaced}) FROM ({statements('read')[what][0]}) ORDER BY {order}"
+        style = {"csv": "FORMAT csv, HEADER", "jsonl": "FORMAT json", "parquet": "FORMAT parquet"}[form]
+        target = str(path).replace("'", "''")
+        with self._schema_path(self._schema(space)):
+            try:
+                rows = self._execute(f"COPY ({query}) TO '{target}' ({style})")
+            except duckdb.Error as error:
+                raise StoreError(f"cannot write {path}: {error}", hint="name another file with --output") from None
+        return int(rows[0][0])
+
     def _read(self, space: str, query: str, parameters: dict[str, object]) -> Iterator[Mapping[str, object]]:
         with self._schema_path(self._schema(space)):
             cursor = self._connection.cursor()

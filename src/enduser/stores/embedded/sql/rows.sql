@@ -36,6 +36,7 @@ SELECT
     CASE
         WHEN starts_with(line, chr(2)) THEN substr(line, 2)
         WHEN m IS NULL THEN 'malformed_line'
+        WHEN $is_numbered AND m.problem IS NOT NULL THEN m.problem
         WHEN is_no_object(m.properties) THEN 'invalid_properties'
         WHEN is_no_object(m.traits) OR is_no_object(m.context.traits) THEN 'invalid_traits'
     END AS problem,
@@ -78,7 +79,7 @@ SELECT
     user_agent,
     NULL::VARCHAR AS country, NULL::VARCHAR AS region, NULL::VARCHAR AS city,
     coalesce(nullif(request.target, ''), m.request) AS page_url,
-    json_object('method', request.method, 'status', m.status::INTEGER)::VARCHAR AS properties,
+    json_object('method', request.method, 'status', try_cast(m.status AS INTEGER))::VARCHAR AS properties,
     NULL::VARCHAR AS traits,
     NULL::VARCHAR AS previous_id,
     CASE WHEN starts_with(line, chr(2)) THEN substr(line, 2) WHEN m.ip = '' THEN 'malformed_line' END AS problem,

@@ -1,0 +1,139 @@
+"""Import files of events into a space."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from enduser.core.outcomes import Outcomes
+from enduser.errors import InputError
+from enduser.ingest.files import EventFile, chunks, open_file
+from enduser.stores.contract import Chunk, CloseHistory, EventChunk, Form, ImportRules, Rejection, SpaceStatus
+from enduser.stores.embedded import EmbeddedStore
+
+Progress = Callable[[int, int, Outcomes], None]
+"""Called after each chunk with bytes read, bytes in all, and the outcomes so far."""
+
+TIME_UNITS = {"s": 1e6, "ms": 1e3, "us": 1.0}
+
+
+@dataclass(slots=True)
+class ImportSummary:
+    """What an import did."""
+
+    outcomes: Outcomes = field(default_factory=Outcomes)
+    rejected_file: Path | None = None
+    time_units: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Per file with numeric times: the unit that was inferred, and the time it was inferred from."""
+    status: SpaceStatus | None = None
+
+
+def find_files(patterns: Sequence[str], wanted: str, folder: Path) -> list[EventFile]:
+    """Return the files that the patterns name, each checked; `-` is standard input.
+
+    Raises:
+        InputError: a pattern names nothing, or a file is not what it should be.
+    """
+    found: list[EventFile] = []
+    for pattern in patterns:
+        if pattern == "-":
+            found.append(open_file("standard input", _spool_stdin(folder), wanted))
+            continue
+        names = [pattern] if Path(pattern).is_file() else sorted(glob.glob(pattern, recursive=True))
+        names = [name for name in names if Path(name).is_file()]
+        if not names:
+            raise InputError(f"there is no file {pattern}", hint="check the path; quote a pattern for the shell")
+        found += [open_file(name, Path(name), wanted) for name in names]
+    return found
+
+
+def _spool_stdin(folder: Path) -> Path:
+    path = folder / "standard-input"
+    with path.open("wb") as target:
+        shutil.copyfileobj(sys.stdin.buffer, target)
+    return path
+
+
+@contextmanager
+def scratch_folder(store: EmbeddedStore) -> Iterator[Path]:
+    """Lend an empty folder inside the data folder, emptied of what a killed import left."""
+    folder = store.folder / "tmp" / "import"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def import_files(
+    store: EmbeddedStore,
+    space: str,
+    files: Sequence[EventFile],
+    rules: ImportRules,
+    *,
+    folder: Path,
+    close: bool = False,
+    progress: Progress = lambda *_: None,
+) -> ImportSummary:
+    """Take all files, then fold. What was taken stays taken if this is interrupted; run it again."""
+    summary = ImportSummary()
+    row_counts = {f.name: store.count_parquet_rows(f.path) for f in files if f.format == "parquet"}
+    total = sum(file.size for file in files)
+    done = 0
+    for file in files:
+        file_rules, is_first = rules, True
+        for chunk in chunks(file, folder, row_counts.get(file.name, 0)):
+            if is_first:
+                file_rules = _with_time_unit(store, file, chunk, rules, summary)
+            applied = store.apply(space, EventChunk(chunk, file_rules, is_first))
+            is_first = False
+            summary.outcomes.add(applied.outcomes)
+            _write_rejections(store, rules, summary, file, applied.rejections)
+            progress(done + file.bytes_read, total, summary.outcomes)
+        done += file.size
+    if close:
+        store.apply(space, CloseHistory())
+    store.fold(space)
+    summary.status = store.status(space)
+    return summary
+
+
+def _with_time_unit(
+    store: EmbeddedStore, file: EventFile, chunk: Chunk, rules: ImportRules, summary: ImportSummary
+) -> ImportRules:
+    if rules.time_unit_us is not None or chunk.form is Form.ACCESS_LOG:
+        return rules
+    inferred = store.infer_time_unit(chunk)
+    if inferred is None:
+        return rules
+    unit, sample = inferred
+    name = next(name for name, factor in TIME_UNITS.items() if factor == unit)
+    summary.time_units[file.name] = (name, sample)
+    return replace(rules, time_unit_us=unit)
+
+
+def _write_rejections(
+    store: EmbeddedStore,
+    rules: ImportRules,
+    summary: ImportSummary,
+    file: EventFile,
+    rejections: Sequence[Rejection],
+) -> None:
+    if not rejections:
+        return
+    if summary.rejected_file is None:
+        began = datetime.fromtimestamp(rules.started_at / 1e6, UTC).strftime("%Y%m%dT%H%M%S%fZ")
+        summary.rejected_file = store.folder / "rejected" / f"{began}.csv"
+        summary.rejected_file.parent.mkdir(exist_ok=True)
+        with summary.rejected_file.open("w", newline="", encoding="utf-8") as target:
+            csv.writer(target).writerow(["file", "line", "reason"])
+    with summary.rejected_file.open("a", newline="", encoding="utf-8") as target:
+        csv.writer(target).writerows([file.name, r.row, r.reason] for r in rejections)
