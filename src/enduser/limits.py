@@ -54,3 +54,6 @@ SPACES_MAX = 1_000
 
 MEMORY_LIMIT_MB_MIN = 256
 """Megabytes; with less the engine cannot sort a batch."""
+
+GEO_DATABASE_BYTES_MAX = 2_147_483_648
+"""Bytes of a place database fetched from a URL (2 GiB); the largest on the market has about 1.5 GB."""

@@ -135,7 +135,15 @@ def expected(events: list[Event], settings: SpaceSettings, clock: int) -> Expect
         found = sessions(own, settings, clock)
         if found:
             visits[user] = [
-                (s.started_at, s.ended_at, len(s.events), s.page_views, s.interactions, s.is_empty, s.is_closed)
+                (
+                    s.started_at,
+                    s.ended_at,
+                    len(s.events),
+                    s.page_views,
+                    s.interactions,
+                    s.is_empty,
+                    s.is_closed,
+                )
                 + tuple(s.place or Place())
                 for s in found
             ]

@@ -9,7 +9,6 @@ import pytest
 from histories import Expected, Row, expected, numbered, random_history, write
 
 from enduser.core.events import UserId
-from enduser.core.settings import SpaceSettings
 from enduser.stores.contract import ChangeSetting, Chunk, CloseHistory, EventChunk, Form, ImportRules
 from enduser.stores.embedded import EmbeddedStore
 

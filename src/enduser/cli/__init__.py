@@ -1,1 +1,5 @@
-"""The command line."""
+"""The command line: one file per noun, each command a thin call of a use case."""
+
+from enduser.cli.main import app, main
+
+__all__ = ["app", "main"]

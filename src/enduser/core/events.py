@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -86,6 +87,12 @@ def owner(user_id: str | None, anonymous_id: str | None) -> UserId | None:
     if (known := known_id(anonymous_id)) is not None:
         return UserId(known, is_anonymous=True)
     return None
+
+
+def hashed_id(salt: str, user_id: str) -> str:
+    """Return the id that is stored instead when `hash_ids` is on: base64(SHA-256(salt + id)), unpadded."""
+    digest = hashlib.sha256((salt + user_id).encode()).digest()
+    return base64.b64encode(digest).decode().rstrip("=")
 
 
 def derived_message_id(parts: Iterable[str | None], copy: int) -> str:

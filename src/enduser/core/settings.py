@@ -150,9 +150,7 @@ def parse_setting(name: str, text: str) -> object:
     try:
         return rule.parse(text)
     except (ValueError, KeyError, zoneinfo.ZoneInfoNotFoundError, OSError):
-        raise InvalidSetting(
-            f"{name} cannot be {text!r}", hint=f"{name} is {rule.bounds}"
-        ) from None
+        raise InvalidSetting(f"{name} cannot be {text!r}", hint=f"{name} is {rule.bounds}") from None
 
 
 def setting_text(value: object) -> str:
@@ -169,4 +167,4 @@ def settings_from_text(texts: Mapping[str, str]) -> SpaceSettings:
     return SpaceSettings(**{name: parse_setting(name, text) for name, text in texts.items()})  # type: ignore[arg-type]
 
 
-assert set(SETTING_RULES) == {field.name for field in fields(SpaceSettings)}  # noqa: S101
+assert set(SETTING_RULES) == {field.name for field in fields(SpaceSettings)}

@@ -68,7 +68,9 @@ def open_file(name: str, path: Path, wanted: str) -> EventFile:
         file = EventFile(name, path, wanted, compression, path.stat().st_size)
         head = _head(file)
     except OSError as error:
-        raise InputError(f"{name} cannot be read: {error.strerror}", hint="check the path and the rights") from None
+        raise InputError(
+            f"{name} cannot be read: {error.strerror}", hint="check the path and the rights"
+        ) from None
     if not head.strip():
         raise InputError(f"{name} is empty", hint="nothing was imported; check how the file was made")
     if wanted == "auto":
@@ -87,7 +89,9 @@ def _head(file: EventFile) -> bytes:
     try:
         return next(_blocks(file), b"")[:65_536]
     except BrokenStreamError as error:
-        raise InputError(f"{file.name} cannot be decompressed: {error}", hint="make or copy the file again") from None
+        raise InputError(
+            f"{file.name} cannot be decompressed: {error}", hint="make or copy the file again"
+        ) from None
 
 
 def _detect(name: str, head: bytes) -> str:

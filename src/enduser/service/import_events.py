@@ -49,7 +49,9 @@ def find_files(patterns: Sequence[str], wanted: str, folder: Path) -> list[Event
         names = [pattern] if Path(pattern).is_file() else sorted(glob.glob(pattern, recursive=True))
         names = [name for name in names if Path(name).is_file()]
         if not names:
-            raise InputError(f"there is no file {pattern}", hint="check the path; quote a pattern for the shell")
+            raise InputError(
+                f"there is no file {pattern}", hint="check the path; quote a pattern for the shell"
+            )
         found += [open_file(name, Path(name), wanted) for name in names]
     return found
 

@@ -172,6 +172,9 @@ class Store(Protocol):
     ) -> Iterator[Mapping[str, object]]:
         """Yield End User Objects as rows named as in docs/end-user-object.md, times in µs."""
 
+    def find_user(self, space: str, user_id: str, id_kind: str | None = None) -> Mapping[str, object] | None:
+        """Return the End User Object of an id of a kind (`plain`, `hashed`, `anonymous`), or None."""
+
     def sessions(self, space: str) -> Iterator[Mapping[str, object]]:
         """Yield all sessions, open ones too, by user and start."""
 

@@ -14,19 +14,21 @@ from enduser.errors import SchemaTooNew, StoreError
 from enduser.stores.embedded.statements import run
 
 USER_KEY_SQL = "(md5_number_upper(id_text) >> 1)::BIGINT"
-"""The key of an id's text; tests inject a weak one to see keys collide."""
+"""The key of an id's text: 63 bits of its keyed hash; tests inject a weak one to see keys collide."""
 
 DATABASE_FILE = "enduser.duckdb"
 
 
-def connect(folder: Path, *, memory_limit_mb: int, user_key_sql: str = USER_KEY_SQL) -> duckdb.DuckDBPyConnection:
+def connect(
+    folder: Path, *, memory_limit_mb: int, user_key_sql: str = USER_KEY_SQL
+) -> duckdb.DuckDBPyConnection:
     """Open the database of `folder`, brought to the newest schema.
 
     Raises:
         SchemaTooNew: a later version of enduser wrote it.
         StoreError: the file cannot be opened.
     """
-    config = {
+    config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": f"{memory_limit_mb}MB",
         "temp_directory": str(folder / "tmp"),
         "TimeZone": "UTC",
@@ -46,8 +48,10 @@ def connect(folder: Path, *, memory_limit_mb: int, user_key_sql: str = USER_KEY_
 
 def prepare(connection: duckdb.DuckDBPyConnection, user_key_sql: str = USER_KEY_SQL) -> None:
     """Give a connection the macros and variables that the statements use."""
+    connection.execute("SET enable_progress_bar = false")
     connection.execute("SET VARIABLE junk_ids = $1", [sorted(JUNK_IDS)])
     connection.execute("SET VARIABLE blanks = $1", [BLANKS])
+    connection.execute("SET VARIABLE blank_edge = $1", [f"^[{BLANKS}]|[{BLANKS}]$"])
     connection.execute(f"CREATE OR REPLACE TEMP MACRO user_key_of(id_text) AS {user_key_sql}")
     run(connection, "functions.functions")
 

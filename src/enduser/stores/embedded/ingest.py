@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -146,7 +146,9 @@ class EventTaker:
         self, table: str, values: Mapping[str, Place | Browser | None] | Mapping[Place, Place]
     ) -> dict[object, int | None]:
         """Return the number of each key's place or browser, giving new ones the next numbers."""
-        wanted = sorted({v for v in values.values() if v is not None}, key=lambda v: tuple(p or "" for p in v))
+        wanted = sorted(
+            {v for v in values.values() if v is not None}, key=lambda v: tuple(p or "" for p in v)
+        )
         numbers: dict[object, int] = {}
         if wanted:
             known = self._connection.execute(f"FROM {table}").fetchall()
@@ -158,7 +160,7 @@ class EventTaker:
                 self._insert(f"origins.store_{table}", [numbers[tuple(value)] for value in new], *columns)
         return {key: None if value is None else numbers[tuple(value)] for key, value in values.items()}
 
-    def _insert(self, name: str, *columns: list[object] | list[str] | list[bool]) -> None:
+    def _insert(self, name: str, *columns: Sequence[object]) -> None:
         if columns[0]:
             run(self._connection, name, **{f"c{i}": list(column) for i, column in enumerate(columns)})
 

@@ -9,7 +9,7 @@ import duckdb
 from enduser.errors import InputError
 from enduser.stores.contract import Chunk, require_columns
 
-_TEXT = ("user_id", "anonymous_id", "message_id", "type", "name", "ip", "user_agent")
+_TEXT: tuple[str, ...] = ("user_id", "anonymous_id", "message_id", "type", "name", "ip", "user_agent")
 _TEXT += ("country", "region", "city")
 COLUMNS = (*_TEXT, "occurred_at", "active", "url", "properties", "traits")
 _TIMES = {"TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S", "TIMESTAMP WITH TIME ZONE", "DATE"}
@@ -35,9 +35,7 @@ def columns_of(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, s
 
 def count_rows(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     """Return the number of rows that a Parquet file's footer says it has."""
-    rows = connection.execute(
-        "SELECT sum(num_rows) FROM parquet_file_metadata($1)", [str(path)]
-    ).fetchall()
+    rows = connection.execute("SELECT sum(num_rows) FROM parquet_file_metadata($1)", [str(path)]).fetchall()
     return int(rows[0][0] or 0)
 
 

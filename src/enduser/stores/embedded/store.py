@@ -6,13 +6,20 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 import duckdb
 
 from enduser import limits
 from enduser.core.end_user import STANDARD_ATTRIBUTES
-from enduser.core.events import ANALYTICS_PROPERTIES
-from enduser.core.settings import SETTING_RULES, SpaceSettings, parse_setting, setting_text, settings_from_text
+from enduser.core.events import ANALYTICS_PROPERTIES, hashed_id
+from enduser.core.settings import (
+    SETTING_RULES,
+    SpaceSettings,
+    parse_setting,
+    setting_text,
+    settings_from_text,
+)
 from enduser.errors import InvalidSetting, InvalidSpace, LimitExceeded, StoreError, UsageError
 from enduser.stores.contract import (
     Applied,
@@ -31,7 +38,6 @@ from enduser.stores.embedded.fold import fold_pending
 from enduser.stores.embedded.folder import FolderLock
 from enduser.stores.embedded.ingest import EventTaker, Taking, read_rows
 from enduser.stores.embedded.statements import run, statements
-
 
 DEFAULT_SPACE = "default/production"
 MEMORY_LIMIT_MB = 1_200
@@ -83,7 +89,7 @@ class EmbeddedStore:
         self._connection.close()
         self._lock.close()
 
-    def __enter__(self) -> EmbeddedStore:
+    def __enter__(self) -> Self:
         """Return the store, to be closed at the end of the block."""
         return self
 
@@ -145,7 +151,9 @@ class EmbeddedStore:
                     self._change_setting(space, name, text)
                 case CloseHistory():
                     window = self.settings(space).window_us
-                    self._execute("UPDATE state SET clock_at = greatest(clock_at, greatest_event_at + $1)", [window])
+                    self._execute(
+                        "UPDATE state SET clock_at = greatest(clock_at, greatest_event_at + $1)", [window]
+                    )
         return Applied()
 
     def _taker(self, space: str) -> EventTaker:
@@ -265,6 +273,27 @@ class EmbeddedStore:
             query += f" LIMIT {int(limit)}"
         return self._read(space, query, {} if user_id is None else {"id": user_id})
 
+    def find_user(self, space: str, user_id: str, id_kind: str | None = None) -> Mapping[str, object] | None:
+        """Return the End User Object of an id, None if there is none.
+
+        `id_kind` is `plain`, `hashed` (as stored with `hash_ids`) or `anonymous`; None tries plain, then
+        anonymous.
+        """
+        settings = self.settings(space)
+        wanted: list[tuple[str, bool]] = []
+        if id_kind in (None, "plain"):
+            text = hashed_id(settings.hash_salt, user_id) if settings.hash_ids else user_id
+            wanted.append((text, False))
+        if id_kind == "hashed":
+            wanted.append((user_id, False))
+        if id_kind in (None, "anonymous"):
+            wanted.append((user_id, True))
+        for text, is_anonymous in wanted:
+            for row in self.users(space, user_id=text):
+                if row["is_anonymous"] == is_anonymous:
+                    return row
+        return None
+
     def sessions(self, space: str) -> Iterator[Mapping[str, object]]:
         """Yield all sessions by user and start."""
         query = statements("read")["sessions"][0] + " ORDER BY user_id, is_anonymous, started_at"
@@ -291,7 +320,9 @@ class EmbeddedStore:
             try:
                 rows = self._execute(f"COPY ({query}) TO '{target}' ({style})")
             except duckdb.Error as error:
-                raise StoreError(f"cannot write {path}: {error}", hint="name another file with --output") from None
+                raise StoreError(
+                    f"cannot write {path}: {error}", hint="name another file with --output"
+                ) from None
         return int(rows[0][0])
 
     def _read(self, space: str, query: str, parameters: dict[str, object]) -> Iterator[Mapping[str, object]]:

@@ -33,7 +33,7 @@ CREATE OR REPLACE TEMP MACRO row_text(type, name, page_url, properties, copy) AS
               coalesce(properties, chr(30)), copy);
 CREATE OR REPLACE TEMP MACRO id_text(secret, is_anonymous, salt, id) AS
     concat(secret, chr(31), CASE WHEN is_anonymous THEN 'a' ELSE 'u' END, chr(31), salt, chr(31), id);
-CREATE OR REPLACE TEMP MACRO id_check_of(text) AS md5_number_lower(text)::UBIGINT;
+CREATE OR REPLACE TEMP MACRO id_check_of(id_text) AS md5_number_lower(id_text)::UBIGINT;
 
 -- The analytics properties that a traits object carries, as a list of (property, value); a JSON null
 -- is the value NULL, an empty string or anything but text, number, boolean is left out.
@@ -68,10 +68,13 @@ CREATE OR REPLACE TEMP MACRO time_of(time_text, unit) AS CASE
     THEN epoch_us(try_cast(upper(time_text) AS TIMESTAMPTZ))
 END;
 
--- Ids: the words that mean nobody are in $junk of `core.events`, set as variables by the connection.
+-- Ids: the junk words and blanks of `core.events` are variables of the connection.
+CREATE OR REPLACE TEMP MACRO trimmed_id(id_text) AS CASE
+    WHEN regexp_matches(id_text, getvariable('blank_edge')) THEN trim(id_text, getvariable('blanks'))
+    ELSE id_text END;
 CREATE OR REPLACE TEMP MACRO known_id(id_text) AS CASE
-    WHEN list_contains(getvariable('junk_ids'), lower(trim(id_text, getvariable('blanks')))) THEN NULL
-    ELSE trim(id_text, getvariable('blanks')) END;
+    WHEN strlen(trimmed_id(id_text)) < 16 AND list_contains(getvariable('junk_ids'), lower(trimmed_id(id_text)))
+    THEN NULL ELSE trimmed_id(id_text) END;
 CREATE OR REPLACE TEMP MACRO hashed_id(salt, id) AS rtrim(to_base64(unhex(sha256(concat(salt, id)))), '=');
 CREATE OR REPLACE TEMP MACRO host_of(url) AS lower(regexp_extract(url, '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/@]*@)?([^/:?#]+)', 1));
 

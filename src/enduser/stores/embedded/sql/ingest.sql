@@ -39,6 +39,9 @@ stored_ids AS (
         strlen(owner_id) AS owner_bytes,
         owner_id AS plain_id
     FROM owned
+),
+hashed AS (
+    SELECT *, id_text($secret, is_anonymous, '', owner_id) AS hash_text FROM stored_ids
 )
 SELECT
     line, owner_id, is_anonymous, message_id, occurred_at, type, name, ip, page_url, properties, traits,
@@ -46,8 +49,8 @@ SELECT
     is_active AND type NOT IN ('alias', 'group') AS is_visit,
     is_active AND type IN ('page', 'screen') AS is_page_view,
     is_active AND type = 'track' AND coalesce(name, '') <> '$heartbeat' AS is_act,
-    user_key_of(id_text($secret, is_anonymous, '', owner_id)) AS base_key,
-    id_check_of(id_text($secret, is_anonymous, '', owner_id)) AS id_check,
+    user_key_of(hash_text) AS base_key,
+    id_check_of(hash_text) AS id_check,
     message_key_of(coalesce(message_id, row_text(type, name, page_url, properties, 1))) AS message_key,
     CASE
         WHEN problem IS NOT NULL THEN problem
@@ -72,7 +75,7 @@ SELECT
     END AS unowned,
     coalesce(malformed, CASE WHEN excluded IS NULL THEN unowned END) AS rejected,
     coalesce(malformed, excluded, unowned) IS NULL AS is_good
-FROM stored_ids;
+FROM hashed;
 
 -- name: repeats
 -- Identical rows without a message id: which copy within the file each is, where it is not the first.

@@ -1,0 +1,39 @@
+"""`enduser demo`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from enduser.cli.common import DEFAULT_DATA, DEFAULT_SPACE, MEMORY_LIMIT_MB, Data, Memory, Space, opened, out
+from enduser.clock import now_us
+from enduser.ingest.browser import browser_of, is_crawler
+from enduser.service.demo_data import write_demo
+from enduser.service.import_events import find_files, import_files, scratch_folder
+from enduser.stores.contract import ImportRules
+
+
+def demo(
+    users: Annotated[int, typer.Option("--users", min=1, help="About how many users to invent.")] = 2_000,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed gives other people.")] = 1,
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+) -> None:
+    """Invent a year of history of a web app, import it, and close its sessions."""
+    with opened(data, space, memory_limit) as store, scratch_folder(store) as folder:
+        now = now_us()
+        day_us = 86_400_000_000
+        history = folder / "demo.jsonl"
+        write_demo(history, ends_at_us=now // day_us * day_us, seed=seed, users=users)
+        rules = ImportRules(started_at=now, browser_of=browser_of, is_crawler=is_crawler)
+        files = find_files([str(history)], "auto", folder)
+        summary = import_files(store, space, files, rules, folder=folder, close=True)
+    outcomes, found = summary.outcomes, summary.status
+    assert found is not None
+    out.print(
+        f"{outcomes.stored:,} events stored ({outcomes.duplicate:,} came twice, "
+        f"{outcomes.excluded.total():,} of crawlers left out): {found.users:,} users, {found.sessions:,} sessions"
+    )
+    out.print("Look around: enduser users list --data", data, markup=False)

@@ -1,0 +1,50 @@
+"""What `users export` and `sessions export` share."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from enduser.cli.common import err
+from enduser.errors import UsageError
+from enduser.service.import_events import scratch_folder
+from enduser.stores.embedded import EmbeddedStore
+
+
+class ExportFormat(StrEnum):
+    """What `--format` takes."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+
+
+Output = Annotated[
+    Path, typer.Option("--output", metavar="FILE", help="Where to write; - is standard output.")
+]
+
+
+def export(store: EmbeddedStore, space: str, what: str, form: ExportFormat, output: Path) -> None:
+    """Write all users or sessions to a file, whole or not at all, or to standard output."""
+    if output == Path("-"):
+        if form is ExportFormat.PARQUET:
+            raise UsageError("Parquet cannot be written to standard output", hint="name a file with --output")
+        with scratch_folder(store) as folder:
+            store.export(space, what, folder / "export", form)
+            with (folder / "export").open("rb") as written:
+                shutil.copyfileobj(written, sys.stdout.buffer)
+        return
+    partial = output.with_name(output.name + ".part")
+    try:
+        rows = store.export(space, what, partial, form)
+        partial.replace(output)
+    except OSError as error:
+        raise UsageError(f"cannot write {output}: {error.strerror}", hint="name another file") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    err.print(f"{rows:,} {what} written to {output}", markup=False)

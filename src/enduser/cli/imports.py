@@ -1,0 +1,181 @@
+"""`enduser import events`."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from enduser.cli.common import (
+    DEFAULT_DATA,
+    DEFAULT_SPACE,
+    EXIT_SOME_REJECTED,
+    MEMORY_LIMIT_MB,
+    Data,
+    Memory,
+    Space,
+    err,
+    opened,
+    out,
+    short_time,
+)
+from enduser.clock import elapsed_s, now_us
+from enduser.core.outcomes import Outcomes
+from enduser.errors import GeoDatabaseError
+from enduser.ingest.browser import browser_of, is_crawler
+from enduser.ingest.place import PlaceDatabase
+from enduser.service.geo import open_place_database
+from enduser.service.import_events import (
+    TIME_UNITS,
+    ImportSummary,
+    find_files,
+    import_files,
+    scratch_folder,
+)
+from enduser.stores.contract import ImportRules
+
+app = typer.Typer(help="Bring data in.", no_args_is_help=True)
+
+
+class FileFormat(StrEnum):
+    """What `--format` takes."""
+
+    AUTO = "auto"
+    JSONL = "jsonl"
+    CSV = "csv"
+    PARQUET = "parquet"
+    ACCESS_LOG = "access-log"
+
+
+class TimeUnit(StrEnum):
+    """What `--time-unit` takes."""
+
+    S = "s"
+    MS = "ms"
+    US = "us"
+
+
+@app.callback()
+def _group() -> None:
+    """Bring data in."""
+
+
+@app.command("events")
+def events(
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE…", help="Files, patterns, or - for standard input; .gz and .zst too."),
+    ],
+    file_format: Annotated[
+        FileFormat, typer.Option("--format", help="How the files are written.")
+    ] = FileFormat.AUTO,
+    close: Annotated[
+        bool,
+        typer.Option("--close", help="Close all sessions: move the clock past the last event, for good."),
+    ] = False,
+    fill: Annotated[
+        bool,
+        typer.Option("--fill", help="Fill unknown places of events imported before; needs a place database."),
+    ] = False,
+    time_unit: Annotated[
+        TimeUnit | None,
+        typer.Option("--time-unit", help="The unit of numeric times, in place of inferring it."),
+    ] = None,
+    all_requests: Annotated[
+        bool, typer.Option("--all-requests", help="Access logs: every line that parses, not only pages.")
+    ] = False,
+    include_crawlers: Annotated[
+        bool, typer.Option("--include-crawlers", help="Take events of crawlers too.")
+    ] = False,
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+) -> None:
+    """Import events from JSON lines, CSV, Parquet or web-server access logs.
+
+    Exit codes: 0 done, 1 done but some rows were rejected, 2 nothing was applied.
+    An import that was interrupted is finished by running it again: each event is taken once.
+    """
+    with opened(data, space, memory_limit) as store, scratch_folder(store) as folder:
+        found = find_files(files, file_format, folder)
+        places = _open_places(store.folder, fill=fill)
+        rules = ImportRules(
+            started_at=now_us(),
+            time_unit_us=TIME_UNITS[time_unit] if time_unit else None,
+            all_requests=all_requests,
+            include_crawlers=include_crawlers,
+            place_of=places.lookup if places else lambda _: None,
+            browser_of=browser_of,
+            is_crawler=is_crawler,
+        )
+        began = elapsed_s()
+        with _bar() as bar:
+            task = bar.add_task("reading", total=None, rate="")
+
+            def show(done: int, total: int, outcomes: Outcomes) -> None:
+                rate = f"{outcomes.read / max(elapsed_s() - began, 1e-3):,.0f} rows/s"
+                bar.update(task, completed=done, total=total, rate=rate)
+
+            summary = import_files(store, space, found, rules, folder=folder, close=close, progress=show)
+        _print_summary(summary, elapsed_s() - began)
+    if summary.outcomes.rejected:
+        raise typer.Exit(EXIT_SOME_REJECTED)
+
+
+def _open_places(folder: Path, *, fill: bool) -> PlaceDatabase | None:
+    places = open_place_database(folder)
+    if places is None and fill:
+        raise GeoDatabaseError(
+            "--fill needs a place database, and there is none", hint="run: enduser geo install"
+        )
+    if places is None:
+        err.print(
+            "note: no place database, so IP addresses give no country, region or city. To have one: "
+            "enduser geo install; then import the same files again with --fill."
+        )
+    return places
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+
+
+def _print_summary(summary: ImportSummary, seconds: float) -> None:
+    outcomes = summary.outcomes
+    for name, (unit, sample) in summary.time_units.items():
+        err.print(
+            f"{name}: numeric times are taken as {unit} (inferred from {sample}; --time-unit overrides)"
+        )
+    out.print(f"read        {outcomes.read:>12,}   in {seconds:.1f} s")
+    out.print(f"stored      {outcomes.stored:>12,}")
+    out.print(f"duplicate   {outcomes.duplicate:>12,}")
+    out.print(f"filled      {outcomes.filled:>12,}")
+    for kind, counts in (("excluded", outcomes.excluded), ("rejected", outcomes.rejected)):
+        out.print(f"{kind:<11} {counts.total():>12,}")
+        for reason, count in counts.most_common():
+            out.print(f"  {reason:<22}{count:>12,}")
+    if outcomes.ignored_properties:
+        out.print(
+            f"ignored analytics properties (no text, number or boolean, or too long): {outcomes.ignored_properties:,}"
+        )
+    if summary.rejected_file:
+        out.print(f"rejected rows are listed in {summary.rejected_file}")
+    if status := summary.status:
+        out.print(f"users       {status.users:>12,}")
+        out.print(f"sessions    {status.sessions:>12,}   and {status.open_sessions:,} open")
+        out.print(f"clock       {short_time(status.clock_at)} UTC (history)")
+        if status.open_sessions:
+            out.print("Open sessions are in no End User Object until they close; --close closes them.")

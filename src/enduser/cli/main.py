@@ -1,0 +1,48 @@
+"""The command `enduser`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from enduser import __version__
+from enduser.cli import config, demo, geo, imports, sessions, space, users
+
+app = typer.Typer(
+    name="enduser",
+    help="One exact End User Object for every user of a web site or app.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(imports.app, name="import")
+app.add_typer(users.app, name="users")
+app.add_typer(sessions.app, name="sessions")
+app.add_typer(config.app, name="config")
+app.add_typer(geo.app, name="geo")
+app.command("status")(space.status)
+app.command("verify")(space.verify)
+app.command("rebuild")(space.rebuild)
+app.command("demo")(demo.demo)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"enduser {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """One exact End User Object for every user of a web site or app."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,33 @@
+"""`enduser sessions`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from enduser.cli.common import DEFAULT_DATA, DEFAULT_SPACE, MEMORY_LIMIT_MB, Data, Memory, Space, opened
+from enduser.cli.export import ExportFormat, Output, export
+
+app = typer.Typer(help="Read sessions.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Read sessions."""
+
+
+@app.command("export")
+def export_sessions(
+    file_format: Annotated[
+        ExportFormat, typer.Option("--format", help="The form of the file.")
+    ] = ExportFormat.CSV,
+    output: Output = Path("-"),
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+) -> None:
+    """Write all sessions, open ones too (`is_closed` false)."""
+    with opened(data, space, memory_limit) as store:
+        export(store, space, "sessions", file_format, output)

@@ -1,0 +1,143 @@
+"""`enduser users`: reading End User Objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from enduser.cli.common import (
+    DEFAULT_DATA,
+    DEFAULT_SPACE,
+    MEMORY_LIMIT_MB,
+    Data,
+    Memory,
+    Space,
+    duration,
+    err,
+    iso,
+    opened,
+    out,
+    short_time,
+)
+from enduser.cli.export import ExportFormat, Output, export
+from enduser.core.end_user import STANDARD_ATTRIBUTES
+from enduser.core.events import ANALYTICS_PROPERTIES
+
+app = typer.Typer(help="Read End User Objects.", no_args_is_help=True)
+
+EXIT_UNKNOWN_USER = 1
+_DURATIONS = frozenset(
+    ("average_session_duration", "total_session_duration", "average_time_between_sessions")
+)
+
+
+class IdKind(StrEnum):
+    """The namespace of an id."""
+
+    PLAIN = "plain"
+    HASHED = "hashed"
+    ANONYMOUS = "anonymous"
+
+
+@app.command("show")
+def show(
+    user_id: Annotated[str, typer.Argument(metavar="ID", help="The user's id.")],
+    id_kind: Annotated[
+        IdKind | None,
+        typer.Option("--id-kind", help="The namespace of ID; without it plain is tried, then anonymous."),
+    ] = None,
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+) -> None:
+    """Show the End User Object of one user. Exit code 1 if there is none."""
+    with opened(data, space, memory_limit) as store:
+        found = store.find_user(space, user_id, id_kind.value if id_kind else None)
+    if found is None:
+        err.print(f"there is no End User Object for {user_id!r} in {space}", markup=False)
+        err.print("  an object appears when a user's first session closes; see: enduser status")
+        raise typer.Exit(EXIT_UNKNOWN_USER)
+    for name in ("user_id", "is_anonymous", *STANDARD_ATTRIBUTES, *ANALYTICS_PROPERTIES):
+        out.print(f"{name:<30} {_shown(name, found[name])}", markup=False)
+
+
+def _shown(name: str, value: object) -> str:
+    if value is None:
+        return "(unknown)"
+    if name in ("first_seen", "last_seen"):
+        return iso(value)
+    if name in _DURATIONS:
+        return f"{value} s ({duration(value)})"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@app.command("list")
+def list_users(
+    sort: Annotated[
+        str, typer.Option("--sort", help="An attribute; with a - before it the greatest come first.")
+    ] = "-last_seen",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many to list.")] = 20,
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+) -> None:
+    """List End User Objects as a table; `users export` gives all rows and columns."""
+    with opened(data, space, memory_limit) as store:
+        total = store.status(space).users
+        rows = list(store.users(space, sort=sort, limit=limit))
+    if not rows:
+        out.print(f"No users in {space} yet. Import some history: enduser import events FILE")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in (
+        "user_id",
+        "last_seen (UTC)",
+        "sessions",
+        "time in app",
+        "average",
+        "country",
+        "city",
+        "browser",
+    ):
+        table.add_column(
+            heading, justify="right" if heading in ("sessions", "time in app", "average") else "left"
+        )
+    for row in rows:
+        table.add_row(*_cells(row))
+    out.print(table)
+    out.print(f"{len(rows):,} of {total:,} users")
+
+
+def _cells(row: Mapping[str, object]) -> list[str]:
+    version = str(row["browser_version"] or "").split(".")[0]
+    mark = " (anonymous)" if row["is_anonymous"] else ""
+    return [
+        f"{row['user_id']}{mark}".replace("[", "\\["),
+        short_time(row["last_seen"]),
+        f"{row['total_sessions']:,}",
+        duration(row["total_session_duration"]),
+        duration(row["average_session_duration"]),
+        str(row["country"] or ""),
+        str(row["city"] or "").replace("[", "\\["),
+        f"{row['browser_name'] or ''} {version}".strip().replace("[", "\\["),
+    ]
+
+
+@app.command("export")
+def export_users(
+    file_format: Annotated[
+        ExportFormat, typer.Option("--format", help="The form of the file.")
+    ] = ExportFormat.CSV,
+    output: Output = Path("-"),
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+) -> None:
+    """Write all End User Objects; times are ISO 8601 UTC, durations seconds, an unknown value is empty."""
+    with opened(data, space, memory_limit) as store:
+        export(store, space, "users", file_format, output)
