@@ -93,3 +93,174 @@ def test_any_order_and_any_batching_gives_what_the_reference_gives(
     store.apply(SPACE, CloseHistory())
     store.fold(SPACE)
     assert_same(store, expected(events, settings, clock + settings.window_us))
+
+
+MINUTE = 60_000_000
+START = 1_700_000_000_000_000
+
+
+def visit(minute: float, message: str | None = None, **more: object) -> Row:
+    at = START + round(minute * MINUTE)
+    return Row(user_id="u", occurred_at=at, message_id=message or f"m{at}", **more)  # type: ignore[arg-type]
+
+
+def check(store: EmbeddedStore, tmp_path: Path, batches: list[list[Row]]) -> None:
+    """Take the batches one by one, folding after each, and compare with the reference each time."""
+    rows: list[Row] = []
+    for batch in batches:
+        rows += batch
+        take(store, tmp_path, batch)
+        store.fold(SPACE)
+        events = numbered(rows)
+        clock = max(event.occurred_at for event in events)
+        assert_same(store, expected(events, store.settings(SPACE), clock))
+        assert store.verify(SPACE) == []
+
+
+CASES: dict[str, list[list[Row]]] = {
+    "just below the window": [[visit(0)], [visit(29.99999998333333)], [visit(500)]],
+    "exactly the window": [[visit(0)], [visit(30)], [visit(500)]],
+    "just above the window": [[visit(0)], [visit(30.0000000167)], [visit(500)]],
+    "10:00, 10:05, late 05:00, 10:06": [[visit(600), visit(605)], [visit(300)], [visit(606)], [visit(900)]],
+    "a late event bridges two closed sessions": [[visit(0), visit(50), visit(500)], [visit(25)]],
+    "a late event opens the last session again": [[visit(0), visit(100), visit(120)], [visit(135)], [visit(300)]],
+    "the same microsecond, two places": [
+        [visit(0, "a", place=("NO", "Oslo", "Oslo")), visit(500)],
+        [visit(0, "b", place=("DE", "Berlin", "Berlin"))],
+        [visit(0, "A", place=("KE", None, "Nairobi"))],
+    ],
+    "a copy knows the place": [
+        [visit(0, "a"), visit(500)],
+        [visit(0, "a", place=("NO", None, None))],
+        [visit(0, "a", place=("NO", "Oslo", "Oslo"))],
+        [visit(0, "a", place=("NO", None, None))],
+    ],
+    "a copy knows the place within a batch": [
+        [visit(0, "a"), visit(0, "a", place=("NO", "Oslo", "Oslo")), visit(0, "a", place=("DE", None, None))]
+    ],
+    "a property clears and comes back": [
+        [visit(0, traits={"role": "a"}), visit(500)],
+        [visit(10, traits={"role": None})],
+        [visit(5, traits={"role": "late"}), visit(510)],
+    ],
+    "a server's message before the first visit": [
+        [visit(0, type="identify", active=False, traits={"name": "N"})],
+        [visit(5)],
+        [visit(500)],
+        [visit(600, type="group", traits={"name": "G"})],
+    ],
+    "six months and a day": [
+        [visit(0, traits={"role": "old"}), visit(10)],
+        [visit(185 * 1440)],
+        [visit(190 * 1440)],
+        [visit(100 * 1440)],
+    ],
+    "an earlier life grows": [[visit(400 * 1440)], [visit(0)], [visit(-5)], [visit(200 * 1440)], [visit(500 * 1440)]],
+    "a server's message between two lives": [
+        [visit(0), visit(100 * 1440, type="identify", active=False, traits={"role": "first life"})],
+        [visit(400 * 1440), visit(401 * 1440)],
+        [visit(300 * 1440, type="identify", active=False, traits={"info": "second life"})],
+    ],
+    "a leap day, and 1970": [[Row("u", None, 951_782_400_000_000, "leap")], [Row("u", None, 0, "epoch")]],
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_in_this_case_each_step_equals_the_reference(store: EmbeddedStore, tmp_path: Path, name: str) -> None:
+    check(store, tmp_path, CASES[name])
+
+
+def test_a_robot_of_months_grows_at_its_end_and_in_its_middle(store: EmbeddedStore, tmp_path: Path) -> None:
+    robot = [visit(20 * i) for i in range(20_000)]
+    middle = [visit(20 * 9_000 + 7), visit(20 * 15_000 + 3)]
+    check(store, tmp_path, [robot, [visit(20 * 20_000), visit(20 * 20_001)], middle, [visit(-9)], [visit(-60)]])
+
+
+def test_two_capped_stretches_become_one(store: EmbeddedStore, tmp_path: Path) -> None:
+    store.apply(SPACE, ChangeSetting("session_cap_s", "3600"))
+    first = [visit(20 * i) for i in range(10)]
+    second = [visit(220 + 20 * i) for i in range(10)]
+    check(store, tmp_path, [first + second + [visit(5_000)], [visit(200)], [visit(70), visit(330)]])
+
+
+def test_two_far_places_of_one_capped_stretch_are_cut_as_one(store: EmbeddedStore, tmp_path: Path) -> None:
+    store.apply(SPACE, ChangeSetting("session_cap_s", "3600"))
+    steady = [visit(13 * i) for i in range(300)]
+    check(store, tmp_path, [steady + [visit(9_000)], [visit(-11), visit(2_003), visit(2_500)], [visit(1)]])
+
+
+def test_ids_whose_keys_collide_stay_apart(tmp_path: Path) -> None:
+    weak = "(md5_number_upper(id_text) % 64)::BIGINT"
+    rng = random.Random(1)
+    rows = random_history(rng, users=40, events=12, span_s=4_000_000)
+    events = numbered(rows)
+    with EmbeddedStore(tmp_path / "weak", now_us=NOW, user_key_sql=weak) as weakened:
+        for at in range(0, len(rows), 40):
+            take(weakened, tmp_path, rows[at : at + 40], is_first=at == 0)
+            weakened.fold(SPACE)
+        take(weakened, tmp_path, rows)
+        weakened.fold(SPACE)
+        clock = max(event.occurred_at for event in events)
+        assert_same(weakened, expected(events, weakened.settings(SPACE), clock))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("inactivity_window_s", "600"), ("session_cap_s", "1200"), ("retention_months", "1")]
+)
+def test_changing_a_setting_recomputes_everything(
+    store: EmbeddedStore, tmp_path: Path, name: str, text: str
+) -> None:
+    rows = random_history(random.Random(5), users=10, events=30, span_s=4_000_000)
+    take(store, tmp_path, rows)
+    store.apply(SPACE, ChangeSetting(name, text))
+    events = numbered(rows)
+    assert_same(store, expected(events, store.settings(SPACE), max(e.occurred_at for e in events)))
+
+
+def test_the_clock_never_goes_back(store: EmbeddedStore, tmp_path: Path) -> None:
+    take(store, tmp_path, [visit(100)])
+    store.apply(SPACE, CloseHistory())
+    take(store, tmp_path, [visit(0)])
+    store.apply(SPACE, ChangeSetting("inactivity_window_s", "60"))
+    assert store.status(SPACE).clock_at == START + 130 * MINUTE
+
+
+def test_what_a_crash_before_the_fold_left_is_folded_by_the_next_command(tmp_path: Path) -> None:
+    with EmbeddedStore(tmp_path / "data", now_us=NOW) as first:
+        take(first, tmp_path, [visit(0), visit(500)])
+    with EmbeddedStore(tmp_path / "data", now_us=NOW) as second:
+        second.fold(SPACE)
+        assert [row["total_sessions"] for row in second.users(SPACE)] == [1]
+
+
+def test_ids_are_hashed_at_the_door_when_the_space_says_so(store: EmbeddedStore, tmp_path: Path) -> None:
+    store.apply(SPACE, ChangeSetting("hash_ids", "on"))
+    take(store, tmp_path, [Row(" adam.br ", None, START, "m"), Row(None, "anon-1", START, "m"), visit(500)])
+    store.fold(SPACE)
+    assert store.find_user(SPACE, "LxhaMQBuA3cjHQqujqUmW/YDuHkWuCFjsT2uXs7lDQY", "hashed")
+    assert store.find_user(SPACE, "adam.br")
+    assert store.find_user(SPACE, "anon-1", "anonymous")
+    assert store.find_user(SPACE, "adam.br", "hashed") is None
+    with pytest.raises(InvalidSetting, match="has users"):
+        store.apply(SPACE, ChangeSetting("hash_salt", "x"))
+
+
+def test_verify_reports_each_difference(store: EmbeddedStore, tmp_path: Path) -> None:
+    take(store, tmp_path, [visit(0), visit(500)])
+    store.fold(SPACE)
+    store._connection.execute("UPDATE space_1.sessions SET ended_at = ended_at + 1")
+    assert {(d.kind, d.side, d.user_id) for d in store.verify(SPACE)} == {
+        ("session", "stored", "u"),
+        ("session", "recomputed", "u"),
+    }
+    store.rebuild(SPACE)
+    assert store.verify(SPACE) == []
+
+
+def test_a_failed_change_leaves_everything_as_it_was(store: EmbeddedStore, tmp_path: Path) -> None:
+    take(store, tmp_path, [visit(0), visit(500)])
+    with pytest.raises(StoreError, match="nothing of it was applied"):
+        store.apply(SPACE, EventChunk(Chunk(tmp_path / "missing", Form.JSON_LINES), RULES))
+    assert store.status(SPACE).events == 2
+    take(store, tmp_path, [visit(600)])
+    assert store.status(SPACE).events == 3
