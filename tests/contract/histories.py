@@ -136,15 +136,9 @@ def expected(events: list[Event], settings: SpaceSettings, clock: int) -> Expect
         if found:
             visits[user] = [
                 (
-                    s.started_at,
-                    s.ended_at,
-                    len(s.events),
-                    s.page_views,
-                    s.interactions,
-                    s.is_empty,
-                    s.is_closed,
+                    *(s.started_at, s.ended_at, len(s.events), s.page_views, s.interactions),
+                    *(s.is_empty, s.is_closed, *(s.place or Place())),
                 )
-                + tuple(s.place or Place())
                 for s in found
             ]
     return Expected(users, visits)

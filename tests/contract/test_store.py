@@ -9,6 +9,7 @@ import pytest
 from histories import Expected, Row, expected, numbered, random_history, write
 
 from enduser.core.events import UserId
+from enduser.errors import InvalidSetting, StoreError
 from enduser.stores.contract import ChangeSetting, Chunk, CloseHistory, EventChunk, Form, ImportRules
 from enduser.stores.embedded import EmbeddedStore
 
@@ -123,7 +124,11 @@ CASES: dict[str, list[list[Row]]] = {
     "just above the window": [[visit(0)], [visit(30.0000000167)], [visit(500)]],
     "10:00, 10:05, late 05:00, 10:06": [[visit(600), visit(605)], [visit(300)], [visit(606)], [visit(900)]],
     "a late event bridges two closed sessions": [[visit(0), visit(50), visit(500)], [visit(25)]],
-    "a late event opens the last session again": [[visit(0), visit(100), visit(120)], [visit(135)], [visit(300)]],
+    "a late event opens the last session again": [
+        [visit(0), visit(100), visit(120)],
+        [visit(135)],
+        [visit(300)],
+    ],
     "the same microsecond, two places": [
         [visit(0, "a", place=("NO", "Oslo", "Oslo")), visit(500)],
         [visit(0, "b", place=("DE", "Berlin", "Berlin"))],
@@ -155,7 +160,13 @@ CASES: dict[str, list[list[Row]]] = {
         [visit(190 * 1440)],
         [visit(100 * 1440)],
     ],
-    "an earlier life grows": [[visit(400 * 1440)], [visit(0)], [visit(-5)], [visit(200 * 1440)], [visit(500 * 1440)]],
+    "an earlier life grows": [
+        [visit(400 * 1440)],
+        [visit(0)],
+        [visit(-5)],
+        [visit(200 * 1440)],
+        [visit(500 * 1440)],
+    ],
     "a server's message between two lives": [
         [visit(0), visit(100 * 1440, type="identify", active=False, traits={"role": "first life"})],
         [visit(400 * 1440), visit(401 * 1440)],
@@ -173,7 +184,9 @@ def test_in_this_case_each_step_equals_the_reference(store: EmbeddedStore, tmp_p
 def test_a_robot_of_months_grows_at_its_end_and_in_its_middle(store: EmbeddedStore, tmp_path: Path) -> None:
     robot = [visit(20 * i) for i in range(20_000)]
     middle = [visit(20 * 9_000 + 7), visit(20 * 15_000 + 3)]
-    check(store, tmp_path, [robot, [visit(20 * 20_000), visit(20 * 20_001)], middle, [visit(-9)], [visit(-60)]])
+    check(
+        store, tmp_path, [robot, [visit(20 * 20_000), visit(20 * 20_001)], middle, [visit(-9)], [visit(-60)]]
+    )
 
 
 def test_two_capped_stretches_become_one(store: EmbeddedStore, tmp_path: Path) -> None:
@@ -186,7 +199,7 @@ def test_two_capped_stretches_become_one(store: EmbeddedStore, tmp_path: Path) -
 def test_two_far_places_of_one_capped_stretch_are_cut_as_one(store: EmbeddedStore, tmp_path: Path) -> None:
     store.apply(SPACE, ChangeSetting("session_cap_s", "3600"))
     steady = [visit(13 * i) for i in range(300)]
-    check(store, tmp_path, [steady + [visit(9_000)], [visit(-11), visit(2_003), visit(2_500)], [visit(1)]])
+    check(store, tmp_path, [[*steady, visit(9_000)], [visit(-11), visit(2_003), visit(2_500)], [visit(1)]])
 
 
 def test_ids_whose_keys_collide_stay_apart(tmp_path: Path) -> None:

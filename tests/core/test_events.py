@@ -9,8 +9,10 @@ from enduser.core.events import Event, UserId, hashed_id, known_id, owner, take_
 
 @pytest.mark.parametrize(
     "junk",
-    ["", " ", "null", "NULL", "undefined", "0", "NaN", "None", "true", "False", "Anonymous", "guest"]
-    + ["[object Object]", "\u3000null\u00a0", "\tguest\n"],
+    [
+        *("", " ", "null", "NULL", "undefined", "0", "NaN", "None", "true", "False", "Anonymous", "guest"),
+        *("[object Object]", "\u3000null\u00a0", "\tguest\n"),
+    ],
 )
 def test_a_junk_id_is_absent(junk: str) -> None:
     assert known_id(junk) is None

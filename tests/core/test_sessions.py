@@ -130,9 +130,7 @@ def test_sessions_do_not_depend_on_the_order_of_events(times: list[int], rng: ob
     assert spans(*times) == spans(*shuffled)
 
 
-@given(
-    st.lists(st.integers(0, 10**9), min_size=1, max_size=60), st.integers(1, 10**8)
-)
+@given(st.lists(st.integers(0, 10**9), min_size=1, max_size=60), st.integers(1, 10**8))
 def test_cuts_are_at_least_the_cap_apart_and_no_event_between_could_have_begun_one(
     gaps: list[int], cap: int
 ) -> None:

@@ -35,8 +35,10 @@ def test_an_unknown_setting_is_named_and_the_known_ones_listed() -> None:
     [
         ("none", ()),
         ("crawlers", ("crawlers",)),
-        ("crawlers, ip:10.1.2.3/8, host:Staging.Example, user: bot-1",)
-        + (("crawlers", "ip:10.0.0.0/8", "host:staging.example", "user:bot-1"),),
+        (
+            "crawlers, ip:10.1.2.3/8, host:Staging.Example, user: bot-1",
+            ("crawlers", "ip:10.0.0.0/8", "host:staging.example", "user:bot-1"),
+        ),
     ],
 )
 def test_exclude_is_read_and_written_back(text: str, value: tuple[str, ...]) -> None:

@@ -34,6 +34,7 @@ def demo(
     assert found is not None
     out.print(
         f"{outcomes.stored:,} events stored ({outcomes.duplicate:,} came twice, "
-        f"{outcomes.excluded.total():,} of crawlers left out): {found.users:,} users, {found.sessions:,} sessions"
+        f"{outcomes.excluded.total():,} of crawlers left out): "
+        f"{found.users:,} users, {found.sessions:,} sessions"
     )
     out.print("Look around: enduser users list --data", data, markup=False)

@@ -169,7 +169,8 @@ def _print_summary(summary: ImportSummary, seconds: float) -> None:
             out.print(f"  {reason:<22}{count:>12,}")
     if outcomes.ignored_properties:
         out.print(
-            f"ignored analytics properties (no text, number or boolean, or too long): {outcomes.ignored_properties:,}"
+            "ignored analytics properties (no text, number or boolean, or too long): "
+            f"{outcomes.ignored_properties:,}"
         )
     if summary.rejected_file:
         out.print(f"rejected rows are listed in {summary.rejected_file}")

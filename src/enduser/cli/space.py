@@ -27,9 +27,8 @@ def status(data: Data = DEFAULT_DATA, memory_limit: Memory = MEMORY_LIMIT_MB) ->
             store.fold(name)
             found = store.status(name)
             out.print(f"space {name}")
-            out.print(
-                f"  clock      {short_time(found.clock_at) or 'no event yet':>24}{' UTC (history)' if found.clock_at else ''}"
-            )
+            clock = f"{short_time(found.clock_at)} UTC (history)" if found.clock_at else "no event yet"
+            out.print(f"  clock      {clock:>24}")
             out.print(f"  events     {found.events:>24,}")
             out.print(f"  users      {found.users:>24,}")
             out.print(f"  sessions   {found.sessions:>24,} closed, {found.open_sessions:,} open")

@@ -17,8 +17,7 @@ ANALYTICS_PROPERTIES = ("name", "role", "type", "status", "info")
 HEARTBEAT = "$heartbeat"
 
 JUNK_IDS = frozenset(
-    ("", "null", "undefined", "0", "nan", "none", "true", "false", "anonymous", "guest")
-    + ("[object object]",)
+    ("", "null", "undefined", "0", "nan", "none", "true", "false", "anonymous", "guest", "[object object]")
 )
 """Ids that are some program's word for "nobody", in lower case; treated as absent in any case."""
 

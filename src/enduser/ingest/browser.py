@@ -16,8 +16,10 @@ from enduser.errors import EnduserError
 try:
     import ua_parser_rs
     from ua_parser.regex import Resolver
+
+    _HAS_RUST = True
 except ImportError:
-    ua_parser_rs = None
+    _HAS_RUST = False
 
 _CRAWLER_WORDS = (
     # what they call themselves; Cubot makes telephones
@@ -60,7 +62,7 @@ class _Rust(NamedTuple):
 @cache
 def _rust() -> _Rust:
     """Compile the expressions, once in a process (0.2 s)."""
-    if ua_parser_rs is None:
+    if not _HAS_RUST:
         raise EnduserError(
             "ua-parser is installed without its Rust backend and would run at a fiftieth of the speed",
             hint="run: pip install 'ua-parser[regex]'",

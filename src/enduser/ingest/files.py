@@ -26,8 +26,8 @@ PARQUET_ROWS = 1_000_000
 
 FORMATS = ("auto", "jsonl", "csv", "parquet", "access-log")
 CSV_COLUMNS = frozenset(
-    ("user_id", "anonymous_id", "occurred_at", "message_id", "type", "name", "active", "ip", "user_agent")
-    + ("country", "region", "city", "url", "properties", "traits")
+    "user_id anonymous_id occurred_at message_id type name active ip user_agent "
+    "country region city url properties traits".split()
 )
 
 _READ_BYTES = 262_144

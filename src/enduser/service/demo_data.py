@@ -54,23 +54,23 @@ TRACKS = (
     "$click",
     "Checkout",
 )
-CRAWLER = "Mozilla/5.0 (compatible; ExampleBot/2.1; +https://bot.example/about)"
+CRAWLER = "(compatible; ExampleBot/2.1; +https://bot.example/about)"
 
 BROWSERS = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{v}.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{v}.0.0.0 "
-    "Safari/537.36",
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{v}.0.0.0 Safari/537.36 "
-    "Edg/{v}.0.0.0",
-    "Mozilla/5.0 (X11; Linux x86_64; rv:{v}.0) Gecko/20100101 Firefox/{v}.0",
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/{s}.1 "
-    "Safari/605.1.15",
-    "Mozilla/5.0 (iPhone; CPU iPhone OS {s}_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/{s}.1 "
-    "Mobile/15E148 Safari/604.1",
-    "Mozilla/5.0 (Linux; Android 14; SAMSUNG SM-S911B) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/{s}.0 "
-    "Chrome/{v}.0.0.0 Mobile Safari/537.36",
+    "(Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{v}.0.0.0 Safari/537.36",
+    "(Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/{v}.0.0.0 Safari/537.36",
+    "(Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/{v}.0.0.0 Safari/537.36 Edg/{v}.0.0.0",
+    "(X11; Linux x86_64; rv:{v}.0) Gecko/20100101 Firefox/{v}.0",
+    "(Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/{s}.1 Safari/605.1.15",
+    "(iPhone; CPU iPhone OS {s}_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/{s}.1 Mobile/15E148 Safari/604.1",
+    "(Linux; Android 14; SAMSUNG SM-S911B) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "SamsungBrowser/{s}.0 Chrome/{v}.0.0.0 Mobile Safari/537.36",
 )
-"""User agents with the version of the month: {v} for Chrome and its like, {s} for Safari's."""
+"""User agents after "Mozilla/5.0 "; {v} is the month's version of Chrome and its like, {s} of Safari."""
 
 _LATE_MAX = 21 * DAY
 Message = dict[str, Any]
@@ -169,13 +169,13 @@ def _arrival_times(rng: random.Random, at: int) -> Iterator[int]:
 
 
 def _messages(person: Person, ends_at: int) -> Iterator[tuple[int, Message]]:
-    for visit, starts_at in enumerate(_visits(person, ends_at)):
+    for visit, starts_at in enumerate(_visits(person)):
         for at, message in _session(person, starts_at, is_first=visit == 0):
             if at <= ends_at:
                 yield at, message
 
 
-def _visits(person: Person, ends_at: int) -> Iterator[int]:
+def _visits(person: Person) -> Iterator[int]:
     """Yield the starts of visits: working hours of the person's city, weekdays more than weekends."""
     rng = person.rng
     day = person.joined_at // DAY * DAY
@@ -263,11 +263,7 @@ def _message(
     person.sent += 1
     country, region, city, _ = person.city
     month = at // (30 * DAY)
-    agent = (
-        person.agent.format(v=month - 540, s=max(month // 12 - 38, 1))
-        if "{" in person.agent
-        else person.agent
-    )
+    agent = "Mozilla/5.0 " + person.agent.format(v=month - 540, s=max(month // 12 - 38, 1))
     context: Message = {
         "userAgent": agent,
         "page": {"url": HOST + page, "path": page},
@@ -278,7 +274,7 @@ def _message(
     message: Message = {
         "messageId": f"{person.number:x}-{person.sent:x}",
         "type": kind,
-        "timestamp": f"{datetime.fromtimestamp(at / SECOND, UTC):%Y-%m-%dT%H:%M:%S}.{at // 1_000 % 1_000:03}Z",
+        "timestamp": datetime.fromtimestamp(at / SECOND, UTC).isoformat(timespec="milliseconds"),
         "context": context,
         **more,
     }

@@ -46,7 +46,7 @@ def find_files(patterns: Sequence[str], wanted: str, folder: Path) -> list[Event
         if pattern == "-":
             found.append(open_file("standard input", _spool_stdin(folder), wanted))
             continue
-        names = [pattern] if Path(pattern).is_file() else sorted(glob.glob(pattern, recursive=True))
+        names = [pattern] if Path(pattern).is_file() else sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - absolute patterns too
         names = [name for name in names if Path(name).is_file()]
         if not names:
             raise InputError(

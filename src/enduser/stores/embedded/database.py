@@ -84,7 +84,8 @@ def _migrate(connection: duckdb.DuckDBPyConnection, kind: str, schema: str) -> N
     steps = migrations(kind)
     if version > steps[-1][0]:
         raise SchemaTooNew(
-            f"the data folder has schema version {version} of {schema}; this enduser knows up to {steps[-1][0]}",
+            f"the data folder has schema version {version} of {schema}; "
+            f"this enduser knows up to {steps[-1][0]}",
             hint="use the version of enduser that wrote it, or a later one",
         )
     for number, text in steps:

@@ -206,7 +206,7 @@ def read_rows(connection: duckdb.DuckDBPyConnection, taking: Taking) -> None:
 def _read_parquet(connection: duckdb.DuckDBPyConnection, taking: Taking) -> None:
     chunk = taking.chunk
     columns = parquet.columns_of(connection, chunk.path)
-    query = parquet.rows_query(chunk, columns, taking.rules.time_unit_us or 1.0)
+    query = parquet.rows_query(columns, taking.rules.time_unit_us or 1.0)
     first = chunk.first_row - 1
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE rows AS {query}",

@@ -39,8 +39,8 @@ def count_rows(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     return int(rows[0][0] or 0)
 
 
-def rows_query(chunk: Chunk, columns: dict[str, str], unit: float) -> str:
-    """Return the SELECT that yields typed rows of the chunk; `$path`, `$first`, `$last` are bound."""
+def rows_query(columns: dict[str, str], unit: float) -> str:
+    """Return the SELECT that yields typed rows of a chunk; `$path`, `$first`, `$last` are bound."""
     fields = [f"CAST(NULL AS BIGINT) AS line_number, {_time(columns['occurred_at'], unit)}"]
     fields += [f"{_text(name, columns)} AS {name}" for name in _TEXT if name != "type"]
     fields.append(f"lower(coalesce({_text('type', columns)}, 'track')) AS type")
@@ -73,7 +73,10 @@ def _json(name: str, columns: dict[str, str]) -> str:
     if kind is None:
         return "CAST(NULL AS JSON)"
     if kind in ("VARCHAR", "JSON"):
-        return f"CASE WHEN json_valid({name}) THEN CAST({name} AS JSON) WHEN {name} <> '' THEN to_json({name}) END"
+        return (
+            f"CASE WHEN json_valid({name}) THEN CAST({name} AS JSON) "
+            f"WHEN {name} <> '' THEN to_json({name}) END"
+        )
     return f"to_json({name})"
 
 
