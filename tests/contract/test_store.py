@@ -203,7 +203,7 @@ def test_two_far_places_of_one_capped_stretch_are_cut_as_one(store: EmbeddedStor
 
 
 def test_ids_whose_keys_collide_stay_apart(tmp_path: Path) -> None:
-    weak = "(md5_number_upper(id_text) % 64)::BIGINT"
+    weak = "((id_hash >> 65) & 63)::BIGINT"
     rng = random.Random(1)
     rows = random_history(rng, users=40, events=12, span_s=4_000_000)
     events = numbered(rows)

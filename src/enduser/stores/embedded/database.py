@@ -9,12 +9,13 @@ from pathlib import Path
 
 import duckdb
 
+from enduser import limits
 from enduser.core.events import BLANKS, JUNK_IDS
 from enduser.errors import SchemaTooNew, StoreError
 from enduser.stores.embedded.statements import run
 
-USER_KEY_SQL = "(md5_number_upper(id_text) >> 1)::BIGINT"
-"""The key of an id's text: 63 bits of its keyed hash; tests inject a weak one to see keys collide."""
+USER_KEY_SQL = "(id_hash >> 65)::BIGINT"
+"""The key of an id: 63 bits of its keyed hash; tests inject a weak one to see keys collide."""
 
 DATABASE_FILE = "enduser.duckdb"
 
@@ -51,8 +52,9 @@ def prepare(connection: duckdb.DuckDBPyConnection, user_key_sql: str = USER_KEY_
     connection.execute("SET enable_progress_bar = false")
     connection.execute("SET VARIABLE junk_ids = $1", [sorted(JUNK_IDS)])
     connection.execute("SET VARIABLE blanks = $1", [BLANKS])
+    connection.execute("SET VARIABLE property_characters_max = $1", [limits.PROPERTY_CHARACTERS_MAX])
     connection.execute("SET VARIABLE blank_edge = $1", [f"^[{BLANKS}]|[{BLANKS}]$"])
-    connection.execute(f"CREATE OR REPLACE TEMP MACRO user_key_of(id_text) AS {user_key_sql}")
+    connection.execute(f"CREATE OR REPLACE TEMP MACRO user_key_of(id_hash) AS {user_key_sql}")
     run(connection, "functions.functions")
 
 
@@ -108,6 +110,6 @@ def create_space(connection: duckdb.DuckDBPyConnection, space: str, now_us: int)
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     _migrate(connection, "space", schema)
     connection.execute(
-        "INSERT INTO main.spaces VALUES ($1, $2, $3, $4)", [space, schema, secrets.token_hex(32), now_us]
+        "INSERT INTO main.spaces VALUES ($1, $2, $3, $4)", [space, schema, secrets.token_hex(16), now_us]
     )
     return schema

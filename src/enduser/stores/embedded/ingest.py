@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import duckdb
 
 from enduser import limits
+from enduser.core.events import ANALYTICS_PROPERTIES
 from enduser.core.origin import Browser, Place
 from enduser.core.outcomes import Outcomes
 from enduser.core.settings import SpaceSettings
@@ -34,7 +35,14 @@ STRUCTURE = (
 )
 """Where the fields of an event stand in a JSON line, in the Segment form and in the flat one."""
 
-_STEPS_TO_USERS = ("judged", "repeats", "number_repeats", "new_ids")
+_STEPS_TO_EVENTS = (
+    "stored_copies",
+    "batch_copies",
+    "fill_batch",
+    "fill_stored",
+    "store_events",
+)
+"""After the rows were judged, numbered and given keys: look for copies, fill, store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,48 +70,56 @@ class EventTaker:
         read_rows(self._connection, taking)
         self._look_up_origins(taking)
         parameters = self._parameters(taking)
+        self._run("judged", **parameters)
+        parameters |= self._span()
+        self._number_repeats(taking, parameters)
+        self._take_ids(taking.secret)
+        for step in _STEPS_TO_EVENTS:
+            self._run(step, **parameters)
+        run(self._connection, "rebuild.property_events", **parameters)
+        return self._applied(parameters)
+
+    def _run(self, step: str, **parameters: object) -> Rows:
+        return run(self._connection, f"ingest.{step}", **parameters)
+
+    def _span(self) -> dict[str, int]:
+        """Return the literal bounds that let a read of long tables skip most of them."""
+        least, greatest = self._run("span")[0]
+        return {"least": least or 0, "greatest": greatest or 0}
+
+    def _number_repeats(self, taking: Taking, parameters: dict[str, object]) -> None:
+        """Give identical rows without message id the number of their copy within the file."""
         if taking.is_first:
             self._connection.execute("DELETE FROM file_rows")
-        for step in _STEPS_TO_USERS:
-            run(self._connection, f"ingest.{step}", **parameters)
-            if step == "repeats":
-                run(self._connection, "ingest.remember_rows")
+        for step in ("repeats", "remember_rows", "number_repeats"):
+            self._run(step, **parameters)
+
+    def _take_ids(self, secret: str) -> None:
+        """Store the ids that are new, and give each row the key of its id."""
+        self._run("new_ids")
         self._key_clashing_ids(secret)
-        run(self._connection, "ingest.store_new_ids")
-        return self._store(parameters)
+        self._run("store_new_ids")
+        self._run("salted")
 
-    def _store(self, parameters: dict[str, object]) -> Applied:
-        run(self._connection, "ingest.arriving")
-        span = self._connection.execute("SELECT min(occurred_at), max(occurred_at) FROM arriving")
-        least, greatest = span.fetchall()[0]
-        parameters |= {"least": least or 0, "greatest": greatest or 0}
-        for step in ("stored_copies", "batch_copies", "fill_batch", "fill_stored", "store_events"):
-            run(self._connection, f"ingest.{step}", **parameters)
-        run(self._connection, "rebuild.property_events", after=parameters["after"])
-        outcomes = self._outcomes(parameters)
-        rejected = run(self._connection, "ingest.rejected_rows") if outcomes.rejected else []
-        return Applied(outcomes, [Rejection(row, reason) for row, reason in rejected])
-
-    def _outcomes(self, parameters: dict[str, object]) -> Outcomes:
-        counts = run(self._connection, "ingest.outcomes", **parameters)
-        stored, greatest_stored, good, filled = counts[0]
-        run(self._connection, "ingest.advance", greatest_stored=greatest_stored, **parameters)
+    def _applied(self, parameters: dict[str, object]) -> Applied:
+        """Count what became of the rows and advance the clock."""
+        stored, greatest_stored, good, filled = self._run("outcomes", **parameters)[0]
+        self._run("advance", greatest_stored=greatest_stored, **parameters)
         outcomes = Outcomes(stored=stored, filled=filled, duplicate=good - stored - filled)
-        for rejected, excluded, count in run(self._connection, "ingest.refused"):
+        for rejected, excluded, count in self._run("refused"):
             if rejected:
                 outcomes.rejected[rejected] += count
             else:
                 outcomes.excluded[excluded] += count
-        ignored = run(self._connection, "ingest.ignored_properties", **parameters)
-        outcomes.ignored_properties = ignored[0][0]
-        return outcomes
+        outcomes.ignored_properties = self._run("ignored_properties", **parameters)[0][0]
+        rejected = self._run("rejected_rows") if outcomes.rejected else []
+        return Applied(outcomes, [Rejection(row, reason) for row, reason in rejected])
 
     def _parameters(self, taking: Taking) -> dict[str, object]:
         settings, rules = taking.settings, taking.rules
         excluded = [entry.partition(":") for entry in settings.exclude]
         batch = self._connection.execute("SELECT last_batch + 1 FROM state").fetchall()[0][0]
         return {
-            "first_line": taking.chunk.first_row,
             "unit": rules.time_unit_us or 1e6,
             "future": rules.started_at + limits.FUTURE_TOLERANCE_S * 1_000_000,
             "received_at": rules.started_at,
@@ -113,11 +129,15 @@ class EventTaker:
             "exclude_crawlers": "crawlers" in settings.exclude and not rules.include_crawlers,
             "excluded_hosts": [value for kind, _, value in excluded if kind == "host"],
             "excluded_users": [value for kind, _, value in excluded if kind == "user"],
+            "occurred_at_min": limits.OCCURRED_AT_MIN_US,
+            "occurred_at_max": limits.OCCURRED_AT_MAX_US,
             "id_bytes_max": limits.ID_BYTES_MAX,
             "message_id_bytes_max": limits.MESSAGE_ID_BYTES_MAX,
             "store_ip": settings.store_ip,
             "batch": batch,
             "after": batch - 1,
+            "properties": list(ANALYTICS_PROPERTIES),
+            "paths": [f"$.{name}" for name in ANALYTICS_PROPERTIES],
         }
 
     def _look_up_origins(self, taking: Taking) -> None:
@@ -185,33 +205,25 @@ class EventTaker:
 
 
 def read_rows(connection: duckdb.DuckDBPyConnection, taking: Taking) -> None:
-    """Make the temporary table `rows` from a chunk, in the order of the file."""
-    chunk = taking.chunk
+    """Make the temporary view `rows` of a chunk, each with the line of the file it stands on."""
+    chunk, rules = taking.chunk, taking.rules
     if chunk.form is Form.PARQUET:
-        _read_parquet(connection, taking)
+        columns = parquet.columns_of(connection, chunk.path)
+        query = parquet.rows_query(chunk, columns, rules.time_unit_us or 1.0)
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW rows AS {query}")
         return
-    name = "access_log" if chunk.form is Form.ACCESS_LOG else "json_lines"
     run(
         connection,
-        f"rows.{name}",
+        "rows.access_log" if chunk.form is Form.ACCESS_LOG else "rows.json_lines",
         path=str(chunk.path),
         structure=STRUCTURE,
         is_numbered=chunk.form is Form.NUMBERED_JSON_LINES,
         secret=taking.secret,
         assets=ASSETS,
-        all_requests=taking.rules.all_requests,
+        all_requests=rules.all_requests,
     )
-
-
-def _read_parquet(connection: duckdb.DuckDBPyConnection, taking: Taking) -> None:
-    chunk = taking.chunk
-    columns = parquet.columns_of(connection, chunk.path)
-    query = parquet.rows_query(columns, taking.rules.time_unit_us or 1.0)
-    first = chunk.first_row - 1
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE rows AS {query}",
-        {"path": str(chunk.path), "first": first, "last": first + (chunk.rows or 0) - 1},
-    )
+    connection.execute("SET VARIABLE first_line = $1", [chunk.first_row])
+    run(connection, "rows.numbered")
 
 
 def _is_in(address: str, networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:

@@ -11,7 +11,8 @@ from enduser.stores.contract import Chunk, require_columns
 
 _TEXT: tuple[str, ...] = ("user_id", "anonymous_id", "message_id", "type", "name", "ip", "user_agent")
 _TEXT += ("country", "region", "city")
-COLUMNS = (*_TEXT, "occurred_at", "active", "url", "properties", "traits")
+_OBJECTS = ("properties", "traits")
+COLUMNS = (*_TEXT, "occurred_at", "active", "url", *_OBJECTS)
 _TIMES = {"TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S", "TIMESTAMP WITH TIME ZONE", "DATE"}
 
 
@@ -39,26 +40,36 @@ def count_rows(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     return int(rows[0][0] or 0)
 
 
-def rows_query(columns: dict[str, str], unit: float) -> str:
-    """Return the SELECT that yields typed rows of a chunk; `$path`, `$first`, `$last` are bound."""
-    fields = [f"CAST(NULL AS BIGINT) AS line_number, {_time(columns['occurred_at'], unit)}"]
+def rows_query(chunk: Chunk, columns: dict[str, str], unit: float) -> str:
+    """Return the SELECT that yields typed rows of a chunk, numbered by their row in the file."""
+    fields = [f"file_row_number + 1 AS line, {_time(columns['occurred_at'], unit)}"]
     fields += [f"{_text(name, columns)} AS {name}" for name in _TEXT if name != "type"]
     fields.append(f"lower(coalesce({_text('type', columns)}, 'track')) AS type")
     fields.append(f"lower({_text('active', columns)}) AS active_text")
     fields.append(f"{_text('url', columns)} AS page_url")
-    for name in ("properties", "traits"):
-        fields.append(f"object_of({_json(name, columns)}) AS {name}")
+    fields += [f"object_of({_json(name, columns)}) AS {name}" for name in _OBJECTS]
     fields.append("CAST(NULL AS VARCHAR) AS previous_id, CAST(NULL AS VARCHAR) AS left_out")
     wrong = [
         f"WHEN is_no_object({_json(name, columns)}) THEN 'invalid_{name}'"
-        for name in ("properties", "traits")
+        for name in _OBJECTS
         if name in columns
     ]
     problem = f"CASE {' '.join(wrong)} END" if wrong else "CAST(NULL AS VARCHAR)"
     fields.append(f"{problem} AS problem")
+    path = str(chunk.path).replace("'", "''")
+    first, rows = chunk.first_row - 1, chunk.rows or 0
     return (
-        f"SELECT {', '.join(fields)} FROM read_parquet($path, file_row_number = true) "
-        "WHERE file_row_number BETWEEN $first AND $last"
+        f"SELECT {', '.join(fields)} FROM read_parquet('{path}', file_row_number = true) "
+        f"WHERE file_row_number BETWEEN {first} AND {first + rows - 1}"
+    )
+
+
+def times_query(chunk: Chunk) -> str:
+    """Return the SELECT that yields the first times of a file as text, to infer their unit from."""
+    path = str(chunk.path).replace("'", "''")
+    return (
+        "SELECT CAST(NULL AS BIGINT) AS occurred_at, CAST(occurred_at AS VARCHAR) AS time_text "
+        f"FROM read_parquet('{path}') LIMIT 10000"
     )
 
 

@@ -189,7 +189,7 @@ class EmbeddedStore:
     def _recompute(self, settings: SpaceSettings) -> None:
         run(self._connection, "rebuild.clear")
         self._execute("UPDATE state SET folded_batch = 0")
-        run(self._connection, "rebuild.property_events", after=0)
+        run(self._connection, "rebuild.property_events", after=0, properties=list(ANALYTICS_PROPERTIES))
         fold_pending(self._connection, settings)
 
     def verify(self, space: str) -> Sequence[Difference]:
@@ -225,13 +225,8 @@ class EmbeddedStore:
         if chunk.form is Form.ACCESS_LOG:
             return None
         if chunk.form is Form.PARQUET:
-            columns = parquet.columns_of(self._connection, chunk.path)
-            self._execute(
-                "CREATE OR REPLACE TEMP TABLE rows AS SELECT NULL::BIGINT AS occurred_at, "
-                "CAST(occurred_at AS VARCHAR) AS time_text FROM read_parquet($1) LIMIT 10000",
-                [str(chunk.path)],
-            )
-            del columns
+            parquet.columns_of(self._connection, chunk.path)
+            self._execute(f"CREATE OR REPLACE TEMP VIEW rows AS {parquet.times_query(chunk)}")
         else:
             read_rows(self._connection, Taking(chunk, ImportRules(0), SpaceSettings(), "", is_first=True))
         middle, sample = run(self._connection, "rows.time_sample")[0]

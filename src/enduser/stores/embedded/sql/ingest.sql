@@ -5,24 +5,26 @@
 CREATE OR REPLACE TEMP TABLE agents (user_agent VARCHAR, browser_id INTEGER, is_crawler BOOLEAN);
 CREATE OR REPLACE TEMP TABLE addresses (ip VARCHAR, place_id INTEGER, is_excluded BOOLEAN);
 CREATE OR REPLACE TEMP TABLE named_places (country VARCHAR, region VARCHAR, city VARCHAR, place_id INTEGER);
-CREATE OR REPLACE TEMP TABLE file_rows (base_key BIGINT, id_check UBIGINT, occurred_at BIGINT, message_key BIGINT, copies BIGINT);
+CREATE OR REPLACE TEMP TABLE file_rows (occurred_at BIGINT, row_hash UBIGINT);
 
 -- name: judged
 -- Each row with its user, its keys and what is wrong with it. Order: form, then the space's exclusions,
 -- then identity.
 CREATE OR REPLACE TEMP TABLE judged AS
 WITH timed AS (
-    SELECT rows.* EXCLUDE (occurred_at, line_number),
-        coalesce(line_number, $first_line + rows.rowid - (SELECT min(rowid) FROM rows)) AS line,
+    SELECT rows.* EXCLUDE (occurred_at),
         coalesce(rows.occurred_at, time_of(time_text, $unit)) AS occurred_at,
-        known_id(user_id) AS known_user, known_id(anonymous_id) AS known_anonymous
+        trimmed_id(user_id) AS trimmed_user, trimmed_id(anonymous_id) AS trimmed_anonymous
     FROM rows
     WHERE problem IS DISTINCT FROM 'blank'
 ),
 owned AS (
     SELECT timed.*,
-        coalesce(known_user, known_anonymous) AS owner_id,
+        CASE WHEN is_junk(trimmed_user) THEN NULL ELSE trimmed_user END AS known_user,
+        coalesce(known_user, CASE WHEN is_junk(trimmed_anonymous) THEN NULL ELSE trimmed_anonymous END)
+            AS plain_id,
         known_user IS NULL AS is_anonymous,
+        CASE WHEN $hash_ids AND NOT is_anonymous THEN hashed_id($salt, plain_id) ELSE plain_id END AS id,
         coalesce(active_text NOT IN ('false', '0', 'no', 'f', 'n'), true) AS is_active,
         agents.browser_id, agents.is_crawler,
         coalesce(named_places.place_id, addresses.place_id) AS place_id,
@@ -34,34 +36,35 @@ owned AS (
         AND timed.region IS NOT DISTINCT FROM named_places.region
         AND timed.city IS NOT DISTINCT FROM named_places.city
 ),
-stored_ids AS (
-    SELECT * REPLACE (CASE WHEN $hash_ids AND NOT is_anonymous THEN hashed_id($salt, owner_id) ELSE owner_id END AS owner_id),
-        strlen(owner_id) AS owner_bytes,
-        owner_id AS plain_id
-    FROM owned
-),
 hashed AS (
-    SELECT *, id_text($secret, is_anonymous, '', owner_id) AS hash_text FROM stored_ids
+    SELECT *, id_hash($secret, is_anonymous, '', id) AS id_hash FROM owned
+),
+keyed AS (
+    SELECT *,
+        user_key_of(id_hash) AS user_key,
+        id_check_of(id_hash) AS id_check,
+        message_key_of(coalesce(message_id, row_text(type, name, page_url, properties, 1))) AS message_key
+    FROM hashed
 )
 SELECT
-    line, owner_id, is_anonymous, message_id, occurred_at, type, name, ip, page_url, properties, traits,
-    previous_id, place_id, browser_id,
+    line, id, is_anonymous, message_id, occurred_at, type, name, ip, page_url, properties, traits,
+    previous_id, place_id, browser_id, user_key, id_check, message_key,
+    CASE WHEN message_id IS NULL THEN hash(user_key, id_check, message_key) END AS row_hash,
     is_active AND type NOT IN ('alias', 'group') AS is_visit,
     is_active AND type IN ('page', 'screen') AS is_page_view,
     is_active AND type = 'track' AND coalesce(name, '') <> '$heartbeat' AS is_act,
-    user_key_of(hash_text) AS base_key,
-    id_check_of(hash_text) AS id_check,
-    message_key_of(coalesce(message_id, row_text(type, name, page_url, properties, 1))) AS message_key,
     CASE
         WHEN problem IS NOT NULL THEN problem
         WHEN type NOT IN ('page', 'screen', 'track', 'identify', 'group', 'alias') THEN 'invalid_type'
-        WHEN active_text NOT IN ('true', 'false', '1', '0', 'yes', 'no', 't', 'f', 'y', 'n') THEN 'invalid_active'
+        WHEN active_text NOT IN ('true', 'false', '1', '0', 'yes', 'no', 't', 'f', 'y', 'n')
+        THEN 'invalid_active'
         WHEN occurred_at IS NULL AND time_text IS NULL THEN 'missing_time'
         WHEN occurred_at IS NULL THEN 'invalid_time'
-        WHEN occurred_at NOT BETWEEN -62135596800000000 AND 253402300799999999 THEN 'invalid_time'
+        WHEN occurred_at NOT BETWEEN $occurred_at_min AND $occurred_at_max THEN 'invalid_time'
         WHEN occurred_at > $future THEN 'future_time'
     END AS malformed,
     CASE
+        WHEN malformed IS NOT NULL THEN NULL
         WHEN left_out IS NOT NULL THEN left_out
         WHEN is_crawler AND $exclude_crawlers THEN 'crawler'
         WHEN is_excluded_ip THEN 'ip'
@@ -69,40 +72,41 @@ SELECT
         WHEN len($excluded_users) > 0 AND list_contains($excluded_users, plain_id) THEN 'user'
     END AS excluded,
     CASE
-        WHEN owner_id IS NULL THEN 'junk_user_id'
-        WHEN owner_bytes > $id_bytes_max THEN 'user_id_too_long'
+        WHEN malformed IS NOT NULL THEN malformed
+        WHEN excluded IS NOT NULL THEN NULL
+        WHEN plain_id IS NULL THEN 'junk_user_id'
+        WHEN strlen(plain_id) > $id_bytes_max THEN 'user_id_too_long'
         WHEN strlen(message_id) > $message_id_bytes_max THEN 'message_id_too_long'
-    END AS unowned,
-    coalesce(malformed, CASE WHEN excluded IS NULL THEN unowned END) AS rejected,
-    coalesce(malformed, excluded, unowned) IS NULL AS is_good
-FROM hashed;
+    END AS rejected,
+    excluded IS NULL AND rejected IS NULL AS is_good
+FROM keyed;
+
+-- name: span
+SELECT min(occurred_at), max(occurred_at) FROM judged WHERE is_good;
 
 -- name: repeats
 -- Identical rows without a message id: which copy within the file each is, where it is not the first.
 CREATE OR REPLACE TEMP TABLE repeats AS
-WITH plain AS (
-    SELECT rowid AS row_id, base_key, id_check, occurred_at, message_key, line
-    FROM judged WHERE is_good AND message_id IS NULL
-),
-suspects AS (
-    SELECT base_key, id_check, occurred_at, message_key, 0 AS copies FROM plain
-    GROUP BY ALL HAVING count(*) > 1
+WITH suspects AS (
+    SELECT occurred_at, row_hash, 0 AS copies FROM judged
+    WHERE is_good AND row_hash IS NOT NULL
+    GROUP BY occurred_at, row_hash HAVING count(*) > 1
     UNION ALL
-    SELECT base_key, id_check, occurred_at, message_key, copies FROM file_rows
-    SEMI JOIN plain USING (base_key, id_check, occurred_at, message_key)
+    SELECT occurred_at, row_hash, 1 FROM file_rows
+    SEMI JOIN (FROM judged WHERE is_good) AS good USING (occurred_at, row_hash)
+    WHERE occurred_at BETWEEN $least AND $greatest
 ),
 counted AS (
-    SELECT base_key, id_check, occurred_at, message_key, sum(copies) AS earlier FROM suspects GROUP BY ALL
+    SELECT occurred_at, row_hash, sum(copies) AS earlier FROM suspects GROUP BY occurred_at, row_hash
 )
-SELECT row_id, (earlier + row_number() OVER (
-    PARTITION BY base_key, id_check, occurred_at, message_key ORDER BY line))::BIGINT AS copy
-FROM plain JOIN counted USING (base_key, id_check, occurred_at, message_key)
+SELECT judged.rowid AS row_id,
+       (earlier + row_number() OVER (PARTITION BY occurred_at, row_hash ORDER BY line))::BIGINT AS copy
+FROM judged JOIN counted USING (occurred_at, row_hash)
+WHERE is_good
 QUALIFY copy > 1;
 
 -- name: remember_rows
-INSERT INTO file_rows
-SELECT base_key, id_check, occurred_at, message_key, count(*) FROM judged
-WHERE is_good AND message_id IS NULL GROUP BY ALL;
+INSERT INTO file_rows SELECT occurred_at, row_hash FROM judged WHERE is_good AND row_hash IS NOT NULL;
 
 -- name: number_repeats
 UPDATE judged
@@ -111,16 +115,19 @@ FROM repeats WHERE judged.rowid = repeats.row_id;
 
 -- name: new_ids
 CREATE OR REPLACE TEMP TABLE new_ids AS
-SELECT base_key, id_check, any_value(is_anonymous) AS is_anonymous, any_value(owner_id) AS id
-FROM judged
-WHERE is_good
-GROUP BY base_key, id_check
-HAVING (base_key, id_check) NOT IN (SELECT (base_key, id_check) FROM user_ids);
+WITH batch_ids AS (
+    SELECT user_key AS base_key, id_check, any_value(is_anonymous) AS is_anonymous, any_value(id) AS id
+    FROM judged WHERE is_good GROUP BY user_key, id_check
+),
+known AS (
+    SELECT base_key, id_check FROM user_ids SEMI JOIN batch_ids USING (base_key)
+)
+SELECT * FROM batch_ids ANTI JOIN known USING (base_key, id_check);
 
 -- name: clashing_ids
 -- New ids whose key another id has: the key of the next salt is theirs.
 SELECT id, is_anonymous, base_key, id_check FROM new_ids
-WHERE base_key IN (SELECT user_key FROM user_ids)
+WHERE base_key IN (SELECT user_key FROM user_ids SEMI JOIN new_ids ON user_key = new_ids.base_key)
    OR base_key IN (SELECT base_key FROM new_ids GROUP BY base_key HAVING count(*) > 1)
 ORDER BY is_anonymous, id;
 
@@ -128,41 +135,37 @@ ORDER BY is_anonymous, id;
 INSERT INTO user_ids
 SELECT base_key, base_key, id_check, is_anonymous, id FROM new_ids;
 
--- name: arriving
--- Good rows with their final key, the first of the copies within this batch marked.
-CREATE OR REPLACE TEMP TABLE arriving AS
-SELECT judged.* EXCLUDE (base_key, id_check, malformed, excluded, unowned, rejected, is_good, owner_id, is_anonymous),
-       coalesce(salted.user_key, judged.base_key) AS user_key
-FROM judged LEFT JOIN (FROM user_ids WHERE user_key <> base_key) AS salted USING (base_key, id_check)
-WHERE is_good;
+-- name: salted
+-- Rows of the few ids that have the key of another salt.
+UPDATE judged SET user_key = salted.user_key
+FROM (FROM user_ids WHERE user_key <> base_key) AS salted
+WHERE judged.user_key = salted.base_key AND judged.id_check = salted.id_check;
 
 -- name: stored_copies
 -- Rows of this batch that are stored already, with what the stored event knows.
 CREATE OR REPLACE TEMP TABLE stored_copies AS
-SELECT arriving.rowid AS row_id, events.rowid AS event_row, events.user_key, events.occurred_at,
+SELECT judged.rowid AS row_id, events.rowid AS event_row, events.user_key, events.occurred_at,
        events.is_visit,
        events.place_id AS known_place, events.browser_id AS known_browser,
-       arriving.place_id, arriving.browser_id
-FROM events JOIN arriving
-    ON events.user_key = arriving.user_key
-   AND events.client_at = arriving.occurred_at
-   AND events.message_key = arriving.message_key
-WHERE events.client_at BETWEEN $least AND $greatest;
+       judged.place_id, judged.browser_id
+FROM events JOIN judged
+    ON events.user_key = judged.user_key
+   AND events.client_at = judged.occurred_at
+   AND events.message_key = judged.message_key
+WHERE judged.is_good AND events.client_at BETWEEN $least AND $greatest;
 
 -- name: batch_copies
 -- Rows of this batch that repeat another of it, and the row that they repeat.
 CREATE OR REPLACE TEMP TABLE batch_copies AS
 WITH twins AS (
-    SELECT user_key, occurred_at, message_key FROM arriving
-    GROUP BY ALL HAVING count(*) > 1
-),
-ranked AS (
-    SELECT arriving.rowid AS row_id, place_id, browser_id,
-           first_value(arriving.rowid) OVER same AS first_row
-    FROM arriving JOIN twins USING (user_key, occurred_at, message_key)
-    WINDOW same AS (PARTITION BY user_key, occurred_at, message_key ORDER BY line)
+    SELECT occurred_at, message_key FROM judged
+    WHERE is_good GROUP BY occurred_at, message_key HAVING count(*) > 1
 )
-SELECT * FROM ranked;
+SELECT judged.rowid AS row_id, place_id, browser_id, first_value(judged.rowid) OVER same AS first_row
+FROM judged SEMI JOIN twins USING (occurred_at, message_key)
+WHERE is_good
+WINDOW same AS (PARTITION BY user_key, occurred_at, message_key ORDER BY line)
+QUALIFY count(*) OVER (PARTITION BY user_key, occurred_at, message_key) > 1;
 
 -- name: fill_batch
 -- The greatest known place and browser of all copies within the batch goes to the first.
@@ -176,10 +179,10 @@ WITH best AS (
     FROM batch_copies LEFT JOIN places USING (place_id) LEFT JOIN browsers USING (browser_id)
     GROUP BY first_row
 )
-SELECT best.* FROM best JOIN arriving ON arriving.rowid = best.first_row
-WHERE best.place_id IS DISTINCT FROM arriving.place_id OR best.browser_id IS DISTINCT FROM arriving.browser_id;
-UPDATE arriving SET place_id = improved_rows.place_id, browser_id = improved_rows.browser_id
-FROM improved_rows WHERE arriving.rowid = improved_rows.first_row;
+SELECT best.* FROM best JOIN judged ON judged.rowid = best.first_row
+WHERE best.place_id IS DISTINCT FROM judged.place_id OR best.browser_id IS DISTINCT FROM judged.browser_id;
+UPDATE judged SET place_id = improved_rows.place_id, browser_id = improved_rows.browser_id
+FROM improved_rows WHERE judged.rowid = improved_rows.first_row;
 
 -- name: fill_stored
 -- Stored events that a copy tells more about.
@@ -218,8 +221,9 @@ SELECT user_key, occurred_at, message_key, occurred_at, $received_at, $batch,
             ELSE json_merge_patch(coalesce(properties, '{}'), json_object('previous_id', previous_id))::VARCHAR END,
        traits,
        CASE WHEN $store_ip THEN ip END
-FROM arriving
-WHERE rowid NOT IN (SELECT row_id FROM stored_copies)
+FROM judged
+WHERE is_good
+  AND rowid NOT IN (SELECT row_id FROM stored_copies)
   AND rowid NOT IN (SELECT row_id FROM batch_copies WHERE row_id <> first_row);
 
 -- name: advance
@@ -233,23 +237,25 @@ UPDATE state SET
 SELECT
     (SELECT count(*) FROM events WHERE batch = $batch) AS stored,
     (SELECT max(occurred_at) FROM events WHERE batch = $batch) AS greatest_stored,
-    (SELECT count(*) FROM arriving) AS good,
+    (SELECT count(*) FROM judged WHERE is_good) AS good,
     (SELECT count(*) FROM improved_rows) + (SELECT count(*) FROM improved_events) AS filled;
 
 -- name: refused
-SELECT rejected, CASE WHEN rejected IS NULL THEN excluded END AS excluded, count(*)
-FROM judged WHERE NOT is_good GROUP BY ALL;
+SELECT rejected, excluded, count(*) FROM judged WHERE NOT is_good GROUP BY ALL;
 
 -- name: rejected_rows
 SELECT line, rejected FROM judged WHERE rejected IS NOT NULL ORDER BY line;
 
 -- name: ignored_properties
-SELECT coalesce(sum(ignored_in(traits)), 0)::BIGINT FROM events WHERE batch = $batch AND traits IS NOT NULL;
+SELECT count(*) FROM (
+    SELECT json_extract(traits, unnest($paths)) AS value FROM events
+    WHERE batch = $batch AND traits IS NOT NULL)
+WHERE is_ignored(value);
 
 -- name: store_salted_id
 -- One id under the key of a salt, unless another id has that key.
 INSERT INTO user_ids
-SELECT user_key_of(id_text($secret, $is_anonymous, $salt, $id)) AS user_key, $base_key, $id_check, $is_anonymous, $id
+SELECT user_key_of(id_hash($secret, $is_anonymous, $salt, $id)) AS user_key, $base_key, $id_check, $is_anonymous, $id
 WHERE user_key NOT IN (SELECT user_key FROM user_ids)
   AND user_key NOT IN (SELECT base_key FROM new_ids WHERE id_check <> $id_check)
 RETURNING user_key;

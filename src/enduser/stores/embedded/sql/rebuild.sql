@@ -9,9 +9,15 @@ DELETE FROM filled_events;
 
 -- name: property_events
 INSERT INTO property_events
-SELECT user_key, said.property, occurred_at, message_text(message_id, message_key), is_visit, said.value
-FROM (SELECT *, unnest(properties_in(traits)) AS said FROM events
-      WHERE traits IS NOT NULL AND type <> 'group' AND batch > $after);
+WITH said AS (
+    SELECT user_key, occurred_at, message_text(message_id, message_key) AS message_id, is_visit, property,
+           json_extract(traits, '$.' || property) AS value
+    FROM (SELECT *, unnest($properties) AS property FROM events
+          WHERE batch > $after AND traits IS NOT NULL AND type <> 'group')
+)
+SELECT user_key, property, occurred_at, message_id, is_visit, property_text(value)
+FROM said
+WHERE value IS NOT NULL AND NOT is_ignored(value) AND coalesce(property_text(value) <> '', true);
 
 -- name: shadow
 CREATE TABLE shadow.space.sessions AS FROM sessions LIMIT 0;

@@ -1,9 +1,9 @@
--- From the lines of a file to typed rows. A line that begins with chr(2) was found bad before; the
--- reason follows. `rows` keeps the order of the file: its rowid counts the lines of the chunk.
+-- From a chunk of a file to typed rows: the view `rows`. A line that begins with chr(2) was found bad
+-- before; the reason follows.
 
 -- name: json_lines
 -- Segment messages and the flat form, told apart by nothing: each field has one name in either.
-CREATE OR REPLACE TEMP TABLE rows AS
+CREATE OR REPLACE TEMP TABLE read_rows AS
 WITH messages AS (
     SELECT line,
         CASE WHEN starts_with(ltrim(line), '{') AND json_valid(line)
@@ -44,47 +44,59 @@ SELECT
 FROM messages;
 
 -- name: access_log
--- Combined and common log lines. Who is not named is the keyed hash of address and browser.
-CREATE OR REPLACE TEMP TABLE rows AS
+-- Combined and common log lines. Who is not named is the keyed hash of address and browser. Two
+-- expressions of three groups each run in one pass of RE2 and take half the time of one of six.
+CREATE OR REPLACE TEMP TABLE read_rows AS
 WITH parsed AS (
-    SELECT line, regexp_extract(rtrim(line, chr(13)),
-        '^(\S+) \S+ (.+?) \[([^\]]+)\] "((?:[^"\\]|\\.)*)" (\d{3}) (?:\d+|-)(?: "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)".*)?$',
-        ['ip', 'user_id', 'time_text', 'request', 'status', 'referrer', 'user_agent']) AS m
+    SELECT line,
+        regexp_extract(line, '^(\S+) \S+ ([^\[]+)\[([^\]]+)\] "', ['ip', 'user_id', 'time_text']) AS head,
+        regexp_extract(
+            line,
+            '^\S+ \S+ [^\[]+\[[^\]]+\] "((?:[^"\\]|\\.)*)" (\d{3}) (?:\d+|-)'
+            || '(?: "(?:[^"\\]|\\.)*" "((?:[^"\\]|\\.)*)".*)?$',
+            ['request', 'status', 'user_agent']) AS tail
     FROM read_csv($path, header = false, columns = {'line': 'VARCHAR'}, delim = chr(1), quote = '',
                   escape = '', auto_detect = false, max_line_size = 2097152, buffer_size = 4194304,
                   strict_mode = false)
 ),
 requests AS (
-    SELECT line, m,
-        nullif(replace(nullif(m.user_agent, '-'), '\"', '"'), '') AS user_agent,
-        regexp_extract(m.request, '^([A-Z]+) (\S+)(?: HTTP/[\d.]+)?$', ['method', 'target']) AS request
+    SELECT line, head.ip, rtrim(head.user_id) AS named, head.time_text, tail.request, tail.status,
+        nullif(replace(nullif(tail.user_agent, '-'), '\"', '"'), '') AS user_agent,
+        regexp_extract(tail.request, '^([A-Z]+) (\S+)(?: HTTP/[\d.]+)?$', ['method', 'target']) AS asked
     FROM parsed
 ),
-judged AS (
-    SELECT *, request.method IN ('GET', 'POST') AND m.status < '400'
-        AND NOT regexp_matches(split_part(request.target, '?', 1), $assets, 'i') AS is_page
+pages AS (
+    SELECT *, asked.method IN ('GET', 'POST') AND status < '400'
+        AND NOT regexp_matches(split_part(asked.target, '?', 1), $assets, 'i') AS is_page
     FROM requests
 )
 SELECT
     NULL::BIGINT AS line_number,
-    nullif(nullif(m.user_id, '-'), '""') AS user_id,
-    left(sha256(concat($secret, chr(31), m.ip, chr(31), user_agent)), 32) AS anonymous_id,
+    nullif(nullif(named, '-'), '""') AS user_id,
+    left(sha256(concat($secret, ip, chr(31), user_agent)), 32) AS anonymous_id,
     NULL::VARCHAR AS message_id,
-    epoch_us(try_strptime(m.time_text, '%d/%b/%Y:%H:%M:%S %z')) AS occurred_at,
-    m.time_text,
+    epoch_us(try_strptime(time_text, '%d/%b/%Y:%H:%M:%S %z')) AS occurred_at,
+    time_text,
     CASE WHEN is_page THEN 'page' ELSE 'track' END AS type,
     CASE WHEN is_page THEN NULL ELSE 'request' END AS name,
     NULL::VARCHAR AS active_text,
-    m.ip AS ip,
+    ip,
     user_agent,
     NULL::VARCHAR AS country, NULL::VARCHAR AS region, NULL::VARCHAR AS city,
-    coalesce(nullif(request.target, ''), m.request) AS page_url,
-    json_object('method', request.method, 'status', try_cast(m.status AS INTEGER))::VARCHAR AS properties,
+    coalesce(nullif(asked.target, ''), request) AS page_url,
+    json_object('method', asked.method, 'status', try_cast(status AS INTEGER))::VARCHAR AS properties,
     NULL::VARCHAR AS traits,
     NULL::VARCHAR AS previous_id,
-    CASE WHEN starts_with(line, chr(2)) THEN substr(line, 2) WHEN m.ip = '' THEN 'malformed_line' END AS problem,
+    CASE WHEN starts_with(line, chr(2)) THEN substr(line, 2) WHEN status = '' THEN 'malformed_line' END AS problem,
     CASE WHEN NOT is_page AND NOT $all_requests THEN 'not_a_page' END AS left_out
-FROM judged;
+FROM pages;
+
+-- name: numbered
+-- Rows with the line of the file that each stands on: its own, or counted from the chunk's first.
+CREATE OR REPLACE TEMP VIEW rows AS
+SELECT * EXCLUDE (line_number),
+    coalesce(line_number, first_line + read_rows.rowid - (SELECT min(rowid) FROM read_rows)) AS line
+FROM read_rows, (SELECT getvariable('first_line')::BIGINT AS first_line);
 
 -- name: time_sample
 SELECT median(abs(try_cast(time_text AS DOUBLE))), any_value(time_text)
