@@ -36,6 +36,9 @@ _READ_BYTES = 262_144
 _CSV_BATCH = 20_000
 _BAD = b"\x02"
 _LOG_LINE = re.compile(rb'^\S+ \S+ .+? \[[^\]]+\] "')
+_NO_TEXT = (b"\x00", b"\x01", b"\x02")
+"""Bytes that no line of text holds; two of them mark what the engine is told."""
+
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -156,8 +159,8 @@ def _inflate(blocks: Iterator[bytes], make: Callable[[], Any]) -> Iterator[bytes
                 data, is_open = inflater.decompress(rest), True
             except (zlib.error, zstandard.ZstdError) as error:
                 raise BrokenStreamError(str(error)) from None
-            if data:
-                yield data
+            for at in range(0, len(data), _READ_BYTES):
+                yield data[at : at + _READ_BYTES]
             if not inflater.eof:
                 break
             rest = inflater.unused_data.lstrip(b"\x00")
@@ -198,25 +201,31 @@ def clean(block: bytes) -> bytes:
     """Return a block of whole lines with line ends made plain and bad lines marked."""
     if b"\r" in block:
         block = block.replace(b"\r\n", b"\n").replace(b"\r", b" ")
-    is_plain = not any(byte in block for byte in (b"\x00", b"\x01", b"\x02"))
-    if is_plain and b"\n\n" not in block and not block.startswith(b"\n") and _is_utf8(block):
-        whole = block.split(b"\n")
-        if max(map(len, whole)) <= limits.LINE_BYTES_MAX and not any(map(bytes.isspace, whole)):
-            return block
+    if _is_clean(block):
+        return block
     return b"".join(_clean_line(line) + b"\n" for line in block[:-1].split(b"\n"))
 
 
+def _is_clean(block: bytes) -> bool:
+    """Return whether no line of a block needs a look of its own; nearly all blocks are so."""
+    return (
+        len(block) <= limits.LINE_BYTES_MAX
+        and not any(byte in block for byte in _NO_TEXT)
+        and _is_utf8(block)
+    )
+
+
 def _clean_line(line: bytes) -> bytes:
-    if not line.strip():
-        return _BAD + b"blank"
     if len(line) > limits.LINE_BYTES_MAX:
         return _BAD + RejectReason.LINE_TOO_LONG.encode()
-    if not _is_utf8(line) or any(byte in line for byte in (b"\x00", b"\x01", b"\x02")):
+    if any(byte in line for byte in _NO_TEXT) or not _is_utf8(line):
         return _BAD + RejectReason.MALFORMED_LINE.encode()
     return line
 
 
 def _is_utf8(text: bytes) -> bool:
+    if text.isascii():
+        return True
     try:
         text.decode()
     except UnicodeDecodeError:
@@ -248,7 +257,7 @@ def csv_lines(file: EventFile) -> Iterator[bytes]:
         except csv.Error:
             row = []
             batch.append(_bad_row(reader.line_num + 1, RejectReason.MALFORMED_LINE))
-        if row:
+        if len(row) > 1 or (row and row[0].strip()):
             batch.append(_csv_row(row, header, reader.line_num + 1))
         if len(batch) >= _CSV_BATCH:
             yield ("\n".join(batch) + "\n").encode()
@@ -261,7 +270,7 @@ def _csv_texts(file: EventFile) -> Iterator[str]:
     """Yield the lines of a CSV file with their ends; a bad one as the sign of it, which no cell holds."""
     for block in lines(file):
         for line in block[:-1].split(b"\n"):
-            yield ("\n" if line == _BAD + b"blank" else line.decode() + "\n")
+            yield line.decode() + "\n"
 
 
 def _csv_row(row: Sequence[str], header: Sequence[str], line_number: int) -> str:

@@ -50,12 +50,17 @@ def connect(
 def prepare(connection: duckdb.DuckDBPyConnection, user_key_sql: str = USER_KEY_SQL) -> None:
     """Give a connection the macros and variables that the statements use."""
     connection.execute("SET enable_progress_bar = false")
-    connection.execute("SET VARIABLE junk_ids = $1", [sorted(JUNK_IDS)])
+    connection.execute("SET VARIABLE junk_id = $1", ["|".join(map(_in_any_case, sorted(JUNK_IDS)))])
     connection.execute("SET VARIABLE blanks = $1", [BLANKS])
     connection.execute("SET VARIABLE property_characters_max = $1", [limits.PROPERTY_CHARACTERS_MAX])
     connection.execute("SET VARIABLE blank_edge = $1", [f"^[{BLANKS}]|[{BLANKS}]$"])
     connection.execute(f"CREATE OR REPLACE TEMP MACRO user_key_of(id_hash) AS {user_key_sql}")
     run(connection, "functions.functions")
+
+
+def _in_any_case(word: str) -> str:
+    """Return the expression of an ASCII word in any case; `(?i)` would also fold other letters into it."""
+    return "".join(f"[{c}{c.upper()}]" if c.isalpha() else re.escape(c) for c in word)
 
 
 def migrations(kind: str) -> list[tuple[int, str]]:

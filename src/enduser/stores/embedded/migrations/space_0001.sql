@@ -35,7 +35,7 @@ CREATE TABLE events (
     browser_id INTEGER,
     type VARCHAR NOT NULL,
     name VARCHAR,
-    message_id VARCHAR,              -- NULL where it was derived
+    message_id VARCHAR USING COMPRESSION zstd,  -- NULL where it was derived; zstd: half the time of auto
     page_url VARCHAR,
     properties VARCHAR,              -- JSON object
     traits VARCHAR,                  -- JSON object

@@ -25,7 +25,7 @@ owned AS (
             AS plain_id,
         known_user IS NULL AS is_anonymous,
         CASE WHEN $hash_ids AND NOT is_anonymous THEN hashed_id($salt, plain_id) ELSE plain_id END AS id,
-        coalesce(active_text NOT IN ('false', '0', 'no', 'f', 'n'), true) AS is_active,
+        NOT coalesce(regexp_full_match(active_text, 'false|0|no|f|n'), false) AS is_active,
         agents.browser_id, agents.is_crawler,
         coalesce(named_places.place_id, addresses.place_id) AS place_id,
         addresses.is_excluded AS is_excluded_ip
@@ -36,50 +36,50 @@ owned AS (
         AND timed.region IS NOT DISTINCT FROM named_places.region
         AND timed.city IS NOT DISTINCT FROM named_places.city
 ),
-hashed AS (
-    SELECT *, id_hash($secret, is_anonymous, '', id) AS id_hash FROM owned
-),
 keyed AS (
+    SELECT *,
+        id_hash($secret, is_anonymous, '', id) AS id_hash,
+        message_key_of(coalesce(message_id, row_text(type, name, page_url, properties, 1))) AS message_key,
+        CASE
+            WHEN problem IS NOT NULL THEN problem
+            WHEN NOT regexp_full_match(type, 'page|screen|track|identify|group|alias') THEN 'invalid_type'
+            WHEN NOT regexp_full_match(active_text, 'true|false|1|0|yes|no|t|f|y|n') THEN 'invalid_active'
+            WHEN occurred_at IS NULL AND time_text IS NULL THEN 'missing_time'
+            WHEN occurred_at IS NULL THEN 'invalid_time'
+            WHEN occurred_at NOT BETWEEN $occurred_at_min AND $occurred_at_max THEN 'invalid_time'
+            WHEN occurred_at > $future THEN 'future_time'
+        END AS malformed,
+        CASE
+            WHEN left_out IS NOT NULL THEN left_out
+            WHEN is_crawler AND $exclude_crawlers THEN 'crawler'
+            WHEN is_excluded_ip THEN 'ip'
+            WHEN len($excluded_hosts) > 0 AND list_contains($excluded_hosts, host_of(page_url)) THEN 'host'
+            WHEN len($excluded_users) > 0 AND list_contains($excluded_users, plain_id) THEN 'user'
+        END AS unwanted,
+        CASE
+            WHEN plain_id IS NULL THEN 'junk_user_id'
+            WHEN strlen(plain_id) > $id_bytes_max THEN 'user_id_too_long'
+            WHEN strlen(message_id) > $message_id_bytes_max THEN 'message_id_too_long'
+        END AS unowned
+    FROM owned
+),
+decided AS (
     SELECT *,
         user_key_of(id_hash) AS user_key,
         id_check_of(id_hash) AS id_check,
-        message_key_of(coalesce(message_id, row_text(type, name, page_url, properties, 1))) AS message_key
-    FROM hashed
+        CASE WHEN malformed IS NULL THEN unwanted END AS excluded,
+        coalesce(malformed, CASE WHEN unwanted IS NULL THEN unowned END) AS rejected
+    FROM keyed
 )
 SELECT
     line, id, is_anonymous, message_id, occurred_at, type, name, ip, page_url, properties, traits,
-    previous_id, place_id, browser_id, user_key, id_check, message_key,
+    previous_id, place_id, browser_id, user_key, id_check, message_key, excluded, rejected,
+    excluded IS NULL AND rejected IS NULL AS is_good,
     CASE WHEN message_id IS NULL THEN hash(user_key, id_check, message_key) END AS row_hash,
-    is_active AND type NOT IN ('alias', 'group') AS is_visit,
-    is_active AND type IN ('page', 'screen') AS is_page_view,
-    is_active AND type = 'track' AND coalesce(name, '') <> '$heartbeat' AS is_act,
-    CASE
-        WHEN problem IS NOT NULL THEN problem
-        WHEN type NOT IN ('page', 'screen', 'track', 'identify', 'group', 'alias') THEN 'invalid_type'
-        WHEN active_text NOT IN ('true', 'false', '1', '0', 'yes', 'no', 't', 'f', 'y', 'n')
-        THEN 'invalid_active'
-        WHEN occurred_at IS NULL AND time_text IS NULL THEN 'missing_time'
-        WHEN occurred_at IS NULL THEN 'invalid_time'
-        WHEN occurred_at NOT BETWEEN $occurred_at_min AND $occurred_at_max THEN 'invalid_time'
-        WHEN occurred_at > $future THEN 'future_time'
-    END AS malformed,
-    CASE
-        WHEN malformed IS NOT NULL THEN NULL
-        WHEN left_out IS NOT NULL THEN left_out
-        WHEN is_crawler AND $exclude_crawlers THEN 'crawler'
-        WHEN is_excluded_ip THEN 'ip'
-        WHEN len($excluded_hosts) > 0 AND list_contains($excluded_hosts, host_of(page_url)) THEN 'host'
-        WHEN len($excluded_users) > 0 AND list_contains($excluded_users, plain_id) THEN 'user'
-    END AS excluded,
-    CASE
-        WHEN malformed IS NOT NULL THEN malformed
-        WHEN excluded IS NOT NULL THEN NULL
-        WHEN plain_id IS NULL THEN 'junk_user_id'
-        WHEN strlen(plain_id) > $id_bytes_max THEN 'user_id_too_long'
-        WHEN strlen(message_id) > $message_id_bytes_max THEN 'message_id_too_long'
-    END AS rejected,
-    excluded IS NULL AND rejected IS NULL AS is_good
-FROM keyed;
+    is_active AND type <> 'alias' AND type <> 'group' AS is_visit,
+    is_active AND (type = 'page' OR type = 'screen') AS is_page_view,
+    is_active AND type = 'track' AND coalesce(name, '') <> '$heartbeat' AS is_act
+FROM decided;
 
 -- name: span
 SELECT min(occurred_at), max(occurred_at) FROM judged WHERE is_good;

@@ -35,7 +35,7 @@ SELECT
     m."previousId" AS previous_id,
     CASE
         WHEN starts_with(line, chr(2)) THEN substr(line, 2)
-        WHEN m IS NULL THEN 'malformed_line'
+        WHEN m IS NULL THEN CASE WHEN is_blank(line) THEN 'blank' ELSE 'malformed_line' END
         WHEN $is_numbered AND m.problem IS NOT NULL THEN m.problem
         WHEN is_no_object(m.properties) THEN 'invalid_properties'
         WHEN is_no_object(m.traits) OR is_no_object(m.context.traits) THEN 'invalid_traits'
@@ -87,7 +87,10 @@ SELECT
     json_object('method', asked.method, 'status', try_cast(status AS INTEGER))::VARCHAR AS properties,
     NULL::VARCHAR AS traits,
     NULL::VARCHAR AS previous_id,
-    CASE WHEN starts_with(line, chr(2)) THEN substr(line, 2) WHEN status = '' THEN 'malformed_line' END AS problem,
+    CASE
+        WHEN starts_with(line, chr(2)) THEN substr(line, 2)
+        WHEN coalesce(status, '') = '' THEN CASE WHEN is_blank(line) THEN 'blank' ELSE 'malformed_line' END
+    END AS problem,
     CASE WHEN NOT is_page AND NOT $all_requests THEN 'not_a_page' END AS left_out
 FROM pages;
 
