@@ -31,9 +31,9 @@ def decompressed(blocks: Iterator[bytes], compression: str) -> Iterator[bytes]:
     Raises:
         BrokenStreamError: it ends too early or is damaged; what could be read was yielded before.
     """
-    reader = {"gzip": _gunzip, "zstd": _unzstd, "none": iter}[compression]
+    readers = {"gzip": _gunzip, "zstd": _unzstd}
     try:
-        yield from reader(blocks)
+        yield from readers[compression](blocks) if compression in readers else blocks
     except (zlib.error, zstandard.ZstdError) as error:
         raise BrokenStreamError(str(error)) from None
 
@@ -58,14 +58,36 @@ def _gunzip(blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _unzstd(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Join the small parts to blocks again."""
+    waiting, size = [], 0
+    try:
+        for part in _unzstd_parts(blocks):
+            waiting.append(part)
+            size += len(part)
+            if size >= BLOCK_BYTES:
+                yield from _cut(b"".join(waiting))
+                waiting, size = [], 0
+    except (BrokenStreamError, zstandard.ZstdError):
+        yield from _cut(b"".join(waiting))
+        raise
+    yield from _cut(b"".join(waiting))
+
+
+def _unzstd_parts(blocks: Iterator[bytes]) -> Iterator[bytes]:
     inflater = None
     for block in blocks:
-        content, rest = [], [block[at : at + _ZSTD_BYTES] for at in range(0, len(block), _ZSTD_BYTES)]
-        rest.reverse()
-        try:
-            while rest and sum(map(len, content)) < BLOCK_BYTES:
-                pass
-        finally:
-            yield from content
+        for at in range(0, len(block), _ZSTD_BYTES):
+            rest = block[at : at + _ZSTD_BYTES]
+            while rest:
+                inflater = inflater or zstandard.ZstdDecompressor().decompressobj()
+                yield inflater.decompress(rest)
+                rest = b""
+                if inflater.eof:
+                    rest, inflater = inflater.unused_data, None
     if inflater is not None:
         raise BrokenStreamError("it ends too early")
+
+
+def _cut(content: bytes) -> Iterator[bytes]:
+    for at in range(0, len(content), BLOCK_BYTES):
+        yield content[at : at + BLOCK_BYTES]

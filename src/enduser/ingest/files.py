@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import re
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import zstandard
+from typing import BinaryIO
 
 from enduser import limits
 from enduser.core.outcomes import RejectReason
 from enduser.errors import InputError
-from enduser.stores.contract import Chunk, Form, require_columns
+from enduser.ingest import csv_rows
+from enduser.ingest.compression import BLOCK_BYTES, BrokenStreamError, compression_of, decompressed
+from enduser.ingest.csv_rows import BAD
+from enduser.stores.contract import Chunk, Form
 
 CHUNK_BYTES = 64 * 1_048_576
 """Decompressed bytes that are taken in one transaction: some 160,000 to 500,000 lines."""
@@ -25,25 +23,12 @@ PARQUET_ROWS = 1_000_000
 """Rows of a Parquet file that are taken in one transaction."""
 
 FORMATS = ("auto", "jsonl", "csv", "parquet", "access-log")
-CSV_COLUMNS = frozenset(
-    "user_id anonymous_id occurred_at message_id type name active ip user_agent "
-    "country region city url properties traits".split()
-)
 
-_READ_BYTES = 262_144
-"""Small, since compressed bytes can grow a thousandfold."""
-
-_CSV_BATCH = 20_000
-_BAD = b"\x02"
 _LOG_LINE = re.compile(rb'^\S+ \S+ .+? \[[^\]]+\] "')
 _NO_TEXT = (b"\x00", b"\x01", b"\x02")
 """Bytes that no line of text holds; two of them mark what the engine is told."""
 
 _BOM = b"\xef\xbb\xbf"
-
-
-class BrokenStreamError(Exception):
-    """A compressed file ends too early or is damaged; what came before is good."""
 
 
 @dataclass(slots=True)
@@ -66,10 +51,7 @@ def open_file(name: str, path: Path, wanted: str) -> EventFile:
         InputError: it is missing, unreadable, empty, or of no known format.
     """
     try:
-        with path.open("rb") as raw:
-            compression = _compression(raw.read(4))
-        file = EventFile(name, path, wanted, compression, path.stat().st_size)
-        head = _head(file)
+        file, head = _look(name, path, wanted)
     except OSError as error:
         raise InputError(
             f"{name} cannot be read: {error.strerror}", hint="check the path and the rights"
@@ -78,14 +60,21 @@ def open_file(name: str, path: Path, wanted: str) -> EventFile:
         raise InputError(f"{name} is empty", hint="nothing was imported; check how the file was made")
     if wanted == "auto":
         file.format = _detect(name, head)
+    if file.format != "parquet":
+        _check_text(name, head)
+    elif file.compression != "none":
+        raise InputError(f"{name} is compressed Parquet", hint="decompress it first")
+    if file.format == "csv":
+        csv_rows.read_header(name, (line.decode() for line in next(lines(file), b"").splitlines()))
     file.bytes_read = 0
     return file
 
 
-def _compression(magic: bytes) -> str:
-    if magic[:2] == b"\x1f\x8b":
-        return "gzip"
-    return "zstd" if magic == b"\x28\xb5\x2f\xfd" else "none"
+def _look(name: str, path: Path, wanted: str) -> tuple[EventFile, bytes]:
+    with path.open("rb") as raw:
+        compression = compression_of(raw.read(4))
+    file = EventFile(name, path, wanted, compression, path.stat().st_size)
+    return file, _head(file)
 
 
 def _head(file: EventFile) -> bytes:
@@ -101,20 +90,29 @@ def _detect(name: str, head: bytes) -> str:
     text = head.removeprefix(_BOM).lstrip()
     if head.startswith(b"PAR1"):
         return "parquet"
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise InputError(f"{name} is UTF-16 text", hint="save it as UTF-8")
     if text.startswith(b"{"):
         return "jsonl"
-    lines = text.split(b"\n")[:100]
-    if sum(bool(_LOG_LINE.match(line)) for line in lines) * 2 > len([line for line in lines if line.strip()]):
+    _check_text(name, head)
+    rows = [line for line in text.split(b"\n")[:100] if line.strip()]
+    if sum(bool(_LOG_LINE.match(row)) for row in rows) * 2 > len(rows):
         return "access-log"
-    columns = {cell.strip().strip(b'"') for cell in re.split(rb"[,;\t|]", lines[0].strip())}
-    if b"\x00" not in head and columns & {name.encode() for name in CSV_COLUMNS}:
+    columns = {cell.strip().strip(b'"') for cell in re.split(rb"[,;\t|]", rows[0].strip())}
+    if b"\x00" not in head and columns & {name.encode() for name in csv_rows.COLUMNS}:
         return "csv"
     raise InputError(
         f"{name} is of no known format",
         hint="give --format jsonl, csv, parquet or access-log; docs/file-formats.md shows each",
     )
+
+
+def _check_text(name: str, head: bytes) -> None:
+    """Refuse text whose lines could not even be told apart."""
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise InputError(f"{name} is UTF-16 text", hint="save it as UTF-8")
+    if b"\n" not in head and b"\x00" not in head and b"\r" in head.strip():
+        raise InputError(
+            f"the lines of {name} end with carriage returns alone", hint="save it with line feeds"
+        )
 
 
 # --- bytes
@@ -127,46 +125,13 @@ def _blocks(file: EventFile) -> Iterator[bytes]:
         BrokenStreamError: the compressed stream ends too early or is damaged.
     """
     with file.path.open("rb") as raw:
-        reader = {"gzip": _gunzip, "zstd": _unzstd, "none": _plain}[file.compression]
-        yield from reader(_counted(raw, file))
+        yield from decompressed(_counted(raw, file), file.compression)
 
 
 def _counted(raw: BinaryIO, file: EventFile) -> Iterator[bytes]:
-    while block := raw.read(_READ_BYTES):
+    while block := raw.read(BLOCK_BYTES):
         file.bytes_read += len(block)
         yield block
-
-
-def _plain(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    yield from blocks
-
-
-def _gunzip(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    return _inflate(blocks, lambda: zlib.decompressobj(zlib.MAX_WBITS | 16))
-
-
-def _unzstd(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    return _inflate(blocks, lambda: zstandard.ZstdDecompressor().decompressobj())
-
-
-def _inflate(blocks: Iterator[bytes], make: Callable[[], Any]) -> Iterator[bytes]:
-    """Decompress a sequence of frames; one that does not end is an error."""
-    inflater, is_open = make(), False
-    for block in blocks:
-        rest = block
-        while rest:
-            try:
-                data, is_open = inflater.decompress(rest), True
-            except (zlib.error, zstandard.ZstdError) as error:
-                raise BrokenStreamError(str(error)) from None
-            for at in range(0, len(data), _READ_BYTES):
-                yield data[at : at + _READ_BYTES]
-            if not inflater.eof:
-                break
-            rest = inflater.unused_data.lstrip(b"\x00")
-            inflater, is_open = make(), False
-    if is_open:
-        raise BrokenStreamError("it ends too early")
 
 
 # --- lines
@@ -189,9 +154,9 @@ def lines(file: EventFile) -> Iterator[bytes]:
                 yield clean(carry[:end])
                 carry = carry[end:]
             elif len(carry) > limits.LINE_BYTES_MAX:
-                carry = carry[: limits.LINE_BYTES_MAX + 1]  # it is refused; the rest of it need not be kept
+                carry = carry[: limits.LINE_BYTES_MAX + 2]  # refused whatever follows, even a line end
     except BrokenStreamError:
-        yield _BAD + RejectReason.TRUNCATED_FILE.encode() + b"\n"
+        yield BAD + RejectReason.TRUNCATED_FILE.encode() + b"\n"
         return
     if carry:
         yield clean(carry + b"\n")
@@ -217,9 +182,9 @@ def _is_clean(block: bytes) -> bool:
 
 def _clean_line(line: bytes) -> bytes:
     if len(line) > limits.LINE_BYTES_MAX:
-        return _BAD + RejectReason.LINE_TOO_LONG.encode()
+        return BAD + RejectReason.LINE_TOO_LONG.encode()
     if any(byte in line for byte in _NO_TEXT) or not _is_utf8(line):
-        return _BAD + RejectReason.MALFORMED_LINE.encode()
+        return BAD + RejectReason.MALFORMED_LINE.encode()
     return line
 
 
@@ -231,71 +196,6 @@ def _is_utf8(text: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-# --- CSV
-
-
-def csv_lines(file: EventFile) -> Iterator[bytes]:
-    """Yield blocks of JSON lines, one per row of a CSV file, with the line where the row ends.
-
-    Raises:
-        InputError: the header has duplicate, too many or not the needed columns.
-    """
-    texts = _csv_texts(file)
-    header_line = next(texts, "")
-    delimiter = max(",;\t|", key=header_line.count)
-    reader = csv.reader(texts, delimiter=delimiter, strict=True)
-    header = [cell.strip() for cell in next(csv.reader([header_line], delimiter=delimiter), [])]
-    _check_header(file.name, header)
-    batch: list[str] = []
-    while True:
-        try:
-            row = next(reader)
-        except StopIteration:
-            break
-        except csv.Error:
-            row = []
-            batch.append(_bad_row(reader.line_num + 1, RejectReason.MALFORMED_LINE))
-        if len(row) > 1 or (row and row[0].strip()):
-            batch.append(_csv_row(row, header, reader.line_num + 1))
-        if len(batch) >= _CSV_BATCH:
-            yield ("\n".join(batch) + "\n").encode()
-            batch = []
-    if batch:
-        yield ("\n".join(batch) + "\n").encode()
-
-
-def _csv_texts(file: EventFile) -> Iterator[str]:
-    """Yield the lines of a CSV file with their ends; a bad one as the sign of it, which no cell holds."""
-    for block in lines(file):
-        for line in block[:-1].split(b"\n"):
-            yield line.decode() + "\n"
-
-
-def _csv_row(row: Sequence[str], header: Sequence[str], line_number: int) -> str:
-    if row[0].startswith("\x02"):
-        return _bad_row(line_number, row[0][1:].strip())
-    if len(row) != len(header):
-        return _bad_row(line_number, RejectReason.MALFORMED_LINE)
-    cells = {name: cell for name, cell in zip(header, row, strict=True) if cell and name in CSV_COLUMNS}
-    return json.dumps({"line_number": line_number, **cells}, ensure_ascii=False)
-
-
-def _bad_row(line_number: int, reason: str) -> str:
-    return json.dumps({"line_number": line_number, "problem": str(reason)})
-
-
-def _check_header(name: str, header: Sequence[str]) -> None:
-    if len(header) > limits.CSV_COLUMNS_MAX:
-        raise InputError(
-            f"{name} has {len(header)} columns; the limit is {limits.CSV_COLUMNS_MAX}",
-            hint="check that the header is on the first line",
-        )
-    twice = sorted({column for column in header if column and header.count(column) > 1})
-    if twice:
-        raise InputError(f"{name} has the column {', '.join(twice)} twice", hint="rename one of them")
-    require_columns(name, header)
 
 
 # --- chunks
@@ -313,7 +213,7 @@ def chunks(file: EventFile, folder: Path, parquet_rows: int = 0) -> Iterator[Chu
     form = Form.NUMBERED_JSON_LINES if is_csv else Form(file.format)
     path = folder / "chunk"
     first_row = 1
-    for content in _gather(csv_lines(file) if is_csv else lines(file)):
+    for content in _gather(csv_rows.json_lines(file.name, lines(file)) if is_csv else lines(file)):
         path.write_bytes(content)
         yield Chunk(path, form, first_row)
         first_row += content.count(b"\n")
