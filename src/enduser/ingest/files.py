@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -202,22 +203,42 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def chunks(file: EventFile, folder: Path, parquet_rows: int = 0) -> Iterator[Chunk]:
-    """Yield the file as chunks; those of lines are files in `folder` that live until the next one."""
+    """Yield the file as chunks; those of lines are files in `folder` that live until the next one.
+
+    The next chunk is made ready while the engine takes this one.
+    """
     if file.format == "parquet":
-        for first in range(0, parquet_rows, PARQUET_ROWS):
-            rows = min(PARQUET_ROWS, parquet_rows - first)
-            file.bytes_read = file.size * (first + rows) // parquet_rows
-            yield Chunk(file.path, Form.PARQUET, first + 1, rows)
-        return
+        yield from _ranges(file, parquet_rows)
+    else:
+        yield from _ahead(_written(file, folder))
+
+
+def _ranges(file: EventFile, parquet_rows: int) -> Iterator[Chunk]:
+    for first in range(0, parquet_rows, PARQUET_ROWS):
+        rows = min(PARQUET_ROWS, parquet_rows - first)
+        file.bytes_read = file.size * (first + rows) // parquet_rows
+        yield Chunk(file.path, Form.PARQUET, first + 1, rows)
+
+
+def _written(file: EventFile, folder: Path) -> Iterator[Chunk]:
     is_csv = file.format == "csv"
     form = Form.NUMBERED_JSON_LINES if is_csv else Form(file.format)
-    path = folder / "chunk"
+    blocks = csv_rows.json_lines(file.name, lines(file)) if is_csv else lines(file)
     first_row = 1
-    for content in _gather(csv_rows.json_lines(file.name, lines(file)) if is_csv else lines(file)):
+    for number, content in enumerate(_gather(blocks)):
+        path = folder / f"chunk-{number % 2}"
         path.write_bytes(content)
         yield Chunk(path, form, first_row)
         first_row += content.count(b"\n")
-    path.unlink(missing_ok=True)
+
+
+def _ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """Yield what `chunks` yields, made one step ahead on a thread of its own."""
+    with ThreadPoolExecutor(1, "read-ahead") as reader:
+        waiting = reader.submit(next, chunks, None)
+        while chunk := waiting.result():
+            waiting = reader.submit(next, chunks, None)
+            yield chunk
 
 
 def _gather(blocks: Iterator[bytes]) -> Iterator[bytes]:

@@ -44,7 +44,8 @@ SEMI JOIN touched
    AND touched.started_at - stored.ended_at < $window;
 
 -- name: merged
--- Stretches closer than the window become one: start = min, end = max, counts add.
+-- Stretches closer than the window become one: start = min, end = max, counts add. Most parts have
+-- nothing near them and are done after one look at their neighbours.
 CREATE OR REPLACE TEMP TABLE merged AS
 WITH parts AS (
     SELECT *, 0 AS pieces, 0 AS cut_offs, false AS continues FROM pending
@@ -55,19 +56,29 @@ WITH parts AS (
            (continues OR is_cut_off)::INTEGER, is_cut_off::INTEGER, continues
     FROM near
 ),
-begun AS (
-    SELECT *, CASE WHEN started_at - max(ended_at) OVER earlier < $window THEN NULL ELSE started_at END
-        AS begun_at
+followed AS (
+    SELECT *,
+        started_at - max(ended_at) OVER (in_order ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) < $window
+            AS joins_earlier,
+        lead(started_at) OVER in_order - ended_at < $window AS joins_later
     FROM parts
-    WINDOW earlier AS (
-        PARTITION BY person_key ORDER BY started_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    WINDOW in_order AS (PARTITION BY person_key ORDER BY started_at)
+),
+placed AS MATERIALIZED (
+    SELECT * EXCLUDE (joins_earlier, joins_later),
+        coalesce(joins_earlier, false) AS joins_earlier,
+        NOT coalesce(joins_earlier OR joins_later, false) AS is_alone
+    FROM followed
 ),
 numbered AS (
     -- RANGE, not ROWS: parts that start at the same microsecond belong to the same stretch.
-    SELECT *, max(begun_at) OVER (PARTITION BY person_key ORDER BY started_at RANGE UNBOUNDED PRECEDING)
-        AS stretch_at
-    FROM begun
+    SELECT *, max(CASE WHEN NOT joins_earlier THEN started_at END)
+        OVER (PARTITION BY person_key ORDER BY started_at RANGE UNBOUNDED PRECEDING) AS stretch_at
+    FROM placed
+    WHERE NOT is_alone
 )
+SELECT * EXCLUDE (joins_earlier, is_alone) FROM placed WHERE is_alone
+UNION ALL
 SELECT
     person_key,
     stretch_at AS started_at,
