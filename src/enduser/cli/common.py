@@ -1,20 +1,23 @@
-"""What all commands share: the data folder, the space, output, and errors as one readable line."""
+"""What all commands share: options, output, and errors as one readable line."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
+import duckdb
 import typer
+from rich.cells import cell_len
 from rich.console import Console
+from typer.core import TyperGroup
 
 from enduser.clock import now_us
-from enduser.errors import EnduserError
+from enduser.errors import EnduserError, StoreError, UsageError
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.embedded.store import DEFAULT_SPACE, MEMORY_LIMIT_MB
 
@@ -39,34 +42,60 @@ Yes = Annotated[bool, typer.Option("--yes", help="Answer every question with yes
 
 DEFAULT_DATA = Path("enduser-data")
 
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
+
+class _Output(Console):
+    """Prints what it is given: no markup, nothing cut; a closed pipe is an error like any other."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+err = _Output(stderr=True)
+out = _Output()
 
 __all__ = ["DEFAULT_SPACE", "MEMORY_LIMIT_MB"]
 
 
+class Commands(TyperGroup):
+    """The root of all commands: what goes wrong in operation ends as one line and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except EnduserError as error:
+            fail(error)
+        except KeyboardInterrupt:
+            err.print("interrupted; what was taken is kept: run the same command again to finish")
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            fail(StoreError(f"{where}{error.strerror or error}", hint="see whether the disk is full"))
+        except duckdb.Error as error:
+            fail(StoreError(f"the database failed: {error}", hint="see whether the disk is full"))
+
+
 @contextmanager
 def opened(data: Path, space: str, memory_limit_mb: int = MEMORY_LIMIT_MB) -> Iterator[EmbeddedStore]:
-    """Open the data folder, finish what an interrupted command left, and report errors as one line."""
-    try:
-        with EmbeddedStore(data, now_us=now_us(), memory_limit_mb=memory_limit_mb) as store:
-            store.fold(space)
-            yield store
-    except EnduserError as error:
-        fail(error)
-    except KeyboardInterrupt:
-        err.print("interrupted; what was taken is kept: run the same command again to finish", style="yellow")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
-    except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(0) from None
+    """Open the data folder, and finish what an interrupted command left."""
+    with EmbeddedStore(data, now_us=now_us(), memory_limit_mb=memory_limit_mb) as store:
+        store.fold(space)
+        yield store
 
 
-def fail(error: EnduserError) -> None:
+def fail(error: EnduserError) -> NoReturn:
     """Print what happened and what to do, and leave with exit code 2."""
-    err.print(f"error: {error.message}", style="red", markup=False)
+    err.print(f"error: {error.message}", style="red")
     if error.hint:
-        err.print(f"  {error.hint}", markup=False)
+        err.print(f"  {error.hint}")
     raise typer.Exit(EXIT_FAILED)
 
 
@@ -75,9 +104,32 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        err.print(f"error: {question} Nobody is there to ask; add --yes.", style="red")
-        raise typer.Exit(EXIT_FAILED)
+        raise UsageError(f"{question} Nobody is there to ask.", hint="add --yes")
     typer.confirm(question, abort=True)
+
+
+def print_table(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> None:
+    """Print rows, the first of which is the heading, in columns as wide as they must be."""
+    rows = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    for number, row in enumerate(rows):
+        cells = []
+        for at, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            blanks = " " * (width - cell_len(cell))
+            cells.append(blanks + cell if at in right else cell + blanks)
+        out.print("  ".join(cells).rstrip(), style=None if number else "bold")
+
+
+def printable(text: str) -> str:
+    """Return a text with control characters escaped, so that no id can steer the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def count_of(count: int, noun: str) -> str:
+    """Return a count with its noun, such as `1 user` or `2,000 users`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def iso(at_us: object) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from enduser.cli.common import (
     DEFAULT_DATA,
@@ -16,6 +15,7 @@ from enduser.cli.common import (
     Space,
     Yes,
     confirm,
+    count_of,
     opened,
     out,
 )
@@ -27,17 +27,18 @@ app = typer.Typer(help="Read and change the settings of a space.", no_args_is_he
 
 @app.command("list")
 def list_settings(
-    data: Data = DEFAULT_DATA, space: Space = DEFAULT_SPACE, memory_limit: Memory = MEMORY_LIMIT_MB
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+    _yes: Yes = False,
 ) -> None:
-    """List all settings with their values and bounds."""
+    """List all settings with their values, meanings and bounds."""
     with opened(data, space, memory_limit) as store:
         settings = store.settings(space)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("setting", "value", "meaning", "bounds"):
-        table.add_column(heading)
     for name, rule in SETTING_RULES.items():
-        table.add_row(name, setting_text(getattr(settings, name)), rule.meaning, rule.bounds)
-    out.print(table)
+        out.print(f"{name} = {setting_text(getattr(settings, name))}".rstrip(), style="bold")
+        out.print(f"    {rule.meaning}")
+        out.print(f"    {rule.bounds}")
 
 
 @app.command("get")
@@ -46,12 +47,13 @@ def get_setting(
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,
+    _yes: Yes = False,
 ) -> None:
     """Print the value of one setting."""
     with opened(data, space, memory_limit) as store:
         if key not in SETTING_RULES:
             parse_setting(key, "")
-        out.print(setting_text(getattr(store.settings(space), key)), markup=False)
+        out.print(setting_text(getattr(store.settings(space), key)))
 
 
 @app.command("set")
@@ -68,6 +70,7 @@ def set_setting(
         parsed = parse_setting(key, value)
         events = store.status(space).events
         if SETTING_RULES[key].recomputes and events and parsed != getattr(store.settings(space), key):
-            confirm(f"This recomputes all sessions of {space} from {events:,} events. Go on?", yes=yes)
+            from_events = count_of(events, "event")
+            confirm(f"This recomputes all sessions of {space} from {from_events}. Go on?", yes=yes)
         store.apply(space, ChangeSetting(key, value))
-        out.print(f"{key} = {setting_text(parsed)}", markup=False)
+        out.print(f"{key} = {setting_text(parsed)}")

@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from enduser.cli.common import DEFAULT_DATA, DEFAULT_SPACE, MEMORY_LIMIT_MB, Data, Memory, Space, opened, out
+from enduser.cli.common import (
+    DEFAULT_DATA,
+    DEFAULT_SPACE,
+    MEMORY_LIMIT_MB,
+    Data,
+    Memory,
+    Space,
+    Yes,
+    count_of,
+    opened,
+    out,
+)
 from enduser.clock import now_us
 from enduser.ingest.browser import browser_of, is_crawler
 from enduser.service.demo_data import write_demo
@@ -20,6 +31,7 @@ def demo(
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,
+    _yes: Yes = False,
 ) -> None:
     """Invent a year of history of a web app, import it, and close its sessions."""
     with opened(data, space, memory_limit) as store, scratch_folder(store) as folder:
@@ -33,8 +45,8 @@ def demo(
     outcomes, found = summary.outcomes, summary.status
     assert found is not None
     out.print(
-        f"{outcomes.stored:,} events stored ({outcomes.duplicate:,} came twice, "
+        f"{count_of(outcomes.stored, 'event')} stored ({outcomes.duplicate:,} came twice, "
         f"{outcomes.excluded.total():,} of crawlers left out): "
-        f"{found.users:,} users, {found.sessions:,} sessions"
+        f"{count_of(found.users, 'user')}, {count_of(found.sessions, 'session')}"
     )
-    out.print("Look around: enduser users list --data", data, markup=False)
+    out.print("Look around: enduser users list --data", data)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from enduser.cli.common import err
+from enduser.cli.common import count_of, err
 from enduser.errors import UsageError
 from enduser.service.import_events import scratch_folder
 from enduser.stores.embedded import EmbeddedStore
@@ -38,13 +38,15 @@ def export(store: EmbeddedStore, space: str, what: str, form: ExportFormat, outp
             store.export(space, what, folder / "export", form)
             with (folder / "export").open("rb") as written:
                 shutil.copyfileobj(written, sys.stdout.buffer)
+            sys.stdout.flush()
         return
+    if output.is_dir() or not output.parent.is_dir():
+        problem = "is a folder" if output.is_dir() else f"cannot be written: there is no {output.parent}"
+        raise UsageError(f"{output} {problem}", hint="name a file in a folder that exists")
     partial = output.with_name(output.name + ".part")
     try:
         rows = store.export(space, what, partial, form)
         partial.replace(output)
-    except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror}", hint="name another file") from None
     finally:
         partial.unlink(missing_ok=True)
-    err.print(f"{rows:,} {what} written to {output}", markup=False)
+    err.print(f"{count_of(rows, what[:-1])} written to {output}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,7 @@ from enduser.cli.common import (
     Data,
     Memory,
     Space,
+    Yes,
     err,
     opened,
     out,
@@ -25,7 +27,7 @@ from enduser.cli.common import (
 )
 from enduser.clock import elapsed_s, now_us
 from enduser.core.outcomes import Outcomes
-from enduser.errors import GeoDatabaseError
+from enduser.errors import GeoDatabaseError, InputError
 from enduser.ingest.browser import browser_of, is_crawler
 from enduser.ingest.place import PlaceDatabase
 from enduser.service.geo import open_place_database
@@ -36,7 +38,7 @@ from enduser.service.import_events import (
     import_files,
     scratch_folder,
 )
-from enduser.stores.contract import ImportRules
+from enduser.stores.contract import ImportRules, SpaceStatus
 
 app = typer.Typer(help="Bring data in.", no_args_is_help=True)
 
@@ -94,14 +96,14 @@ def events(
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,
+    _yes: Yes = False,
 ) -> None:
     """Import events from JSON lines, CSV, Parquet or web-server access logs.
 
-    Exit codes: 0 done, 1 done but some rows were rejected, 2 nothing was applied.
+    Exit codes: 0 done, 1 done but some rows were rejected, 2 nothing was applied, 130 interrupted.
     An import that was interrupted is finished by running it again: each event is taken once.
     """
     with opened(data, space, memory_limit) as store, scratch_folder(store) as folder:
-        found = find_files(files, file_format, folder)
         places = _open_places(store.folder, fill=fill)
         rules = ImportRules(
             started_at=now_us(),
@@ -113,16 +115,17 @@ def events(
             is_crawler=is_crawler,
         )
         began = elapsed_s()
+        found = find_files(files, file_format, folder)
         with _bar() as bar:
-            task = bar.add_task("reading", total=None, rate="")
-
-            def show(done: int, total: int, outcomes: Outcomes) -> None:
-                rate = f"{outcomes.read / max(elapsed_s() - began, 1e-3):,.0f} rows/s"
-                bar.update(task, completed=done, total=total, rate=rate)
-
-            summary = import_files(store, space, found, rules, folder=folder, close=close, progress=show)
+            progress = _shown_in(bar, began)
+            summary = import_files(store, space, found, rules, folder=folder, close=close, progress=progress)
         _print_summary(summary, elapsed_s() - began)
-    if summary.outcomes.rejected:
+    if rejected := summary.outcomes.rejected.total():
+        if rejected == summary.outcomes.read:
+            raise InputError(
+                "every row was rejected, so nothing was applied",
+                hint="docs/file-formats.md says what each format and reason is",
+            )
         raise typer.Exit(EXIT_SOME_REJECTED)
 
 
@@ -153,11 +156,21 @@ def _bar() -> Progress:
     )
 
 
+def _shown_in(bar: Progress, began: float) -> Callable[[int, int, Outcomes], None]:
+    task = bar.add_task("reading", total=None, rate="")
+
+    def show(done: int, total: int, outcomes: Outcomes) -> None:
+        rate = f"{outcomes.read / max(elapsed_s() - began, 1e-3):,.0f} rows/s"
+        bar.update(task, completed=done, total=total, rate=rate)
+
+    return show
+
+
 def _print_summary(summary: ImportSummary, seconds: float) -> None:
     outcomes = summary.outcomes
     for name, (unit, sample) in summary.time_units.items():
         err.print(
-            f"{name}: numeric times are taken as {unit} (inferred from {sample}; --time-unit overrides)"
+            f"{name}: numeric times are taken as {unit} (inferred from {sample[:30]}; --time-unit overrides)"
         )
     out.print(f"read        {outcomes.read:>12,}   in {seconds:.1f} s")
     out.print(f"stored      {outcomes.stored:>12,}")
@@ -174,9 +187,14 @@ def _print_summary(summary: ImportSummary, seconds: float) -> None:
         )
     if summary.rejected_file:
         out.print(f"rejected rows are listed in {summary.rejected_file}")
-    if status := summary.status:
-        out.print(f"users       {status.users:>12,}")
-        out.print(f"sessions    {status.sessions:>12,}   and {status.open_sessions:,} open")
-        out.print(f"clock       {short_time(status.clock_at)} UTC (history)")
-        if status.open_sessions:
-            out.print("Open sessions are in no End User Object until they close; --close closes them.")
+    if summary.status:
+        _print_status(summary.status)
+
+
+def _print_status(status: SpaceStatus) -> None:
+    out.print(f"users       {status.users:>12,}")
+    out.print(f"sessions    {status.sessions:>12,}   and {status.open_sessions:,} open")
+    clock = f"{short_time(status.clock_at)} UTC (history)" if status.clock_at is not None else "no event yet"
+    out.print(f"clock       {clock}")
+    if status.open_sessions:
+        out.print("Open sessions are in no End User Object until they close; --close closes them.")

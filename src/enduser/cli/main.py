@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from enduser import __version__
-from enduser.cli import config, demo, geo, imports, sessions, space, users
+from enduser.cli import config, demo, geo, imports, sessions, spaces, state, users
+from enduser.cli.common import Commands
 
 app = typer.Typer(
     name="enduser",
+    cls=Commands,
     help="One exact End User Object for every user of a web site or app.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -20,11 +22,12 @@ app = typer.Typer(
 app.add_typer(imports.app, name="import")
 app.add_typer(users.app, name="users")
 app.add_typer(sessions.app, name="sessions")
+app.add_typer(spaces.app, name="spaces")
 app.add_typer(config.app, name="config")
 app.add_typer(geo.app, name="geo")
-app.command("status")(space.status)
-app.command("verify")(space.verify)
-app.command("rebuild")(space.rebuild)
+app.command("status")(state.status)
+app.command("verify")(state.verify)
+app.command("rebuild")(state.rebuild)
 app.command("demo")(demo.demo)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from enduser.cli.common import DEFAULT_DATA, DEFAULT_SPACE, MEMORY_LIMIT_MB, Data, Memory, Space, opened
+from enduser.cli.common import DEFAULT_DATA, DEFAULT_SPACE, MEMORY_LIMIT_MB, Data, Memory, Space, Yes, opened
 from enduser.cli.export import ExportFormat, Output, export
 
 app = typer.Typer(help="Read sessions.", no_args_is_help=True)
@@ -27,6 +27,7 @@ def export_sessions(
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,
+    _yes: Yes = False,
 ) -> None:
     """Write all sessions, open ones too (`is_closed` false)."""
     with opened(data, space, memory_limit) as store:

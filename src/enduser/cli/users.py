@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from enduser.cli.common import (
     DEFAULT_DATA,
@@ -17,11 +16,15 @@ from enduser.cli.common import (
     Data,
     Memory,
     Space,
+    Yes,
+    count_of,
     duration,
     err,
     iso,
     opened,
     out,
+    print_table,
+    printable,
     short_time,
 )
 from enduser.cli.export import ExportFormat, Output, export
@@ -31,6 +34,7 @@ from enduser.core.events import ANALYTICS_PROPERTIES
 app = typer.Typer(help="Read End User Objects.", no_args_is_help=True)
 
 EXIT_UNKNOWN_USER = 1
+_HEADINGS = "user_id", "last_seen (UTC)", "sessions", "time in app", "average", "country", "city", "browser"
 _DURATIONS = frozenset(
     ("average_session_duration", "total_session_duration", "average_time_between_sessions")
 )
@@ -54,16 +58,17 @@ def show(
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,
+    _yes: Yes = False,
 ) -> None:
     """Show the End User Object of one user. Exit code 1 if there is none."""
     with opened(data, space, memory_limit) as store:
         found = store.find_user(space, user_id, id_kind.value if id_kind else None)
     if found is None:
-        err.print(f"there is no End User Object for {user_id!r} in {space}", markup=False)
+        err.print(f"there is no End User Object for {user_id!r} in {space}")
         err.print("  an object appears when a user's first session closes; see: enduser status")
         raise typer.Exit(EXIT_UNKNOWN_USER)
     for name in ("user_id", "is_anonymous", *STANDARD_ATTRIBUTES, *ANALYTICS_PROPERTIES):
-        out.print(f"{name:<30} {_shown(name, found[name])}", markup=False)
+        out.print(f"{name:<30} {_shown(name, found[name])}")
 
 
 def _shown(name: str, value: object) -> str:
@@ -73,7 +78,7 @@ def _shown(name: str, value: object) -> str:
         return iso(value)
     if name in _DURATIONS:
         return f"{value} s ({duration(value)})"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else printable(str(value))
 
 
 @app.command("list")
@@ -85,6 +90,7 @@ def list_users(
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,
+    _yes: Yes = False,
 ) -> None:
     """List End User Objects as a table; `users export` gives all rows and columns."""
     with opened(data, space, memory_limit) as store:
@@ -93,38 +99,22 @@ def list_users(
     if not rows:
         out.print(f"No users in {space} yet. Import some history: enduser import events FILE")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in (
-        "user_id",
-        "last_seen (UTC)",
-        "sessions",
-        "time in app",
-        "average",
-        "country",
-        "city",
-        "browser",
-    ):
-        table.add_column(
-            heading, justify="right" if heading in ("sessions", "time in app", "average") else "left"
-        )
-    for row in rows:
-        table.add_row(*_cells(row))
-    out.print(table)
-    out.print(f"{len(rows):,} of {total:,} users")
+    print_table([_HEADINGS, *map(_cells, rows)], right=(2, 3, 4))
+    out.print(f"{len(rows):,} of {count_of(total, 'user')}")
 
 
 def _cells(row: Mapping[str, object]) -> list[str]:
     version = str(row["browser_version"] or "").split(".")[0]
     mark = " (anonymous)" if row["is_anonymous"] else ""
     return [
-        f"{row['user_id']}{mark}".replace("[", "\\["),
+        f"{row['user_id']}{mark}",
         short_time(row["last_seen"]),
         f"{row['total_sessions']:,}",
         duration(row["total_session_duration"]),
         duration(row["average_session_duration"]),
         str(row["country"] or ""),
-        str(row["city"] or "").replace("[", "\\["),
-        f"{row['browser_name'] or ''} {version}".strip().replace("[", "\\["),
+        str(row["city"] or ""),
+        f"{row['browser_name'] or ''} {version}".strip(),
     ]
 
 
@@ -137,6 +127,7 @@ def export_users(
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,
+    _yes: Yes = False,
 ) -> None:
     """Write all End User Objects; times are ISO 8601 UTC, durations seconds, an unknown value is empty."""
     with opened(data, space, memory_limit) as store:

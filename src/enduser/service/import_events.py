@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
-import glob
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from glob import glob
 from pathlib import Path
+from typing import BinaryIO
 
 from enduser.core.outcomes import Outcomes
 from enduser.errors import InputError
@@ -38,28 +40,43 @@ class ImportSummary:
 def find_files(patterns: Sequence[str], wanted: str, folder: Path) -> list[EventFile]:
     """Return the files that the patterns name, each checked; `-` is standard input.
 
+    What can be read only once (standard input, a pipe) is first written to `folder`.
+
     Raises:
         InputError: a pattern names nothing, or a file is not what it should be.
     """
     found: list[EventFile] = []
     for pattern in patterns:
         if pattern == "-":
-            found.append(open_file("standard input", _spool_stdin(folder), wanted))
+            path = _spool(sys.stdin.buffer, folder, len(found))
+            found.append(open_file("standard input", path, wanted))
             continue
-        names = [pattern] if Path(pattern).is_file() else sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - absolute patterns too
-        names = [name for name in names if Path(name).is_file()]
-        if not names:
-            raise InputError(
-                f"there is no file {pattern}", hint="check the path; quote a pattern for the shell"
-            )
-        found += [open_file(name, Path(name), wanted) for name in names]
+        for path in _paths(pattern):
+            name = os.fsencode(path).decode(errors="backslashreplace")
+            if path.is_file():
+                found.append(open_file(name, path, wanted))
+                continue
+            with path.open("rb") as pipe:
+                found.append(open_file(name, _spool(pipe, folder, len(found)), wanted))
     return found
 
 
-def _spool_stdin(folder: Path) -> Path:
-    path = folder / "standard-input"
+def _paths(pattern: str) -> list[Path]:
+    """Return what a pattern names, without folders; a file of exactly that name comes first."""
+    found = [pattern] if Path(pattern).exists() else sorted(glob(pattern, recursive=True))  # noqa: PTH207 - absolute patterns too
+    names = [Path(name) for name in found]
+    paths = [path for path in names if not path.is_dir()]
+    if paths:
+        return paths
+    if names:
+        raise InputError(f"{pattern} is a folder", hint=f"name its files, such as '{Path(pattern)}/*'")
+    raise InputError(f"there is no file {pattern}", hint="check the path")
+
+
+def _spool(source: BinaryIO, folder: Path, number: int) -> Path:
+    path = folder / f"stream-{number}"
     with path.open("wb") as target:
-        shutil.copyfileobj(sys.stdin.buffer, target)
+        shutil.copyfileobj(source, target)
     return path
 
 

@@ -1,0 +1,96 @@
+"""`enduser status`, `verify`, `rebuild`: what is stored, and whether it is right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from enduser.cli.common import (
+    DEFAULT_DATA,
+    DEFAULT_SPACE,
+    MEMORY_LIMIT_MB,
+    Data,
+    Memory,
+    Space,
+    Yes,
+    count_of,
+    opened,
+    out,
+    printable,
+    short_time,
+    size,
+)
+from enduser.stores.contract import SpaceStatus
+
+EXIT_DIFFERENT = 1
+
+
+def status(
+    space: Annotated[
+        str | None, typer.Option("--space", metavar="SYSTEM/ENVIRONMENT", help="Only this space.")
+    ] = None,
+    data: Data = DEFAULT_DATA,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+    _yes: Yes = False,
+) -> None:
+    """Show spaces, clocks, events, users, sessions and file sizes."""
+    with opened(data, space or DEFAULT_SPACE, memory_limit) as store:
+        for name in [space] if space else store.spaces():
+            store.fold(name)
+            _print_status(store.status(name))
+        _print_files(data)
+
+
+def _print_status(found: SpaceStatus) -> None:
+    clock = f"{short_time(found.clock_at)} UTC (history)" if found.clock_at is not None else "no event yet"
+    out.print(f"space {found.space}")
+    out.print(f"  clock      {clock:>24}")
+    out.print(f"  events     {found.events:>24,}")
+    out.print(f"  users      {found.users:>24,}")
+    out.print(f"  sessions   {found.sessions:>24,} closed, {found.open_sessions:,} open")
+
+
+def _print_files(data: Path) -> None:
+    sizes = {path: path.stat().st_size for path in sorted(data.rglob("*")) if path.is_file()}
+    out.print(f"data folder {data}: {size(sum(sizes.values()))}")
+    for path, length in sizes.items():
+        if path.name != "lock":
+            out.print(f"  {size(length):>10}  {path.relative_to(data)}")
+
+
+def verify(
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+    _yes: Yes = False,
+) -> None:
+    """Recompute sessions and End User Objects from events and compare. Exit code 1 if they differ."""
+    with opened(data, space, memory_limit) as store:
+        differences = store.verify(space)
+        found = store.status(space)
+    for difference in differences:
+        whose = f"{difference.kind} of {difference.user_id!r} {difference.side}"
+        out.print(printable(f"{whose}: {difference.row}"))
+    if differences:
+        out.print(f"{count_of(len(differences), 'difference')}; to recompute what is stored: enduser rebuild")
+        raise typer.Exit(EXIT_DIFFERENT)
+    out.print(f"{space}: {_users_and_sessions(found)} equal {count_of(found.events, 'event')}")
+
+
+def rebuild(
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+    _yes: Yes = False,
+) -> None:
+    """Recompute all sessions and End User Objects from the events."""
+    with opened(data, space, memory_limit) as store:
+        store.rebuild(space)
+        found = store.status(space)
+    out.print(f"{space}: {_users_and_sessions(found)} from {count_of(found.events, 'event')}")
+
+
+def _users_and_sessions(found: SpaceStatus) -> str:
+    return f"{count_of(found.users, 'user')} and {count_of(found.sessions, 'session')}"
