@@ -1,5 +1,19 @@
-"""`python -m enduser` is the command `enduser`."""
+"""The command `enduser`, also as `python -m enduser`."""
 
-from enduser.cli import main
+from __future__ import annotations
 
-main()
+import sys
+
+
+def main() -> None:
+    """Run the command line. Commands are imported here, so that Ctrl-C is heeded from the start."""
+    try:
+        from enduser.cli import app
+
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

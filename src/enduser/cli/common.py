@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
@@ -41,6 +42,8 @@ Memory = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", help="Answer every question with yes.")]
 
 DEFAULT_DATA = Path("enduser-data")
+_DUCKDB_INTERRUPTED = "Query interrupted"
+"""What DuckDB makes of Ctrl-C while it works."""
 
 
 class _Output(Console):
@@ -71,14 +74,19 @@ class Commands(TyperGroup):
         except EnduserError as error:
             fail(error)
         except KeyboardInterrupt:
-            err.print("interrupted; what was taken is kept: run the same command again to finish")
-            raise typer.Exit(EXIT_INTERRUPTED) from None
+            _interrupted()
+        except RuntimeError as error:
+            if str(error) != _DUCKDB_INTERRUPTED:
+                raise
+            _interrupted()
         except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            fail(StoreError(f"{where}{error.strerror or error}", hint="see whether the disk is full"))
+            is_full = error.errno == errno.ENOSPC
+            hint = "make room on the disk, then run the same command again" if is_full else None
+            fail(StoreError(f"{where}{error.strerror or error}", hint=hint))
         except duckdb.Error as error:
             fail(StoreError(f"the database failed: {error}", hint="see whether the disk is full"))
 
@@ -89,6 +97,11 @@ def opened(data: Path, space: str, memory_limit_mb: int = MEMORY_LIMIT_MB) -> It
     with EmbeddedStore(data, now_us=now_us(), memory_limit_mb=memory_limit_mb) as store:
         store.fold(space)
         yield store
+
+
+def _interrupted() -> NoReturn:
+    err.print("interrupted; what was taken is kept: run the same command again to finish")
+    raise typer.Exit(EXIT_INTERRUPTED)
 
 
 def fail(error: EnduserError) -> NoReturn:

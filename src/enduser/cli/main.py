@@ -44,8 +44,3 @@ def root(
     ] = False,
 ) -> None:
     """One exact End User Object for every user of a web site or app."""
-
-
-def main() -> None:
-    """Run the command line."""
-    app()
