@@ -36,8 +36,8 @@ test: lint ## all that must hold, in at most ten minutes
 test-full: lint ## also the large and long tests
 	ENDUSER_TEST_PROFILE=full $(BIN)/pytest -n 2
 
-bench: $(VENV)/.installed .venv-bench/.installed ## measure beside rivals; writes bench/RESULTS.md
-	$(BIN)/python bench/run.py
+bench: $(VENV)/.installed .venv-bench/.installed ## measure beside rivals; writes bench/RESULTS.md (BENCH="--scale 0.01" for a quick check)
+	$(BIN)/python bench/run.py $(BENCH)
 
 .venv-bench/.installed: bench/requirements.txt
 	$(PYTHON) -m venv .venv-bench
