@@ -19,6 +19,10 @@ USER_KEY_SQL = "(id_hash >> 65)::BIGINT"
 
 DATABASE_FILE = "enduser.duckdb"
 
+CHECKPOINT_THRESHOLD = "128MB"
+"""How long the write-ahead log may grow: a checkpoint at 10M users takes half a second, and replaying this
+much after a crash about one."""
+
 
 def connect(
     folder: Path, *, memory_limit_mb: int, user_key_sql: str = USER_KEY_SQL
@@ -33,6 +37,7 @@ def connect(
         "memory_limit": f"{memory_limit_mb}MB",
         "temp_directory": str(folder / "tmp"),
         "TimeZone": "UTC",
+        "checkpoint_threshold": CHECKPOINT_THRESHOLD,
         "autoinstall_known_extensions": "false",
     }
     try:

@@ -31,13 +31,14 @@ SELECT user_key, occurred_at, occurred_at FROM filled_events WHERE user_key % $b
 -- name: near
 -- The stored sessions that a pending stretch could lengthen, bridge or lie in, or whose event was filled.
 CREATE OR REPLACE TEMP TABLE near AS
-SELECT * FROM (
+WITH stored AS MATERIALIZED (
     SELECT rowid AS row_id, true AS is_closed, * FROM sessions
     WHERE ended_at > $least - $window AND started_at < $greatest + $window
       AND person_key IN (SELECT person_key FROM touched)
     UNION ALL
     SELECT rowid, false, * FROM open_sessions
-) AS stored
+)
+FROM stored
 SEMI JOIN touched
     ON touched.person_key = stored.person_key
    AND stored.started_at - touched.ended_at < $window
@@ -260,9 +261,14 @@ SELECT
 FROM became LEFT JOIN was USING (person_key);
 
 -- name: known
--- The stored objects of the changed persons.
+-- The stored objects of the changed persons, and of those of whom only a non-visit event spoke.
 CREATE OR REPLACE TEMP TABLE known AS
-SELECT users.rowid AS row_id, users.* FROM users SEMI JOIN changes USING (person_key);
+SELECT rowid AS row_id, * FROM users
+WHERE person_key IN (
+    SELECT person_key FROM changes
+    UNION ALL
+    SELECT user_key FROM events
+    WHERE batch > $folded AND NOT is_visit AND traits IS NOT NULL AND user_key % $buckets = $bucket);
 
 -- name: refolded
 -- Persons whose object a sum cannot follow: a session was opened again, or a life begins, ends or
@@ -334,14 +340,10 @@ WHERE started_at >= life_started_at
 GROUP BY visits.person_key;
 
 -- name: spoke
--- Also changed: persons of whom only a non-visit event spoke, and who have a row already.
+-- The objects that only a non-visit event changes stay as they are, but for the properties.
 INSERT INTO folded
-SELECT users.* EXCLUDE (name, role, type, status, info)
-FROM users
-WHERE person_key IN (SELECT user_key FROM events
-                     WHERE batch > $folded AND NOT is_visit AND traits IS NOT NULL
-                       AND user_key % $buckets = $bucket)
-  AND person_key NOT IN (SELECT person_key FROM folded);
+SELECT * EXCLUDE (row_id, name, role, type, status, info)
+FROM known ANTI JOIN folded USING (person_key);
 
 -- name: properties
 -- The most recent value of each analytics property by event time, message id: of visit events in
@@ -377,8 +379,7 @@ FROM latest
 GROUP BY user_key;
 
 -- name: store_users
-DELETE FROM users WHERE rowid IN (
-    SELECT users.rowid FROM users SEMI JOIN folded USING (person_key));
+DELETE FROM users WHERE rowid IN (SELECT row_id FROM known);
 INSERT INTO users SELECT folded.*, name, role, type, status, info
 FROM folded LEFT JOIN said USING (person_key);
 

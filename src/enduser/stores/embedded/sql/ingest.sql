@@ -142,17 +142,23 @@ FROM (FROM user_ids WHERE user_key <> base_key) AS salted
 WHERE judged.user_key = salted.base_key AND judged.id_check = salted.id_check;
 
 -- name: stored_copies
--- Rows of this batch that are stored already, with what the stored event knows.
+-- Rows of this batch that are stored already, with what the stored event knows. Materialized, the look
+-- at one column costs a third of a join on three.
 CREATE OR REPLACE TEMP TABLE stored_copies AS
-SELECT judged.rowid AS row_id, events.rowid AS event_row, events.user_key, events.occurred_at,
-       events.is_visit,
-       events.place_id AS known_place, events.browser_id AS known_browser,
+WITH same_time AS MATERIALIZED (
+    SELECT rowid AS event_row, user_key, client_at, message_key, occurred_at, is_visit, place_id, browser_id
+    FROM events
+    WHERE client_at IN (SELECT occurred_at FROM judged WHERE is_good)
+      AND client_at BETWEEN $least AND $greatest
+)
+SELECT judged.rowid AS row_id, stored.event_row, stored.user_key, stored.occurred_at, stored.is_visit,
+       stored.place_id AS known_place, stored.browser_id AS known_browser,
        judged.place_id, judged.browser_id
-FROM events JOIN judged
-    ON events.user_key = judged.user_key
-   AND events.client_at = judged.occurred_at
-   AND events.message_key = judged.message_key
-WHERE judged.is_good AND events.client_at BETWEEN $least AND $greatest;
+FROM same_time AS stored JOIN judged
+    ON stored.user_key = judged.user_key
+   AND stored.client_at = judged.occurred_at
+   AND stored.message_key = judged.message_key
+WHERE judged.is_good;
 
 -- name: batch_copies
 -- Rows of this batch that repeat another of it, and the row that they repeat.
