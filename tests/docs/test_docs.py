@@ -1,0 +1,214 @@
+"""The documentation says what the program knows: names, numbers, commands, links."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import typer
+from typer.core import TyperGroup
+
+from enduser import errors, limits
+from enduser.cli import app
+from enduser.cli.reference import reference
+from enduser.core.events import EVENT_TYPES, JUNK_IDS
+from enduser.core.outcomes import ExcludeReason, RejectReason
+from enduser.core.settings import SETTING_RULES, SpaceSettings, setting_text
+from enduser.ingest.csv_rows import COLUMNS
+from enduser.stores.embedded import EmbeddedStore
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PAGE_NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+
+
+def text(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def tables(page: str, first_heading: str) -> list[dict[str, list[str]]]:
+    """Return the tables whose first column has this heading: further cells of each row by its first."""
+    _, *parts = text(page).split(f"\n| {first_heading} |")
+    return [dict(map(row, part.split("\n\n")[0].splitlines()[2:])) for part in parts]
+
+
+def row(line: str) -> tuple[str, list[str]]:
+    name, *cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+    return name.strip("`"), cells
+
+
+def table(page: str, first_heading: str) -> dict[str, list[str]]:
+    (found,) = tables(page, first_heading)
+    return found
+
+
+# --- names and numbers
+
+
+def test_every_setting_is_described_and_no_other() -> None:
+    assert set(table("docs/settings.md", "setting")) == set(SETTING_RULES)
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(SpaceSettings)])
+def test_the_default_bounds_and_meaning_of_a_setting_are_the_true_ones(name: str) -> None:
+    default = setting_text(getattr(SpaceSettings(), name)) or "(empty)"
+    rule = SETTING_RULES[name]
+    assert table("docs/settings.md", "setting")[name] == [default, rule.bounds, rule.meaning]
+
+
+def test_every_limit_is_listed_with_its_value_and_no_other() -> None:
+    listed = {name: cells[0] for name, cells in table("docs/limits.md", "limit").items()}
+    assert listed == {name: f"{value:,}" for name, value in vars(limits).items() if name.isupper()}
+
+
+def test_every_limit_has_a_unit_a_reason_and_a_consequence() -> None:
+    rows = table("docs/limits.md", "limit")
+    assert [name for name, cells in rows.items() if not all(cells)] == []
+
+
+def test_every_reject_reason_is_explained_and_no_other() -> None:
+    rejected, _ = tables("docs/file-formats.md", "reason")
+    assert set(rejected) == set(RejectReason)
+
+
+def test_every_exclude_reason_is_explained_and_no_other() -> None:
+    _, excluded = tables("docs/file-formats.md", "reason")
+    assert set(excluded) == set(ExcludeReason)
+
+
+def error_classes(root: type[errors.EnduserError]) -> Iterator[type[errors.EnduserError]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from error_classes(child)
+
+
+def test_every_error_code_is_explained_and_no_other() -> None:
+    codes = {error.code for error in error_classes(errors.EnduserError)}
+    assert set(tables("docs/errors.md", "code")[0]) == codes
+
+
+@pytest.mark.parametrize(("what", "position"), [("users", 0), ("sessions", 1)])
+def test_every_exported_column_is_described_in_order_and_no_other(
+    what: str, position: int, tmp_path: Path
+) -> None:
+    with EmbeddedStore(tmp_path / "data", now_us=0) as store:
+        store.export("default/production", what, tmp_path / "export.csv", "csv")
+    columns = (tmp_path / "export.csv").read_text(encoding="utf-8").strip().split(",")
+    assert list(tables("docs/end-user-object.md", "name")[position]) == columns
+
+
+def test_every_column_of_a_file_of_events_is_described() -> None:
+    described = " ".join(table("docs/file-formats.md", "CSV and Parquet column, flat JSON"))
+    assert set(re.findall(r"\w+", described)) == COLUMNS
+
+
+def test_every_event_type_has_its_place_in_the_table_of_visit_events() -> None:
+    page = text("docs/concepts.md")
+    rows = page[page.index("forms sessions (*visit event*)") :].split("\n\n")[0]
+    assert [kind for kind in EVENT_TYPES if f"`{kind}`" not in rows] == []
+
+
+def test_every_junk_id_is_named() -> None:
+    page = text("docs/concepts.md").lower()
+    assert [junk for junk in JUNK_IDS if junk and f"`{junk}`" not in page] == []
+
+
+# --- commands
+
+
+def test_the_command_line_reference_is_the_generated_one() -> None:
+    assert text("docs/cli.md") == reference(), "run: make docs"
+
+
+def command_lines(page: str) -> list[str]:
+    """Return what a page says one can type: in code blocks, in sentences, behind a pipe."""
+    begins, ends = r"(?:^(?: {4})?(?:\$ )?|`|\| )", r"(?=`| {3}#|$)"
+    return re.findall(rf"(?m){begins}(enduser [a-z][^`\n]*?){ends}", text(page))
+
+
+def missing_of(line: str) -> list[str]:
+    """Return the words of a command line that are no command, or no option of it."""
+    words = line.split()[1:]
+    command = typer.main.get_command(app)
+    while isinstance(command, TyperGroup) and words:
+        alternatives, *words = words
+        missing = [name for name in alternatives.split("|") if name not in command.commands]
+        if missing:
+            return missing
+        command = command.commands[alternatives.split("|")[0]]
+    options = {option for parameter in command.params for option in parameter.opts}
+    return [word for word in words if word.startswith("--") and word not in options]
+
+
+@pytest.mark.parametrize("page", PAGE_NAMES)
+def test_every_command_that_a_page_shows_exists(page: str) -> None:
+    wrong = {line: missing for line in command_lines(page) if (missing := missing_of(line))}
+    assert wrong == {}
+
+
+def test_the_readme_shows_the_commands_of_a_newcomer() -> None:
+    shown = " ".join(command_lines("README.md"))
+    assert [c for c in ("import events", "users list", "geo install", "--fill") if c not in shown] == []
+
+
+@pytest.mark.parametrize("page", PAGE_NAMES)
+def test_every_make_target_that_a_page_names_exists(page: str) -> None:
+    named = set(re.findall(r"(?:`|^    )make (?:[A-Z]+=\S+ )?([a-z-]+)", text(page), re.MULTILINE))
+    assert named <= set(re.findall(r"(?m)^([a-z-]+):", text("Makefile")))
+
+
+def test_the_quick_start_prints_what_the_program_prints(tmp_path: Path) -> None:
+    page = re.sub(r"(?m)^ {4}", "", text("docs/quick-start.md"))
+    history, output = (page[page.index(start) :].split("\n\n")[0] for start in ("user_id,", "read    "))
+    (tmp_path / "history.csv").write_text(history + "\n", encoding="utf-8")
+    command = [sys.executable, "-m", "enduser", "import", "events", "history.csv", "--close", "--data", "d"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    printed, shown = (re.sub(r"in [\d.]+ s", "", output).split() for output in (done.stdout, output))
+    assert printed == shown
+
+
+# --- pages
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as code hosts make them."""
+    content = re.sub(r"(?ms)^```.*?^```$", "", page.read_text(encoding="utf-8"))
+    headings = re.findall(r"(?m)^#+ (.+)$", content)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def broken_links(page: Path) -> Iterator[str]:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            yield link
+
+
+@pytest.mark.parametrize("page", PAGE_NAMES)
+def test_every_link_within_the_project_leads_somewhere(page: str) -> None:
+    assert list(broken_links(ROOT / page)) == []
+
+
+@pytest.mark.parametrize("index", ["docs/README.md", "docs/decisions/README.md"])
+def test_an_index_names_every_page_of_its_folder(index: str) -> None:
+    folder = (ROOT / index).parent
+    pages = {page.name for page in folder.glob("*.md")} - {"README.md"}
+    assert [name for name in pages if f"({name})" not in text(index)] == []
+
+
+def test_every_page_that_the_source_mentions_exists() -> None:
+    sources = [
+        path.read_text(encoding="utf-8")
+        for path in (ROOT / "src").rglob("*.*")
+        if path.suffix in {".py", ".sql"}
+    ]
+    named = {name for source in sources for name in re.findall(r"docs/[\w/-]+(?:\.md)?", source)}
+    assert [name for name in named if not list(ROOT.glob(f"{name}*"))] == []
