@@ -10,8 +10,8 @@ import zstandard
 BLOCK_BYTES = 262_144
 """Bytes of a block at most. A compressed one can grow a thousandfold, and is yielded in parts."""
 
-_ZSTD_BYTES = 1_024
-"""Compressed bytes that zstd is given at once: the worst that they grow to is 32 MiB."""
+_ZSTD_BYTES = 256
+"""Compressed bytes that zstd is given at once: the worst that they grow to is 8 MiB."""
 
 
 class BrokenStreamError(Exception):

@@ -60,7 +60,7 @@ class _Lines:
     def __next__(self) -> str:
         line = self._again.popleft() if self._again else next(self._source)
         self._row.append(line)
-        self._row_bytes += len(line[1])
+        self._row_bytes += len(line[1]) + (len(self._row) > 1)
         if len(self._row) > 1 and (line[1].startswith(BAD) or self._row_bytes > limits.LINE_BYTES_MAX):
             raise _BrokenRowError
         return line[1].decode() + "\n"

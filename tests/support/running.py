@@ -1,0 +1,94 @@
+"""What the tests of the command line share: run a command in this process or as one of its own."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner, Result
+
+from enduser.cli import app
+
+AT = "2026-01-01T10:00:00Z"
+DEADLINE_S = 60
+"""What no process of a test may take longer than."""
+
+
+def enduser(*arguments: object, data: Path, stdin: str | bytes | None = None) -> Result:
+    """Run a command on the data folder in this process."""
+    return CliRunner().invoke(
+        app, [*map(str, arguments), "--data", str(data)], input=stdin, catch_exceptions=False
+    )
+
+
+def process(*arguments: object, data: Path | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command as a process of its own."""
+    with_data = [] if data is None else ["--data", data]
+    return subprocess.run(
+        command(*arguments, *with_data),
+        check=False,
+        timeout=DEADLINE_S,
+        **{"capture_output": True, "text": True, **options},
+    )
+
+
+def command(*arguments: object) -> list[str]:
+    """Return the command line of a command."""
+    return [sys.executable, "-m", "enduser", *map(str, arguments)]
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Return this process's environment with changes."""
+    return {**os.environ, **changes}
+
+
+def event(user_id: str | None = "u1", occurred_at: object = AT, **more: object) -> str:
+    """Return an event as a line of JSON in the flat form."""
+    return json.dumps({"user_id": user_id, "occurred_at": occurred_at, **more})
+
+
+def write_lines(path: Path, *lines: str) -> Path:
+    """Write lines to a file."""
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def counts(stdout: str) -> dict[str, int]:
+    """Return the counts of an import's summary: outcomes, reasons, users and sessions."""
+    found = {}
+    for line in stdout.splitlines():
+        name, _, rest = line.strip().partition(" ")
+        words = rest.split()
+        if words and words[0].replace(",", "").isdigit():
+            found[name] = int(words[0].replace(",", ""))
+    return found
+
+
+def exported(what: str, data: Path) -> list[dict[str, str]]:
+    """Return the rows of `users export` or `sessions export`, cells as they stand in the CSV."""
+    result = enduser(what, "export", data=data)
+    assert result.exit_code == 0, result.stderr
+    return list(csv.DictReader(result.stdout.splitlines(keepends=True)))
+
+
+def rejections(data: Path) -> list[Mapping[str, str]]:
+    """Return the rows of the newest file of rejected rows."""
+    newest = max((data / "rejected").iterdir())
+    with newest.open(newline="", encoding="utf-8") as rows:
+        return list(csv.DictReader(rows))
+
+
+def file_of(folder: Path, name: str, content: str | bytes | Sequence[str]) -> Path:
+    """Write a file of any content."""
+    path = folder / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        path.write_text(content if isinstance(content, str) else "\n".join(content) + "\n", encoding="utf-8")
+    return path
