@@ -162,14 +162,19 @@ def test_every_make_target_that_a_page_names_exists(page: str) -> None:
     assert named <= set(re.findall(r"(?m)^([a-z-]+):", text("Makefile")))
 
 
+def enduser(*words: str, folder: Path) -> str:
+    command = [sys.executable, "-m", "enduser", *words, "--data", "data"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
 def test_the_quick_start_prints_what_the_program_prints(tmp_path: Path) -> None:
     page = re.sub(r"(?m)^ {4}", "", text("docs/quick-start.md"))
     history, output = (page[page.index(start) :].split("\n\n")[0] for start in ("user_id,", "read    "))
     (tmp_path / "history.csv").write_text(history + "\n", encoding="utf-8")
-    command = [sys.executable, "-m", "enduser", "import", "events", "history.csv", "--close", "--data", "d"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    printed, shown = (re.sub(r"in [\d.]+ s", "", output).split() for output in (done.stdout, output))
+    imported = enduser("import", "events", "history.csv", "--close", folder=tmp_path)
+    printed, shown = (re.sub(r"in [\d.]+ s", "", output).split() for output in (imported, output))
     assert printed == shown
+    assert enduser("verify", folder=tmp_path) in page
 
 
 # --- pages

@@ -23,7 +23,7 @@ terminal. Results go to standard output; notes, progress and errors go to standa
 |---|---|
 | 0 | done |
 | 1 | done, with a finding: rows were rejected, there is no such user, `verify` found differences |
-| 2 | the command failed or was used wrongly; [errors](errors.md) says what to do |
+| 2 | failed or used wrongly, nothing was applied; [errors](errors.md) says what to do |
 | 130 | interrupted (Ctrl-C) |
 """
 
