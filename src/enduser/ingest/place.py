@@ -14,6 +14,9 @@ from enduser.core.origin import Place
 from enduser.errors import GeoDatabaseError
 
 _RECORDS_LOOKED_AT = 1_000
+_DOTS = 3
+"""Of an IPv4 address; the database would take "5" and "5.6" as well, for 0.0.0.5 and 5.0.0.6."""
+
 _DISTRICT = re.compile(r"\s*\([^()]*\)$")
 _MAPPED = re.compile(r"^::ffff:(?=\d+\.)", re.IGNORECASE)
 
@@ -44,6 +47,8 @@ class PlaceDatabase:
             GeoDatabaseError: a file is damaged.
         """
         plain = _MAPPED.sub("", address.strip())
+        if ":" not in plain and plain.count(".") != _DOTS:
+            return None
         for reader in self._readers:
             try:
                 record = reader.get(plain)
