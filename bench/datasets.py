@@ -32,12 +32,12 @@ CITY = "City "
 
 # The path of a made-up event: visits, their steps, what a step tells.
 
-_MACROS = """
+_MACROS = f"""
 CREATE MACRO chance(n, salt) AS (hash(n * 32 + salt) >> 11)::DOUBLE / 9007199254740992;
 CREATE MACRO pick(n, salt, count) AS (hash(n * 32 + salt) % count)::BIGINT;
 CREATE MACRO country_of(place_id) AS 'C' || (place_id % 60);
 CREATE MACRO region_of(place_id) AS 'Region ' || (place_id % 400);
-CREATE MACRO city_of(place_id) AS 'City ' || place_id;
+CREATE MACRO city_of(place_id) AS '{CITY}' || place_id;
 CREATE MACRO agent_of(browser_id, system) AS 'Mozilla/5.0 (' || (['Windows NT 10.0; Win64; x64',
     'Macintosh; Intel Mac OS X 10_15_7', 'X11; Linux x86_64', 'X11; CrOS x86_64 14541.0.0'])[system + 1]
     || ') AppleWebKit/537.36 (KHTML, like Gecko) Chrome/' || (100 + browser_id) || '.0.0.0 Safari/537.36';
@@ -46,9 +46,9 @@ CREATE MACRO type_of(is_page_view, is_act) AS
 CREATE MACRO ip_of(person, visit) AS concat_ws('.', 1 + pick(person * 3 + visit % 3, 11, 223),
     pick(person * 3 + visit % 3, 12, 256), pick(person * 3 + visit % 3, 13, 256), 1 + pick(person, 14, 254));
 CREATE MACRO iso(moment) AS strftime(make_timestamp(moment), '%Y-%m-%dT%H:%M:%S.%fZ');
-CREATE MACRO home_of(person) AS pick(person, 7, 2000);
+CREATE MACRO home_of(person) AS pick(person, 7, {CITIES});
 CREATE MACRO browser_of(person, moment) AS
-    pick(person, 8, 8) * 8 + (moment - 1735776000000000) // 2592000000000;
+    pick(person, 8, 8) * 8 + (moment - {BEGINS_AT_US}) // {30 * DAY_US};
 """
 
 

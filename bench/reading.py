@@ -9,7 +9,7 @@ from folders import cached_folder, megabytes
 from measure import ENDUSER, median, run, say, spread, table
 from sizes import Sizes
 
-HEAD = ("command", "users", "events", "folder MB", "seconds", "from, to", "processor s", "peak MB")
+HEAD = ("command", "users", "events, about", "folder MB", "seconds", "from, to", "processor s", "peak MB")
 SOMEBODY = "42"
 
 

@@ -49,6 +49,8 @@ def main() -> int:
     check_space()
     parts = [f"# Benchmarks\n\nBy `make bench`, in one run.\n\n{machine()}"]
     print(parts[0])
+    if wanted.scale != 1:
+        print(f"\nAll sizes are multiplied by {wanted.scale}; the targets are meant for the full ones.")
     failed = 0
     for name in wanted.only or SECTIONS:
         section = measured(name, sizes)
