@@ -23,7 +23,7 @@ from enduser.stores.embedded import EmbeddedStore
 Progress = Callable[[int, int, Outcomes], None]
 """Called after each chunk with bytes read, bytes in all, and the outcomes so far."""
 
-TIME_UNITS = {"s": 1e6, "ms": 1e3, "us": 1.0}
+TIME_UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 
 
 @dataclass(slots=True)

@@ -48,8 +48,8 @@ class ImportRules:
 
     started_at: int
     """Server time in µs at which the import began; it is the receipt of its events."""
-    time_unit_us: float | None = None
-    """µs in one unit of numeric times (1e6, 1e3, 1); None while not known."""
+    time_unit_us: int | None = None
+    """µs in one unit of numeric times (1,000,000, 1,000 or 1); None while not known."""
     all_requests: bool = False
     include_crawlers: bool = False
     place_of: Callable[[str], Place | None] = field(default=lambda _: None)

@@ -120,7 +120,7 @@ class EventTaker:
         excluded = [entry.partition(":") for entry in settings.exclude]
         batch = self._connection.execute("SELECT last_batch + 1 FROM state").fetchall()[0][0]
         return {
-            "unit": rules.time_unit_us or 1e6,
+            "unit": rules.time_unit_us or 1_000_000,
             "future": rules.started_at + limits.FUTURE_TOLERANCE_S * 1_000_000,
             "received_at": rules.started_at,
             "hash_ids": settings.hash_ids,
@@ -209,7 +209,7 @@ def read_rows(connection: duckdb.DuckDBPyConnection, taking: Taking) -> None:
     chunk, rules = taking.chunk, taking.rules
     if chunk.form is Form.PARQUET:
         columns = parquet.columns_of(connection, chunk.path)
-        query = parquet.rows_query(chunk, columns, rules.time_unit_us or 1.0)
+        query = parquet.rows_query(chunk, columns, rules.time_unit_us or 1)
         connection.execute(f"CREATE OR REPLACE TEMP VIEW rows AS {query}")
         return
     run(

@@ -14,6 +14,7 @@ _TEXT += ("country", "region", "city")
 _OBJECTS = ("properties", "traits")
 COLUMNS = (*_TEXT, "occurred_at", "active", "url", *_OBJECTS)
 _TIMES = {"TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S", "TIMESTAMP WITH TIME ZONE", "DATE"}
+_WHOLE = {"BIGINT", "INTEGER", "UBIGINT", "UINTEGER"}
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
@@ -31,7 +32,17 @@ def columns_of(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, s
         ) from None
     columns = {row[0]: row[1] for row in rows}
     require_columns(str(path), columns)
+    nested = [name for name in (*_TEXT, "occurred_at", "url") if _is_nested(columns.get(name, ""))]
+    if nested:
+        raise InputError(
+            f"in {path} the column {nested[0]} is of the type {columns[nested[0]]}",
+            hint="write it as text, a number or a time; only properties and traits can be nested",
+        )
     return columns
+
+
+def _is_nested(kind: str) -> bool:
+    return kind.startswith(("STRUCT", "MAP", "UNION")) or kind.endswith("]")
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
@@ -40,7 +51,7 @@ def count_rows(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     return int(rows[0][0] or 0)
 
 
-def rows_query(chunk: Chunk, columns: dict[str, str], unit: float) -> str:
+def rows_query(chunk: Chunk, columns: dict[str, str], unit: int) -> str:
     """Return the SELECT that yields typed rows of a chunk, numbered by their row in the file."""
     fields = [f"file_row_number + 1 AS line, {_time(columns['occurred_at'], unit)}"]
     fields += [f"{_text(name, columns)} AS {name}" for name in _TEXT if name != "type"]
@@ -64,11 +75,11 @@ def rows_query(chunk: Chunk, columns: dict[str, str], unit: float) -> str:
     )
 
 
-def times_query(chunk: Chunk) -> str:
+def times_query(chunk: Chunk, columns: dict[str, str]) -> str:
     """Return the SELECT that yields the first times of a file as text, to infer their unit from."""
     path = str(chunk.path).replace("'", "''")
     return (
-        "SELECT CAST(NULL AS BIGINT) AS occurred_at, CAST(occurred_at AS VARCHAR) AS time_text "
+        f"SELECT CAST(NULL AS BIGINT) AS occurred_at, {_time_text(columns['occurred_at'])} AS time_text "
         f"FROM read_parquet('{path}') LIMIT 10000"
     )
 
@@ -91,13 +102,18 @@ def _json(name: str, columns: dict[str, str]) -> str:
     return f"to_json({name})"
 
 
-def _time(kind: str, unit: float) -> str:
+def _time(kind: str, unit: int) -> str:
     if kind in _TIMES:
-        stamp = "occurred_at" if kind == "TIMESTAMP WITH TIME ZONE" else "CAST(occurred_at AS TIMESTAMP)"
-        return f"epoch_us({stamp}) AS occurred_at, CAST(NULL AS VARCHAR) AS time_text"
-    if kind in ("BIGINT", "INTEGER", "UBIGINT", "UINTEGER"):
-        return (
-            f"try_cast(CAST(occurred_at AS HUGEINT) * {int(unit)} AS BIGINT) AS occurred_at, "
-            "CAST(occurred_at AS VARCHAR) AS time_text"
-        )
-    return "CAST(NULL AS BIGINT) AS occurred_at, CAST(occurred_at AS VARCHAR) AS time_text"
+        whole = "epoch_ns(occurred_at) // 1000" if kind == "TIMESTAMP_NS" else "epoch_us(occurred_at)"
+        endless = "CASE WHEN NOT isfinite(occurred_at) THEN 'infinity' END"
+        return f"{whole} AS occurred_at, {endless} AS time_text"
+    time_text = f"{_time_text(kind)} AS time_text"
+    if kind in _WHOLE:
+        return f"try_cast(CAST(occurred_at AS HUGEINT) * {unit} AS BIGINT) AS occurred_at, {time_text}"
+    return f"CAST(NULL AS BIGINT) AS occurred_at, {time_text}"
+
+
+def _time_text(kind: str) -> str:
+    if kind in ("DOUBLE", "FLOAT"):  # as text they could be written with an exponent
+        return "coalesce(CAST(TRY_CAST(occurred_at AS DECIMAL(27, 9)) AS VARCHAR), CAST(occurred_at AS VARCHAR))"
+    return "CAST(occurred_at AS VARCHAR)"

@@ -216,7 +216,7 @@ class EmbeddedStore:
 
     # --- looking at files before taking them
 
-    def infer_time_unit(self, chunk: Chunk) -> tuple[float, str] | None:
+    def infer_time_unit(self, chunk: Chunk) -> tuple[int, str] | None:
         """Return µs per unit of the numeric times of a chunk, and a sample; None if it has none.
 
         The unit is the one that puts the middle time nearest to our century: seconds below 1e11,
@@ -225,14 +225,14 @@ class EmbeddedStore:
         if chunk.form is Form.ACCESS_LOG:
             return None
         if chunk.form is Form.PARQUET:
-            parquet.columns_of(self._connection, chunk.path)
-            self._execute(f"CREATE OR REPLACE TEMP VIEW rows AS {parquet.times_query(chunk)}")
+            columns = parquet.columns_of(self._connection, chunk.path)
+            self._execute(f"CREATE OR REPLACE TEMP VIEW rows AS {parquet.times_query(chunk, columns)}")
         else:
             read_rows(self._connection, Taking(chunk, ImportRules(0), SpaceSettings(), "", is_first=True))
         middle, sample = run(self._connection, "rows.time_sample")[0]
         if middle is None:
             return None
-        unit = 1e6 if middle < 1e11 else 1e3 if middle < 1e14 else 1.0  # noqa: PLR2004
+        unit = 1_000_000 if middle < 1e11 else 1_000 if middle < 1e14 else 1  # noqa: PLR2004
         return unit, str(sample)
 
     def count_parquet_rows(self, path: Path) -> int:

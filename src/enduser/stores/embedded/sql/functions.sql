@@ -48,12 +48,17 @@ CREATE OR REPLACE TEMP MACRO is_ignored(value) AS
     json_type(value) IN ('OBJECT', 'ARRAY')
     OR coalesce(length(property_text(value)) > getvariable('property_characters_max'), false);
 
--- Instants: whole or decimal epoch numbers in $unit (µs each), or ISO 8601; without a zone it is UTC.
+-- Instants: whole or decimal epoch numbers in `unit` (µs each), or ISO 8601; without a zone it is UTC.
+-- Numbers are rounded to the microsecond, digits of ISO 8601 beyond it are cut off.
+CREATE OR REPLACE TEMP MACRO is_number(text) AS regexp_full_match(text, '-?\d+(\.\d+)?');
 CREATE OR REPLACE TEMP MACRO time_of(time_text, unit) AS CASE
-    WHEN regexp_full_match(time_text, '-?\d+(\.\d+)?')
-    THEN try_cast(round(try_cast(time_text AS DECIMAL(38, 6)) * unit) AS BIGINT)
-    WHEN regexp_full_match(time_text, '\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?\s*([Zz]|[+-]\d\d(:?\d\d)?)?')
-    THEN epoch_us(try_cast(upper(time_text) AS TIMESTAMPTZ))
+    WHEN is_number(time_text)
+    THEN try_cast(round(try_cast(time_text AS DECIMAL(27, 9)) * unit::INTEGER) AS BIGINT)
+    WHEN regexp_full_match(time_text,
+        '\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?)? *([Zz]|[+-](0\d|1[0-8])(:?[0-5]\d)?)?')
+    THEN epoch_us(try_cast(upper(
+        CASE WHEN contains(time_text, ' +') OR contains(time_text, ' -')
+             THEN regexp_replace(time_text, ' +([+-])', '\1') ELSE time_text END) AS TIMESTAMPTZ))
 END;
 
 -- Ids: the junk words and blanks of `core.events` are variables of the connection. (A list of words

@@ -104,4 +104,4 @@ FROM read_rows, (SELECT getvariable('first_line')::BIGINT AS first_line);
 -- name: time_sample
 SELECT median(abs(try_cast(time_text AS DOUBLE))), any_value(time_text)
 FROM (SELECT time_text FROM rows
-      WHERE occurred_at IS NULL AND regexp_full_match(time_text, '-?\d+(\.\d+)?') LIMIT 10000);
+      WHERE occurred_at IS NULL AND is_number(time_text) LIMIT 10000);
