@@ -1,0 +1,170 @@
+"""What a row of a file means: ids, times and analytics properties, by tables of cases."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from enduser import limits
+from enduser.core.events import hashed_id, known_id
+from enduser.stores.contract import Chunk, EventChunk, Form, ImportRules
+from enduser.stores.embedded import EmbeddedStore
+
+SPACE = "default/production"
+NOW = 300_000_000_000_000_000
+UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
+TABLES = Path(__file__).parent.parent / "conformance"
+
+
+def cases(table: str) -> list[Any]:
+    return [pytest.param(*row[1:], id=row[0]) for row in json.loads((TABLES / table).read_text())]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory):
+    with EmbeddedStore(tmp_path_factory.mktemp("rows"), now_us=NOW, memory_limit_mb=256) as opened:
+        yield opened
+
+
+def take(store: EmbeddedStore, tmp_path: Path, *rows: dict[str, object], unit: str = "us") -> Any:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    rules = ImportRules(started_at=NOW, time_unit_us=UNITS[unit])
+    return store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), rules)).outcomes
+
+
+@pytest.mark.parametrize(("text", "known"), cases("ids.json"))
+def test_the_reference_knows_this_id(text: str, known: str | None) -> None:
+    assert known_id(text) == known
+
+
+@pytest.mark.parametrize(("text", "known"), cases("ids.json"))
+def test_the_engine_knows_this_id_as_the_reference_does(
+    store: EmbeddedStore, tmp_path: Path, text: str, known: str | None
+) -> None:
+    outcomes = take(store, tmp_path, {"user_id": text, "occurred_at": 0})
+    assert outcomes.rejected["junk_user_id"] == (known is None)
+    if known is not None:
+        assert known in {row[0] for row in store._execute("SELECT id FROM space_1.user_ids")}
+
+
+@pytest.mark.parametrize(("text", "unit", "expected"), cases("times.json"))
+def test_a_time_in_a_file_is_this_instant(
+    store: EmbeddedStore, tmp_path: Path, text: str, unit: str, expected: int | None
+) -> None:
+    user = f"time {text} {unit}"
+    outcomes = take(store, tmp_path, {"user_id": user, "occurred_at": text}, unit=unit)
+    assert outcomes.rejected["invalid_time"] == (expected is None)
+    query = "SELECT occurred_at FROM space_1.events JOIN space_1.user_ids USING (user_key) WHERE id = $1"
+    assert store._execute(query, [user]) == ([] if expected is None else [(expected,)])
+
+
+@pytest.mark.parametrize(("value", "text"), cases("properties.json"))
+def test_a_trait_gives_this_property(
+    store: EmbeddedStore, tmp_path: Path, value: str, text: str | None
+) -> None:
+    user = f"property {value}"
+    path = tmp_path / "raw.jsonl"
+    before = {"user_id": user, "occurred_at": 1_000_000, "traits": {"role": "before"}}
+    raw = f'{{"user_id": {json.dumps(user)}, "occurred_at": 2000000, "traits": {{"role": {value}}}}}'
+    path.write_text(json.dumps(before) + "\n" + raw + "\n")
+    rules = ImportRules(started_at=NOW, time_unit_us=1)
+    store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), rules))
+    take(store, tmp_path, {"user_id": "later", "occurred_at": "2030-01-01"})
+    store.fold(SPACE)
+    found = store.find_user(SPACE, user)
+    assert found is not None
+    assert found["role"] == text
+
+
+@pytest.mark.parametrize(("extra", "ignored"), [(-1, 0), (0, 0), (1, 1)])
+def test_a_property_is_as_long_as_the_limit_and_no_longer(
+    store: EmbeddedStore, tmp_path: Path, extra: int, ignored: int
+) -> None:
+    role = "é" * (limits.PROPERTY_CHARACTERS_MAX + extra)
+    outcomes = take(store, tmp_path, {"user_id": f"long{extra}", "occurred_at": 0, "traits": {"role": role}})
+    assert outcomes.ignored_properties == ignored
+    assert outcomes.stored == 1
+
+
+@pytest.mark.parametrize(("extra", "rejected"), [(-1, 0), (0, 0), (1, 1)])
+@pytest.mark.parametrize("field", ["user_id", "anonymous_id", "message_id"])
+def test_ids_are_as_long_as_the_limit_in_bytes_and_no_longer(
+    store: EmbeddedStore, tmp_path: Path, field: str, extra: int, rejected: int
+) -> None:
+    most = limits.MESSAGE_ID_BYTES_MAX if field == "message_id" else limits.ID_BYTES_MAX
+    row: dict[str, object] = {"occurred_at": 0, field: "é" * (most // 2) + "x" * extra}
+    if extra < 0:
+        row[field] = "é" * (most // 2 - 1) + "x"
+    row.setdefault("user_id", None if field == "anonymous_id" else "somebody")
+    reason = "message_id_too_long" if field == "message_id" else "user_id_too_long"
+    assert take(store, tmp_path, row).rejected[reason] == rejected
+
+
+@pytest.mark.parametrize(("seconds", "rejected"), [(-1, 0), (0, 0), (1, 1)])
+def test_an_event_may_lie_as_far_in_the_future_as_the_tolerance(
+    store: EmbeddedStore, tmp_path: Path, seconds: int, rejected: int
+) -> None:
+    started_at = 1_700_000_000_000_000
+    at = started_at + (limits.FUTURE_TOLERANCE_S + seconds) * 1_000_000
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"user_id": "u", "occurred_at": at}) + "\n")
+    rules = ImportRules(started_at=started_at, time_unit_us=1)
+    outcomes = store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), rules)).outcomes
+    assert outcomes.rejected["future_time"] == rejected
+
+
+@pytest.mark.parametrize(
+    ("at", "rejected"),
+    [
+        (limits.OCCURRED_AT_MIN_US - 1, 1),
+        (limits.OCCURRED_AT_MIN_US, 0),
+        (limits.OCCURRED_AT_MIN_US + 1, 0),
+        (limits.OCCURRED_AT_MAX_US - 1, 0),
+        (limits.OCCURRED_AT_MAX_US, 0),
+        (limits.OCCURRED_AT_MAX_US + 1, 1),
+    ],
+)
+def test_times_lie_within_the_calendar(store: EmbeddedStore, tmp_path: Path, at: int, rejected: int) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"user_id": "u", "occurred_at": at}) + "\n")
+    rules = ImportRules(started_at=10**18, time_unit_us=1)
+    outcomes = store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), rules)).outcomes
+    assert outcomes.rejected["invalid_time"] == rejected
+
+
+def test_the_engine_hashes_ids_as_the_reference_does(store: EmbeddedStore) -> None:
+    assert store._execute("SELECT hashed_id('salt', 'Ådam')") == [(hashed_id("salt", "Ådam"),)]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"type": "click"}, "invalid_type"),
+        ({"active": "maybe"}, "invalid_active"),
+        ({"properties": [1]}, "invalid_properties"),
+        ({"properties": "text"}, "invalid_properties"),
+        ({"traits": 5}, "invalid_traits"),
+        ({"context": {"traits": [1]}}, "invalid_traits"),
+        ({"occurred_at": None}, "missing_time"),
+        ({"occurred_at": ""}, "missing_time"),
+        ({"occurred_at": [1]}, "invalid_time"),
+        ({"user_id": None}, "junk_user_id"),
+    ],
+)
+def test_a_wrong_field_is_rejected_with_its_reason(
+    store: EmbeddedStore, tmp_path: Path, row: dict[str, object], reason: str
+) -> None:
+    outcomes = take(store, tmp_path, {"user_id": "u", "occurred_at": 0, **row})
+    assert (outcomes.rejected[reason], outcomes.read) == (1, 1)
+
+
+@pytest.mark.parametrize("kind", ["page", "screen", "track", "identify", "group", "alias", "PAGE", ""])
+def test_each_type_of_the_protocol_is_taken_in_any_case(
+    store: EmbeddedStore, tmp_path: Path, kind: str
+) -> None:
+    outcomes = take(store, tmp_path, {"user_id": f"type {kind}", "occurred_at": 0, "type": kind})
+    assert outcomes.stored == 1
