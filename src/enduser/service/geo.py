@@ -141,12 +141,20 @@ def _download(url: str, folder: Path) -> Path:
     if not url.startswith(("https://", "http://")):
         raise GeoDatabaseError(f"{url} is no web address", hint="give an https:// address, or use --file")
     target = folder / "downloaded.mmdb"
+    problem: object = None
     try:
         with urllib.request.urlopen(url, timeout=60) as answer, target.open("wb") as file:  # noqa: S310
             _copy_bounded(answer, file, url)
+            if answer.length:  # urllib takes a lost connection for the end
+                problem = "the connection was lost"
+    except urllib.error.HTTPError as error:
+        problem = error
+        error.close()
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+        problem = error
+    if problem:
         raise GeoDatabaseError(
-            f"{url} cannot be fetched: {error}", hint="check the address and the network"
+            f"{url} cannot be fetched: {problem}", hint="check the address and the network"
         ) from None
     return target
 
