@@ -16,7 +16,14 @@ from enduser.core.settings import SpaceSettings
 
 SECOND = 1_000_000
 PLACES = [("NO", "Oslo", "Oslo"), ("NO", None, None), ("DE", "Berlin", "Berlin"), ("KE", None, "Nairobi")]
+AGENTS = ["Chrome/120.1", "Chrome/121", "Firefox/120", "Safari", "?"]
 PROPERTIES = ("name", "role", "type", "status", "info")
+
+
+def browser_of(user_agent: str) -> Browser | None:
+    """Return the browser of a user agent such as `Firefox/120`; `?` is none that is known."""
+    name, _, version = user_agent.partition("/")
+    return None if name == "?" else Browser(name, version or None)
 
 
 @dataclass
@@ -31,6 +38,7 @@ class Row:
     name: str | None = None
     active: bool = True
     place: tuple[str | None, str | None, str | None] | None = None
+    user_agent: str | None = None
     traits: dict[str, object] = field(default_factory=dict)
 
     def line(self) -> str:
@@ -43,6 +51,7 @@ class Row:
             "type": self.type,
             "name": self.name,
             "active": self.active,
+            "user_agent": self.user_agent,
             "traits": self.traits or None,
         }
         if self.place:
@@ -64,7 +73,7 @@ class Row:
             name=self.name,
             is_active=self.active,
             place=Place(*self.place) if self.place else None,
-            browser=None,
+            browser=browser_of(self.user_agent) if self.user_agent else None,
             properties={k: v for k, v in said.items() if v != ""},  # type: ignore[misc]
         )
 
@@ -112,6 +121,7 @@ def _random_row(rng: random.Random, user: str, at: int) -> Row:
         name=rng.choice([None, "$heartbeat", "Click"]) if kind == "track" else None,
         active=rng.random() > 0.07,
         place=rng.choice(PLACES) if rng.random() < 0.5 else None,
+        user_agent=rng.choice(AGENTS) if rng.random() < 0.6 else None,
         traits=traits,
     )
 
@@ -137,7 +147,7 @@ def expected(events: list[Event], settings: SpaceSettings, clock: int) -> Expect
             visits[user] = [
                 (
                     *(s.started_at, s.ended_at, len(s.events), s.page_views, s.interactions),
-                    *(s.is_empty, s.is_closed, *(s.place or Place())),
+                    *(s.is_empty, s.is_closed, *(s.place or Place()), *(s.browser or Browser())),
                 )
                 for s in found
             ]
@@ -154,6 +164,3 @@ def numbered(rows: list[Row]) -> list[Event]:
             seen[key] += 1
         events.append(row.event(seen[key] or 1))
     return events
-
-
-__all__ = ["Browser", "Expected", "Row", "expected", "numbered", "random_gap", "random_history", "write"]

@@ -1,0 +1,53 @@
+"""Taking rows into a store, and comparing what it holds with the reference model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from histories import Expected, Row, browser_of, write
+
+from enduser.core.events import UserId
+from enduser.stores.contract import Chunk, EventChunk, Form, ImportRules
+from enduser.stores.embedded import EmbeddedStore
+
+SPACE = "default/production"
+NOW = 2_000_000_000_000_000
+RULES = ImportRules(started_at=NOW, time_unit_us=1, browser_of=browser_of)
+
+ORIGIN = ("country", "region", "city", "browser_name", "browser_version")
+
+
+def take(store: EmbeddedStore, folder: Path, rows: list[Row], **changes: object) -> object:
+    path = write(folder / "rows.jsonl", rows)
+    return store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), RULES, **changes)).outcomes  # type: ignore[arg-type]
+
+
+def stored(store: EmbeddedStore) -> Expected:
+    users = {}
+    for row in store.users(SPACE):
+        users[UserId(row["user_id"], row["is_anonymous"])] = row
+    sessions: dict[UserId, list[tuple[object, ...]]] = {}
+    names = ("started_at", "ended_at", "events", "page_views", "interactions", "is_empty", "is_closed")
+    for row in store.sessions(SPACE):
+        user = UserId(row["user_id"], row["is_anonymous"])
+        values = tuple(row[name] for name in (*names, *ORIGIN))
+        sessions.setdefault(user, []).append(values)
+    return Expected(users, sessions)
+
+
+def assert_same(store: EmbeddedStore, right: Expected) -> None:
+    found = stored(store)
+    assert found.sessions == right.sessions
+    assert found.users.keys() == right.users.keys()
+    for user, row in found.users.items():
+        want = right.users[user]
+        assert (row["first_seen"], row["last_seen"]) == (want.first_seen, want.last_seen)
+        assert row["total_sessions"] == want.total_sessions
+        assert row["total_session_duration"] == want.total_session_duration_us / 1e6
+        between = want.average_time_between_sessions_us
+        assert row["average_time_between_sessions"] == pytest.approx(between and between / 1e6)
+        origin = (*(want.place or (None,) * 3), *(want.browser or (None,) * 2))
+        assert tuple(row[name] for name in ORIGIN) == origin
+        said = {n: row[n] for n in ("name", "role", "type", "status", "info") if row[n] is not None}
+        assert said == want.properties
