@@ -98,7 +98,7 @@ def _detect(name: str, head: bytes) -> str:
     if sum(bool(_LOG_LINE.match(row)) for row in rows) * 2 > len(rows):
         return "access-log"
     columns = {cell.strip().strip(b'"') for cell in re.split(rb"[,;\t|]", rows[0].strip())}
-    if b"\x00" not in head and columns & {name.encode() for name in csv_rows.COLUMNS}:
+    if columns & {name.encode() for name in csv_rows.COLUMNS}:
         return "csv"
     raise InputError(
         f"{name} is of no known format",
