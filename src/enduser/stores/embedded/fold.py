@@ -46,7 +46,7 @@ def fold_pending(connection: duckdb.DuckDBPyConnection, settings: SpaceSettings)
     if clock is None:
         return
     rows = connection.execute("SELECT count(*) FROM events WHERE batch > $1", [folded]).fetchall()
-    buckets = rows[0][0] // EVENTS_PER_PART + 1
+    buckets = 1 << (rows[0][0] // EVENTS_PER_PART).bit_length()
     for bucket in range(buckets):
         _fold_part(
             connection,

@@ -3,30 +3,45 @@
 -- done in $buckets parts by person, so that memory is bounded by a part.
 
 -- name: pending
--- Visit events not yet folded, already merged where they share a stretch of clock time shorter than
+-- Visit events not yet folded, already merged where they lie in the same span of clock time as long as
 -- the window: each row is a small stretch.
 CREATE OR REPLACE TEMP TABLE pending AS
+WITH visits AS (
+    SELECT user_key, occurred_at, is_page_view, is_act, place_id, browser_id,
+           (occurred_at + 62135596800000000) // $window AS span,
+           (occurred_at + 62135596800000000) % $window AS span_us
+    FROM events
+    WHERE is_visit AND batch > $folded AND user_key & ($buckets - 1) = $bucket
+),
+spans AS (
+    SELECT
+        user_key,
+        span * $window - 62135596800000000 AS span_at,
+        min(occurred_at) AS started_at,
+        max(occurred_at) AS ended_at,
+        count(*) AS events,
+        count_if(is_page_view) AS page_views,
+        count_if(is_act) AS acts,
+        max(last_word(span_us, place_id)) AS place_word,
+        max(last_inverse(span_us, place_id)) AS place_inverse,
+        max(last_word(span_us, browser_id)) AS browser_word,
+        max(last_inverse(span_us, browser_id)) AS browser_inverse
+    FROM visits
+    GROUP BY user_key, span
+)
 SELECT
-    user_key AS person_key,
-    min(occurred_at) AS started_at,
-    max(occurred_at) AS ended_at,
-    count(*) AS events,
-    count_if(is_page_view) AS page_views,
-    count_if(is_act) AS acts,
-    max(last_word(occurred_at, place_id)) AS place_word,
-    max(last_inverse(occurred_at, place_id)) AS place_inverse,
-    max(last_word(occurred_at, browser_id)) AS browser_word,
-    max(last_inverse(occurred_at, browser_id)) AS browser_inverse
-FROM events
-WHERE is_visit AND batch > $folded AND user_key % $buckets = $bucket
-GROUP BY user_key, (occurred_at + 62135596800000000) // $window;
+    user_key AS person_key, started_at, ended_at, events, page_views, acts,
+    span_at + word_us(place_word) AS place_at, word_id(place_word) AS place_id,
+    span_at + word_us(browser_word) AS browser_at, word_id(browser_word) AS browser_id,
+    is_tied(place_word, place_inverse) OR is_tied(browser_word, browser_inverse) AS is_tied
+FROM spans;
 
 -- name: touched
 -- Times at which something happened that the sessions do not contain yet.
 CREATE OR REPLACE TEMP TABLE touched AS
 SELECT person_key, started_at, ended_at FROM pending
 UNION ALL
-SELECT user_key, occurred_at, occurred_at FROM filled_events WHERE user_key % $buckets = $bucket;
+SELECT user_key, occurred_at, occurred_at FROM filled_events WHERE user_key & ($buckets - 1) = $bucket;
 
 -- name: near
 -- The stored sessions that a pending stretch could lengthen, bridge or lie in, or whose event was filled.
@@ -52,8 +67,7 @@ WITH parts AS (
     SELECT *, 0 AS pieces, 0 AS cut_offs, false AS continues FROM pending
     UNION ALL
     SELECT person_key, started_at, ended_at, events, page_views, acts,
-           last_word(place_at, place_id), last_inverse(place_at, place_id),
-           last_word(browser_at, browser_id), last_inverse(browser_at, browser_id),
+           place_at, place_id, browser_at, browser_id, false,
            (continues OR is_cut_off)::INTEGER, is_cut_off::INTEGER, continues
     FROM near
 ),
@@ -87,10 +101,11 @@ SELECT
     sum(events)::BIGINT AS events,
     sum(page_views)::BIGINT AS page_views,
     sum(acts)::BIGINT AS acts,
-    max(place_word) AS place_word,
-    max(place_inverse) AS place_inverse,
-    max(browser_word) AS browser_word,
-    max(browser_inverse) AS browser_inverse,
+    max(place_at) AS place_at,
+    last_of(place_id, place_at) AS place_id,
+    max(browser_at) AS browser_at,
+    last_of(browser_id, browser_at) AS browser_id,
+    bool_or(is_tied) OR tie_in(place_id, place_at) OR tie_in(browser_id, browser_at) AS is_tied,
     sum(pieces) AS pieces,
     sum(cut_offs) AS cut_offs,
     bool_or(continues AND started_at = stretch_at) AS continues
@@ -107,7 +122,7 @@ SELECT * FROM (
            (pieces > 0 AND NOT (pieces = 1 AND cut_offs = 0 AND continues))
                OR ($cap > 0 AND ended_at - started_at >= $cap) AS is_capped,
            pieces = 0 AS is_whole,
-           is_tied(place_word, place_inverse) OR is_tied(browser_word, browser_inverse) AS is_tied
+           is_tied
     FROM merged
 ) AS stretches
 WHERE is_capped OR is_tied
@@ -120,8 +135,7 @@ WHERE is_capped OR is_tied
 CREATE OR REPLACE TEMP TABLE fresh AS
 SELECT
     person_key, started_at, ended_at, events, page_views, acts,
-    word_at(place_word) AS place_at, word_id(place_word) AS place_id,
-    word_at(browser_word) AS browser_at, word_id(browser_word) AS browser_id,
+    place_at, place_id, browser_at, browser_id,
     continues, false AS is_cut_off
 FROM merged ANTI JOIN exact USING (person_key, started_at);
 
@@ -209,11 +223,11 @@ FROM open_sessions JOIN recut ON open_sessions.person_key = recut.person_key
 INSERT INTO fresh
 SELECT open_sessions.* FROM open_sessions
 ANTI JOIN replaced ON NOT replaced.is_closed AND replaced.row_id = open_sessions.rowid
-WHERE person_key % $buckets = $bucket
+WHERE person_key & ($buckets - 1) = $bucket
   AND $clock >= ended_at + CASE WHEN is_cut_off THEN 0 ELSE $window END;
 INSERT INTO replaced
 SELECT rowid, false, person_key, started_at, ended_at FROM open_sessions
-WHERE person_key % $buckets = $bucket
+WHERE person_key & ($buckets - 1) = $bucket
   AND $clock >= ended_at + CASE WHEN is_cut_off THEN 0 ELSE $window END
   AND rowid NOT IN (SELECT row_id FROM replaced WHERE NOT is_closed);
 
@@ -268,7 +282,7 @@ WHERE person_key IN (
     SELECT person_key FROM changes
     UNION ALL
     SELECT user_key FROM events
-    WHERE batch > $folded AND NOT is_visit AND traits IS NOT NULL AND user_key % $buckets = $bucket);
+    WHERE batch > $folded AND NOT is_visit AND traits IS NOT NULL AND user_key & ($buckets - 1) = $bucket);
 
 -- name: refolded
 -- Persons whose object a sum cannot follow: a session was opened again, or a life begins, ends or

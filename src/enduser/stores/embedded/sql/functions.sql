@@ -1,16 +1,21 @@
 -- Macros of every connection. `user_key_of` is defined apart, so that tests can weaken it.
 
 -- name: functions
--- The last known value as one number: event time first, then the id of the value. `last_inverse` has
--- the id inverted: where the two disagree about the id, two values tie at the same microsecond.
-CREATE OR REPLACE TEMP MACRO last_word(event_at, value_id) AS
-    (event_at + 62135596800000000)::HUGEINT * 4294967296 + value_id;
-CREATE OR REPLACE TEMP MACRO last_inverse(event_at, value_id) AS
-    (event_at + 62135596800000000)::HUGEINT * 4294967296 + (4294967295 - value_id);
-CREATE OR REPLACE TEMP MACRO word_at(word) AS (word // 4294967296)::BIGINT - 62135596800000000;
-CREATE OR REPLACE TEMP MACRO word_id(word) AS (word % 4294967296)::INTEGER;
+-- The last known value as one number: time first, then the id of the value. `last_inverse` has the id
+-- inverted: where the two disagree about the id, two values tie at the same microsecond. The time is
+-- counted from the start of a span no longer than the longest window (under 37 bits); ids have 26.
+CREATE OR REPLACE TEMP MACRO last_word(span_us, value_id) AS span_us * 67108864 + value_id;
+CREATE OR REPLACE TEMP MACRO last_inverse(span_us, value_id) AS span_us * 67108864 + (67108863 - value_id);
+CREATE OR REPLACE TEMP MACRO word_us(word) AS word >> 26;
+CREATE OR REPLACE TEMP MACRO word_id(word) AS (word & 67108863)::INTEGER;
 CREATE OR REPLACE TEMP MACRO is_tied(word, inverse) AS
-    coalesce(word % 4294967296 <> 4294967295 - inverse % 4294967296, false);
+    coalesce(word & 67108863 <> 67108863 - (inverse & 67108863), false);
+
+-- The same over rows that know the time and the id apart.
+CREATE OR REPLACE TEMP MACRO last_of(value_id, value_at) AS
+    arg_max(value_id, (value_at, value_id)) FILTER (value_at IS NOT NULL);
+CREATE OR REPLACE TEMP MACRO tie_in(value_id, value_at) AS coalesce(
+    last_of(value_id, value_at) <> arg_max(value_id, (value_at, -value_id)) FILTER (value_at IS NOT NULL), false);
 
 -- Forward by calendar months in UTC: where the month lacks the day, 00:00 of the next month's first day.
 CREATE OR REPLACE TEMP MACRO add_months(event_at, months) AS CASE
