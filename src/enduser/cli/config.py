@@ -56,7 +56,7 @@ def get_setting(
         out.print(setting_text(getattr(store.settings(space), key)))
 
 
-@app.command("set")
+@app.command("set", context_settings={"ignore_unknown_options": True})  # a value may begin with -
 def set_setting(
     key: Annotated[str, typer.Argument(metavar="KEY", help="The setting's name.")],
     value: Annotated[str, typer.Argument(metavar="VALUE", help="Its new value.")],

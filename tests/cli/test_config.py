@@ -1,0 +1,155 @@
+"""`enduser config`: settings of a space."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+import pytest
+from running import DEADLINE_S, command, counts, enduser, event, exported, write_lines
+
+from enduser.core.settings import SETTING_RULES
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+def with_history(data: Path) -> None:
+    minutes = (0, 20, 45, 100)
+    lines = [event("u", f"2026-01-01T{10 + m // 60}:{m % 60:02}:00Z", message_id=str(m)) for m in minutes]
+    path = write_lines(data.parent / "x.jsonl", *lines)
+    assert enduser("import", "events", path, "--close", data=data).exit_code == 0
+
+
+def sessions(data: Path) -> int:
+    return len(exported("sessions", data))
+
+
+def test_all_settings_are_listed_with_value_meaning_and_bounds(data: Path) -> None:
+    lines = enduser("config", "list", data=data).stdout.splitlines()
+    assert [line.split(" =")[0] for line in lines[::3]] == list(SETTING_RULES)
+    assert lines[:3] == [
+        "inactivity_window_s = 1800",
+        "    a session ends after this long without a visit event",
+        "    whole seconds, 1 to 86400",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "stored"),
+    [
+        ("inactivity_window_s", "60", "60"),
+        ("session_cap_s", "0", "0"),
+        ("retention_months", "12", "12"),
+        ("time_zone", "Europe/Oslo", "Europe/Oslo"),
+        ("exclude", "crawlers,ip:10.0.0.0/8", "crawlers, ip:10.0.0.0/8"),
+        ("exclude", "none", "none"),
+        ("hash_ids", "true", "on"),
+        ("hash_salt", "[red]pepper", "[red]pepper"),
+        ("store_ip", "on", "on"),
+    ],
+)
+def test_a_setting_is_set_and_kept(data: Path, key: str, value: str, stored: str) -> None:
+    result = enduser("config", "set", key, value, data=data)
+    assert (result.exit_code, result.stdout) == (0, f"{key} = {stored}\n")
+    assert enduser("config", "get", key, data=data).stdout == f"{stored}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["get", "windw"], "there is no setting 'windw'"),
+        (["set", "windw", "5"], "there is no setting 'windw'"),
+        (["set", "inactivity_window_s", "0"], "inactivity_window_s cannot be '0'"),
+        (["set", "inactivity_window_s", "86401"], "inactivity_window_s is whole seconds, 1 to 86400"),
+        (["set", "session_cap_s", "1.5"], "session_cap_s cannot be '1.5'"),
+        (["set", "session_cap_s", "-1"], "session_cap_s cannot be '-1'"),
+        (["set", "time_zone", "Mars/Base"], "time_zone cannot be 'Mars/Base'"),
+        (["set", "exclude", "robots"], "exclude cannot be 'robots'"),
+        (["set", "hash_ids", "perhaps"], "hash_ids cannot be 'perhaps'"),
+        (["set", "inactivity_window_s"], "Missing argument"),
+        (["list", "--space", "acme/production"], "there is no space 'acme/production'"),
+    ],
+)
+def test_a_wrong_setting_ends_with_2_and_says_what_is_allowed(
+    data: Path, arguments: list[str], message: str
+) -> None:
+    result = enduser("config", *arguments, data=data)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_a_space_has_settings_of_its_own(data: Path) -> None:
+    enduser("spaces", "create", "acme/test", data=data)
+    enduser("config", "set", "inactivity_window_s", "60", "--space", "acme/test", data=data)
+    assert enduser("config", "get", "inactivity_window_s", data=data).stdout == "1800\n"
+    assert enduser("config", "get", "inactivity_window_s", "--space", "acme/test", data=data).stdout == "60\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "after"), [("inactivity_window_s", "600", 4), ("session_cap_s", "1500", 3)]
+)
+def test_a_change_that_recomputes_needs_a_yes_where_nobody_can_be_asked(
+    data: Path, key: str, value: str, after: int
+) -> None:
+    with_history(data)
+    refused = enduser("config", "set", key, value, data=data)
+    assert refused.exit_code == 2
+    assert "This recomputes all sessions of default/production from 4 events. Go on?" in refused.stderr
+    assert "add --yes" in refused.stderr
+    assert sessions(data) == 2
+    assert enduser("config", "set", key, value, "--yes", data=data).exit_code == 0
+    assert sessions(data) == after
+    assert enduser("verify", data=data).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("inactivity_window_s", "1800"), ("time_zone", "UTC"), ("exclude", "none"), ("store_ip", "on")],
+)
+def test_a_change_that_recomputes_nothing_asks_nothing(data: Path, key: str, value: str) -> None:
+    with_history(data)
+    assert enduser("config", "set", key, value, data=data).exit_code == 0
+
+
+@pytest.mark.parametrize("key", ["hash_ids", "hash_salt"])
+def test_hashing_cannot_change_once_there_are_users(data: Path, key: str) -> None:
+    with_history(data)
+    result = enduser("config", "set", key, "on", data=data)
+    assert result.exit_code == 2
+    assert "cannot change while the space default/production has users" in result.stderr
+
+
+@pytest.mark.parametrize(("answer", "code", "after"), [("y\n", 0, 4), ("n\n", 1, 2), ("\n", 1, 2)])
+def test_on_a_terminal_the_question_is_asked(data: Path, answer: str, code: int, after: int) -> None:
+    with_history(data)
+    terminal, end = pty.openpty()
+    arguments = command("config", "set", "inactivity_window_s", "600", "--data", data)
+    with subprocess.Popen(
+        arguments, stdin=end, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as asked:
+        os.close(end)
+        os.write(terminal, answer.encode())
+        output, _ = asked.communicate(timeout=DEADLINE_S)
+    os.close(terminal)
+    assert (asked.returncode, "Go on? [y/N]" in output) == (code, True)
+    assert sessions(data) == after
+
+
+def test_an_exclusion_acts_on_new_events(data: Path) -> None:
+    enduser("config", "set", "exclude", "ip:10.0.0.0/8,host:staging.example,user:robot", data=data)
+    lines = [
+        event("a", ip="10.1.2.3"),
+        event("b", url="https://Staging.example/x"),
+        event("robot"),
+        event("c", user_agent="curl/8.5.0"),
+    ]
+    result = enduser("import", "events", write_lines(data.parent / "x", *lines), data=data)
+    found = counts(result.stdout)
+    assert {name: found[name] for name in ("stored", "ip", "host", "user")} == dict.fromkeys(
+        ("stored", "ip", "host", "user"), 1
+    )

@@ -1,0 +1,52 @@
+"""Exports are whole or not there, and a reader may stop reading."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+from pathlib import Path
+
+import pytest
+from running import DEADLINE_S, command, enduser, event, write_lines
+
+from enduser.stores.embedded import EmbeddedStore
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = write_lines(tmp_path / "x", *[event(f"user {n:05}") for n in range(20_000)])
+    enduser("import", "events", path, "--close", data=tmp_path / "data")
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("what", [["users", "export"], ["users", "list", "--limit", 20_000]])
+def test_a_reader_that_has_seen_enough_is_no_error(data: Path, what: list[object]) -> None:
+    with subprocess.Popen(
+        command(*what, "--data", data), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout is not None
+        assert writer.stderr is not None
+        writer.stdout.readline()
+        writer.stdout.close()
+        errors = writer.stderr.read()
+        assert (writer.wait(DEADLINE_S), errors) == (0, "")
+
+
+def test_a_failure_while_writing_leaves_what_was_there_and_no_part(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_self: EmbeddedStore, _space: str, _what: str, path: Path, _form: str) -> int:
+        path.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    target = tmp_path / "users.csv"
+    target.write_text("old")
+    monkeypatch.setattr(EmbeddedStore, "export", fail)
+    result = enduser("users", "export", "--output", target, data=data)
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"error: {target}.part: No space left on device\n"
+        "  make room on the disk, then run the same command again\n"
+    )
+    assert target.read_text() == "old"
+    assert not target.with_name("users.csv.part").exists()

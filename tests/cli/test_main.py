@@ -1,0 +1,125 @@
+"""The command as a whole: help, version, errors."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+import pytest
+import typer
+from running import enduser, process
+from typer.core import TyperGroup
+
+from enduser import __version__
+from enduser.cli import app
+from enduser.errors import EnduserError
+from enduser.stores.embedded import EmbeddedStore
+
+
+def commands() -> dict[str, object]:
+    """Return every command by its full name."""
+    found: dict[str, object] = {}
+
+    def collect(group: TyperGroup, name: str) -> None:
+        for part, command in group.commands.items():
+            full = f"{name} {part}".strip()
+            if isinstance(command, TyperGroup):
+                collect(command, full)
+            else:
+                found[full] = command
+
+    root = typer.main.get_command(app)
+    assert isinstance(root, TyperGroup)
+    collect(root, "")
+    return found
+
+
+COMMANDS = commands()
+
+
+def test_these_are_the_commands() -> None:
+    assert set(COMMANDS) == {
+        *("import events", "users show", "users list", "users export", "sessions export", "status"),
+        *("spaces list", "spaces create", "config list", "config get", "config set", "verify", "rebuild"),
+        *("geo install", "geo status", "demo"),
+    }
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_takes_a_data_folder_and_a_yes_and_explains_each_option(name: str) -> None:
+    parameters = {option: p for p in COMMANDS[name].params for option in p.opts}
+    assert {"--data", "--yes"} <= set(parameters)
+    assert ("--space" in parameters) == (not name.startswith(("spaces", "geo")))
+    assert all(parameter.help for option, parameter in parameters.items())
+
+
+def test_help_comes_within_a_second() -> None:
+    process("--help")  # bytecode is written once
+    began = time.monotonic()
+    done = process("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert time.monotonic() - began < 1
+    assert "Commands:" in done.stdout
+
+
+def test_the_version_is_printed() -> None:
+    assert process("--version").stdout == f"enduser {__version__}\n"
+
+
+def test_the_installed_command_is_the_same() -> None:
+    script = Path(sys.executable).with_name("enduser")
+    assert script.exists()
+    assert "enduser.__main__" in script.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["bogus"], "No such command 'bogus'"),
+        (["users", "bogus"], "No such command 'bogus'"),
+        ([], "Commands:"),
+        (["users"], "Commands:"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_help(arguments: list[str], message: str) -> None:
+    done = process(*arguments)
+    assert done.returncode == 2
+    assert message in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (EnduserError("it is so", hint="do this"), 2, "error: it is so\n  do this\n"),
+        (
+            KeyboardInterrupt(),
+            130,
+            "interrupted; what was taken is kept: run the same command again to finish\n",
+        ),
+        (RuntimeError("Query interrupted"), 130, "interrupted; "),
+        (PermissionError(13, "Permission denied", "/x"), 2, "error: /x: Permission denied\n"),
+        (OSError(28, "No space left on device"), 2, "error: No space left on device\n  make room"),
+        (duckdb.IOException("disk [red]"), 2, "error: the database failed: disk [red]\n"),
+    ],
+)
+def test_what_goes_wrong_ends_as_one_line_and_an_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, message: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(EmbeddedStore, "verify", fail)
+    result = enduser("verify", data=tmp_path / "data")
+    assert result.exit_code == code
+    assert result.stderr.startswith(message)
+
+
+def test_a_mistake_of_the_program_is_not_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(EmbeddedStore, "verify", fail)
+    with pytest.raises(RuntimeError, match="a bug"):
+        enduser("verify", data=tmp_path / "data")

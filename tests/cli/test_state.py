@@ -1,0 +1,134 @@
+"""`enduser status`, `verify` and `rebuild`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+from running import enduser, event, write_lines
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    lines = [event("u", "2026-01-01T10:00:00Z"), event("v", "2026-01-01T10:00:00Z", country="NO")]
+    lines.append(event("u", "2026-01-01T10:05:00Z", type="identify", traits={"role": "x"}))
+    path = write_lines(tmp_path / "x", *lines)
+    enduser("import", "events", path, "--close", data=tmp_path / "data")
+    return tmp_path / "data"
+
+
+def tamper(data: Path, statement: str) -> None:
+    with duckdb.connect(str(data / "enduser.duckdb")) as connection:
+        connection.execute(statement)
+
+
+def test_status_shows_spaces_clocks_counts_and_files(data: Path) -> None:
+    enduser("spaces", "create", "acme/test", data=data)
+    write_lines(data / "rejected.csv", "x" * 1_499)
+    lines = [" ".join(line.split()) for line in enduser("status", data=data).stdout.splitlines()]
+    assert lines[:10] == [
+        "space default/production",
+        "clock 2026-01-01 10:35:00 UTC (history)",
+        "events 3",
+        "users 2",
+        "sessions 2 closed, 0 open",
+        "space acme/test",
+        "clock no event yet",
+        "events 0",
+        "users 0",
+        "sessions 0 closed, 0 open",
+    ]
+    assert lines[10].startswith(f"data folder {data}: ")
+    assert [line.split()[-1] for line in lines[11:]] == ["enduser.duckdb", "rejected.csv"]
+    assert lines[-1] == "1.5 kB rejected.csv"
+
+
+def test_status_can_show_one_space_alone(data: Path) -> None:
+    enduser("spaces", "create", "acme/test", data=data)
+    result = enduser("status", "--space", "acme/test", data=data)
+    assert [line for line in result.stdout.splitlines() if line.startswith("space")] == ["space acme/test"]
+    assert enduser("status", "--space", "acme/gone", data=data).exit_code == 2
+
+
+def test_status_of_events_at_the_epoch_shows_their_clock(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "x", event("u", "1970-01-01T00:00:00Z"))
+    result = enduser("import", "events", path, data=tmp_path / "data")
+    assert "clock       1970-01-01 00:00:00 UTC" in result.stdout
+    assert "1970-01-01 00:00:00 UTC" in enduser("status", data=tmp_path / "data").stdout
+
+
+def test_status_of_a_new_folder_makes_it(tmp_path: Path) -> None:
+    result = enduser("status", data=tmp_path / "deep" / "new")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert (tmp_path / "deep" / "new" / "enduser.duckdb").exists()
+
+
+def test_verify_is_clean_after_an_import(data: Path) -> None:
+    result = enduser("verify", data=data)
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "default/production: 2 users and 2 sessions equal 3 events\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind", "whose"),
+    [
+        ("UPDATE space_1.sessions SET ended_at = ended_at + 1 WHERE events = 2", "session", "'u'"),
+        ("DELETE FROM space_1.sessions WHERE events = 1", "session", "'v'"),
+        ("UPDATE space_1.users SET total_sessions = 7 WHERE role IS NULL", "user", "'v'"),
+        ("UPDATE space_1.users SET role = 'y' WHERE role = 'x'", "user", "'u'"),
+        ("DELETE FROM space_1.events WHERE type = 'identify'", "session", "'u'"),
+        ("DELETE FROM space_1.property_events", "property", "'u'"),
+    ],
+)
+def test_verify_names_each_difference_and_ends_with_1_and_rebuild_mends_it(
+    data: Path, statement: str, kind: str, whose: str
+) -> None:
+    tamper(data, statement)
+    result = enduser("verify", data=data)
+    assert result.exit_code == 1
+    assert any(line.startswith(f"{kind} of {whose} ") for line in result.stdout.splitlines())
+    assert "to recompute what is stored: enduser rebuild" in result.stdout.splitlines()[-1]
+    rebuilt = enduser("rebuild", data=data)
+    assert rebuilt.exit_code == 0
+    assert rebuilt.stdout.startswith("default/production: 2 users and 2 sessions from ")
+    assert enduser("verify", data=data).exit_code == 0
+
+
+def test_one_difference_is_one_difference(data: Path) -> None:
+    tamper(
+        data,
+        "INSERT INTO space_1.property_events "
+        "SELECT * REPLACE ('info' AS property) FROM space_1.property_events",
+    )
+    assert enduser("verify", data=data).stdout.splitlines()[-1].startswith("1 difference; ")
+
+
+def test_a_folder_written_by_a_later_version_is_refused(data: Path) -> None:
+    tamper(data, "UPDATE main.schema_versions SET version = 999 WHERE scope = 'main'")
+    result = enduser("status", data=data)
+    assert result.exit_code == 2
+    assert "schema version 999" in result.stderr
+
+
+def test_a_database_that_is_none_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "enduser.duckdb").write_bytes(b"rubbish" * 1_000)
+    result = enduser("status", data=tmp_path)
+    assert result.exit_code == 2
+    assert f"the database {tmp_path / 'enduser.duckdb'} cannot be opened" in result.stderr
+
+
+@pytest.mark.parametrize("path", ["file", "file/below"])
+def test_a_data_folder_that_is_a_file_is_an_error_that_names_it(tmp_path: Path, path: str) -> None:
+    (tmp_path / "file").write_text("")
+    result = enduser("status", data=tmp_path / path)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: the data folder {tmp_path / path} cannot be used: ")
+
+
+def test_too_little_memory_is_refused(tmp_path: Path) -> None:
+    result = enduser("status", "--memory-limit", 255, data=tmp_path / "data")
+    assert result.exit_code == 2
+    assert "error: a memory limit of 255 MB is too small\n  give at least 256 MB" in result.stderr
