@@ -11,7 +11,7 @@ from enduser.core.sessions import cut_starts
 from enduser.core.settings import SpaceSettings
 from enduser.stores.embedded.statements import run
 
-EVENTS_PER_PART = 4_000_000
+EVENTS_PER_PART = 12_000_000
 """Pending events that one part of a fold may hold; bounds memory to about 1 GB."""
 
 CUT_EVENTS_PER_ROUND = 2_000_000
@@ -20,7 +20,7 @@ CUT_EVENTS_PER_ROUND = 2_000_000
 _ROWS_PER_INSERT = 100_000
 _ByPlace = dict[tuple[int, int], Sequence[int]]
 
-_STEPS_BEFORE_EXACT = ("pending", "touched", "near", "merged", "exact", "fresh")
+_STEPS_BEFORE_EXACT = ("pending", "touched", "near", "crowded", "merged", "exact", "fresh")
 _STEPS_AFTER_EXACT = (
     "replaced",
     "closing",

@@ -15,7 +15,7 @@ WITH visits AS (
 ),
 spans AS (
     SELECT
-        user_key,
+        user_key, span,
         span * $window - 62135596800000000 AS span_at,
         min(occurred_at) AS started_at,
         max(occurred_at) AS ended_at,
@@ -30,7 +30,7 @@ spans AS (
     GROUP BY user_key, span
 )
 SELECT
-    user_key AS person_key, started_at, ended_at, events, page_views, acts,
+    user_key AS person_key, span, started_at, ended_at, events, page_views, acts,
     span_at + word_us(place_word) AS place_at, word_id(place_word) AS place_id,
     span_at + word_us(browser_word) AS browser_at, word_id(browser_word) AS browser_id,
     is_tied(place_word, place_inverse) OR is_tied(browser_word, browser_inverse) AS is_tied
@@ -59,76 +59,94 @@ SEMI JOIN touched
    AND stored.started_at - touched.ended_at < $window
    AND touched.started_at - stored.ended_at < $window;
 
+-- name: crowded
+-- The pending parts that may have something within the window: a part in the next span or the one
+-- before, or a stored session. Most have not, and need no sorting.
+CREATE OR REPLACE TEMP TABLE crowded AS
+WITH followed AS MATERIALIZED (
+    SELECT person_key, span FROM pending
+    SEMI JOIN (SELECT person_key, span - 1 AS span FROM pending) AS following USING (person_key, span)
+)
+FROM followed
+UNION
+SELECT person_key, span + 1 FROM followed
+UNION
+SELECT person_key, span FROM pending SEMI JOIN near USING (person_key);
+
 -- name: merged
--- Stretches closer than the window become one: start = min, end = max, counts add. Most parts have
--- nothing near them and are done after one look at their neighbours.
+-- Stretches closer than the window become one: start = min, end = max, counts add.
 CREATE OR REPLACE TEMP TABLE merged AS
 WITH parts AS (
-    SELECT *, 0 AS pieces, 0 AS cut_offs, false AS continues FROM pending
+    SELECT * EXCLUDE (span), 0 AS pieces, 0 AS cut_offs, false AS continues
+    FROM pending SEMI JOIN crowded USING (person_key, span)
     UNION ALL
     SELECT person_key, started_at, ended_at, events, page_views, acts,
            place_at, place_id, browser_at, browser_id, false,
            (continues OR is_cut_off)::INTEGER, is_cut_off::INTEGER, continues
     FROM near
 ),
-followed AS (
-    SELECT *,
-        started_at - max(ended_at) OVER (in_order ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) < $window
-            AS joins_earlier,
-        lead(started_at) OVER in_order - ended_at < $window AS joins_later
+begun AS (
+    SELECT *, CASE WHEN started_at - max(ended_at) OVER earlier < $window THEN NULL ELSE started_at END
+        AS begun_at
     FROM parts
-    WINDOW in_order AS (PARTITION BY person_key ORDER BY started_at)
-),
-placed AS MATERIALIZED (
-    SELECT * EXCLUDE (joins_earlier, joins_later),
-        coalesce(joins_earlier, false) AS joins_earlier,
-        NOT coalesce(joins_earlier OR joins_later, false) AS is_alone
-    FROM followed
+    WINDOW earlier AS (
+        PARTITION BY person_key ORDER BY started_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 ),
 numbered AS (
     -- RANGE, not ROWS: parts that start at the same microsecond belong to the same stretch.
-    SELECT *, max(CASE WHEN NOT joins_earlier THEN started_at END)
-        OVER (PARTITION BY person_key ORDER BY started_at RANGE UNBOUNDED PRECEDING) AS stretch_at
-    FROM placed
-    WHERE NOT is_alone
+    SELECT *, max(begun_at) OVER (PARTITION BY person_key ORDER BY started_at RANGE UNBOUNDED PRECEDING)
+        AS stretch_at
+    FROM begun
+),
+joined AS (
+    SELECT
+        person_key,
+        stretch_at AS started_at,
+        max(ended_at) AS ended_at,
+        sum(events)::BIGINT AS events,
+        sum(page_views)::BIGINT AS page_views,
+        sum(acts)::BIGINT AS acts,
+        max(last_word(since_year_1(place_at), place_id)) AS place_word,
+        max(last_inverse(since_year_1(place_at), place_id)) AS place_inverse,
+        max(last_word(since_year_1(browser_at), browser_id)) AS browser_word,
+        max(last_inverse(since_year_1(browser_at), browser_id)) AS browser_inverse,
+        bool_or(is_tied) AS is_tied,
+        sum(pieces) AS pieces,
+        sum(cut_offs) AS cut_offs,
+        bool_or(continues AND started_at = stretch_at) AS continues
+    FROM numbered
+    GROUP BY person_key, stretch_at
 )
-SELECT * EXCLUDE (joins_earlier, is_alone) FROM placed WHERE is_alone
-UNION ALL
 SELECT
-    person_key,
-    stretch_at AS started_at,
-    max(ended_at) AS ended_at,
-    sum(events)::BIGINT AS events,
-    sum(page_views)::BIGINT AS page_views,
-    sum(acts)::BIGINT AS acts,
-    max(place_at) AS place_at,
-    last_of(place_id, place_at) AS place_id,
-    max(browser_at) AS browser_at,
-    last_of(browser_id, browser_at) AS browser_id,
-    bool_or(is_tied) OR tie_in(place_id, place_at) OR tie_in(browser_id, browser_at) AS is_tied,
-    sum(pieces) AS pieces,
-    sum(cut_offs) AS cut_offs,
-    bool_or(continues AND started_at = stretch_at) AS continues
-FROM numbered
-GROUP BY person_key, stretch_at;
+    person_key, started_at, ended_at, events, page_views, acts,
+    word_at(place_word) AS place_at, word_id(place_word) AS place_id,
+    word_at(browser_word) AS browser_at, word_id(browser_word) AS browser_id,
+    is_tied OR is_tied(place_word, place_inverse) OR is_tied(browser_word, browser_inverse) AS is_tied,
+    pieces, cut_offs, continues
+FROM joined
+UNION ALL
+SELECT * EXCLUDE (span), 0, 0, false FROM pending ANTI JOIN crowded USING (person_key, span);
 
 -- name: exact
 -- The few stretches that sums cannot answer, so that their events must be read: cut by the cap, two
 -- values at the same microsecond, or an event filled since. The last piece of a cut stretch may grow
 -- like any session while it stays below the cap.
 CREATE OR REPLACE TEMP TABLE exact AS
-SELECT * FROM (
+WITH judged AS (
     SELECT person_key, started_at, ended_at, events, continues,
            (pieces > 0 AND NOT (pieces = 1 AND cut_offs = 0 AND continues))
                OR ($cap > 0 AND ended_at - started_at >= $cap) AS is_capped,
            pieces = 0 AS is_whole,
            is_tied
     FROM merged
-) AS stretches
-WHERE is_capped OR is_tied
-   OR EXISTS (FROM filled_events AS filled
-              WHERE filled.user_key = stretches.person_key
-                AND filled.occurred_at BETWEEN stretches.started_at AND stretches.ended_at);
+)
+FROM judged WHERE is_capped OR is_tied
+UNION
+FROM judged
+SEMI JOIN filled_events AS filled
+    ON filled.user_key = judged.person_key
+   AND filled.occurred_at >= judged.started_at
+   AND filled.occurred_at <= judged.ended_at;
 
 -- name: fresh
 -- The sessions as they become, but for the exact ones.

@@ -11,11 +11,9 @@ CREATE OR REPLACE TEMP MACRO word_id(word) AS (word & 67108863)::INTEGER;
 CREATE OR REPLACE TEMP MACRO is_tied(word, inverse) AS
     coalesce(word & 67108863 <> 67108863 - (inverse & 67108863), false);
 
--- The same over rows that know the time and the id apart.
-CREATE OR REPLACE TEMP MACRO last_of(value_id, value_at) AS
-    arg_max(value_id, (value_at, value_id)) FILTER (value_at IS NOT NULL);
-CREATE OR REPLACE TEMP MACRO tie_in(value_id, value_at) AS coalesce(
-    last_of(value_id, value_at) <> arg_max(value_id, (value_at, -value_id)) FILTER (value_at IS NOT NULL), false);
+-- Over more than one span the time is counted from the year 1, as a 128-bit number.
+CREATE OR REPLACE TEMP MACRO since_year_1(event_at) AS (event_at + 62135596800000000)::HUGEINT;
+CREATE OR REPLACE TEMP MACRO word_at(word) AS word_us(word)::BIGINT - 62135596800000000;
 
 -- Forward by calendar months in UTC: where the month lacks the day, 00:00 of the next month's first day.
 CREATE OR REPLACE TEMP MACRO add_months(event_at, months) AS CASE
