@@ -52,6 +52,12 @@ SPACE_NAME_CHARACTERS_MAX = 64
 SPACES_MAX = 1_000
 """Spaces of one data folder; each is a schema of its own."""
 
+ORIGINS_MAX = 67_108_863
+"""Distinct places, and distinct browsers, of a space: their numbers have 26 bits beside a time in a word."""
+
+LOOKED_UP_MAX = 1_000_000
+"""Distinct addresses, user agents and named places whose meaning is kept at hand; then it is asked anew."""
+
 MEMORY_LIMIT_MB_MIN = 256
 """Megabytes; with less the engine cannot sort a batch."""
 

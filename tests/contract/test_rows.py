@@ -10,6 +10,8 @@ import pytest
 
 from enduser import limits
 from enduser.core.events import hashed_id, known_id
+from enduser.core.origin import Place
+from enduser.errors import LimitExceeded
 from enduser.stores.contract import Chunk, EventChunk, Form, ImportRules
 from enduser.stores.embedded import EmbeddedStore
 
@@ -168,3 +170,36 @@ def test_each_type_of_the_protocol_is_taken_in_any_case(
 ) -> None:
     outcomes = take(store, tmp_path, {"user_id": f"type {kind}", "occurred_at": 0, "type": kind})
     assert outcomes.stored == 1
+
+
+def test_a_space_has_as_many_places_as_the_limit_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "ORIGINS_MAX", 3)
+    rows = [{"user_id": "u", "occurred_at": 0, "message_id": c, "country": c} for c in "ABCD"]
+    with EmbeddedStore(tmp_path / "data", now_us=NOW) as store:
+        assert take(store, tmp_path, *rows[:2]).stored == 2
+        assert take(store, tmp_path, *rows[:3]).stored == 1
+        with pytest.raises(LimitExceeded, match="4 distinct places"):
+            take(store, tmp_path, rows[3])
+        assert take(store, tmp_path, rows[0]).duplicate == 1
+
+
+@pytest.mark.parametrize("looked_up_max", [1, 2, 3])
+def test_what_was_looked_up_is_asked_anew_past_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looked_up_max: int
+) -> None:
+    monkeypatch.setattr(limits, "LOOKED_UP_MAX", looked_up_max)
+    asked: list[str] = []
+
+    def place_of(address: str) -> Place:
+        asked.append(address)
+        return Place(country="NO")
+
+    with EmbeddedStore(tmp_path / "data", now_us=NOW) as store:
+        for at, address in enumerate(["1.1.1.1", "2.2.2.2", "1.1.1.1", "2.2.2.2"]):
+            path = tmp_path / "rows.jsonl"
+            path.write_text(json.dumps({"user_id": "u", "occurred_at": at, "ip": address}) + "\n")
+            rules = ImportRules(started_at=NOW, time_unit_us=1, place_of=place_of)
+            store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), rules))
+    assert len(asked) == (4 if looked_up_max == 1 else 2)

@@ -48,6 +48,10 @@ class SettingRule:
     """Whether a change is refused once the space has users."""
 
 
+_SHOWN_CHARACTERS = 80
+"""How much of a wrong value an error repeats."""
+
+
 def _whole(least: int, most: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         value = int(text)
@@ -78,7 +82,10 @@ def _exclude(text: str) -> tuple[str, ...]:
     if entries == ("none",):
         return ()
     if len(entries) > limits.EXCLUDE_ENTRIES_MAX:
-        raise ValueError(text)
+        raise InvalidSetting(
+            f"exclude cannot have {len(entries):,} entries",
+            hint=f"the limit is {limits.EXCLUDE_ENTRIES_MAX:,}; whole networks and hosts need one entry each",
+        )
     return tuple(_exclude_entry(entry) for entry in entries)
 
 
@@ -150,7 +157,8 @@ def parse_setting(name: str, text: str) -> object:
     try:
         return rule.parse(text)
     except (ValueError, KeyError, zoneinfo.ZoneInfoNotFoundError, OSError):
-        raise InvalidSetting(f"{name} cannot be {text!r}", hint=f"{name} is {rule.bounds}") from None
+        shown = text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+        raise InvalidSetting(f"{name} cannot be {shown!r}", hint=f"{name} is {rule.bounds}") from None
 
 
 def setting_text(value: object) -> str:

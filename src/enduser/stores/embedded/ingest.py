@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 
@@ -13,6 +14,7 @@ from enduser.core.events import ANALYTICS_PROPERTIES
 from enduser.core.origin import Browser, Place
 from enduser.core.outcomes import Outcomes
 from enduser.core.settings import SpaceSettings
+from enduser.errors import LimitExceeded
 from enduser.stores.contract import Applied, Chunk, EventChunk, Form, ImportRules, Rejection
 from enduser.stores.embedded import parquet
 from enduser.stores.embedded.statements import Rows, run
@@ -62,6 +64,8 @@ class EventTaker:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Work on a connection whose search path is the space's schema."""
         self._connection = connection
+        self._numbers: dict[str, dict[tuple[str | None, ...], int]] = {}
+        self._looked_up = 0
         run(connection, "ingest.session_tables")
 
     def take(self, record: EventChunk, settings: SpaceSettings, secret: str) -> Applied:
@@ -143,6 +147,9 @@ class EventTaker:
     def _look_up_origins(self, taking: Taking) -> None:
         """Look up place and browser once per distinct address, user agent and named place."""
         rules = taking.rules
+        if self._looked_up > limits.LOOKED_UP_MAX:
+            self._looked_up = 0
+            run(self._connection, "origins.forget")
         networks = [
             ipaddress.ip_network(entry.removeprefix("ip:"))
             for entry in taking.settings.exclude
@@ -161,23 +168,26 @@ class EventTaker:
         named_ids = self._ids("places", {place: place for place in named})
         columns = [list(column) for column in zip(*named, strict=True)] or [[], [], []]
         self._insert("origins.store_named_places", *columns, [named_ids[place] for place in named])
+        self._looked_up += len(agents) + len(addresses) + len(named)
 
-    def _ids(
-        self, table: str, values: Mapping[str, Place | Browser | None] | Mapping[Place, Place]
-    ) -> dict[object, int | None]:
+    def _ids(self, table: str, values: Mapping[Any, Place | Browser | None]) -> dict[Any, int | None]:
         """Return the number of each key's place or browser, giving new ones the next numbers."""
-        wanted = sorted(
-            {v for v in values.values() if v is not None}, key=lambda v: tuple(p or "" for p in v)
+        numbers = self._numbers.setdefault(table, {})
+        if not numbers:
+            rows = self._connection.execute(f"FROM {table}").fetchall()
+            numbers |= {tuple(parts): number for number, *parts in rows}
+        new = sorted(
+            {tuple(v) for v in values.values() if v is not None} - numbers.keys(),
+            key=lambda parts: tuple(part or "" for part in parts),
         )
-        numbers: dict[object, int] = {}
-        if wanted:
-            known = self._connection.execute(f"FROM {table}").fetchall()
-            numbers = {tuple(parts): number for number, *parts in known}
-            new = [value for value in wanted if tuple(value) not in numbers]
-            numbers |= {tuple(value): len(known) + i for i, value in enumerate(new, start=1)}
-            columns = [list(column) for column in zip(*new, strict=True)]
-            if new:
-                self._insert(f"origins.store_{table}", [numbers[tuple(value)] for value in new], *columns)
+        if len(numbers) + len(new) > limits.ORIGINS_MAX:
+            raise LimitExceeded(
+                f"the space would have {len(numbers) + len(new):,} distinct {table}",
+                hint=f"the limit is {limits.ORIGINS_MAX:,}; name places and browsers less finely",
+            )
+        numbers |= {parts: number for number, parts in enumerate(new, start=len(numbers) + 1)}
+        if new:
+            self._insert(f"origins.store_{table}", [numbers[parts] for parts in new], *zip(*new, strict=True))
         return {key: None if value is None else numbers[tuple(value)] for key, value in values.items()}
 
     def _insert(self, name: str, *columns: Sequence[object]) -> None:

@@ -115,5 +115,7 @@ def _time(kind: str, unit: int) -> str:
 
 def _time_text(kind: str) -> str:
     if kind in ("DOUBLE", "FLOAT"):  # as text they could be written with an exponent
-        return "coalesce(CAST(TRY_CAST(occurred_at AS DECIMAL(27, 9)) AS VARCHAR), CAST(occurred_at AS VARCHAR))"
+        return (
+            "coalesce(CAST(TRY_CAST(occurred_at AS DECIMAL(27, 9)) AS VARCHAR), CAST(occurred_at AS VARCHAR))"
+        )
     return "CAST(occurred_at AS VARCHAR)"

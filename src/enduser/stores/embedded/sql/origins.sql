@@ -28,3 +28,8 @@ SELECT unnest($c0::INTEGER[]), unnest($c1::VARCHAR[]), unnest($c2::VARCHAR[]), u
 
 -- name: store_browsers
 INSERT INTO browsers SELECT unnest($c0::INTEGER[]), unnest($c1::VARCHAR[]), unnest($c2::VARCHAR[]);
+
+-- name: forget
+DELETE FROM agents;
+DELETE FROM addresses;
+DELETE FROM named_places;

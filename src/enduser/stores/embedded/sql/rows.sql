@@ -27,7 +27,8 @@ SELECT
     nullif(coalesce(m.context.location.country, m.country), '') AS country,
     nullif(coalesce(m.context.location.region, m.region), '') AS region,
     nullif(coalesce(m.context.location.city, m.city), '') AS city,
-    nullif(coalesce(m.context.page.url, m.context.page.path, m.url), '') AS page_url,
+    nullif(coalesce(m.context.page.url, m.context.page.path, m.url,
+                    CASE WHEN lower(m.type) = 'page' THEN m.properties ->> '$.url' END), '') AS page_url,
     object_of(m.properties) AS properties,
     CASE WHEN m.context.traits IS NOT NULL AND m.traits IS NOT NULL
          THEN both_traits(object_of(m.traits), object_of(m.context.traits))
