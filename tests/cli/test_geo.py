@@ -52,7 +52,7 @@ def test_the_free_database_is_shown_with_its_attribution(
 
 def test_a_day_is_one_day(data: Path, city: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     enduser("geo", "install", "--file", city, data=data)
-    tomorrow = now_us() + 86_400_000_000
+    tomorrow = now_us() + 129_600_000_000
     monkeypatch.setattr("enduser.cli.geo.now_us", lambda: tomorrow)
     assert "(1 day ago)" in enduser("geo", "status", data=data).stdout
 

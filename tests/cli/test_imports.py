@@ -12,9 +12,6 @@ import zstandard
 from places import FLAT, write_mmdb
 from running import AT, counts, enduser, event, exported, file_of, process, rejections, write_lines
 
-from enduser import limits
-from enduser.cli import imports
-
 GOOD = [event("u1", message_id="a"), event("u2", message_id="b")]
 NOTE = (
     "note: no place database, so IP addresses give no country, region or city. To have one: "
@@ -545,72 +542,6 @@ def test_what_a_broken_file_left_half_done_the_whole_file_mends(
     whole = file_of(tmp_path, "whole", WHOLE[form])
     assert enduser("import", "events", whole, "--close", data=data).exit_code == 0
     assert exported("sessions", data) == exported("sessions", clean)
-
-
-# --- limits
-
-
-def around(limit: int) -> dict[int, bool]:
-    """Return sizes below, at and above a limit, and whether each is good."""
-    return {limit - 1: True, limit: True, limit + 1: False}
-
-
-def text_of(size: int) -> str:
-    """Return a text of so many bytes of UTF-8 with characters of two."""
-    text = "é" * ((size - 1) // 2)
-    return text + "x" * (size - len(text.encode()))
-
-
-@pytest.mark.parametrize("field", ["user_id", "anonymous_id"])
-def test_an_id_may_have_as_many_bytes_as_the_limit(tmp_path: Path, data: Path, field: str) -> None:
-    sizes = around(limits.ID_BYTES_MAX)
-    lines = [event(**{"user_id": None, field: f"  {text_of(size)} "}) for size in sizes]
-    enduser("import", "events", write_lines(tmp_path / "x", *lines), "--close", data=data)
-    good = [text_of(size) for size, is_good in sizes.items() if is_good]
-    assert sorted(row["user_id"] for row in exported("users", data)) == sorted(good)
-    assert [(row["line"], row["reason"]) for row in rejections(data)] == [("3", "user_id_too_long")]
-
-
-def test_a_message_id_may_have_as_many_bytes_as_the_limit(tmp_path: Path, data: Path) -> None:
-    lines = [event(message_id=text_of(size)) for size in around(limits.MESSAGE_ID_BYTES_MAX)]
-    result = enduser("import", "events", write_lines(tmp_path / "x", *lines), data=data)
-    assert taken(result)["stored"] == 2
-    assert [(row["line"], row["reason"]) for row in rejections(data)] == [("3", "message_id_too_long")]
-
-
-def test_a_property_may_have_as_many_characters_as_the_limit_and_is_else_ignored_and_counted(
-    tmp_path: Path, data: Path
-) -> None:
-    sizes = around(limits.PROPERTY_CHARACTERS_MAX)
-    lines = [event(str(size), type="identify", traits={"role": "é" * size}) for size in sizes]
-    result = enduser("import", "events", write_lines(tmp_path / "x", *lines), "--close", data=data)
-    assert {row["user_id"]: row["role"] for row in exported("users", data)} == {
-        str(size): "é" * size if is_good else "" for size, is_good in sizes.items()
-    }
-    assert "or too long): 1" in result.stdout
-
-
-def test_an_event_may_lie_so_far_in_the_future_and_no_farther(
-    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(imports, "now_us", lambda: INSTANT_S * 1_000_000)
-    latest = INSTANT_S * 1_000_000 + limits.FUTURE_TOLERANCE_S * 1_000_000
-    lines = [event(occurred_at=at) for at in around(latest)]
-    enduser("import", "events", write_lines(tmp_path / "x", *lines), "--time-unit", "us", data=data)
-    assert [(row["line"], row["reason"]) for row in rejections(data)] == [("3", "future_time")]
-
-
-@pytest.mark.parametrize("form", ["jsonl", "csv"])
-def test_a_line_may_have_as_many_bytes_as_the_limit(tmp_path: Path, data: Path, form: str) -> None:
-    if form == "jsonl":
-        start, end, header = event()[:-1] + ', "properties": {"x": "', '"}}', []
-    else:
-        start, end, header = f'u1,{AT},"{{""x"": ""', '""}"', ["user_id,occurred_at,properties"]
-    lines = [start + "x" * (size - len(start) - len(end)) + end for size in around(limits.LINE_BYTES_MAX)]
-    path = write_lines(tmp_path / "x", *header, *lines)
-    assert taken(enduser("import", "events", path, data=data))["stored"] == 2
-    found = [(int(row["line"]), row["reason"]) for row in rejections(data)]
-    assert found == [(3 + len(header), "line_too_long")]
 
 
 # --- through a process of its own

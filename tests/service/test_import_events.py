@@ -99,7 +99,6 @@ def test_rejected_rows_of_all_chunks_and_files_are_listed_with_their_lines(
             SPACE,
             found,
             ImportRules(started_at=NOW),
-            folder=folder,
             progress=lambda done, total, outcomes: progress.append((done, total, outcomes.read)),
         )
     assert summary.rejected_file is not None

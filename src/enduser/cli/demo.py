@@ -41,7 +41,7 @@ def demo(
         write_demo(history, ends_at_us=now // day_us * day_us, seed=seed, users=users)
         rules = ImportRules(started_at=now, browser_of=browser_of, is_crawler=is_crawler)
         files = find_files([str(history)], "auto", folder)
-        summary = import_files(store, space, files, rules, folder=folder, close=True)
+        summary = import_files(store, space, files, rules, close=True)
     outcomes, found = summary.outcomes, summary.status
     assert found is not None
     out.print(

@@ -66,33 +66,37 @@ def _group() -> None:
     """Bring data in."""
 
 
+Files = Annotated[
+    list[str],
+    typer.Argument(metavar="FILE…", help="Files, patterns, or - for standard input; .gz and .zst too."),
+]
+Format = Annotated[FileFormat, typer.Option("--format", help="How the files are written.")]
+Close = Annotated[
+    bool, typer.Option("--close", help="Close all sessions: move the clock past the last event, for good.")
+]
+Fill = Annotated[
+    bool,
+    typer.Option("--fill", help="Fill unknown places of events imported before; needs a place database."),
+]
+Unit = Annotated[
+    TimeUnit | None,
+    typer.Option("--time-unit", help="The unit of numeric times, in place of inferring it."),
+]
+AllRequests = Annotated[
+    bool, typer.Option("--all-requests", help="Access logs: every line that parses, not only pages.")
+]
+IncludeCrawlers = Annotated[bool, typer.Option("--include-crawlers", help="Take events of crawlers too.")]
+
+
 @app.command("events")
 def events(
-    files: Annotated[
-        list[str],
-        typer.Argument(metavar="FILE…", help="Files, patterns, or - for standard input; .gz and .zst too."),
-    ],
-    file_format: Annotated[
-        FileFormat, typer.Option("--format", help="How the files are written.")
-    ] = FileFormat.AUTO,
-    close: Annotated[
-        bool,
-        typer.Option("--close", help="Close all sessions: move the clock past the last event, for good."),
-    ] = False,
-    fill: Annotated[
-        bool,
-        typer.Option("--fill", help="Fill unknown places of events imported before; needs a place database."),
-    ] = False,
-    time_unit: Annotated[
-        TimeUnit | None,
-        typer.Option("--time-unit", help="The unit of numeric times, in place of inferring it."),
-    ] = None,
-    all_requests: Annotated[
-        bool, typer.Option("--all-requests", help="Access logs: every line that parses, not only pages.")
-    ] = False,
-    include_crawlers: Annotated[
-        bool, typer.Option("--include-crawlers", help="Take events of crawlers too.")
-    ] = False,
+    files: Files,
+    file_format: Format = FileFormat.AUTO,
+    close: Close = False,
+    fill: Fill = False,
+    time_unit: Unit = None,
+    all_requests: AllRequests = False,
+    include_crawlers: IncludeCrawlers = False,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,
@@ -117,8 +121,7 @@ def events(
         began = elapsed_s()
         found = find_files(files, file_format, folder)
         with _bar() as bar:
-            progress = _shown_in(bar, began)
-            summary = import_files(store, space, found, rules, folder=folder, close=close, progress=progress)
+            summary = import_files(store, space, found, rules, close=close, progress=_shown_in(bar, began))
         _print_summary(summary, elapsed_s() - began)
     if rejected := summary.outcomes.rejected.total():
         if rejected == summary.outcomes.read:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from glob import glob
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +20,7 @@ from enduser.ingest.files import EventFile, chunks, open_file
 from enduser.stores.contract import Chunk, CloseHistory, EventChunk, Form, ImportRules, Rejection, SpaceStatus
 from enduser.stores.embedded import EmbeddedStore
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Progress = Callable[[int, int, Outcomes], None]
 """Called after each chunk with bytes read, bytes in all, and the outcomes so far."""
 
@@ -80,10 +81,14 @@ def _spool(source: BinaryIO, folder: Path, number: int) -> Path:
     return path
 
 
+def _scratch(store: EmbeddedStore) -> Path:
+    return store.folder / "tmp" / "import"
+
+
 @contextmanager
 def scratch_folder(store: EmbeddedStore) -> Iterator[Path]:
     """Lend an empty folder inside the data folder, emptied of what a killed import left."""
-    folder = store.folder / "tmp" / "import"
+    folder = _scratch(store)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
@@ -98,18 +103,20 @@ def import_files(
     files: Sequence[EventFile],
     rules: ImportRules,
     *,
-    folder: Path,
     close: bool = False,
     progress: Progress = lambda *_: None,
 ) -> ImportSummary:
-    """Take all files, then fold. What was taken stays taken if this is interrupted; run it again."""
+    """Take all files, then fold; within `scratch_folder`.
+
+    What was taken stays taken if this is interrupted; run it again.
+    """
     summary = ImportSummary()
     row_counts = {f.name: store.count_parquet_rows(f.path) for f in files if f.format == "parquet"}
     total = sum(file.size for file in files)
     done = 0
     for file in files:
         file_rules, is_first = rules, True
-        for chunk in chunks(file, folder, row_counts.get(file.name, 0)):
+        for chunk in chunks(file, _scratch(store), row_counts.get(file.name, 0)):
             if is_first:
                 file_rules = _with_time_unit(store, file, chunk, rules, summary)
             applied = store.apply(space, EventChunk(chunk, file_rules, is_first))
@@ -149,8 +156,8 @@ def _write_rejections(
     if not rejections:
         return
     if summary.rejected_file is None:
-        began = datetime.fromtimestamp(rules.started_at / 1e6, UTC).strftime("%Y%m%dT%H%M%S%fZ")
-        summary.rejected_file = store.folder / "rejected" / f"{began}.csv"
+        began = _EPOCH + timedelta(microseconds=rules.started_at)
+        summary.rejected_file = store.folder / "rejected" / f"{began:%Y%m%dT%H%M%S%fZ}.csv"
         summary.rejected_file.parent.mkdir(exist_ok=True)
         with summary.rejected_file.open("w", newline="", encoding="utf-8") as target:
             csv.writer(target).writerow(["file", "line", "reason"])

@@ -1,0 +1,135 @@
+"""Rules of the house that a machine can hold (CONTRIBUTING.md)."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "enduser"
+MODULES = sorted(SOURCE.rglob("*.py"))
+TEST_MODULES = sorted((ROOT / "tests").rglob("test_*.py"))
+
+FUNCTION_LINES_MAX = 40
+PARAMETERS_MAX = 6
+MANY_PARAMETERS = {
+    "cli/": "a parameter of a command is an option of its own",
+}
+"""Where more than six parameters are right, and why."""
+
+WITHOUT_SOURCE = ("contract", "conformance", "simulation", "e2e", "docs")
+"""Folders of tests that are about more than one module."""
+
+CLOCKS = {
+    *(
+        "time.time",
+        "time.time_ns",
+        "time.monotonic",
+        "time.monotonic_ns",
+        "time.perf_counter",
+        "time.localtime",
+    ),
+    *("time.gmtime", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"),
+    *("datetime.datetime.now", "datetime.datetime.utcnow", "datetime.date.today"),
+}
+
+FOREIGN = re.compile(
+    "|".join(
+        [
+            r"\b(test\.)?py" + r"pi\.org",
+            "python" + "hosted",
+            "npm" + r"js\.(org|com)",
+            "crates" + r"\.io",
+            r"(?<![\w.~-])/" + "(work|root|home)/",
+            r"\bshared" + "/",
+            "/opt/" + "venv",
+        ]
+    )
+)
+"""Addresses of package registries, and places that exist on one machine only."""
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def name_of(path: Path, function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    return f"{path.relative_to(SOURCE).as_posix()}::{function.name}"
+
+
+def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return the lines of a function from `def` to its end, without its docstring."""
+    assert function.end_lineno is not None
+    lines = function.end_lineno - function.lineno + 1
+    first = function.body[0]
+    if ast.get_docstring(function) is not None:
+        assert first.end_lineno is not None
+        lines -= first.end_lineno - first.lineno + 1
+    return lines
+
+
+def parameters_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    names = [a.arg for a in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)]
+    return len([name for name in names if name not in ("self", "cls")])
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_a_function_fits_one_screen(path: Path) -> None:
+    long = {name_of(path, f): lines_of(f) for f in functions(path) if lines_of(f) > FUNCTION_LINES_MAX}
+    assert long == {}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_a_function_has_at_most_six_parameters(path: Path) -> None:
+    names = {name_of(path, f): parameters_of(f) for f in functions(path) if parameters_of(f) > PARAMETERS_MAX}
+    assert {name: n for name, n in names.items() if not name.startswith(tuple(MANY_PARAMETERS))} == {}
+
+
+def test_every_exception_to_the_number_of_parameters_is_still_needed() -> None:
+    many = [name_of(p, f) for p in MODULES for f in functions(p) if parameters_of(f) > PARAMETERS_MAX]
+    assert [name for name in MANY_PARAMETERS if not any(found.startswith(name) for found in many)] == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_only_the_clock_asks_what_time_it_is(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    asked = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & CLOCKS
+    imported = {
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    } & CLOCKS
+    assert (asked | imported) == set() or path == SOURCE / "clock.py"
+
+
+def project_files() -> list[Path]:
+    """Return the files that belong to the project: what git tracks or would."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip("this is no git checkout, so nobody can say which files belong to the project")
+    return [ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_no_file_names_a_package_registry_or_a_place_on_one_machine() -> None:
+    found = {}
+    for path in project_files():
+        text = path.read_bytes().decode(errors="ignore")
+        if hits := sorted({hit.group() for hit in FOREIGN.finditer(text)}):
+            found[path.relative_to(ROOT).as_posix()] = hits
+    assert found == {}
+
+
+@pytest.mark.parametrize("path", TEST_MODULES, ids=lambda path: path.relative_to(ROOT / "tests").as_posix())
+def test_a_test_module_stands_where_its_source_stands(path: Path) -> None:
+    inside = path.relative_to(ROOT / "tests")
+    source = SOURCE / inside.parent / f"{path.name.removeprefix('test_')}"
+    assert source.exists() or inside.parts[0] in WITHOUT_SOURCE or path == Path(__file__)
