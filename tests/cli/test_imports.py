@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import os
+import pty
 import random
+import subprocess
 from pathlib import Path
 
 import duckdb
 import pytest
 import zstandard
 from places import FLAT, write_mmdb
-from running import AT, counts, enduser, event, exported, file_of, process, rejections, write_lines
+from running import AT, command, counts, enduser, event, exported, file_of, process, rejections, write_lines
 
 GOOD = [event("u1", message_id="a"), event("u2", message_id="b")]
 NOTE = (
@@ -120,6 +124,25 @@ def test_a_bad_second_file_keeps_the_first_from_being_applied(tmp_path: Path, da
     bad = file_of(tmp_path, "bad.csv", "user_id,name\nu1,x\n")
     assert enduser("import", "events", good, bad, data=data).exit_code == 2
     assert counts(enduser("status", data=data).stdout)["events"] == 0
+
+
+def test_a_parquet_file_that_is_none_or_lacks_a_column_is_an_error(tmp_path: Path, data: Path) -> None:
+    duckdb.execute(f"COPY (SELECT 'u' AS user_id, 1 AS time) TO '{tmp_path}/x.parquet' (FORMAT parquet)")
+    junk = file_of(tmp_path, "junk.parquet", b"PAR1" + b"rubbish" * 500 + b"PAR1")
+    lacking = enduser("import", "events", tmp_path / "x.parquet", data=data)
+    assert (lacking.exit_code, "lacks the column occurred_at" in lacking.stderr) == (2, True)
+    broken = enduser("import", "events", junk, data=data)
+    assert (broken.exit_code, "cannot be read as Parquet" in broken.stderr) == (2, True)
+
+
+def test_rejected_rows_of_parquet_are_listed_with_their_number(tmp_path: Path, data: Path) -> None:
+    rows = "SELECT unnest(['u', '', 'v', 'null']) AS user_id, TIMESTAMP '2026-01-01' AS occurred_at"
+    duckdb.execute(f"COPY ({rows}) TO '{tmp_path}/x.parquet' (FORMAT parquet)")
+    assert enduser("import", "events", tmp_path / "x.parquet", data=data).exit_code == 1
+    assert [(row["line"], row["reason"]) for row in rejections(data)] == [
+        ("2", "junk_user_id"),
+        ("4", "junk_user_id"),
+    ]
 
 
 # --- where rows come from
@@ -562,3 +585,26 @@ def test_a_name_with_brackets_is_printed_as_it_is(tmp_path: Path, data: Path) ->
     path = write_lines(tmp_path / "[red]:smile:.jsonl", event(occurred_at=INSTANT_S))
     result = enduser("import", "events", path, data=data)
     assert f"{path}: numeric times" in result.stderr
+
+
+def test_a_file_of_a_header_only_brings_nothing_and_is_no_failure(tmp_path: Path, data: Path) -> None:
+    path = file_of(tmp_path, "x.csv", "user_id,occurred_at\n")
+    result = enduser("import", "events", path, "--close", data=data)
+    assert (result.exit_code, taken(result)) == (0, {})
+    assert "clock       no event yet" in result.stdout
+
+
+def test_on_a_terminal_progress_is_shown_with_rate_and_time_left(tmp_path: Path, data: Path) -> None:
+    path = write_lines(tmp_path / "x.jsonl", *GOOD)
+    terminal, end = pty.openpty()
+    arguments = command("import", "events", path, "--data", data)
+    with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=end) as running:
+        os.close(end)
+        shown = b""
+        with contextlib.suppress(OSError):  # how a terminal says that nobody writes any more
+            while block := os.read(terminal, 4_096):
+                shown += block
+    os.close(terminal)
+    assert running.returncode == 0
+    assert b"100%" in shown
+    assert b"rows/s" in shown

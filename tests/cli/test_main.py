@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 import typer
-from running import enduser, process
+from running import enduser, environment, process
 from typer.core import TyperGroup
 
 from enduser import __version__
@@ -56,12 +56,14 @@ def test_every_command_takes_a_data_folder_and_a_yes_and_explains_each_option(na
 
 
 def test_help_comes_within_a_second() -> None:
-    process("--help")  # bytecode is written once
-    began = time.monotonic()
-    done = process("--help")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert time.monotonic() - began < 1
-    assert "Commands:" in done.stdout
+    times = []
+    for _ in range(3):  # the first writes bytecode, and the machine may be busy
+        began = time.monotonic()
+        done = process("--help")
+        times.append(time.monotonic() - began)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "Commands:" in done.stdout
+    assert min(times) < 1
 
 
 def test_the_version_is_printed() -> None:
@@ -72,6 +74,12 @@ def test_the_installed_command_is_the_same() -> None:
     script = Path(sys.executable).with_name("enduser")
     assert script.exists()
     assert "enduser.__main__" in script.read_text()
+
+
+def test_the_data_folder_can_stand_in_the_environment_and_is_else_in_the_current_one(tmp_path: Path) -> None:
+    process("status", cwd=tmp_path, env=environment(ENDUSER_DATA=str(tmp_path / "named")))
+    process("status", cwd=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["enduser-data", "named"]
 
 
 @pytest.mark.parametrize(
