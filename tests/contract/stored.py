@@ -12,7 +12,8 @@ from enduser.stores.contract import Chunk, EventChunk, Form, ImportRules
 from enduser.stores.embedded import EmbeddedStore
 
 SPACE = "default/production"
-NOW = 2_000_000_000_000_000
+NOW = 253_402_300_799_999_999
+"""The last instant of the calendar, so that no test's event lies in the future."""
 RULES = ImportRules(started_at=NOW, time_unit_us=1, browser_of=browser_of)
 
 ORIGIN = ("country", "region", "city", "browser_name", "browser_version")

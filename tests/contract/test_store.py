@@ -134,6 +134,18 @@ CASES: dict[str, list[list[Row]]] = {
         [visit(400 * 1440), visit(401 * 1440)],
         [visit(300 * 1440, type="identify", active=False, traits={"info": "second life"})],
     ],
+    "the first and the last instants of the calendar": [
+        [
+            Row("u", None, -62_135_596_800_000_000, "year 1"),
+            Row("u", None, -62_135_596_799_999_999, "one later"),
+        ],
+        [
+            Row("u", None, 253_402_300_799_999_999, "year 9999"),
+            Row("u", None, 253_402_300_799_000_000, "a second"),
+        ],
+        [Row("u", None, 253_391_673_600_000_000, "31 August 9999")],
+        [Row("u", None, 253_375_948_800_000_000, "1 March 9999")],
+    ],
     "a leap day, and 1970": [[Row("u", None, 951_782_400_000_000, "leap")], [Row("u", None, 0, "epoch")]],
 }
 
