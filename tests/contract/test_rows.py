@@ -155,6 +155,9 @@ def test_the_engine_hashes_ids_as_the_reference_does(store: EmbeddedStore) -> No
         ({"occurred_at": ""}, "missing_time"),
         ({"occurred_at": [1]}, "invalid_time"),
         ({"user_id": None}, "junk_user_id"),
+        ({"user_id": {"id": 5}}, "junk_user_id"),
+        ({"user_id": [1]}, "junk_user_id"),
+        ({"user_id": None, "anonymousId": {"id": 5}}, "junk_user_id"),
     ],
 )
 def test_a_wrong_field_is_rejected_with_its_reason(

@@ -109,3 +109,14 @@ def test_a_full_disk_for_an_export_is_a_clear_error_and_leaves_nothing(
     assert "No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
     assert list(target.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("kilobytes", [8, 16, 64, 300])
+def test_a_disk_that_is_full_from_the_start_leaves_no_folder_that_cannot_be_opened(
+    mount: Mount, kilobytes: int
+) -> None:
+    data = mount(f"size={kilobytes}k") / "data"
+    done = process("status", data=data)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done
+    mount("size=64m")
+    assert process("status", data=data).returncode == 0

@@ -40,16 +40,27 @@ def connect(
         "checkpoint_threshold": CHECKPOINT_THRESHOLD,
         "autoinstall_known_extensions": "false",
     }
+    path = folder / DATABASE_FILE
     try:
-        connection = duckdb.connect(str(folder / DATABASE_FILE), config=config)
+        if not path.exists():
+            _create(path)
+        connection = duckdb.connect(str(path), config=config)
     except duckdb.Error as error:
         raise StoreError(
-            f"the database {folder / DATABASE_FILE} cannot be opened: {error}",
+            f"the database {path} cannot be opened: {error}",
             hint="restore it from a backup, or move it away to begin anew",
         ) from None
     prepare(connection, user_key_sql)
     _migrate_main(connection)
     return connection
+
+
+def _create(path: Path) -> None:
+    """Create an empty database whole or not at all: DuckDB cannot open a file that it did not finish."""
+    unfinished = path.with_name(f"{path.name}.new")
+    unfinished.unlink(missing_ok=True)
+    duckdb.connect(str(unfinished)).close()
+    unfinished.replace(path)
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, user_key_sql: str = USER_KEY_SQL) -> None:

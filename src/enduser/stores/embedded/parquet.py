@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from glob import escape
 from pathlib import Path
 
 import duckdb
@@ -24,7 +25,7 @@ def columns_of(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, s
         InputError: it is no Parquet file, or lacks the columns that an event needs.
     """
     try:
-        rows = connection.execute("DESCRIBE FROM read_parquet($1)", [str(path)]).fetchall()
+        rows = connection.execute("DESCRIBE FROM read_parquet($1)", [escape(str(path))]).fetchall()
     except duckdb.Error as error:
         raise InputError(
             f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}",
@@ -47,7 +48,9 @@ def _is_nested(kind: str) -> bool:
 
 def count_rows(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     """Return the number of rows that a Parquet file's footer says it has."""
-    rows = connection.execute("SELECT sum(num_rows) FROM parquet_file_metadata($1)", [str(path)]).fetchall()
+    rows = connection.execute(
+        "SELECT sum(num_rows) FROM parquet_file_metadata($1)", [escape(str(path))]
+    ).fetchall()
     return int(rows[0][0] or 0)
 
 
@@ -67,21 +70,26 @@ def rows_query(chunk: Chunk, columns: dict[str, str], unit: int) -> str:
     ]
     problem = f"CASE {' '.join(wrong)} END" if wrong else "CAST(NULL AS VARCHAR)"
     fields.append(f"{problem} AS problem")
-    path = str(chunk.path).replace("'", "''")
+    path = _literal(chunk.path)
     first, rows = chunk.first_row - 1, chunk.rows or 0
     return (
-        f"SELECT {', '.join(fields)} FROM read_parquet('{path}', file_row_number = true) "
+        f"SELECT {', '.join(fields)} FROM read_parquet({path}, file_row_number = true) "
         f"WHERE file_row_number BETWEEN {first} AND {first + rows - 1}"
     )
 
 
 def times_query(chunk: Chunk, columns: dict[str, str]) -> str:
     """Return the SELECT that yields the first times of a file as text, to infer their unit from."""
-    path = str(chunk.path).replace("'", "''")
+    path = _literal(chunk.path)
     return (
         f"SELECT CAST(NULL AS BIGINT) AS occurred_at, {_time_text(columns['occurred_at'])} AS time_text "
-        f"FROM read_parquet('{path}') LIMIT 10000"
+        f"FROM read_parquet({path}) LIMIT 10000"
     )
+
+
+def _literal(path: Path) -> str:
+    """Return the path as an SQL text; without escape DuckDB would read it as a pattern."""
+    return "'" + escape(str(path)).replace("'", "''") + "'"
 
 
 def _text(name: str, columns: dict[str, str]) -> str:

@@ -49,19 +49,20 @@ CREATE OR REPLACE TEMP MACRO property_text(value) AS CASE json_type(value)
 END;
 CREATE OR REPLACE TEMP MACRO is_ignored(value) AS
     json_type(value) IN ('OBJECT', 'ARRAY')
+    OR (json_type(value) = 'DOUBLE' AND NOT coalesce(isfinite(try_cast(value ->> '$' AS DOUBLE)), false))
     OR coalesce(length(property_text(value)) > getvariable('property_characters_max'), false);
 
 -- Instants: whole or decimal epoch numbers in `unit` (µs each), or ISO 8601; without a zone it is UTC.
 -- Numbers are rounded to the microsecond, digits of ISO 8601 beyond it are cut off.
 CREATE OR REPLACE TEMP MACRO is_number(text) AS regexp_full_match(text, '-?\d+(\.\d+)?');
 CREATE OR REPLACE TEMP MACRO time_of(time_text, unit) AS CASE
-    WHEN is_number(time_text)
-    THEN try_cast(round(try_cast(time_text AS DECIMAL(27, 9)) * unit::INTEGER) AS BIGINT)
     WHEN regexp_full_match(time_text,
         '\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?)? *([Zz]|[+-](0\d|1[0-8])(:?[0-5]\d)?)?')
     THEN epoch_us(try_cast(upper(
         CASE WHEN contains(time_text, ' +') OR contains(time_text, ' -')
              THEN regexp_replace(time_text, ' +([+-])', '\1') ELSE time_text END) AS TIMESTAMPTZ))
+    WHEN is_number(time_text)
+    THEN try_cast(round(try_cast(time_text AS DECIMAL(27, 9)) * unit::INTEGER) AS BIGINT)
 END;
 
 -- Ids: the junk words and blanks of `core.events` are variables of the connection. (A list of words
@@ -70,6 +71,10 @@ CREATE OR REPLACE TEMP MACRO trimmed_id(id_text) AS CASE
     WHEN regexp_matches(id_text, getvariable('blank_edge')) THEN trim(id_text, getvariable('blanks'))
     ELSE id_text END;
 CREATE OR REPLACE TEMP MACRO is_junk(trimmed) AS regexp_full_match(trimmed, getvariable('junk_id'));
+-- An id that is an object or a list in the JSON of its line is no id.
+CREATE OR REPLACE TEMP MACRO json_id(id_text, line, path) AS CASE
+    WHEN regexp_matches(id_text, '^[{\[]') AND json_type(line, path) <> 'VARCHAR' THEN NULL
+    ELSE id_text END;
 CREATE OR REPLACE TEMP MACRO hashed_id(salt, id) AS rtrim(to_base64(unhex(sha256(concat(salt, id)))), '=');
 CREATE OR REPLACE TEMP MACRO host_of(url) AS lower(regexp_extract(url, '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/@]*@)?([^/:?#]+)', 1));
 

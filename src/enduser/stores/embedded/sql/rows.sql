@@ -14,8 +14,9 @@ WITH messages AS (
 )
 SELECT
     CASE WHEN $is_numbered THEN try_cast(m.line_number AS BIGINT) END AS line_number,
-    coalesce(m."userId", m.user_id) AS user_id,
-    coalesce(m."anonymousId", m.anonymous_id) AS anonymous_id,
+    coalesce(json_id(m."userId", line, '$.userId'), json_id(m.user_id, line, '$.user_id')) AS user_id,
+    coalesce(json_id(m."anonymousId", line, '$.anonymousId'), json_id(m.anonymous_id, line, '$.anonymous_id'))
+        AS anonymous_id,
     nullif(coalesce(m."messageId", m.message_id), '') AS message_id,
     NULL::BIGINT AS occurred_at,
     nullif(trim(coalesce(m.timestamp, m.occurred_at, m."originalTimestamp")), '') AS time_text,
