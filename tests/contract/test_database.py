@@ -9,7 +9,7 @@ import pytest
 from stored import NOW, SPACE
 
 from enduser.errors import StoreError
-from enduser.stores.contract import Chunk, EventChunk, Form, ImportRules
+from enduser.stores.contract import Chunk, EventChunk, Form, ImportRules, TimeUnit
 from enduser.stores.embedded import EmbeddedStore, database
 
 
@@ -32,6 +32,6 @@ def test_a_file_whose_name_looks_like_a_pattern_is_read_itself(tmp_path: Path, n
         duckdb.execute(f"COPY (SELECT '{user}' AS user_id, 0 AS occurred_at) TO '{target}' (FORMAT parquet)")
     with EmbeddedStore(tmp_path / "data", now_us=NOW) as store:
         assert store.count_parquet_rows(tmp_path / name) == 1
-        rules = ImportRules(started_at=NOW, time_unit_us=1)
+        rules = ImportRules(started_at=NOW, time_unit=TimeUnit(1))
         store.apply(SPACE, EventChunk(Chunk(tmp_path / name, Form.PARQUET, 1, 1), rules))
         assert store._execute("SELECT id FROM space_1.user_ids") == [("right",)]

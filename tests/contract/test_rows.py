@@ -12,7 +12,7 @@ from enduser import limits
 from enduser.core.events import hashed_id, known_id
 from enduser.core.origin import Place
 from enduser.errors import LimitExceeded
-from enduser.stores.contract import Chunk, EventChunk, Form, ImportRules
+from enduser.stores.contract import Chunk, EventChunk, Form, ImportRules, TimeUnit
 from enduser.stores.embedded import EmbeddedStore
 
 SPACE = "default/production"
@@ -34,7 +34,7 @@ def store(tmp_path_factory: pytest.TempPathFactory):
 def take(store: EmbeddedStore, tmp_path: Path, *rows: dict[str, object], unit: str = "us") -> Any:
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    rules = ImportRules(started_at=NOW, time_unit_us=UNITS[unit])
+    rules = ImportRules(started_at=NOW, time_unit=TimeUnit(UNITS[unit]))
     return store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), rules)).outcomes
 
 
@@ -73,7 +73,7 @@ def test_a_trait_gives_this_property(
     before = {"user_id": user, "occurred_at": 1_000_000, "traits": {"role": "before"}}
     raw = f'{{"user_id": {json.dumps(user)}, "occurred_at": 2000000, "traits": {{"role": {value}}}}}'
     path.write_text(json.dumps(before) + "\n" + raw + "\n")
-    rules = ImportRules(started_at=NOW, time_unit_us=1)
+    rules = ImportRules(started_at=NOW, time_unit=TimeUnit(1))
     store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), rules))
     take(store, tmp_path, {"user_id": "later", "occurred_at": "2030-01-01"})
     store.fold(SPACE)
@@ -114,7 +114,7 @@ def test_an_event_may_lie_as_far_in_the_future_as_the_tolerance(
     at = started_at + (limits.FUTURE_TOLERANCE_S + seconds) * 1_000_000
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps({"user_id": "u", "occurred_at": at}) + "\n")
-    rules = ImportRules(started_at=started_at, time_unit_us=1)
+    rules = ImportRules(started_at=started_at, time_unit=TimeUnit(1))
     outcomes = store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), rules)).outcomes
     assert outcomes.rejected["future_time"] == rejected
 
@@ -133,7 +133,7 @@ def test_an_event_may_lie_as_far_in_the_future_as_the_tolerance(
 def test_times_lie_within_the_calendar(store: EmbeddedStore, tmp_path: Path, at: int, rejected: int) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps({"user_id": "u", "occurred_at": at}) + "\n")
-    rules = ImportRules(started_at=10**18, time_unit_us=1)
+    rules = ImportRules(started_at=10**18, time_unit=TimeUnit(1))
     outcomes = store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), rules)).outcomes
     assert outcomes.rejected["invalid_time"] == rejected
 
@@ -203,6 +203,6 @@ def test_what_was_looked_up_is_asked_anew_past_the_limit(
         for at, address in enumerate(["1.1.1.1", "2.2.2.2", "1.1.1.1", "2.2.2.2"]):
             path = tmp_path / "rows.jsonl"
             path.write_text(json.dumps({"user_id": "u", "occurred_at": at, "ip": address}) + "\n")
-            rules = ImportRules(started_at=NOW, time_unit_us=1, place_of=place_of)
+            rules = ImportRules(started_at=NOW, time_unit=TimeUnit(1), place_of=place_of)
             store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), rules))
     assert len(asked) == (4 if looked_up_max == 1 else 2)

@@ -235,7 +235,7 @@ def test_ids_are_hashed_at_the_door_when_the_space_says_so(store: EmbeddedStore,
 def test_verify_reports_each_difference(store: EmbeddedStore, tmp_path: Path) -> None:
     take(store, tmp_path, [visit(0), visit(500)])
     store.fold(SPACE)
-    store._connection.execute("UPDATE space_1.sessions SET ended_at = ended_at + 1")
+    store._execute("UPDATE space_1.sessions SET ended_at = ended_at + 1")
     assert {(d.kind, d.side, d.user_id) for d in store.verify(SPACE)} == {
         ("session", "stored", "u"),
         ("session", "recomputed", "u"),

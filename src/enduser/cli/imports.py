@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from enduser.cli.common import (
     DEFAULT_DATA,
     DEFAULT_SPACE,
-    EXIT_SOME_REJECTED,
+    EXIT_FOUND,
     MEMORY_LIMIT_MB,
     Data,
     Memory,
@@ -76,7 +76,11 @@ Close = Annotated[
 ]
 Fill = Annotated[
     bool,
-    typer.Option("--fill", help="Fill unknown places of events imported before; needs a place database."),
+    typer.Option(
+        "--fill",
+        help="Stop if there is no place database: the aim is places for events that are there already. "
+        "With one, every import fills them in.",
+    ),
 ]
 Unit = Annotated[
     TimeUnit | None,
@@ -111,7 +115,7 @@ def events(
         places = _open_places(store.folder, fill=fill)
         rules = ImportRules(
             started_at=now_us(),
-            time_unit_us=TIME_UNITS[time_unit] if time_unit else None,
+            time_unit=TIME_UNITS[time_unit] if time_unit else None,
             all_requests=all_requests,
             include_crawlers=include_crawlers,
             place_of=places.lookup if places else lambda _: None,
@@ -129,7 +133,7 @@ def events(
                 "every row was rejected, so nothing was applied",
                 hint="docs/file-formats.md says what each format and reason is",
             )
-        raise typer.Exit(EXIT_SOME_REJECTED)
+        raise typer.Exit(EXIT_FOUND)
 
 
 def _open_places(folder: Path, *, fill: bool) -> PlaceDatabase | None:
@@ -141,7 +145,7 @@ def _open_places(folder: Path, *, fill: bool) -> PlaceDatabase | None:
     if places is None:
         err.print(
             "note: no place database, so IP addresses give no country, region or city. To have one: "
-            "enduser geo install; then import the same files again with --fill."
+            "enduser geo install; then import the same files again."
         )
     return places
 
@@ -164,16 +168,19 @@ def _shown_in(bar: Progress, began: float) -> Callable[[int, int, Outcomes], Non
 
     def show(done: int, total: int, outcomes: Outcomes) -> None:
         rate = f"{outcomes.read / max(elapsed_s() - began, 1e-3):,.0f} rows/s"
-        bar.update(task, completed=done, total=total, rate=rate)
+        doing = "folding sessions …" if done == total else "reading"
+        bar.update(task, description=doing, completed=done, total=total, rate=rate)
 
     return show
 
 
 def _print_summary(summary: ImportSummary, seconds: float) -> None:
     outcomes = summary.outcomes
-    for name, (unit, sample) in summary.time_units.items():
+    for name, unit in summary.time_units.items():
+        word = next(word for word, known in TIME_UNITS.items() if known.us == unit.us)
+        sample = (unit.inferred_from or "")[:30]
         err.print(
-            f"{name}: numeric times are taken as {unit} (inferred from {sample[:30]}; --time-unit overrides)"
+            f"{name}: numeric times are taken as {word} (inferred from {sample}; --time-unit overrides)"
         )
     out.print(f"read        {outcomes.read:>12,}   in {seconds:.1f} s")
     out.print(f"stored      {outcomes.stored:>12,}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -202,7 +202,7 @@ def _is_utf8(text: bytes) -> bool:
 # --- chunks
 
 
-def chunks(file: EventFile, folder: Path, parquet_rows: int = 0) -> Iterator[Chunk]:
+def chunks(file: EventFile, folder: Path, parquet_rows: int = 0) -> Generator[Chunk, None, None]:
     """Yield the file as chunks; those of lines are files in `folder` that live until the next one.
 
     The next chunk is made ready while the engine takes this one.

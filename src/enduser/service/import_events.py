@@ -6,8 +6,8 @@ import csv
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from glob import glob
@@ -17,14 +17,23 @@ from typing import BinaryIO
 from enduser.core.outcomes import Outcomes
 from enduser.errors import InputError
 from enduser.ingest.files import EventFile, chunks, open_file
-from enduser.stores.contract import Chunk, CloseHistory, EventChunk, Form, ImportRules, Rejection, SpaceStatus
-from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.contract import (
+    Applied,
+    Chunk,
+    CloseHistory,
+    EventChunk,
+    ImportRules,
+    Rejection,
+    SpaceStatus,
+    Store,
+    TimeUnit,
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Progress = Callable[[int, int, Outcomes], None]
 """Called after each chunk with bytes read, bytes in all, and the outcomes so far."""
 
-TIME_UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
+TIME_UNITS = {"s": TimeUnit(1_000_000), "ms": TimeUnit(1_000), "us": TimeUnit(1)}
 
 
 @dataclass(slots=True)
@@ -33,9 +42,14 @@ class ImportSummary:
 
     outcomes: Outcomes = field(default_factory=Outcomes)
     rejected_file: Path | None = None
-    time_units: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Per file with numeric times: the unit that was inferred, and the time it was inferred from."""
+    time_units: dict[str, TimeUnit] = field(default_factory=dict)
+    """Per file with numeric times: the unit that was inferred."""
     status: SpaceStatus | None = None
+
+    @property
+    def is_all_rejected(self) -> bool:
+        """Whether there were rows and all were rejected, so that nothing was applied."""
+        return 0 < self.outcomes.read == self.outcomes.rejected.total()
 
 
 def find_files(patterns: Sequence[str], wanted: str, folder: Path) -> list[EventFile]:
@@ -81,12 +95,12 @@ def _spool(source: BinaryIO, folder: Path, number: int) -> Path:
     return path
 
 
-def _scratch(store: EmbeddedStore) -> Path:
+def _scratch(store: Store) -> Path:
     return store.folder / "tmp" / "import"
 
 
 @contextmanager
-def scratch_folder(store: EmbeddedStore) -> Iterator[Path]:
+def scratch_folder(store: Store) -> Iterator[Path]:
     """Lend an empty folder inside the data folder, emptied of what a killed import left."""
     folder = _scratch(store)
     shutil.rmtree(folder, ignore_errors=True)
@@ -98,7 +112,7 @@ def scratch_folder(store: EmbeddedStore) -> Iterator[Path]:
 
 
 def import_files(
-    store: EmbeddedStore,
+    store: Store,
     space: str,
     files: Sequence[EventFile],
     rules: ImportRules,
@@ -115,39 +129,33 @@ def import_files(
     total = sum(file.size for file in files)
     done = 0
     for file in files:
-        file_rules, is_first = rules, True
-        for chunk in chunks(file, _scratch(store), row_counts.get(file.name, 0)):
-            if is_first:
-                file_rules = _with_time_unit(store, file, chunk, rules, summary)
-            applied = store.apply(space, EventChunk(chunk, file_rules, is_first))
-            is_first = False
-            summary.outcomes.add(applied.outcomes)
-            _write_rejections(store, rules, summary, file, applied.rejections)
-            progress(done + file.bytes_read, total, summary.outcomes)
+        with closing(chunks(file, _scratch(store), row_counts.get(file.name, 0))) as parts:
+            for applied in _taken(store, space, parts, rules):
+                summary.outcomes.add(applied.outcomes)
+                if applied.time_unit and applied.time_unit.inferred_from:
+                    summary.time_units[file.name] = applied.time_unit
+                _write_rejections(store, rules, summary, file, applied.rejections)
+                progress(done + file.bytes_read, total, summary.outcomes)
         done += file.size
-    if close:
+    if close and not summary.is_all_rejected:
         store.apply(space, CloseHistory())
     store.fold(space)
     summary.status = store.status(space)
     return summary
 
 
-def _with_time_unit(
-    store: EmbeddedStore, file: EventFile, chunk: Chunk, rules: ImportRules, summary: ImportSummary
-) -> ImportRules:
-    if rules.time_unit_us is not None or chunk.form is Form.ACCESS_LOG:
-        return rules
-    inferred = store.infer_time_unit(chunk)
-    if inferred is None:
-        return rules
-    unit, sample = inferred
-    name = next(name for name, factor in TIME_UNITS.items() if factor == unit)
-    summary.time_units[file.name] = (name, sample)
-    return replace(rules, time_unit_us=unit)
+def _taken(store: Store, space: str, parts: Iterable[Chunk], rules: ImportRules) -> Iterator[Applied]:
+    """Apply the chunks of one file; the unit of its times is the one of its first numeric times."""
+    is_first = True
+    for chunk in parts:
+        applied = store.apply(space, EventChunk(chunk, rules, is_first))
+        rules = replace(rules, time_unit=rules.time_unit or applied.time_unit)
+        is_first = False
+        yield applied
 
 
 def _write_rejections(
-    store: EmbeddedStore,
+    store: Store,
     rules: ImportRules,
     summary: ImportSummary,
     file: EventFile,

@@ -43,13 +43,22 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeUnit:
+    """The unit of numeric times, as µs in one of it: 1,000,000, 1,000 or 1."""
+
+    us: int
+    inferred_from: str | None = None
+    """A time of the file that it was inferred from; None where the caller named it."""
+
+
+@dataclass(frozen=True, slots=True)
 class ImportRules:
     """What one import asks for, the same for all its chunks."""
 
     started_at: int
     """Server time in µs at which the import began; it is the receipt of its events."""
-    time_unit_us: int | None = None
-    """µs in one unit of numeric times (1,000,000, 1,000 or 1); None while not known."""
+    time_unit: TimeUnit | None = None
+    """The unit of numeric times; None: infer it from the first chunk that has some."""
     all_requests: bool = False
     include_crawlers: bool = False
     place_of: Callable[[str], Place | None] = field(default=lambda _: None)
@@ -97,6 +106,8 @@ class Applied:
 
     outcomes: Outcomes = field(default_factory=Outcomes)
     rejections: Sequence[Rejection] = ()
+    time_unit: TimeUnit | None = None
+    """Of events: the unit that their numeric times were read in; None where there were none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +152,25 @@ def require_columns(path: str, columns: Iterable[str]) -> None:
 
 
 class Store(Protocol):
-    """An engine. One process owns it; all times are microseconds since 1970 UTC."""
+    """An engine. One process owns it; all times are microseconds since 1970 UTC.
+
+    Every method that takes a space raises `InvalidSpace` where there is none of that name.
+    """
+
+    @property
+    def folder(self) -> Path:
+        """The data folder; `tmp` in it is scratch room."""
 
     def spaces(self) -> Sequence[str]:
-        """Return the names of all spaces, `system/environment`."""
+        """Return the names of all spaces, `system/environment`, oldest first."""
+
+    def create_space(self, space: str, now_us: int) -> None:
+        """Create a space.
+
+        Raises:
+            InvalidSpace: the name is malformed or taken.
+            LimitExceeded: there are as many spaces as there may be.
+        """
 
     def settings(self, space: str) -> SpaceSettings:
         """Return the settings of a space."""
@@ -152,14 +178,20 @@ class Store(Protocol):
     def apply(self, space: str, record: Record) -> Applied:
         """Apply one record, whole or not at all, durably.
 
-        Events that it brings are in sessions and End User Objects after the next `fold`.
+        Events that it brings are in sessions and End User Objects after the next `fold`. Chunks of one
+        file follow each other within their space; records of other spaces may come between.
+
+        Raises:
+            InputError: a file cannot be read.
+            InvalidSetting: a setting or its value is none, or cannot change any more.
+            LimitExceeded: a bound of `enduser.limits` was reached.
         """
 
     def fold(self, space: str) -> None:
         """Bring sessions and End User Objects up to all applied records."""
 
     def rebuild(self, space: str) -> None:
-        """Recompute all sessions and End User Objects from the events, then swap them in."""
+        """Recompute all sessions and End User Objects from the events; until then readers see the old."""
 
     def verify(self, space: str) -> Sequence[Difference]:
         """Recompute beside what is stored and return each difference; changes nothing."""
@@ -168,15 +200,41 @@ class Store(Protocol):
         """Return sizes and the clock."""
 
     def users(
-        self, space: str, *, sort: str = "last_seen", limit: int | None = None, user_id: str | None = None
+        self, space: str, *, sort: str = "user_id", limit: int | None = None
     ) -> Iterator[Mapping[str, object]]:
-        """Yield End User Objects as rows named as in docs/end-user-object.md, times in µs."""
+        """Yield End User Objects as rows named as in docs/end-user-object.md, times in µs.
+
+        They come by the attribute `sort`, with a `-` before it the greatest first; unknown ones come last.
+
+        Raises:
+            UsageError: `sort` is no attribute.
+        """
 
     def find_user(self, space: str, user_id: str, id_kind: str | None = None) -> Mapping[str, object] | None:
-        """Return the End User Object of an id of a kind (`plain`, `hashed`, `anonymous`), or None."""
+        """Return the End User Object of an id, None if there is none.
+
+        `id_kind` is `plain`, `hashed` (as stored with `hash_ids`) or `anonymous`; None tries plain, then
+        anonymous.
+        """
 
     def sessions(self, space: str) -> Iterator[Mapping[str, object]]:
         """Yield all sessions, open ones too, by user and start."""
+
+    def export(self, space: str, what: str, path: Path, form: str) -> int:
+        """Write all `users` or `sessions` to a file as `csv`, `jsonl` or `parquet`; return the count of rows.
+
+        Times are ISO 8601 UTC with microseconds (in Parquet: timestamps), durations seconds.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+
+    def count_parquet_rows(self, path: Path) -> int:
+        """Return how many rows a Parquet file of events has.
+
+        Raises:
+            InputError: it is no Parquet file, or lacks the columns that an event needs.
+        """
 
     def close(self) -> None:
         """Release the data folder."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,8 +13,8 @@ import duckdb
 
 from enduser import limits
 from enduser.core.events import BLANKS, JUNK_IDS
-from enduser.errors import SchemaTooNew, StoreError
-from enduser.stores.embedded.statements import run
+from enduser.errors import InvalidSpace, SchemaTooNew, StoreError
+from enduser.stores.embedded.statements import Rows, run
 
 USER_KEY_SQL = "(id_hash >> 65)::BIGINT"
 """The key of an id: 63 bits of its keyed hash; tests inject a weak one to see keys collide."""
@@ -24,10 +26,90 @@ CHECKPOINT_THRESHOLD = "128MB"
 much after a crash about one."""
 
 
-def connect(
-    folder: Path, *, memory_limit_mb: int, user_key_sql: str = USER_KEY_SQL
-) -> duckdb.DuckDBPyConnection:
-    """Open the database of `folder`, brought to the newest schema.
+class Database:
+    """The database of a data folder, and the two ways to work in it: looking, and changing in one piece."""
+
+    def __init__(self, folder: Path, *, memory_limit_mb: int, user_key_sql: str = USER_KEY_SQL) -> None:
+        """Open it, brought to the newest schema.
+
+        Raises:
+            SchemaTooNew: a later version of enduser wrote it.
+            StoreError: the file cannot be opened.
+        """
+        self.folder = folder
+        self.connection = connect(folder, memory_limit_mb=memory_limit_mb, user_key_sql=user_key_sql)
+
+    def close(self) -> None:
+        """Close the file, writing what is only in the log so far."""
+        self.connection.close()
+
+    def execute(self, query: str, parameters: Sequence[object] = ()) -> Rows:
+        """Run one statement and return its rows."""
+        return self.connection.execute(query, list(parameters)).fetchall()
+
+    def schema(self, space: str) -> str:
+        """Return the schema in which the tables of a space stand.
+
+        Raises:
+            InvalidSpace: there is no such space.
+        """
+        known = dict(spaces(self.connection))
+        if space not in known:
+            raise InvalidSpace(
+                f"there is no space {space!r}",
+                hint=f"the spaces are: {', '.join(known)}; to have another: enduser spaces create {space}",
+            )
+        return known[space]
+
+    @contextmanager
+    def looking_at(self, schema: str) -> Iterator[None]:
+        """Run a block with the tables of a schema in sight."""
+        self.execute(f"SET search_path = '{schema}'")
+        try:
+            yield
+        finally:
+            self.execute("SET search_path = 'main'")
+
+    @contextmanager
+    def changing(self, schema: str) -> Iterator[None]:
+        """Run a block whole or not at all, durably, in the tables of a schema.
+
+        Raises:
+            StoreError: the engine refused something; nothing of the block was applied.
+        """
+        with self.looking_at(schema):
+            self.execute("BEGIN")
+            try:
+                yield
+                self.execute("COMMIT")
+            except duckdb.Error as error:
+                self._rollback()
+                raise refused(error) from error
+            except BaseException:
+                self._rollback()
+                raise
+
+    def _rollback(self) -> None:
+        try:
+            self.execute("ROLLBACK")
+        except duckdb.Error:
+            return  # the failed statement has rolled back already
+
+
+def refused(error: duckdb.Error) -> StoreError:
+    """Return what an engine's error means to the operator."""
+    hint = "this should not happen: please report it with this message"
+    if isinstance(error, duckdb.IOException):
+        hint = "see whether the disk is full; then run the command again"
+    if isinstance(error, duckdb.OutOfMemoryException):
+        hint = (
+            "give it more with --memory-limit, and see whether the disk is full; then run the command again"
+        )
+    return StoreError(f"the database refused a change, and nothing of it was applied: {error}", hint=hint)
+
+
+def connect(folder: Path, *, memory_limit_mb: int, user_key_sql: str) -> duckdb.DuckDBPyConnection:
+    """Open the database file of `folder`, brought to the newest schema.
 
     Raises:
         SchemaTooNew: a later version of enduser wrote it.
@@ -72,6 +154,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, user_key_sql: str = USER_KEY_
     connection.execute("SET VARIABLE blank_edge = $1", [f"^[{BLANKS}]|[{BLANKS}]$"])
     connection.execute(f"CREATE OR REPLACE TEMP MACRO user_key_of(id_hash) AS {user_key_sql}")
     run(connection, "functions.functions")
+    run(connection, "taking.file_rows")
 
 
 def _in_any_case(word: str) -> str:

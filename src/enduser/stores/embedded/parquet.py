@@ -9,6 +9,7 @@ import duckdb
 
 from enduser.errors import InputError
 from enduser.stores.contract import Chunk, require_columns
+from enduser.stores.embedded.statements import text_literal
 
 _TEXT: tuple[str, ...] = ("user_id", "anonymous_id", "message_id", "type", "name", "ip", "user_agent")
 _TEXT += ("country", "region", "city")
@@ -62,7 +63,7 @@ def rows_query(chunk: Chunk, columns: dict[str, str], unit: int) -> str:
     fields.append(f"lower({_text('active', columns)}) AS active_text")
     fields.append(f"{_text('url', columns)} AS page_url")
     fields += [f"object_of({_json(name, columns)}) AS {name}" for name in _OBJECTS]
-    fields.append("CAST(NULL AS VARCHAR) AS previous_id, CAST(NULL AS VARCHAR) AS left_out")
+    fields.append("NULL::VARCHAR AS client_text, NULL::VARCHAR AS previous_id, NULL::VARCHAR AS left_out")
     wrong = [
         f"WHEN is_no_object({_json(name, columns)}) THEN 'invalid_{name}'"
         for name in _OBJECTS
@@ -83,13 +84,13 @@ def times_query(chunk: Chunk, columns: dict[str, str]) -> str:
     path = _literal(chunk.path)
     return (
         f"SELECT CAST(NULL AS BIGINT) AS occurred_at, {_time_text(columns['occurred_at'])} AS time_text "
-        f"FROM read_parquet({path}) LIMIT 10000"
+        f"FROM read_parquet({path}) WHERE occurred_at IS NOT NULL LIMIT 10000"
     )
 
 
 def _literal(path: Path) -> str:
     """Return the path as an SQL text; without escape DuckDB would read it as a pattern."""
-    return "'" + escape(str(path)).replace("'", "''") + "'"
+    return text_literal(escape(str(path)))
 
 
 def _text(name: str, columns: dict[str, str]) -> str:
@@ -112,7 +113,11 @@ def _json(name: str, columns: dict[str, str]) -> str:
 
 def _time(kind: str, unit: int) -> str:
     if kind in _TIMES:
-        whole = "epoch_ns(occurred_at) // 1000" if kind == "TIMESTAMP_NS" else "epoch_us(occurred_at)"
+        whole = (
+            "(epoch_ns(occurred_at) - (epoch_ns(occurred_at) % 1000 + 1000) % 1000) // 1000"
+            if kind == "TIMESTAMP_NS"
+            else "epoch_us(occurred_at)"
+        )
         endless = "CASE WHEN NOT isfinite(occurred_at) THEN 'infinity' END"
         return f"{whole} AS occurred_at, {endless} AS time_text"
     time_text = f"{_time_text(kind)} AS time_text"

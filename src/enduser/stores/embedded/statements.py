@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 import duckdb
+from duckdb.value.constant import LongValue
 
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
@@ -34,6 +35,8 @@ def _parameters(statement: str) -> frozenset[str]:
     return frozenset(re.findall(r"\$([a-z_0-9]+)", code))
 
 
+_BIGINT_MAX = 9_223_372_036_854_775_807
+
 Rows = list[tuple[Any, ...]]
 
 
@@ -42,6 +45,17 @@ def run(connection: duckdb.DuckDBPyConnection, name: str, **parameters: object) 
     file, _, statement = name.partition(".")
     rows: Rows = []
     for text in statements(file)[statement]:
-        given = {name: parameters[name] for name in _parameters(text)}
+        given = {name: _bound(parameters[name]) for name in _parameters(text)}
         rows = connection.execute(text, given).fetchall()
     return rows
+
+
+def _bound(value: object) -> object:
+    """Return a whole number as BIGINT: DuckDB would bind a small one as INTEGER, and sums would overflow."""
+    is_long = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _BIGINT_MAX
+    return LongValue(value) if is_long else value
+
+
+def text_literal(text: object) -> str:
+    """Return a text as SQL writes it, for the places where DuckDB binds no parameter."""
+    return "'" + str(text).replace("'", "''") + "'"

@@ -39,7 +39,9 @@ CREATE TABLE events (
     page_url VARCHAR,
     properties VARCHAR,              -- JSON object
     traits VARCHAR,                  -- JSON object
-    ip VARCHAR                       -- only with store_ip
+    ip VARCHAR,                      -- only with store_ip
+    anonymous_id VARCHAR,            -- where the event has a user id too: what a link can join
+    previous_id VARCHAR              -- of an alias: the other id; hashed as user ids are
 );
 -- Events whose place or browser became known after they were folded.
 CREATE TABLE filled_events (user_key BIGINT NOT NULL, occurred_at BIGINT NOT NULL);

@@ -70,7 +70,9 @@ END;
 CREATE OR REPLACE TEMP MACRO trimmed_id(id_text) AS CASE
     WHEN regexp_matches(id_text, getvariable('blank_edge')) THEN trim(id_text, getvariable('blanks'))
     ELSE id_text END;
-CREATE OR REPLACE TEMP MACRO is_junk(trimmed) AS regexp_full_match(trimmed, getvariable('junk_id'));
+CREATE OR REPLACE TEMP MACRO known_id(id_text) AS CASE
+    WHEN regexp_full_match(trimmed_id(id_text), getvariable('junk_id')) THEN NULL
+    ELSE trimmed_id(id_text) END;
 -- An id that is an object or a list in the JSON of its line is no id.
 CREATE OR REPLACE TEMP MACRO json_id(id_text, line, path) AS CASE
     WHEN regexp_matches(id_text, '^[{\[]') AND json_type(line, path) <> 'VARCHAR' THEN NULL
@@ -78,6 +80,7 @@ CREATE OR REPLACE TEMP MACRO json_id(id_text, line, path) AS CASE
 CREATE OR REPLACE TEMP MACRO hashed_id(salt, id) AS rtrim(to_base64(unhex(sha256(concat(salt, id)))), '=');
 CREATE OR REPLACE TEMP MACRO host_of(url) AS lower(regexp_extract(url, '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/@]*@)?([^/:?#]+)', 1));
 
+CREATE OR REPLACE TEMP MACRO first_text(one, other) AS coalesce(nullif(one, ''), nullif(other, ''));
 CREATE OR REPLACE TEMP MACRO is_blank(line) AS coalesce(regexp_full_match(line, '\s*'), true);
 
 -- JSON cells: an object, or text that holds one (CSV); anything else but absence is refused.

@@ -1,5 +1,10 @@
 -- Place and browser, looked up once per distinct value.
 
+-- name: tables
+CREATE OR REPLACE TEMP TABLE agents (user_agent VARCHAR, browser_id INTEGER, is_crawler BOOLEAN);
+CREATE OR REPLACE TEMP TABLE addresses (ip VARCHAR, place_id INTEGER, is_excluded BOOLEAN);
+CREATE OR REPLACE TEMP TABLE named_places (country VARCHAR, region VARCHAR, city VARCHAR, place_id INTEGER);
+
 -- name: new_agents
 SELECT DISTINCT user_agent FROM rows WHERE user_agent IS NOT NULL
 AND user_agent NOT IN (SELECT user_agent FROM agents);

@@ -6,18 +6,7 @@ DELETE FROM open_sessions;
 DELETE FROM users;
 DELETE FROM property_events;
 DELETE FROM filled_events;
-
--- name: property_events
-INSERT INTO property_events
-WITH said AS (
-    SELECT user_key, occurred_at, message_text(message_id, message_key) AS message_id, is_visit, property,
-           json_extract(traits, '$.' || property) AS value
-    FROM (SELECT *, unnest($properties) AS property FROM events
-          WHERE batch > $after AND traits IS NOT NULL AND type <> 'group')
-)
-SELECT user_key, property, occurred_at, message_id, is_visit, property_text(value)
-FROM said
-WHERE value IS NOT NULL AND NOT is_ignored(value) AND coalesce(property_text(value) <> '', true);
+UPDATE state SET folded_batch = 0;
 
 -- name: shadow
 CREATE TABLE shadow.space.sessions AS FROM sessions LIMIT 0;

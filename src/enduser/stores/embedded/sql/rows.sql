@@ -14,27 +14,29 @@ WITH messages AS (
 )
 SELECT
     CASE WHEN $is_numbered THEN try_cast(m.line_number AS BIGINT) END AS line_number,
-    coalesce(json_id(m."userId", line, '$.userId'), json_id(m.user_id, line, '$.user_id')) AS user_id,
-    coalesce(json_id(m."anonymousId", line, '$.anonymousId'), json_id(m.anonymous_id, line, '$.anonymous_id'))
+    first_text(json_id(m."userId", line, '$.userId'), json_id(m.user_id, line, '$.user_id')) AS user_id,
+    first_text(json_id(m."anonymousId", line, '$.anonymousId'), json_id(m.anonymous_id, line, '$.anonymous_id'))
         AS anonymous_id,
-    nullif(coalesce(m."messageId", m.message_id), '') AS message_id,
+    first_text(m."messageId", m.message_id) AS message_id,
     NULL::BIGINT AS occurred_at,
-    nullif(trim(coalesce(m.timestamp, m.occurred_at, m."originalTimestamp")), '') AS time_text,
+    nullif(trim(m."originalTimestamp"), '') AS client_text,
+    coalesce(first_text(trim(m.timestamp), trim(m.occurred_at)), client_text) AS time_text,
     lower(coalesce(nullif(m.type, ''), 'track')) AS type,
-    nullif(coalesce(m.event, m.name), '') AS name,
-    lower(nullif(coalesce(m.context.active, m.active), '')) AS active_text,
-    nullif(coalesce(m.context.ip, m.ip), '') AS ip,
-    nullif(coalesce(m.context."userAgent", m.user_agent), '') AS user_agent,
-    nullif(coalesce(m.context.location.country, m.country), '') AS country,
-    nullif(coalesce(m.context.location.region, m.region), '') AS region,
-    nullif(coalesce(m.context.location.city, m.city), '') AS city,
-    nullif(coalesce(m.context.page.url, m.context.page.path, m.url,
-                    CASE WHEN lower(m.type) = 'page' THEN m.properties ->> '$.url' END), '') AS page_url,
+    first_text(m.event, m.name) AS name,
+    lower(first_text(m.context.active, m.active)) AS active_text,
+    first_text(m.context.ip, m.ip) AS ip,
+    first_text(m.context."userAgent", m.user_agent) AS user_agent,
+    first_text(m.context.location.country, m.country) AS country,
+    first_text(m.context.location.region, m.region) AS region,
+    first_text(m.context.location.city, m.city) AS city,
+    coalesce(
+        first_text(m.context.page.url, m.context.page.path),
+        first_text(m.url, CASE WHEN lower(m.type) = 'page' THEN m.properties ->> '$.url' END)) AS page_url,
     object_of(m.properties) AS properties,
     CASE WHEN m.context.traits IS NOT NULL AND m.traits IS NOT NULL
          THEN both_traits(object_of(m.traits), object_of(m.context.traits))
          ELSE object_of(coalesce(m.traits, m.context.traits)) END AS traits,
-    m."previousId" AS previous_id,
+    json_id(m."previousId", line, '$.previousId') AS previous_id,
     CASE
         WHEN starts_with(line, chr(2)) THEN substr(line, 2)
         WHEN m IS NULL THEN CASE WHEN is_blank(line) THEN 'blank' ELSE 'malformed_line' END
@@ -79,6 +81,7 @@ SELECT
     NULL::VARCHAR AS message_id,
     epoch_us(try_strptime(time_text, '%d/%b/%Y:%H:%M:%S %z')) AS occurred_at,
     time_text,
+    NULL::VARCHAR AS client_text,
     CASE WHEN is_page THEN 'page' ELSE 'track' END AS type,
     CASE WHEN is_page THEN NULL ELSE 'request' END AS name,
     NULL::VARCHAR AS active_text,

@@ -1,11 +1,11 @@
 -- The path of an event, step by step: judge, find its user, find its copies, store.
 
--- name: session_tables
--- What has been looked up once in this process.
-CREATE OR REPLACE TEMP TABLE agents (user_agent VARCHAR, browser_id INTEGER, is_crawler BOOLEAN);
-CREATE OR REPLACE TEMP TABLE addresses (ip VARCHAR, place_id INTEGER, is_excluded BOOLEAN);
-CREATE OR REPLACE TEMP TABLE named_places (country VARCHAR, region VARCHAR, city VARCHAR, place_id INTEGER);
-CREATE OR REPLACE TEMP TABLE file_rows (occurred_at BIGINT, row_hash UBIGINT);
+-- name: file_rows
+-- The rows without message id of the file that each space is taking.
+CREATE TEMP TABLE file_rows (space VARCHAR, client_at BIGINT, row_hash UBIGINT);
+
+-- name: begin_file
+DELETE FROM file_rows WHERE space = $space;
 
 -- name: judged
 -- Each row with its user, its keys and what is wrong with it. Order: form, then the space's exclusions,
@@ -14,17 +14,18 @@ CREATE OR REPLACE TEMP TABLE judged AS
 WITH timed AS (
     SELECT rows.* EXCLUDE (occurred_at),
         coalesce(rows.occurred_at, time_of(time_text, $unit)) AS occurred_at,
-        trimmed_id(user_id) AS trimmed_user, trimmed_id(anonymous_id) AS trimmed_anonymous
+        known_id(user_id) AS known_user, known_id(anonymous_id) AS known_anonymous,
+        known_id(previous_id) AS known_previous
     FROM rows
     WHERE problem IS DISTINCT FROM 'blank'
 ),
 owned AS (
     SELECT timed.*,
-        CASE WHEN is_junk(trimmed_user) THEN NULL ELSE trimmed_user END AS known_user,
-        coalesce(known_user, CASE WHEN is_junk(trimmed_anonymous) THEN NULL ELSE trimmed_anonymous END)
-            AS plain_id,
+        coalesce(time_of(client_text, $unit), occurred_at) AS client_at,
+        coalesce(known_user, known_anonymous) AS plain_id,
         known_user IS NULL AS is_anonymous,
         CASE WHEN $hash_ids AND NOT is_anonymous THEN hashed_id($salt, plain_id) ELSE plain_id END AS id,
+        CASE WHEN known_user IS NOT NULL THEN known_anonymous END AS other_id,
         NOT coalesce(regexp_full_match(active_text, 'false|0|no|f|n'), false) AS is_active,
         agents.browser_id, agents.is_crawler,
         coalesce(named_places.place_id, addresses.place_id) AS place_id,
@@ -58,7 +59,8 @@ keyed AS (
         END AS unwanted,
         CASE
             WHEN plain_id IS NULL THEN 'junk_user_id'
-            WHEN strlen(plain_id) > $id_bytes_max THEN 'user_id_too_long'
+            WHEN strlen(plain_id) > $id_bytes_max OR strlen(other_id) > $id_bytes_max
+                OR strlen(known_previous) > $id_bytes_max THEN 'user_id_too_long'
             WHEN strlen(message_id) > $message_id_bytes_max THEN 'message_id_too_long'
         END AS unowned
     FROM owned
@@ -72,8 +74,9 @@ decided AS (
     FROM keyed
 )
 SELECT
-    line, id, is_anonymous, message_id, occurred_at, type, name, ip, page_url, properties, traits,
-    previous_id, place_id, browser_id, user_key, id_check, message_key, excluded, rejected,
+    line, id, is_anonymous, other_id, message_id, client_at, occurred_at, type, name, ip, page_url,
+    properties, traits,
+    CASE WHEN $hash_ids THEN hashed_id($salt, known_previous) ELSE known_previous END AS previous_id, place_id, browser_id, user_key, id_check, message_key, excluded, rejected,
     excluded IS NULL AND rejected IS NULL AS is_good,
     CASE WHEN message_id IS NULL THEN hash(user_key, id_check, message_key) END AS row_hash,
     is_active AND type <> 'alias' AND type <> 'group' AS is_visit,
@@ -82,31 +85,31 @@ SELECT
 FROM decided;
 
 -- name: span
-SELECT min(occurred_at), max(occurred_at) FROM judged WHERE is_good;
+SELECT min(client_at), max(client_at) FROM judged WHERE is_good;
 
 -- name: repeats
 -- Identical rows without a message id: which copy within the file each is, where it is not the first.
 CREATE OR REPLACE TEMP TABLE repeats AS
 WITH suspects AS (
-    SELECT occurred_at, row_hash, 0 AS copies FROM judged
+    SELECT client_at, row_hash, 0 AS copies FROM judged
     WHERE is_good AND row_hash IS NOT NULL
-    GROUP BY occurred_at, row_hash HAVING count(*) > 1
+    GROUP BY client_at, row_hash HAVING count(*) > 1
     UNION ALL
-    SELECT occurred_at, row_hash, 1 FROM file_rows
-    SEMI JOIN (FROM judged WHERE is_good) AS good USING (occurred_at, row_hash)
-    WHERE occurred_at BETWEEN $least AND $greatest
+    SELECT client_at, row_hash, 1 FROM file_rows
+    SEMI JOIN (FROM judged WHERE is_good) AS good USING (client_at, row_hash)
+    WHERE space = $space AND client_at BETWEEN $least AND $greatest
 ),
 counted AS (
-    SELECT occurred_at, row_hash, sum(copies) AS earlier FROM suspects GROUP BY occurred_at, row_hash
+    SELECT client_at, row_hash, sum(copies) AS earlier FROM suspects GROUP BY client_at, row_hash
 )
 SELECT judged.rowid AS row_id,
-       (earlier + row_number() OVER (PARTITION BY occurred_at, row_hash ORDER BY line))::BIGINT AS copy
-FROM judged JOIN counted USING (occurred_at, row_hash)
+       (earlier + row_number() OVER (PARTITION BY client_at, row_hash ORDER BY line))::BIGINT AS copy
+FROM judged JOIN counted USING (client_at, row_hash)
 WHERE is_good
 QUALIFY copy > 1;
 
 -- name: remember_rows
-INSERT INTO file_rows SELECT occurred_at, row_hash FROM judged WHERE is_good AND row_hash IS NOT NULL;
+INSERT INTO file_rows SELECT $space, client_at, row_hash FROM judged WHERE is_good AND row_hash IS NOT NULL;
 
 -- name: number_repeats
 UPDATE judged
@@ -148,7 +151,7 @@ CREATE OR REPLACE TEMP TABLE stored_copies AS
 WITH same_time AS MATERIALIZED (
     SELECT rowid AS event_row, user_key, client_at, message_key, occurred_at, is_visit, place_id, browser_id
     FROM events
-    WHERE client_at IN (SELECT occurred_at FROM judged WHERE is_good)
+    WHERE client_at IN (SELECT client_at FROM judged WHERE is_good)
       AND client_at BETWEEN $least AND $greatest
 )
 SELECT judged.rowid AS row_id, stored.event_row, stored.user_key, stored.occurred_at, stored.is_visit,
@@ -156,7 +159,7 @@ SELECT judged.rowid AS row_id, stored.event_row, stored.user_key, stored.occurre
        judged.place_id, judged.browser_id
 FROM same_time AS stored JOIN judged
     ON stored.user_key = judged.user_key
-   AND stored.client_at = judged.occurred_at
+   AND stored.client_at = judged.client_at
    AND stored.message_key = judged.message_key
 WHERE judged.is_good;
 
@@ -164,14 +167,14 @@ WHERE judged.is_good;
 -- Rows of this batch that repeat another of it, and the row that they repeat.
 CREATE OR REPLACE TEMP TABLE batch_copies AS
 WITH twins AS (
-    SELECT occurred_at, message_key FROM judged
-    WHERE is_good GROUP BY occurred_at, message_key HAVING count(*) > 1
+    SELECT client_at, message_key FROM judged
+    WHERE is_good GROUP BY client_at, message_key HAVING count(*) > 1
 )
 SELECT judged.rowid AS row_id, place_id, browser_id, first_value(judged.rowid) OVER same AS first_row
-FROM judged SEMI JOIN twins USING (occurred_at, message_key)
+FROM judged SEMI JOIN twins USING (client_at, message_key)
 WHERE is_good
-WINDOW same AS (PARTITION BY user_key, occurred_at, message_key ORDER BY line)
-QUALIFY count(*) OVER (PARTITION BY user_key, occurred_at, message_key) > 1;
+WINDOW same AS (PARTITION BY user_key, client_at, message_key ORDER BY line)
+QUALIFY count(*) OVER (PARTITION BY user_key, client_at, message_key) > 1;
 
 -- name: fill_batch
 -- The greatest known place and browser of all copies within the batch goes to the first.
@@ -221,30 +224,41 @@ INSERT INTO filled_events SELECT user_key, occurred_at FROM improved_events WHER
 
 -- name: store_events
 INSERT INTO events
-SELECT user_key, occurred_at, message_key, occurred_at, $received_at, $batch,
+SELECT user_key, client_at, message_key, occurred_at, $received_at, $batch,
        is_visit, is_page_view, is_act, place_id, browser_id, type, name, message_id, page_url,
-       CASE WHEN previous_id IS NULL THEN properties
-            ELSE json_merge_patch(coalesce(properties, '{}'), json_object('previous_id', previous_id))::VARCHAR END,
-       traits,
-       CASE WHEN $store_ip THEN ip END
+       properties, traits, CASE WHEN $store_ip THEN ip END, other_id, previous_id
 FROM judged
 WHERE is_good
   AND rowid NOT IN (SELECT row_id FROM stored_copies)
   AND rowid NOT IN (SELECT row_id FROM batch_copies WHERE row_id <> first_row);
 
+-- name: store_properties
+-- What each new event says about the analytics properties. Of a group they are the group's.
+INSERT INTO property_events
+WITH said AS (
+    SELECT user_key, occurred_at, message_text(message_id, message_key) AS message_id, is_visit, property,
+           json_extract(traits, '$.' || property) AS value
+    FROM (SELECT *, unnest($properties) AS property FROM events
+          WHERE batch >= $batch AND traits IS NOT NULL AND type <> 'group')
+)
+SELECT user_key, property, occurred_at, message_id, is_visit, property_text(value)
+FROM said
+WHERE value IS NOT NULL AND NOT is_ignored(value) AND coalesce(property_text(value) <> '', true);
+
 -- name: advance
 -- The history clock: the greatest time of any stored event; it never goes back.
 UPDATE state SET
     last_batch = $batch,
-    greatest_event_at = greatest(greatest_event_at, $greatest_stored),
-    clock_at = greatest(clock_at, $greatest_stored);
+    greatest_event_at = greatest(greatest_event_at, new.greatest_at),
+    clock_at = greatest(clock_at, new.greatest_at)
+FROM (SELECT max(occurred_at) AS greatest_at FROM events WHERE batch = $batch) AS new;
 
 -- name: outcomes
 SELECT
     (SELECT count(*) FROM events WHERE batch = $batch) AS stored,
-    (SELECT max(occurred_at) FROM events WHERE batch = $batch) AS greatest_stored,
     (SELECT count(*) FROM judged WHERE is_good) AS good,
-    (SELECT count(*) FROM improved_rows) + (SELECT count(*) FROM improved_events) AS filled;
+    (SELECT count(*) FROM improved_events)
+        + (SELECT count(*) FROM improved_rows WHERE first_row NOT IN (SELECT row_id FROM stored_copies)) AS filled;
 
 -- name: refused
 SELECT rejected, excluded, count(*) FROM judged WHERE NOT is_good GROUP BY ALL;
@@ -254,8 +268,8 @@ SELECT line, rejected FROM judged WHERE rejected IS NOT NULL ORDER BY line;
 
 -- name: ignored_properties
 SELECT count(*) FROM (
-    SELECT json_extract(traits, unnest($paths)) AS value FROM events
-    WHERE batch = $batch AND traits IS NOT NULL)
+    SELECT json_extract(traits, '$.' || unnest($properties)) AS value FROM events
+    WHERE batch = $batch AND traits IS NOT NULL AND type <> 'group')
 WHERE is_ignored(value);
 
 -- name: store_salted_id

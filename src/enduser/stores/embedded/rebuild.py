@@ -1,0 +1,50 @@
+"""Everything that is derived from events, from nothing: recomputed in place, or beside to compare."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from enduser.core.events import ANALYTICS_PROPERTIES
+from enduser.core.settings import SpaceSettings
+from enduser.stores.contract import Difference
+from enduser.stores.embedded.database import DATABASE_FILE, Database
+from enduser.stores.embedded.fold import fold_pending
+from enduser.stores.embedded.statements import run, text_literal
+
+_CATALOG = Path(DATABASE_FILE).stem
+
+
+def recompute(database: Database, settings: SpaceSettings) -> None:
+    """Recompute sessions and End User Objects of the current schema; the caller owns the transaction.
+
+    Until it commits, readers see what was.
+    """
+    run(database.connection, "rebuild.clear")
+    run(database.connection, "taking.store_properties", batch=0, properties=list(ANALYTICS_PROPERTIES))
+    fold_pending(database.connection, settings)
+
+
+def differences(database: Database, schema: str, settings: SpaceSettings) -> Sequence[Difference]:
+    """Recompute a space into a file of its own and return where what is stored differs.
+
+    It is the same fold, from nothing: it finds what went wrong on the way, not what the fold itself gets
+    wrong. That is what the reference model is for.
+    """
+    stored = f"{_CATALOG}.{schema}"
+    shadow = database.folder / "tmp" / "verify.duckdb"
+    shadow.parent.mkdir(exist_ok=True)
+    shadow.unlink(missing_ok=True)
+    database.execute(f"ATTACH {text_literal(shadow)} AS shadow")
+    try:
+        database.execute("CREATE SCHEMA shadow.space")
+        with database.looking_at(stored):
+            run(database.connection, "rebuild.shadow")
+            database.execute(f"SET search_path = 'shadow.space,{stored}'")
+            recompute(database, settings)
+            database.execute(f"SET search_path = '{stored}'")
+            rows = run(database.connection, "rebuild.differences")
+        return [Difference(kind, side, user_id, text) for kind, side, user_id, text in rows]
+    finally:
+        database.execute("DETACH shadow")
+        shadow.unlink(missing_ok=True)

@@ -1,0 +1,80 @@
+"""From a chunk of a file to typed rows: the temporary view `rows`."""
+
+from __future__ import annotations
+
+from glob import escape
+
+import duckdb
+
+from enduser.stores.contract import EventChunk, Form, TimeUnit
+from enduser.stores.embedded import parquet
+from enduser.stores.embedded.statements import run
+
+ASSETS = (
+    r"\.(css|js|mjs|map|json|xml|rss|atom|txt|png|jpe?g|gif|svg|ico|webp|avif|bmp|tiff?|woff2?|ttf|otf"
+    r"|eot|swf|mp[34]|webm|ogg|wav|mov|avi|zip|gz|tgz|tar|bz2|xz|7z|rar|exe|dmg|iso|deb|rpm|jar|wasm)$"
+)
+"""Paths of an access log that are no pages: styles, scripts, images, fonts, media, feeds, archives."""
+
+STRUCTURE = (
+    '{"line_number":"VARCHAR","problem":"VARCHAR","messageId":"VARCHAR","message_id":"VARCHAR","userId":"VARCHAR",'
+    '"user_id":"VARCHAR","anonymousId":"VARCHAR","anonymous_id":"VARCHAR","previousId":"VARCHAR",'
+    '"timestamp":"VARCHAR","occurred_at":"VARCHAR","originalTimestamp":"VARCHAR","type":"VARCHAR",'
+    '"event":"VARCHAR","name":"VARCHAR","active":"VARCHAR","ip":"VARCHAR","user_agent":"VARCHAR",'
+    '"country":"VARCHAR","region":"VARCHAR","city":"VARCHAR","url":"VARCHAR","properties":"JSON",'
+    '"traits":"JSON","context":{"active":"VARCHAR","ip":"VARCHAR","userAgent":"VARCHAR",'
+    '"page":{"url":"VARCHAR","path":"VARCHAR"},"traits":"JSON",'
+    '"location":{"country":"VARCHAR","region":"VARCHAR","city":"VARCHAR"}}}'
+)
+"""Where the fields of an event stand in a JSON line, in the Segment form and in the flat one."""
+
+_SECONDS_BELOW = 1e11
+"""Numeric times below this are seconds: it is the year 5138 in seconds, 1973 in milliseconds."""
+
+_MILLISECONDS_BELOW = 1e14
+"""Below this they are milliseconds, by the same years; above it microseconds."""
+
+
+def read_rows(connection: duckdb.DuckDBPyConnection, record: EventChunk, secret: str) -> TimeUnit | None:
+    """Make the view `rows` of a chunk, each with the line of the file that it stands on.
+
+    Returns the unit of its numeric times: the one that the record names, else the one inferred, None
+    where the chunk has no numeric times.
+    """
+    if record.chunk.form is Form.PARQUET:
+        return _read_parquet(connection, record)
+    run(
+        connection,
+        "rows.access_log" if record.chunk.form is Form.ACCESS_LOG else "rows.json_lines",
+        path=escape(str(record.chunk.path)),
+        structure=STRUCTURE,
+        is_numbered=record.chunk.form is Form.NUMBERED_JSON_LINES,
+        secret=secret,
+        assets=ASSETS,
+        all_requests=record.rules.all_requests,
+    )
+    connection.execute("SET VARIABLE first_line = $1", [record.chunk.first_row])
+    run(connection, "rows.numbered")
+    return record.rules.time_unit or _inferred_unit(connection)
+
+
+def _read_parquet(connection: duckdb.DuckDBPyConnection, record: EventChunk) -> TimeUnit | None:
+    columns = parquet.columns_of(connection, record.chunk.path)
+    unit = record.rules.time_unit
+    if unit is None:
+        connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW rows AS {parquet.times_query(record.chunk, columns)}"
+        )
+        unit = _inferred_unit(connection)
+    query = parquet.rows_query(record.chunk, columns, unit.us if unit else 1)
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW rows AS {query}")
+    return unit
+
+
+def _inferred_unit(connection: duckdb.DuckDBPyConnection) -> TimeUnit | None:
+    """Return the unit that puts the middle one of the first numeric times of `rows` nearest to today."""
+    middle, sample = run(connection, "rows.time_sample")[0]
+    if middle is None:
+        return None
+    us = 1_000_000 if middle < _SECONDS_BELOW else 1_000 if middle < _MILLISECONDS_BELOW else 1
+    return TimeUnit(us, inferred_from=str(sample))
