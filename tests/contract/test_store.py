@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import pytest
-from histories import Row, expected, numbered, random_history
+from histories import Row, expected, numbered, random_history, write
 from stored import NOW, RULES, SPACE, assert_same, take
 
-from enduser.errors import InvalidSetting, StoreError
-from enduser.stores.contract import ChangeSetting, Chunk, CloseHistory, EventChunk, Form
+from enduser.core.events import hashed_id
+from enduser.core.origin import Place
+from enduser.errors import InputError, InvalidSetting, StoreError
+from enduser.stores.contract import (
+    Applied,
+    ChangeSetting,
+    Chunk,
+    CloseHistory,
+    EventChunk,
+    Form,
+    TimeUnit,
+)
 from enduser.stores.embedded import EmbeddedStore
 
 
@@ -251,3 +264,158 @@ def test_a_failed_change_leaves_everything_as_it_was(store: EmbeddedStore, tmp_p
     assert store.status(SPACE).events == 2
     take(store, tmp_path, [visit(600)])
     assert store.status(SPACE).events == 3
+
+
+SECOND = 1_000_000
+
+
+@pytest.mark.parametrize("minutes", [-36, -35, -6, -5, -1, 0, 1, 5, 6, 35, 36])
+def test_times_around_1970_meet_closed_sessions(store: EmbeddedStore, tmp_path: Path, minutes: int) -> None:
+    near = [Row("u", None, at * MINUTE, f"m{at}") for at in (minutes, minutes + 1)]
+    check(store, tmp_path, [[Row("u", None, -3_000 * MINUTE, "early"), visit(0)], near])
+
+
+def test_a_failed_commit_leaves_a_store_that_goes_on(
+    store: EmbeddedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(store, tmp_path, [visit(0, place=("NO", None, None))])
+    execute = store._database.execute
+
+    def failing(query: str, *rest: object) -> object:
+        if query == "COMMIT":
+            raise duckdb.IOException("no room")
+        return execute(query, *rest)
+
+    monkeypatch.setattr(store._database, "execute", failing)
+    with pytest.raises(StoreError, match="no room"):
+        take(store, tmp_path, [visit(1, place=("SE", None, None))])
+    monkeypatch.undo()
+    check(store, tmp_path, [[visit(0, place=("NO", None, None)), visit(2, place=("DK", None, None))]])
+
+
+def test_chunks_of_another_space_between_lose_no_identical_row(store: EmbeddedStore, tmp_path: Path) -> None:
+    other = "acme/production"
+    store.create_space(other, NOW)
+    row = Row("u", None, START)
+    for space, is_first in ((SPACE, True), (other, True), (SPACE, False), (other, False)):
+        chunk = Chunk(write(tmp_path / "rows.jsonl", [row]), Form.JSON_LINES)
+        assert store.apply(space, EventChunk(chunk, RULES, is_first)).outcomes.stored == 1
+
+
+def test_a_changed_exclusion_holds_for_addresses_seen_before(store: EmbeddedStore, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    for at, address in enumerate(["10.0.0.1", "10.0.0.1", "::ffff:10.0.0.1", " 10.0.0.1 "]):
+        path.write_text(json.dumps({"user_id": "u", "occurred_at": at, "ip": address}) + "\n")
+        outcomes = store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), RULES)).outcomes
+        assert (outcomes.stored, outcomes.excluded["ip"]) == ((1, 0) if at == 0 else (0, 1))
+        store.apply(SPACE, ChangeSetting("exclude", "ip:10.0.0.0/8"))
+
+
+def test_a_new_place_database_fills_in_the_same_process(store: EmbeddedStore, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"user_id": "u", "occurred_at": 0, "ip": "10.0.0.1"}) + "\n")
+    chunk = Chunk(path, Form.JSON_LINES)
+    assert store.apply(SPACE, EventChunk(chunk, RULES)).outcomes.stored == 1
+    better = replace(RULES, place_of=lambda _: Place("NO"))
+    assert store.apply(SPACE, EventChunk(chunk, better)).outcomes.filled == 1
+
+
+def test_each_row_has_one_outcome_where_copies_fill_an_event(store: EmbeddedStore, tmp_path: Path) -> None:
+    take(store, tmp_path, [visit(0, "m")])
+    outcomes = take(store, tmp_path, [visit(0, "m"), visit(0, "m", place=("NO", None, None))])
+    assert (outcomes.stored, outcomes.filled, outcomes.duplicate) == (0, 1, 1)
+
+
+def test_a_retry_with_another_corrected_time_is_the_same_event(store: EmbeddedStore, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    for minute, stored in ((0, 1), (3, 0)):
+        message = {
+            "userId": "u",
+            "messageId": "m",
+            "originalTimestamp": "2024-01-01T10:00:00Z",
+            "timestamp": f"2024-01-01T10:0{minute}:07Z",
+        }
+        path.write_text(json.dumps(message) + "\n")
+        outcomes = store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), RULES)).outcomes
+        assert outcomes.stored == stored
+    store.apply(SPACE, CloseHistory())
+    store.fold(SPACE)
+    assert [row["last_seen"] for row in store.users(SPACE)] == [1_704_103_207 * SECOND]
+
+
+def test_no_plain_id_reaches_the_disk_where_ids_are_hashed(store: EmbeddedStore, tmp_path: Path) -> None:
+    store.apply(SPACE, ChangeSetting("hash_ids", "on"))
+    path = tmp_path / "rows.jsonl"
+    message = {"userId": "new", "previousId": " adam.br ", "anonymousId": "a-1", "type": "alias"}
+    path.write_text(json.dumps({**message, "timestamp": 0}) + "\n")
+    assert store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), RULES)).outcomes.stored == 1
+    rows = store._execute("SELECT previous_id, anonymous_id, properties FROM space_1.events")
+    assert rows == [(hashed_id("", "adam.br"), "a-1", None)]
+
+
+def test_a_rebuild_leaves_the_tables_as_migrations_made_them(store: EmbeddedStore, tmp_path: Path) -> None:
+    def columns() -> list[tuple[object, ...]]:
+        return store._execute(
+            "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns "
+            "WHERE table_schema = 'space_1' ORDER BY ALL"
+        )
+
+    before = columns()
+    take(store, tmp_path, [visit(0), visit(100)])
+    store.rebuild(SPACE)
+    assert columns() == before
+
+
+def test_the_traits_of_a_group_are_neither_taken_nor_ignored(store: EmbeddedStore, tmp_path: Path) -> None:
+    outcomes = take(store, tmp_path, [visit(0, type="group", traits={"name": {"x": 1}})])
+    assert outcomes.ignored_properties == 0
+
+
+def test_of_two_fields_for_one_thing_an_empty_one_is_none(store: EmbeddedStore, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"userId": "", "user_id": "x", "timestamp": " ", "occurred_at": 1}) + "\n")
+    assert store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), RULES)).outcomes.stored == 1
+
+
+def parquet(store: EmbeddedStore, path: Path, query: str, unit: TimeUnit | None = None) -> Applied:
+    duckdb.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet)")
+    chunk = Chunk(path, Form.PARQUET, 1, store.count_parquet_rows(path))
+    return store.apply(SPACE, EventChunk(chunk, replace(RULES, time_unit=unit)))
+
+
+def test_the_unit_is_inferred_from_the_first_times_there_are(store: EmbeddedStore, tmp_path: Path) -> None:
+    times = "CASE WHEN i >= 20000 THEN 1700000000 + i END"
+    query = f"SELECT 'u' AS user_id, {times} AS occurred_at FROM range(20010) AS t(i)"
+    applied = parquet(store, tmp_path / "x.parquet", query)
+    assert applied.time_unit is not None
+    assert (applied.time_unit.us, applied.outcomes.stored) == (1_000_000, 10)
+
+
+def test_a_number_whose_unit_nobody_knows_is_no_time(store: EmbeddedStore, tmp_path: Path) -> None:
+    times = "CASE WHEN i >= 20000 THEN '1700000000' ELSE '2024-01-01' END"
+    query = f"SELECT 'u' AS user_id, {times} AS occurred_at FROM range(20001) AS t(i)"
+    assert parquet(store, tmp_path / "x.parquet", query).outcomes.rejected["invalid_time"] == 1
+
+
+@pytest.mark.parametrize("nanoseconds", [-1, -500, -1_000, -1_001, 0, 1, 999, 1_000])
+def test_nanoseconds_are_cut_off_alike_in_all_formats(
+    store: EmbeddedStore, tmp_path: Path, nanoseconds: int
+) -> None:
+    query = f"SELECT 'u' AS user_id, make_timestamp_ns({nanoseconds}) AS occurred_at"
+    parquet(store, tmp_path / "x.parquet", query)
+    assert store._execute("SELECT occurred_at FROM space_1.events") == [(nanoseconds // 1_000,)]
+
+
+def test_an_unreadable_parquet_file_is_an_error_that_names_it(store: EmbeddedStore, tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    duckdb.execute(f"COPY (SELECT 'usr-ø' AS user_id, 0 AS occurred_at) TO '{path}' (FORMAT parquet)")
+    path.write_bytes(path.read_bytes().replace("usr-ø".encode(), b"usr-\xff\xff"))
+    with pytest.raises(InputError, match=r"x\.parquet cannot be read"):
+        store.apply(SPACE, EventChunk(Chunk(path, Form.PARQUET, 1, 1), RULES))
+
+
+def test_a_data_folder_may_have_any_name(tmp_path: Path) -> None:
+    with EmbeddedStore(tmp_path / "o'neil [1] *", now_us=NOW) as store:
+        take(store, tmp_path, [visit(0), visit(100)])
+        store.fold(SPACE)
+        assert store.verify(SPACE) == []

@@ -1,7 +1,7 @@
 -- Everything that is derived from events, from nothing.
 
 -- name: clear
-CREATE OR REPLACE TABLE sessions AS FROM open_sessions LIMIT 0;
+DELETE FROM sessions;
 DELETE FROM open_sessions;
 DELETE FROM users;
 DELETE FROM property_events;
