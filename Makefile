@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := enduser-demo
 
-.PHONY: help demo test test-full bench lint docs constraints clean install
+.PHONY: help demo test test-full mutants bench lint docs constraints clean install
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,6 +21,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(VENV)/.installed ## load demo data and print the first End User Objects
+	rm -rf $(DEMO)
 	$(BIN)/enduser demo --data $(DEMO)
 	$(BIN)/enduser users list --limit 10 --data $(DEMO)
 
@@ -33,8 +34,11 @@ lint: $(VENV)/.installed ## style, types, layers
 test: lint ## all that must hold, in at most ten minutes
 	$(BIN)/pytest -n 2 -m "not full"
 
-test-full: lint ## also the large and long tests
+test-full: lint mutants ## also the large and long tests, and the mutants
 	ENDUSER_TEST_PROFILE=full $(BIN)/pytest -n 2
+
+mutants: $(VENV)/.installed ## break the core in every small way; some test must notice (two minutes)
+	$(BIN)/python tests/core/mutants.py
 
 bench: $(VENV)/.installed .venv-bench/.installed ## measure beside rivals; writes bench/RESULTS.md (BENCH="--scale 0.01" for a quick check)
 	$(BIN)/python bench/run.py $(BENCH)

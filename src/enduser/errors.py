@@ -3,7 +3,8 @@
     EnduserError
     ├── UsageError            the caller asked for something that cannot be
     │   ├── InvalidSetting    a setting's name or value
-    │   ├── InvalidSpace      a space that does not exist, or a malformed name of one
+    │   ├── InvalidSpace      a space that does not exist
+    │   ├── InvalidSpaceName  a name that no new space can have
     │   └── LimitExceeded     a bound of `enduser.limits` was reached
     ├── InputError            a file that is not what it is said to be
     ├── UserNotFound          no End User Object under this id
@@ -41,9 +42,15 @@ class InvalidSetting(UsageError):
 
 
 class InvalidSpace(UsageError):
-    """A space is named wrongly or does not exist."""
+    """A space does not exist."""
 
     code = "space_not_found"
+
+
+class InvalidSpaceName(UsageError):
+    """A new space cannot have this name: it is malformed, or another space has it."""
+
+    code = "invalid_space_name"
 
 
 class LimitExceeded(UsageError):

@@ -39,6 +39,15 @@ def test_all_settings_are_listed_with_value_meaning_and_bounds(data: Path) -> No
     ]
 
 
+def test_the_salt_is_shown_only_to_who_asks_for_it(data: Path) -> None:
+    assert "hash_salt = (none)\n" in enduser("config", "list", data=data).stdout
+    enduser("config", "set", "hash_salt", "pepper", data=data)
+    listed = enduser("config", "list", data=data).stdout
+    assert "hash_salt = (set)\n" in listed
+    assert "pepper" not in listed
+    assert enduser("config", "get", "hash_salt", data=data).stdout == "pepper\n"
+
+
 @pytest.mark.parametrize(
     ("key", "value", "stored"),
     [

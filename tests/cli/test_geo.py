@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import tarfile
 from pathlib import Path
 
 import pytest
 from places import FLAT, write_mmdb
-from running import enduser
+from running import enduser, write_lines
 
 from enduser.clock import now_us
 from enduser.service import geo
@@ -55,6 +57,22 @@ def test_a_day_is_one_day(data: Path, city: Path, monkeypatch: pytest.MonkeyPatc
     tomorrow = now_us() + 129_600_000_000
     monkeypatch.setattr("enduser.cli.geo.now_us", lambda: tomorrow)
     assert "(1 day ago)" in enduser("geo", "status", data=data).stdout
+
+
+@pytest.mark.parametrize("packing", ["plain", "gz", "tar"])
+def test_a_file_that_is_no_place_database_is_named_as_the_user_named_it(
+    tmp_path: Path, data: Path, packing: str
+) -> None:
+    path = tmp_path / f"city.mmdb.{packing}"
+    path.write_bytes(b"rubbish" * 100)
+    if packing == "gz":
+        path.write_bytes(gzip.compress(b"rubbish" * 100))
+    elif packing == "tar":
+        with tarfile.open(path, "w") as tar:
+            tar.add(write_lines(tmp_path / "rubbish.mmdb", "rubbish"), "inside.mmdb")
+    result = enduser("geo", "install", "--file", path, data=data)
+    assert result.stderr.startswith(f"error: {path} cannot be opened as a place database: ")
+    assert "enduser-geo-" not in result.stderr
 
 
 @pytest.mark.parametrize(

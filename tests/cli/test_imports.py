@@ -14,12 +14,16 @@ import duckdb
 import pytest
 import zstandard
 from places import FLAT, write_mmdb
+from rich.progress import Progress
 from running import AT, command, counts, enduser, event, exported, file_of, process, rejections, write_lines
+
+from enduser.cli.imports import _shown_in
+from enduser.core.outcomes import Outcomes
 
 GOOD = [event("u1", message_id="a"), event("u2", message_id="b")]
 NOTE = (
     "note: no place database, so IP addresses give no country, region or city. To have one: "
-    "enduser geo install; then import the same files again with --fill."
+    "enduser geo install; then import the same files again."
 )
 
 
@@ -608,3 +612,24 @@ def test_on_a_terminal_progress_is_shown_with_rate_and_time_left(tmp_path: Path,
     assert running.returncode == 0
     assert b"100%" in shown
     assert b"rows/s" in shown
+
+
+def test_the_bar_says_that_sessions_are_folded_once_all_is_read() -> None:
+    bar = Progress(disable=True)
+    show = _shown_in(bar, began=0)
+    texts = []
+    for done in (50, 100):
+        show(done, 100, Outcomes())
+        texts.append(bar.tasks[0].description)
+    assert texts == ["reading", "folding sessions …"]
+
+
+def test_with_a_place_database_any_import_fills_places_and_fill_only_insists_on_one(
+    tmp_path: Path, data: Path
+) -> None:
+    path = write_lines(tmp_path / "x", event("u", ip="5.6.7.8"))
+    assert enduser("import", "events", path, data=data).exit_code == 0
+    assert enduser("import", "events", path, "--fill", data=data).exit_code == 2
+    city = write_mmdb(tmp_path / "city.mmdb", {"5.6.0.0/16": FLAT})
+    enduser("geo", "install", "--file", city, data=data)
+    assert taken(enduser("import", "events", path, data=data))["filled"] == 1

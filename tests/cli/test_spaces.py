@@ -32,6 +32,19 @@ def test_a_wrong_name_is_refused_with_an_example(tmp_path: Path, name: str) -> N
     assert "such as acme/production" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["status"], ["rebuild"], ["config", "list"], ["users", "list"], ["import", "events", "gone"]],
+)
+def test_an_unknown_space_is_an_error_that_says_how_to_make_it(tmp_path: Path, arguments: list[str]) -> None:
+    result = enduser(*arguments, "--space", "acme/test", data=tmp_path / "data")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "error: there is no space 'acme/test'\n"
+        "  the spaces are: default/production; to make one: enduser spaces create NAME\n"
+    )
+
+
 def test_a_space_cannot_be_created_twice(tmp_path: Path) -> None:
     result = enduser("spaces", "create", "default/production", data=tmp_path / "data")
     assert result.exit_code == 2

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from places import FLAT, write_mmdb
 from running import enduser, event, write_lines
+
+from enduser.errors import StoreError
+from enduser.stores.embedded import EmbeddedStore
 
 
 @pytest.fixture
@@ -97,6 +101,62 @@ def test_verify_names_each_difference_and_ends_with_1_and_rebuild_mends_it(
     assert enduser("verify", data=data).exit_code == 0
 
 
+@pytest.fixture
+def no_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every fold fail, as one does in sessions that are stored wrongly."""
+
+    def fail(*_: object) -> None:
+        raise StoreError("the fold failed")
+
+    monkeypatch.setattr(EmbeddedStore, "fold", fail)
+
+
+@pytest.mark.usefixtures("no_fold")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["rebuild"], ["status"], ["config", "list"], ["config", "get", "time_zone"]),
+        *(
+            ["config", "set", "inactivity_window_s", "60", "--yes"],
+            ["config", "set", "time_zone", "Asia/Tokyo"],
+        ),
+        *(["spaces", "list"], ["spaces", "create", "acme/test"], ["geo", "install"]),
+    ],
+    ids=" ".join,
+)
+def test_what_looks_at_or_repairs_a_folder_does_not_need_its_fold(data: Path, arguments: list[str]) -> None:
+    more = ["--file", write_mmdb(data / "c.mmdb", {"5.6.0.0/16": FLAT})] if arguments[0] == "geo" else []
+    result = enduser(*arguments, *more, data=data)
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+@pytest.mark.usefixtures("no_fold")
+@pytest.mark.parametrize(
+    "arguments",
+    [["users", "list"], ["users", "show", "u"], ["users", "export"], ["sessions", "export"], ["verify"]],
+    ids=" ".join,
+)
+def test_what_reads_users_and_sessions_folds_first(data: Path, arguments: list[str]) -> None:
+    result = enduser(*arguments, data=data)
+    assert (result.exit_code, result.stderr) == (2, "error: the fold failed\n")
+
+
+def test_an_import_that_stopped_before_its_fold_is_no_difference(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EmbeddedStore, "fold", fail)
+        path = write_lines(tmp_path / "y", event("w", "2026-01-02T10:00:00Z"))
+        assert enduser("import", "events", path, "--close", data=data).exit_code == 130
+    assert "users                             2\n" in enduser("status", data=data).stdout
+    assert (
+        enduser("verify", data=data).stdout == "default/production: 3 users and 3 sessions equal 4 events\n"
+    )
+
+
 def test_one_difference_is_one_difference(data: Path) -> None:
     tamper(
         data,
@@ -131,4 +191,5 @@ def test_a_data_folder_that_is_a_file_is_an_error_that_names_it(tmp_path: Path, 
 def test_too_little_memory_is_refused(tmp_path: Path) -> None:
     result = enduser("status", "--memory-limit", 255, data=tmp_path / "data")
     assert result.exit_code == 2
-    assert "error: a memory limit of 255 MB is too small\n  give at least 256 MB" in result.stderr
+    assert result.stderr.startswith("error: a memory limit of 255 MB is ")
+    assert "256" in result.stderr

@@ -18,13 +18,17 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from enduser.clock import now_us
-from enduser.errors import EnduserError, StoreError, UsageError
-from enduser.stores.embedded import EmbeddedStore
-from enduser.stores.embedded.store import DEFAULT_SPACE, MEMORY_LIMIT_MB
+from enduser.errors import EnduserError, InvalidSpace, StoreError, UsageError, UserNotFound
+from enduser.stores.embedded import EmbeddedStore, store
 
-EXIT_SOME_REJECTED = 1
+EXIT_FOUND = 1
+"""Done, with a finding: rows were rejected, a user or a place database is not there, numbers differ."""
 EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
+
+DEFAULT_DATA = Path("enduser-data")
+DEFAULT_SPACE = store.DEFAULT_SPACE
+MEMORY_LIMIT_MB = store.MEMORY_LIMIT_MB
 
 Data = Annotated[
     Path,
@@ -41,7 +45,6 @@ Memory = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Answer every question with yes.")]
 
-DEFAULT_DATA = Path("enduser-data")
 _DUCKDB_INTERRUPTED = "Query interrupted"
 """What DuckDB makes of Ctrl-C while it works."""
 
@@ -58,8 +61,6 @@ class _Output(Console):
 
 err = _Output(stderr=True)
 out = _Output()
-
-__all__ = ["DEFAULT_SPACE", "MEMORY_LIMIT_MB"]
 
 
 class Commands(TyperGroup):
@@ -92,11 +93,33 @@ class Commands(TyperGroup):
 
 
 @contextmanager
-def opened(data: Path, space: str, memory_limit_mb: int = MEMORY_LIMIT_MB) -> Iterator[EmbeddedStore]:
-    """Open the data folder, and finish what an interrupted command left."""
-    with EmbeddedStore(data, now_us=now_us(), memory_limit_mb=memory_limit_mb) as store:
-        store.fold(space)
-        yield store
+def opened(
+    data: Path, space: str | None = None, memory_limit_mb: int = MEMORY_LIMIT_MB
+) -> Iterator[EmbeddedStore]:
+    """Open the data folder as it is, and check that the space exists.
+
+    Raises:
+        InvalidSpace: there is no such space.
+    """
+    with EmbeddedStore(data, now_us=now_us(), memory_limit_mb=memory_limit_mb) as opened_store:
+        spaces = opened_store.spaces()
+        if space is not None and space not in spaces:
+            raise InvalidSpace(
+                f"there is no space {space!r}",
+                hint=f"the spaces are: {', '.join(spaces)}; to make one: enduser spaces create NAME",
+            )
+        yield opened_store
+
+
+@contextmanager
+def folded(data: Path, space: str, memory_limit_mb: int = MEMORY_LIMIT_MB) -> Iterator[EmbeddedStore]:
+    """Open the data folder, and fold first what an interrupted import took.
+
+    For commands that read users and sessions. What repairs must not need this: the fold may fail.
+    """
+    with opened(data, space, memory_limit_mb) as opened_store:
+        opened_store.fold(space)
+        yield opened_store
 
 
 def _interrupted() -> NoReturn:
@@ -105,19 +128,23 @@ def _interrupted() -> NoReturn:
 
 
 def fail(error: EnduserError) -> NoReturn:
-    """Print what happened and what to do, and leave with exit code 2."""
+    """Print what happened and what to do, and leave: a user who is not there is a finding, else it failed."""
     err.print(f"error: {error.message}", style="red")
     if error.hint:
         err.print(f"  {error.hint}")
-    raise typer.Exit(EXIT_FAILED)
+    raise typer.Exit(EXIT_FOUND if isinstance(error, UserNotFound) else EXIT_FAILED)
 
 
-def confirm(question: str, *, yes: bool) -> None:
-    """Ask on a terminal; elsewhere only `--yes` goes on."""
+def confirm(question: str, *, yes: bool, hint: str = "add --yes") -> None:
+    """Ask on a terminal; elsewhere only `--yes` goes on.
+
+    Raises:
+        UsageError: nobody is there to ask.
+    """
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError(f"{question} Nobody is there to ask.", hint="add --yes")
+        raise UsageError(f"{question} Nobody is there to ask.", hint=hint)
     typer.confirm(question, abort=True)
 
 

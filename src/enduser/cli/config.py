@@ -19,10 +19,15 @@ from enduser.cli.common import (
     opened,
     out,
 )
-from enduser.core.settings import SETTING_RULES, parse_setting, setting_text
+from enduser.cli.helping import Group
+from enduser.core.settings import SETTING_RULES, SettingRule, parse_setting, setting_text
+from enduser.errors import InvalidSetting
 from enduser.stores.contract import ChangeSetting
 
-app = typer.Typer(help="Read and change the settings of a space.", no_args_is_help=True)
+app = Group("Read and change the settings of a space.")
+
+_SECRET = frozenset(("hash_salt",))
+"""Settings that a list does not show: it ends up in tickets and terminals' histories."""
 
 
 @app.command("list")
@@ -32,11 +37,11 @@ def list_settings(
     memory_limit: Memory = MEMORY_LIMIT_MB,
     _yes: Yes = False,
 ) -> None:
-    """List all settings with their values, meanings and bounds."""
+    """List all settings with their values, meanings and bounds; of a secret only whether it is set."""
     with opened(data, space, memory_limit) as store:
         settings = store.settings(space)
     for name, rule in SETTING_RULES.items():
-        out.print(f"{name} = {setting_text(getattr(settings, name))}".rstrip(), style="bold")
+        out.print(f"{name} = {_shown(name, getattr(settings, name))}", style="bold")
         out.print(f"    {rule.meaning}")
         out.print(f"    {rule.bounds}")
 
@@ -51,8 +56,7 @@ def get_setting(
 ) -> None:
     """Print the value of one setting."""
     with opened(data, space, memory_limit) as store:
-        if key not in SETTING_RULES:
-            parse_setting(key, "")
+        _rule(key)
         out.print(setting_text(getattr(store.settings(space), key)))
 
 
@@ -67,10 +71,24 @@ def set_setting(
 ) -> None:
     """Change one setting. Window, cap and retention recompute all sessions and End User Objects."""
     with opened(data, space, memory_limit) as store:
-        parsed = parse_setting(key, value)
+        rule, parsed = _rule(key), parse_setting(key, value)
         events = store.status(space).events
-        if SETTING_RULES[key].recomputes and events and parsed != getattr(store.settings(space), key):
+        if rule.recomputes and events and parsed != getattr(store.settings(space), key):
             from_events = count_of(events, "event")
             confirm(f"This recomputes all sessions of {space} from {from_events}. Go on?", yes=yes)
         store.apply(space, ChangeSetting(key, value))
         out.print(f"{key} = {setting_text(parsed)}")
+
+
+def _shown(name: str, value: object) -> str:
+    if name in _SECRET:
+        return "(set)" if value else "(none)"
+    return setting_text(value)
+
+
+def _rule(key: str) -> SettingRule:
+    if key not in SETTING_RULES:
+        raise InvalidSetting(
+            f"there is no setting {key!r}", hint=f"the settings are: {', '.join(SETTING_RULES)}"
+        )
+    return SETTING_RULES[key]

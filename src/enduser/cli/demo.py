@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from enduser.cli.common import (
     Memory,
     Space,
     Yes,
+    confirm,
     count_of,
     opened,
     out,
@@ -23,18 +25,22 @@ from enduser.ingest.browser import browser_of, is_crawler
 from enduser.service.demo_data import write_demo
 from enduser.service.import_events import find_files, import_files, scratch_folder
 from enduser.stores.contract import ImportRules
+from enduser.stores.embedded import EmbeddedStore
 
 
 def demo(
-    users: Annotated[int, typer.Option("--users", min=1, help="About how many users to invent.")] = 2_000,
-    seed: Annotated[int, typer.Option("--seed", help="Another seed gives other people.")] = 1,
+    users: Annotated[
+        int, typer.Option("--users", metavar="N", min=1, help="About how many users to invent.")
+    ] = 2_000,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Another seed gives other people.")] = 1,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,
-    _yes: Yes = False,
+    yes: Yes = False,
 ) -> None:
     """Invent a year of history of a web app, import it, and close its sessions."""
     with opened(data, space, memory_limit) as store, scratch_folder(store) as folder:
+        _refuse_to_mix(store, space, yes=yes)
         now = now_us()
         day_us = 86_400_000_000
         history = folder / "demo.jsonl"
@@ -49,4 +55,15 @@ def demo(
         f"{outcomes.excluded.total():,} of crawlers left out): "
         f"{count_of(found.users, 'user')}, {count_of(found.sessions, 'session')}"
     )
-    out.print("Look around: enduser users list --data", data)
+    where = ["--data", str(data), *(["--space", space] if space != DEFAULT_SPACE else [])]
+    out.print(f"Look around: enduser users list {shlex.join(where)}")
+
+
+def _refuse_to_mix(store: EmbeddedStore, space: str, *, yes: bool) -> None:
+    if events := store.status(space).events:
+        confirm(
+            f"{space} has {count_of(events, 'event')} already, and nothing takes invented users out again. "
+            "Mix them in?",
+            yes=yes,
+            hint="name a new folder with --data or an empty space with --space; or add --yes",
+        )

@@ -7,22 +7,24 @@ from typing import Annotated
 
 import typer
 
-from enduser.cli.common import DEFAULT_DATA, Data, Yes, count_of, err, out
+from enduser.cli.common import DEFAULT_DATA, EXIT_FOUND, Data, Yes, count_of, err, out
+from enduser.cli.helping import Group
 from enduser.clock import now_us
 from enduser.errors import UsageError
 from enduser.service.geo import GeoStatus, install, status
 
-app = typer.Typer(help="The place database: IP address to country, region and city.", no_args_is_help=True)
-
-EXIT_NONE = 1
+app = Group("The place database: IP address to country, region and city.")
 
 
 @app.command("install")
 def install_database(
     file: Annotated[
-        list[Path] | None, typer.Option("--file", help="Your own MaxMind-format file; can be repeated.")
+        list[Path] | None,
+        typer.Option("--file", metavar="FILE", help="Your own MaxMind-format file; can be repeated."),
     ] = None,
-    url: Annotated[str | None, typer.Option("--url", help="Where to fetch a MaxMind-format file.")] = None,
+    url: Annotated[
+        str | None, typer.Option("--url", metavar="URL", help="Where to fetch a MaxMind-format file.")
+    ] = None,
     data: Data = DEFAULT_DATA,
     _yes: Yes = False,
 ) -> None:
@@ -40,7 +42,7 @@ def show_status(data: Data = DEFAULT_DATA, _yes: Yes = False) -> None:
     found = status(data, now_us())
     if found is None:
         out.print("There is no place database. To bring the free DB-IP Lite: enduser geo install")
-        raise typer.Exit(EXIT_NONE)
+        raise typer.Exit(EXIT_FOUND)
     _print(found)
 
 

@@ -25,6 +25,7 @@ from enduser.cli.common import (
     out,
     short_time,
 )
+from enduser.cli.helping import Group
 from enduser.clock import elapsed_s, now_us
 from enduser.core.outcomes import Outcomes
 from enduser.errors import GeoDatabaseError, InputError
@@ -40,7 +41,7 @@ from enduser.service.import_events import (
 )
 from enduser.stores.contract import ImportRules, SpaceStatus
 
-app = typer.Typer(help="Bring data in.", no_args_is_help=True)
+app = Group("Bring data in.")
 
 
 class FileFormat(StrEnum):
@@ -68,7 +69,7 @@ def _group() -> None:
 
 Files = Annotated[
     list[str],
-    typer.Argument(metavar="FILE…", help="Files, patterns, or - for standard input; .gz and .zst too."),
+    typer.Argument(metavar="FILE", help="Files, patterns, or - for standard input; .gz and .zst too."),
 ]
 Format = Annotated[FileFormat, typer.Option("--format", help="How the files are written.")]
 Close = Annotated[
@@ -78,8 +79,8 @@ Fill = Annotated[
     bool,
     typer.Option(
         "--fill",
-        help="Stop if there is no place database: the aim is places for events that are there already. "
-        "With one, every import fills them in.",
+        help="Stop if there is no place database. With one, every import fills unknown places of events "
+        "that are there already.",
     ),
 ]
 Unit = Annotated[

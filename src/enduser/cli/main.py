@@ -9,12 +9,12 @@ import typer
 from enduser import __version__
 from enduser.cli import config, demo, geo, imports, sessions, spaces, state, users
 from enduser.cli.common import Commands
+from enduser.cli.helping import Group
 
-app = typer.Typer(
+app = Group(
+    "One exact End User Object for every user of a web site or app.",
     name="enduser",
     cls=Commands,
-    help="One exact End User Object for every user of a web site or app.",
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,

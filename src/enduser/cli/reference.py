@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 from typer.core import TyperGroup
 
+from enduser.cli.helping import Command
 from enduser.cli.main import app
 
 _HEAD = """\
@@ -50,11 +51,13 @@ def _commands(context: typer.Context) -> Iterator[typer.Context]:
 
 
 def _section(context: typer.Context) -> str:
-    usage = " ".join(context.command.collect_usage_pieces(context))
-    lines = [f"## {context.command_path}", "", (context.command.help or "").strip(), ""]
+    command = context.command
+    assert isinstance(command, Command)
+    usage = " ".join(command.collect_usage_pieces(context))
+    lines = [f"## {context.command_path}", "", (command.help or "").strip(), ""]
     lines += ["```", f"{context.command_path} {usage}", "```", ""]
-    records = [p.get_help_record(context) for p in context.command.params]
-    rows = [record for record in records if record is not None]
+    rows = [*command.explained(context, "argument"), *command.explained(context, "option")]
+    rows = [row for row in rows if row[0] != "--help"]
     lines += ["| argument or option | meaning |", "|---|---|"]
     lines += [f"| `{_cell(name)}` | {_cell(meaning)} |" for name, meaning in rows]
     return "\n".join(lines) + "\n"

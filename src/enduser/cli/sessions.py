@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from enduser.cli.common import DEFAULT_DATA, DEFAULT_SPACE, MEMORY_LIMIT_MB, Data, Memory, Space, Yes, opened
+from enduser.cli.common import DEFAULT_DATA, DEFAULT_SPACE, MEMORY_LIMIT_MB, Data, Memory, Space, Yes, folded
 from enduser.cli.export import ExportFormat, Output, export
+from enduser.cli.helping import Group
 
-app = typer.Typer(help="Read sessions.", no_args_is_help=True)
+app = Group("Read sessions.")
 
 
 @app.callback()
@@ -30,5 +31,5 @@ def export_sessions(
     _yes: Yes = False,
 ) -> None:
     """Write all sessions, open ones too (`is_closed` false)."""
-    with opened(data, space, memory_limit) as store:
+    with folded(data, space, memory_limit) as store:
         export(store, space, "sessions", file_format, output)

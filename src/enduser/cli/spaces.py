@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from enduser.cli.common import DEFAULT_DATA, DEFAULT_SPACE, Data, Yes, opened, out
+from enduser.cli.common import DEFAULT_DATA, Data, Yes, opened, out
+from enduser.cli.helping import Group
 from enduser.clock import now_us
 
-app = typer.Typer(help="List and create spaces: one per system and environment.", no_args_is_help=True)
+app = Group("List and create spaces: one per system and environment.")
 
 
 @app.callback()
@@ -20,7 +21,7 @@ def _group() -> None:
 @app.command("list")
 def list_spaces(data: Data = DEFAULT_DATA, _yes: Yes = False) -> None:
     """List the names of all spaces; `enduser status` shows what is in them."""
-    with opened(data, DEFAULT_SPACE) as store:
+    with opened(data) as store:
         for name in store.spaces():
             out.print(name)
 
@@ -34,6 +35,6 @@ def create_space(
     _yes: Yes = False,
 ) -> None:
     """Create an empty space with settings and users of its own."""
-    with opened(data, DEFAULT_SPACE) as store:
+    with opened(data) as store:
         store.create_space(name, now_us())
     out.print(f"space {name} created")

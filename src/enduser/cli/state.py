@@ -10,12 +10,14 @@ import typer
 from enduser.cli.common import (
     DEFAULT_DATA,
     DEFAULT_SPACE,
+    EXIT_FOUND,
     MEMORY_LIMIT_MB,
     Data,
     Memory,
     Space,
     Yes,
     count_of,
+    folded,
     opened,
     out,
     printable,
@@ -23,8 +25,6 @@ from enduser.cli.common import (
     size,
 )
 from enduser.stores.contract import SpaceStatus
-
-EXIT_DIFFERENT = 1
 
 
 def status(
@@ -36,9 +36,8 @@ def status(
     _yes: Yes = False,
 ) -> None:
     """Show spaces, clocks, events, users, sessions and file sizes."""
-    with opened(data, space or DEFAULT_SPACE, memory_limit) as store:
+    with opened(data, space, memory_limit) as store:
         for name in [space] if space else store.spaces():
-            store.fold(name)
             _print_status(store.status(name))
         _print_files(data)
 
@@ -67,7 +66,7 @@ def verify(
     _yes: Yes = False,
 ) -> None:
     """Recompute sessions and End User Objects from events and compare. Exit code 1 if they differ."""
-    with opened(data, space, memory_limit) as store:
+    with folded(data, space, memory_limit) as store:
         differences = store.verify(space)
         found = store.status(space)
     for difference in differences:
@@ -75,7 +74,7 @@ def verify(
         out.print(printable(f"{whose}: {difference.row}"))
     if differences:
         out.print(f"{count_of(len(differences), 'difference')}; to recompute what is stored: enduser rebuild")
-        raise typer.Exit(EXIT_DIFFERENT)
+        raise typer.Exit(EXIT_FOUND)
     out.print(f"{space}: {_users_and_sessions(found)} equal {count_of(found.events, 'event')}")
 
 

