@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from enduser.core.end_user import end_user
-from enduser.core.events import Event, UserId, take_once
+from enduser.core.events import Event, UserId
 from enduser.core.origin import Browser, Place
+from enduser.core.sessions import sessions
 from enduser.core.settings import SpaceSettings
 
 MINUTE = 60_000_000
@@ -75,9 +83,61 @@ def test_a_non_visit_event_counts_at_once_but_group_traits_never() -> None:
     assert found.last_seen == START
 
 
-def test_of_copies_the_first_stays_and_only_place_and_browser_improve() -> None:
-    first = event(0, place=Place("NO"), properties={"role": "a"})
-    copy = event(0, place=Place("NO", "Oslo"), browser=Browser("Chrome", "1"), properties={"role": "b"})
-    [taken] = take_once([first, copy])
-    assert (taken.place, taken.browser) == (Place("NO", "Oslo"), Browser("Chrome", "1"))
-    assert taken.properties == {"role": "a"}
+def test_time_between_two_sessions_is_their_gap() -> None:
+    found = end_user([event(7), event(10), event(100)], SpaceSettings(), FAR)
+    assert found is not None
+    assert (found.total_sessions, found.average_time_between_sessions_us) == (2, 90 * MINUTE)
+
+
+@pytest.mark.parametrize("events", [[], [event(0, kind="alias")], [event(0, kind="page", is_active=False)]])
+def test_there_is_no_object_without_a_visit(events: list[Event]) -> None:
+    assert end_user(events, SpaceSettings(), FAR) is None
+
+
+@pytest.mark.parametrize(
+    ("ids", "least"),
+    [
+        ([("b", False), ("a", False)], ("a", False)),
+        ([("a", True), ("z", False), ("y", False)], ("y", False)),
+        ([("b", True), ("a", True)], ("a", True)),
+    ],
+)
+def test_a_person_shows_the_least_user_id_or_else_the_least_anonymous_id(
+    ids: list[tuple[str, bool]], least: tuple[str, bool]
+) -> None:
+    events = [replace(event(minute), user=UserId(*user)) for minute, user in enumerate(ids)]
+    found = end_user(events, SpaceSettings(), FAR)
+    assert found is not None
+    assert found.user == UserId(*least)
+
+
+def test_a_non_visit_event_of_an_earlier_life_or_after_this_one_does_not_count() -> None:
+    day = 24 * 60
+    events = [
+        event(0),
+        event(100 * day, "b", kind="identify", is_active=False, properties={"role": "before"}),
+        event(300 * day, "c"),
+        event(900 * day, "d", kind="identify", is_active=False, properties={"role": "after"}),
+    ]
+    found = end_user(events, SpaceSettings(), FAR)
+    assert found is not None
+    assert (found.first_seen, found.properties) == (START + 300 * day * MINUTE, {})
+
+
+@given(
+    st.lists(st.integers(0, 10**12), min_size=1, max_size=30, unique=True),
+    st.integers(1, 86_400),
+    st.sampled_from([0, 1, 60, 43_200]),
+)
+def test_count_first_last_and_sum_of_durations_are_enough_for_every_average(
+    offsets: list[int], window_s: int, cap_s: int
+) -> None:
+    settings = SpaceSettings(inactivity_window_s=window_s, session_cap_s=cap_s, retention_months=0)
+    events = [Event(USER, str(at), START + at, START + at) for at in offsets]
+    found, visits = end_user(events, settings, FAR), sessions(events, settings, FAR)
+    assert found is not None
+    n, durations = len(visits), [visit.duration_us for visit in visits]
+    gaps = [following.started_at - before.ended_at for before, following in pairwise(visits)]
+    assert (found.total_sessions, found.total_session_duration_us) == (n, sum(durations))
+    assert found.average_session_duration_us == sum(durations) / n
+    assert found.average_time_between_sessions_us == (sum(gaps) / len(gaps) if gaps else None)

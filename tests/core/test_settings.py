@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from enduser import limits
-from enduser.core.settings import SETTING_RULES, SpaceSettings, parse_setting, setting_text
+from enduser.core import settings
+from enduser.core.settings import (
+    SETTING_RULES,
+    SpaceSettings,
+    parse_setting,
+    setting_text,
+    settings_from_text,
+)
 from enduser.errors import InvalidSetting
 
 BOUNDS = [
@@ -24,10 +31,62 @@ def test_a_number_is_taken_at_its_bounds_and_refused_beyond(name: str, least: in
             parse_setting(name, str(wrong))
 
 
+def test_a_whole_number_lies_between_its_bounds_both_included() -> None:
+    parse = settings._whole(3, 5)
+    assert [parse(text) for text in ("3", " 4 ", "5")] == [3, 4, 5]
+    for wrong in ("2", "6"):
+        with pytest.raises(ValueError, match=wrong):
+            parse(wrong)
+
+
+def test_a_new_space_has_the_documented_defaults() -> None:
+    assert SpaceSettings() == SpaceSettings(
+        inactivity_window_s=1_800,
+        session_cap_s=43_200,
+        retention_months=6,
+        time_zone="UTC",
+        exclude=("crawlers",),
+        hash_ids=False,
+        hash_salt="",
+        store_ip=False,
+    )
+    assert (SpaceSettings().window_us, SpaceSettings().cap_us) == (1_800_000_000, 43_200_000_000)
+
+
+def test_which_settings_recompute_and_which_need_a_space_without_users() -> None:
+    recompute = [name for name, rule in SETTING_RULES.items() if rule.recomputes]
+    need_none = [name for name, rule in SETTING_RULES.items() if rule.needs_no_users]
+    assert recompute == ["inactivity_window_s", "session_cap_s", "retention_months"]
+    assert need_none == ["hash_ids", "hash_salt"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("on", True), ("true", True), ("off", False), ("false", False), (" ON ", True), ("False", False)],
+)
+def test_a_switch_is_on_or_off_in_any_case(text: str, value: bool) -> None:
+    for name in ("hash_ids", "store_ip"):
+        assert parse_setting(name, text) is value
+
+
+@pytest.mark.parametrize("wrong", ["yes", "1", "", "onn"])
+def test_another_word_is_no_switch(wrong: str) -> None:
+    with pytest.raises(InvalidSetting, match="store_ip"):
+        parse_setting("store_ip", wrong)
+
+
 def test_an_unknown_setting_is_named_and_the_known_ones_listed() -> None:
     with pytest.raises(InvalidSetting, match="windw") as caught:
         parse_setting("windw", "1")
-    assert "inactivity_window_s" in str(caught.value.hint)
+    assert str(caught.value.hint).startswith("the settings are: inactivity_window_s, session_cap_s, ")
+
+
+@pytest.mark.parametrize(("size", "shown"), [(80, "x" * 80), (81, "x" * 80 + "…")])
+def test_a_wrong_value_is_shown_up_to_eighty_characters_with_what_is_right(size: int, shown: str) -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        parse_setting("store_ip", "x" * size)
+    assert caught.value.message == f"store_ip cannot be '{shown}'"
+    assert caught.value.hint == "store_ip is on or off"
 
 
 @pytest.mark.parametrize(
@@ -39,6 +98,10 @@ def test_an_unknown_setting_is_named_and_the_known_ones_listed() -> None:
             "crawlers, ip:10.1.2.3/8, host:Staging.Example, user: bot-1",
             ("crawlers", "ip:10.0.0.0/8", "host:staging.example", "user:bot-1"),
         ),
+        ("user:Bot:1, user:bot:1", ("user:Bot:1", "user:bot:1")),
+        ("ip:2001:db8::1/32,ip:192.0.2.7", ("ip:2001:db8::/32", "ip:192.0.2.7/32")),
+        ("host:a, crawlers,, host:a,", ("host:a", "crawlers")),
+        ("", ()),
     ],
 )
 def test_exclude_is_read_and_written_back(text: str, value: tuple[str, ...]) -> None:
@@ -55,8 +118,10 @@ def test_a_wrong_exclude_entry_is_refused(wrong: str) -> None:
 def test_exclude_has_as_many_entries_as_the_limit_and_no_more() -> None:
     entries = [f"user:u{i}" for i in range(limits.EXCLUDE_ENTRIES_MAX + 1)]
     assert len(parse_setting("exclude", ",".join(entries[:-1]))) == limits.EXCLUDE_ENTRIES_MAX  # type: ignore[arg-type]
-    with pytest.raises(InvalidSetting):
+    with pytest.raises(InvalidSetting) as caught:
         parse_setting("exclude", ",".join(entries))
+    assert caught.value.message == "exclude cannot have 1,001 entries"
+    assert str(caught.value.hint).startswith("the limit is 1,000; ")
 
 
 def test_a_salt_is_as_long_as_the_limit_and_no_longer() -> None:
@@ -75,3 +140,18 @@ def test_every_default_survives_being_written_and_read() -> None:
     for name in SETTING_RULES:
         default = getattr(SpaceSettings(), name)
         assert parse_setting(name, setting_text(default)) == default
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(True, "on"), (False, "off"), (("a", "b"), "a, b"), ((), "none"), (1_800, "1800"), ("UTC", "UTC")],
+)
+def test_a_value_is_written_as_a_person_would_write_it(value: object, text: str) -> None:
+    assert setting_text(value) == text
+
+
+def test_stored_texts_stand_over_the_defaults() -> None:
+    stored = {"inactivity_window_s": "60", "hash_ids": "on"}
+    assert settings_from_text(stored) == SpaceSettings(inactivity_window_s=60, hash_ids=True)
+    with pytest.raises(InvalidSetting, match="session_cap_s"):
+        settings_from_text({"session_cap_s": "-1"})
