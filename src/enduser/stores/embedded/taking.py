@@ -84,8 +84,8 @@ class EventTaker:
 
     def _span(self) -> dict[str, int]:
         """Return the literal bounds that let a read of long tables skip most of them."""
-        least, greatest = run(self._connection, "taking.span")[0]
-        return {"least": least or 0, "greatest": greatest or 0}
+        batch_from, batch_to = run(self._connection, "taking.span")[0]
+        return {"batch_from": batch_from, "batch_to": batch_to}
 
     def _parameters(self, record: EventChunk) -> dict[str, object]:
         settings, rules = self._settings, record.rules

@@ -1,6 +1,16 @@
 -- From events to sessions to End User Objects, by the batch (docs/decisions/0003-fold-by-delta.md).
 -- $window and $cap are microseconds, $months the retention, $clock the space's clock. Large work is
--- done in $buckets parts by person, so that memory is bounded by a part.
+-- done in $parts parts by person, so that memory is bounded by a part.
+
+-- name: state
+SELECT clock_at, folded_batch,
+    EXISTS (FROM filled_events) OR EXISTS (
+        FROM open_sessions
+        WHERE state.clock_at >= ended_at + CASE WHEN is_cut_off THEN 0 ELSE $window END) AS is_due
+FROM state;
+
+-- name: waiting
+SELECT count(*) FROM events WHERE batch > $folded;
 
 -- name: pending
 -- Visit events not yet folded, already merged where they lie in the same span of clock time as long as
@@ -11,7 +21,7 @@ WITH visits AS (
            (occurred_at + 62135596800000000) // $window AS span,
            (occurred_at + 62135596800000000) % $window AS span_us
     FROM events
-    WHERE is_visit AND batch > $folded AND user_key & ($buckets - 1) = $bucket
+    WHERE is_visit AND batch > $folded AND user_key & ($parts - 1) = $part
 ),
 spans AS (
     SELECT
@@ -41,14 +51,18 @@ FROM spans;
 CREATE OR REPLACE TEMP TABLE touched AS
 SELECT person_key, started_at, ended_at FROM pending
 UNION ALL
-SELECT user_key, occurred_at, occurred_at FROM filled_events WHERE user_key & ($buckets - 1) = $bucket;
+SELECT user_key, occurred_at, occurred_at FROM filled_events WHERE user_key & ($parts - 1) = $part;
+
+-- name: touched_span
+-- Literal bounds let a read of a long table skip most of it.
+SELECT coalesce(min(started_at), 0), coalesce(max(ended_at), 0) FROM touched;
 
 -- name: near
 -- The stored sessions that a pending stretch could lengthen, bridge or lie in, or whose event was filled.
 CREATE OR REPLACE TEMP TABLE near AS
 WITH stored AS MATERIALIZED (
     SELECT rowid AS row_id, true AS is_closed, * FROM sessions
-    WHERE ended_at > $least - $window AND started_at < $greatest + $window
+    WHERE ended_at > $touched_from - $window AND started_at < $touched_to + $window
       AND person_key IN (SELECT person_key FROM touched)
     UNION ALL
     SELECT rowid, false, * FROM open_sessions
@@ -157,71 +171,6 @@ SELECT
     continues, false AS is_cut_off
 FROM merged ANTI JOIN exact USING (person_key, started_at);
 
--- name: exact_tables
--- Pieces to be counted from events (`ended_at` is the last instant that belongs to one), and the spans
--- in which stored sessions are replaced.
-CREATE OR REPLACE TEMP TABLE pieces AS
-SELECT person_key, started_at, ended_at, continues, false AS is_cut_off FROM exact WHERE NOT is_capped;
-CREATE OR REPLACE TEMP TABLE recut (person_key BIGINT, started_at BIGINT, until_at BIGINT);
-
--- name: capped
-SELECT person_key, started_at, ended_at, events, continues, is_whole FROM exact
-WHERE is_capped ORDER BY person_key, started_at;
-
--- name: cutting
-CREATE OR REPLACE TEMP TABLE cutting AS
-SELECT unnest($keys::BIGINT[]) AS person_key, unnest($starts::BIGINT[]) AS started_at,
-       unnest($horizons::BIGINT[]) AS horizon;
-
--- name: store_pieces
-INSERT INTO pieces SELECT unnest($c0::BIGINT[]), unnest($c1::BIGINT[]), unnest($c2::BIGINT[]),
-                          unnest($c3::BOOLEAN[]), unnest($c4::BOOLEAN[]);
-
--- name: store_recuts
-INSERT INTO recut SELECT unnest($c0::BIGINT[]), unnest($c1::BIGINT[]), unnest($c2::BIGINT[]);
-
--- name: cut_events
--- Times of the visit events of capped stretches, sorted, as far as each `horizon` reaches.
-SELECT cutting.person_key, cutting.started_at,
-       list(DISTINCT events.occurred_at ORDER BY events.occurred_at)
-FROM events JOIN cutting
-    ON events.user_key = cutting.person_key
-   AND events.occurred_at BETWEEN cutting.started_at AND cutting.horizon
-WHERE events.is_visit AND events.occurred_at BETWEEN $least AND $greatest
-GROUP BY cutting.person_key, cutting.started_at;
-
--- name: pieces_fold
--- Sessions counted from their events: the exact order of last values is event time, message id, id.
-INSERT INTO fresh
-WITH inside AS (
-    SELECT pieces.person_key, pieces.started_at, pieces.continues, pieces.is_cut_off,
-           events.occurred_at, events.is_page_view, events.is_act, events.place_id, events.browser_id,
-           message_text(events.message_id, events.message_key) AS message_id
-    FROM events JOIN pieces
-        ON events.user_key = pieces.person_key
-       AND events.occurred_at BETWEEN pieces.started_at AND pieces.ended_at
-    WHERE events.is_visit AND events.occurred_at BETWEEN $least AND $greatest
-)
-SELECT
-    person_key, started_at, max(occurred_at), count(*), count_if(is_page_view), count_if(is_act),
-    max(occurred_at) FILTER (place_id IS NOT NULL),
-    arg_max(place_id, (occurred_at, message_id)) FILTER (place_id IS NOT NULL),
-    max(occurred_at) FILTER (browser_id IS NOT NULL),
-    arg_max(browser_id, (occurred_at, message_id)) FILTER (browser_id IS NOT NULL),
-    any_value(continues), any_value(is_cut_off)
-FROM inside
-GROUP BY person_key, started_at;
-
--- name: old_pieces
--- Pieces of capped stretches beyond the near ones, for the cut to meet them again.
-SELECT cutting.person_key, cutting.started_at, list(stored.started_at)
-FROM (SELECT person_key, started_at FROM sessions
-      WHERE continues AND started_at BETWEEN $least AND $greatest
-      UNION ALL SELECT person_key, started_at FROM open_sessions WHERE continues) AS stored
-JOIN cutting ON stored.person_key = cutting.person_key
-    AND stored.started_at BETWEEN cutting.started_at AND cutting.horizon
-GROUP BY cutting.person_key, cutting.started_at;
-
 -- name: replaced
 -- Every stored session that a fresh one takes the place of, and open ones that the clock now closes.
 CREATE OR REPLACE TEMP TABLE replaced AS
@@ -230,7 +179,7 @@ UNION
 SELECT sessions.rowid, true, sessions.person_key, sessions.started_at, sessions.ended_at
 FROM sessions JOIN recut ON sessions.person_key = recut.person_key
     AND sessions.started_at >= recut.started_at AND sessions.started_at < recut.until_at
-WHERE sessions.started_at BETWEEN $least AND $greatest
+WHERE sessions.started_at BETWEEN $recut_from AND $recut_to
 UNION
 SELECT open_sessions.rowid, false, open_sessions.person_key, open_sessions.started_at, open_sessions.ended_at
 FROM open_sessions JOIN recut ON open_sessions.person_key = recut.person_key
@@ -241,11 +190,11 @@ FROM open_sessions JOIN recut ON open_sessions.person_key = recut.person_key
 INSERT INTO fresh
 SELECT open_sessions.* FROM open_sessions
 ANTI JOIN replaced ON NOT replaced.is_closed AND replaced.row_id = open_sessions.rowid
-WHERE person_key & ($buckets - 1) = $bucket
+WHERE person_key & ($parts - 1) = $part
   AND $clock >= ended_at + CASE WHEN is_cut_off THEN 0 ELSE $window END;
 INSERT INTO replaced
 SELECT rowid, false, person_key, started_at, ended_at FROM open_sessions
-WHERE person_key & ($buckets - 1) = $bucket
+WHERE person_key & ($parts - 1) = $part
   AND $clock >= ended_at + CASE WHEN is_cut_off THEN 0 ELSE $window END
   AND rowid NOT IN (SELECT row_id FROM replaced WHERE NOT is_closed);
 
@@ -300,7 +249,7 @@ WHERE person_key IN (
     SELECT person_key FROM changes
     UNION ALL
     SELECT user_key FROM events
-    WHERE batch > $folded AND NOT is_visit AND traits IS NOT NULL AND user_key & ($buckets - 1) = $bucket);
+    WHERE batch > $folded AND NOT is_visit AND traits IS NOT NULL AND user_key & ($parts - 1) = $part);
 
 -- name: refolded
 -- Persons whose object a sum cannot follow: a session was opened again, or a life begins, ends or

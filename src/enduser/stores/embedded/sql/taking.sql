@@ -85,7 +85,7 @@ SELECT
 FROM decided;
 
 -- name: span
-SELECT min(client_at), max(client_at) FROM judged WHERE is_good;
+SELECT coalesce(min(client_at), 0), coalesce(max(client_at), 0) FROM judged WHERE is_good;
 
 -- name: repeats
 -- Identical rows without a message id: which copy within the file each is, where it is not the first.
@@ -97,7 +97,7 @@ WITH suspects AS (
     UNION ALL
     SELECT client_at, row_hash, 1 FROM file_rows
     SEMI JOIN (FROM judged WHERE is_good) AS good USING (client_at, row_hash)
-    WHERE space = $space AND client_at BETWEEN $least AND $greatest
+    WHERE space = $space AND client_at BETWEEN $batch_from AND $batch_to
 ),
 counted AS (
     SELECT client_at, row_hash, sum(copies) AS earlier FROM suspects GROUP BY client_at, row_hash
@@ -152,7 +152,7 @@ WITH same_time AS MATERIALIZED (
     SELECT rowid AS event_row, user_key, client_at, message_key, occurred_at, is_visit, place_id, browser_id
     FROM events
     WHERE client_at IN (SELECT client_at FROM judged WHERE is_good)
-      AND client_at BETWEEN $least AND $greatest
+      AND client_at BETWEEN $batch_from AND $batch_to
 )
 SELECT judged.rowid AS row_id, stored.event_row, stored.user_key, stored.occurred_at, stored.is_visit,
        stored.place_id AS known_place, stored.browser_id AS known_browser,

@@ -1,0 +1,72 @@
+-- Sessions counted from their events: the steps of `capped.ExactFold`.
+
+-- name: exact_tables
+-- Pieces to be counted from events (`ended_at` is the last instant that belongs to one), and the spans
+-- in which stored sessions are replaced.
+CREATE OR REPLACE TEMP TABLE pieces AS
+SELECT person_key, started_at, ended_at, continues, false AS is_cut_off FROM exact WHERE NOT is_capped;
+CREATE OR REPLACE TEMP TABLE recut (person_key BIGINT, started_at BIGINT, until_at BIGINT);
+
+-- name: capped
+SELECT person_key, started_at, ended_at, events, continues, is_whole FROM exact
+WHERE is_capped ORDER BY person_key, started_at;
+
+-- name: cutting
+CREATE OR REPLACE TEMP TABLE cutting AS
+SELECT unnest($keys::BIGINT[]) AS person_key, unnest($starts::BIGINT[]) AS started_at,
+       unnest($horizons::BIGINT[]) AS horizon;
+
+-- name: cut_events
+-- Times of the visit events of capped stretches, sorted, as far as each `horizon` reaches.
+SELECT cutting.person_key, cutting.started_at,
+       list(DISTINCT events.occurred_at ORDER BY events.occurred_at)
+FROM events JOIN cutting
+    ON events.user_key = cutting.person_key
+   AND events.occurred_at BETWEEN cutting.started_at AND cutting.horizon
+WHERE events.is_visit AND events.occurred_at BETWEEN $cut_from AND $cut_to
+GROUP BY cutting.person_key, cutting.started_at;
+
+-- name: old_pieces
+-- Pieces of capped stretches beyond the near ones, for the cut to meet them again.
+SELECT cutting.person_key, cutting.started_at, list(stored.started_at)
+FROM (SELECT person_key, started_at FROM sessions
+      WHERE continues AND started_at BETWEEN $cut_from AND $cut_to
+      UNION ALL SELECT person_key, started_at FROM open_sessions WHERE continues) AS stored
+JOIN cutting ON stored.person_key = cutting.person_key
+    AND stored.started_at BETWEEN cutting.started_at AND cutting.horizon
+GROUP BY cutting.person_key, cutting.started_at;
+
+-- name: store_pieces
+INSERT INTO pieces SELECT unnest($c0::BIGINT[]), unnest($c1::BIGINT[]), unnest($c2::BIGINT[]),
+                          unnest($c3::BOOLEAN[]), unnest($c4::BOOLEAN[]);
+
+-- name: store_recuts
+INSERT INTO recut SELECT unnest($c0::BIGINT[]), unnest($c1::BIGINT[]), unnest($c2::BIGINT[]);
+
+-- name: pieces_span
+SELECT coalesce(min(started_at), 0), coalesce(max(ended_at), 0) FROM pieces;
+
+-- name: pieces_fold
+-- Sessions counted from their events: the exact order of last values is event time, message id, id.
+INSERT INTO fresh
+WITH inside AS (
+    SELECT pieces.person_key, pieces.started_at, pieces.continues, pieces.is_cut_off,
+           events.occurred_at, events.is_page_view, events.is_act, events.place_id, events.browser_id,
+           message_text(events.message_id, events.message_key) AS message_id
+    FROM events JOIN pieces
+        ON events.user_key = pieces.person_key
+       AND events.occurred_at BETWEEN pieces.started_at AND pieces.ended_at
+    WHERE events.is_visit AND events.occurred_at BETWEEN $pieces_from AND $pieces_to
+)
+SELECT
+    person_key, started_at, max(occurred_at), count(*), count_if(is_page_view), count_if(is_act),
+    max(occurred_at) FILTER (place_id IS NOT NULL),
+    arg_max(place_id, (occurred_at, message_id)) FILTER (place_id IS NOT NULL),
+    max(occurred_at) FILTER (browser_id IS NOT NULL),
+    arg_max(browser_id, (occurred_at, message_id)) FILTER (browser_id IS NOT NULL),
+    any_value(continues), any_value(is_cut_off)
+FROM inside
+GROUP BY person_key, started_at;
+
+-- name: recut_span
+SELECT coalesce(min(started_at), 0), coalesce(max(until_at), 0) FROM recut;
