@@ -12,7 +12,7 @@ from enduser import limits
 from enduser.core.events import hashed_id, known_id
 from enduser.core.origin import Place
 from enduser.errors import LimitExceeded
-from enduser.stores.contract import Chunk, EventChunk, Form, ImportRules, TimeUnit
+from enduser.stores.contract import ChangeSetting, Chunk, EventChunk, Form, ImportRules, TimeUnit
 from enduser.stores.embedded import EmbeddedStore
 
 SPACE = "default/production"
@@ -206,3 +206,20 @@ def test_what_was_looked_up_is_asked_anew_past_the_limit(
             rules = ImportRules(started_at=NOW, time_unit=TimeUnit(1), place_of=place_of)
             store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), rules))
     assert len(asked) == (4 if looked_up_max == 1 else 2)
+
+
+@pytest.mark.parametrize(("line", "user", "address"), cases("log_lines.json"))
+def test_a_log_line_names_its_user_and_address_or_is_rejected(
+    tmp_path: Path, line: str, user: str | None, address: str | None
+) -> None:
+    path = tmp_path / "access.log"
+    path.write_text(line + "\n")
+    with EmbeddedStore(tmp_path / "data", now_us=NOW) as store:
+        store.apply(SPACE, ChangeSetting("store_ip", "on"))
+        chunk = Chunk(path, Form.ACCESS_LOG)
+        outcomes = store.apply(SPACE, EventChunk(chunk, ImportRules(started_at=NOW))).outcomes
+        assert outcomes.rejected["malformed_line"] == (address is None)
+        query = "SELECT id, is_anonymous, ip, occurred_at FROM space_1.events JOIN space_1.user_ids"
+        for found, is_anonymous, ip, at in store._execute(f"{query} USING (user_key)"):
+            assert (found if user else None, is_anonymous) == (user, user is None)
+            assert (ip, at) == (address, 1_704_099_600_000_000)
