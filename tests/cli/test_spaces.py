@@ -41,7 +41,7 @@ def test_an_unknown_space_is_an_error_that_says_how_to_make_it(tmp_path: Path, a
     assert result.exit_code == 2
     assert result.stderr == (
         "error: there is no space 'acme/test'\n"
-        "  the spaces are: default/production; to make one: enduser spaces create NAME\n"
+        "  the spaces are: default/production; to have another: enduser spaces create acme/test\n"
     )
 
 

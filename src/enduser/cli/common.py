@@ -106,7 +106,7 @@ def opened(
         if space is not None and space not in spaces:
             raise InvalidSpace(
                 f"there is no space {space!r}",
-                hint=f"the spaces are: {', '.join(spaces)}; to make one: enduser spaces create NAME",
+                hint=f"the spaces are: {', '.join(spaces)}; to have another: enduser spaces create {space}",
             )
         yield opened_store
 
