@@ -15,7 +15,7 @@ from enduser.clock import now_us
 from enduser.ingest.browser import browser_of, is_crawler
 from enduser.ingest.place import PlaceDatabase
 from enduser.service.geo import open_place_database
-from enduser.stores.contract import Chunk, EventChunk, Form, ImportRules
+from enduser.stores.contract import Chunk, EventChunk, Form, ImportRules, TimeUnit
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.embedded.store import DEFAULT_SPACE as SPACE
 
@@ -41,7 +41,7 @@ def batches(folder: Path, files: list[Path]) -> list[dict[str, float]]:
 def _batch(store: EmbeddedStore, file: Path, places: PlaceDatabase | None) -> dict[str, float]:
     rules = ImportRules(
         started_at=now_us(),
-        time_unit_us=1.0,
+        time_unit=TimeUnit(1),
         place_of=places.lookup if places else lambda _: None,
         browser_of=browser_of,
         is_crawler=is_crawler,
