@@ -13,6 +13,7 @@ import pytest
 from histories import Row, expected, numbered, random_history, write
 from stored import NOW, RULES, SPACE, assert_same, take
 
+from enduser import limits
 from enduser.core.events import hashed_id
 from enduser.core.origin import Place
 from enduser.errors import InputError, InvalidSetting, StoreError
@@ -424,3 +425,13 @@ def test_a_data_folder_may_have_any_name(tmp_path: Path) -> None:
         take(store, tmp_path, [visit(0), visit(100)])
         store.fold(SPACE)
         assert store.verify(SPACE) == []
+
+
+@pytest.mark.parametrize(("extra", "rejected"), [(-1, 0), (0, 0), (1, 1)])
+def test_the_texts_of_a_parquet_row_are_together_as_long_as_a_line(
+    store: EmbeddedStore, tmp_path: Path, extra: int, rejected: int
+) -> None:
+    url = f"repeat('x', {limits.LINE_BYTES_MAX - 10 + extra})"
+    query = f"SELECT 'user' AS user_id, 0 AS occurred_at, {url} AS url, 'name66' AS name"
+    outcomes = parquet(store, tmp_path / "x.parquet", query, TimeUnit(1)).outcomes
+    assert outcomes.rejected["line_too_long"] == rejected

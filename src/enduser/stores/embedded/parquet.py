@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 
+from enduser import limits
 from enduser.errors import InputError
 from enduser.stores.contract import Chunk, require_columns
 from enduser.stores.embedded.statements import text_literal
@@ -64,19 +65,26 @@ def rows_query(chunk: Chunk, columns: dict[str, str], unit: int) -> str:
     fields.append(f"{_text('url', columns)} AS page_url")
     fields += [f"object_of({_json(name, columns)}) AS {name}" for name in _OBJECTS]
     fields.append("NULL::VARCHAR AS client_text, NULL::VARCHAR AS previous_id, NULL::VARCHAR AS left_out")
-    wrong = [
-        f"WHEN is_no_object({_json(name, columns)}) THEN 'invalid_{name}'"
-        for name in _OBJECTS
-        if name in columns
-    ]
-    problem = f"CASE {' '.join(wrong)} END" if wrong else "CAST(NULL AS VARCHAR)"
-    fields.append(f"{problem} AS problem")
+    fields.append(f"{_problem(columns)} AS problem")
     path = _literal(chunk.path)
     first, rows = chunk.first_row - 1, chunk.rows or 0
     return (
         f"SELECT {', '.join(fields)} FROM read_parquet({path}, file_row_number = true) "
         f"WHERE file_row_number BETWEEN {first} AND {first + rows - 1}"
     )
+
+
+def _problem(columns: dict[str, str]) -> str:
+    """Return the SQL of what is wrong with the form of a row, NULL where nothing is."""
+    texts = [_text(name, columns) for name in (*_TEXT, "url", *_OBJECTS) if name in columns]
+    size = " + ".join(f"coalesce(strlen({text}), 0)" for text in texts)
+    wrong = [f"WHEN {size} > {limits.LINE_BYTES_MAX} THEN 'line_too_long'"]
+    wrong += [
+        f"WHEN is_no_object({_json(name, columns)}) THEN 'invalid_{name}'"
+        for name in _OBJECTS
+        if name in columns
+    ]
+    return f"CASE {' '.join(wrong)} END"
 
 
 def times_query(chunk: Chunk, columns: dict[str, str]) -> str:
