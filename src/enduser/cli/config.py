@@ -20,7 +20,7 @@ from enduser.cli.common import (
     out,
 )
 from enduser.cli.helping import Group
-from enduser.core.settings import SETTING_RULES, SettingRule, parse_setting, setting_text
+from enduser.core.settings import SETTING_RULES, parse_setting, setting_text
 from enduser.errors import InvalidSetting
 from enduser.stores.contract import ChangeSetting
 
@@ -56,7 +56,7 @@ def get_setting(
 ) -> None:
     """Print the value of one setting."""
     with opened(data, space, memory_limit) as store:
-        _rule(key)
+        _require_setting(key)
         out.print(setting_text(getattr(store.settings(space), key)))
 
 
@@ -71,9 +71,9 @@ def set_setting(
 ) -> None:
     """Change one setting. Window, cap and retention recompute all sessions and End User Objects."""
     with opened(data, space, memory_limit) as store:
-        rule, parsed = _rule(key), parse_setting(key, value)
+        parsed = parse_setting(key, value)
         events = store.status(space).events
-        if rule.recomputes and events and parsed != getattr(store.settings(space), key):
+        if SETTING_RULES[key].recomputes and events and parsed != getattr(store.settings(space), key):
             from_events = count_of(events, "event")
             confirm(f"This recomputes all sessions of {space} from {from_events}. Go on?", yes=yes)
         store.apply(space, ChangeSetting(key, value))
@@ -86,9 +86,8 @@ def _shown(name: str, value: object) -> str:
     return setting_text(value)
 
 
-def _rule(key: str) -> SettingRule:
+def _require_setting(key: str) -> None:
     if key not in SETTING_RULES:
         raise InvalidSetting(
             f"there is no setting {key!r}", hint=f"the settings are: {', '.join(SETTING_RULES)}"
         )
-    return SETTING_RULES[key]
