@@ -109,13 +109,12 @@ def described(name: str) -> Mutant:
 def listed() -> set[Mutant]:
     """Return the mutants that no test can notice: blocks of function, changed lines, `=` and the reason."""
     found = set()
-    for block in LISTED.read_text(encoding="utf-8").split("\n\n"):
-        function, *changed = [line for line in block.splitlines() if not line.startswith("#")] or [""]
-        if not function:
-            continue
-        assert changed, block
-        assert changed[-1].startswith("= "), f"no reason: {block}"
-        found.add((function, tuple(changed[:-1])))
+    text = "\n".join(line for line in LISTED.read_text(encoding="utf-8").splitlines() if line[:1] != "#")
+    for block in filter(None, (block.strip() for block in text.split("\n\n"))):
+        function, *changed, reason = block.splitlines()
+        assert changed, f"no change: {block}"
+        assert reason.startswith("= "), f"no reason: {block}"
+        found.add((function, tuple(changed)))
     return found
 
 
@@ -125,7 +124,8 @@ def shown(mutant: Mutant) -> str:
 
 def main() -> None:
     make_copy()
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
+    if sys.platform == "linux":  # others do not keep this limit, or refuse it
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
     mutmut("run", "--max-children", "1")
     results = dict(outcomes())
     counts = Counter(results.values())
@@ -133,6 +133,8 @@ def main() -> None:
     equivalent = listed()
     print(f"{len(results)} mutants: " + ", ".join(f"{n} {what}" for what, n in counts.most_common()))
     print(f"{len(equivalent & alive)} of them cannot be noticed, see {LISTED.relative_to(ROOT)}")
+    for name in (name for name, outcome in results.items() if outcome == "timeout"):
+        print(f"\nnever ended, which counts as noticed:\n{shown(described(name))}")
     for mutant in sorted(alive - equivalent):
         print(f"\nno test notices this:\n{shown(mutant)}")
     for mutant in sorted(equivalent - alive):

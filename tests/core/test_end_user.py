@@ -64,6 +64,13 @@ def test_a_property_is_the_most_recent_by_event_time_and_null_clears_it() -> Non
     assert end_user(events, SpaceSettings(), FAR).properties == {"role": "admin"}  # type: ignore[union-attr]
 
 
+def test_the_five_analytics_properties_are_kept_and_no_other() -> None:
+    five = {name: f"my {name}" for name in ("name", "role", "type", "status", "info")}
+    found = end_user([event(0, properties={**five, "plan": "free"})], SpaceSettings(), FAR)
+    assert found is not None
+    assert found.properties == five
+
+
 def test_a_property_of_an_open_session_does_not_count_yet() -> None:
     events = [event(0, properties={"role": "guest"}), event(100, properties={"role": "admin"})]
     found = end_user(events, SpaceSettings(), START + 101 * MINUTE)

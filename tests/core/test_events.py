@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,6 +52,13 @@ def test_the_documented_hash_of_an_id() -> None:
 def test_the_same_message_id_at_another_client_time_is_another_event() -> None:
     events = [Event(USER, "m", 5, 1), Event(USER, "m", 6, 1), Event(USER, "m", 5, 2)]
     assert [event.occurred_at for event in take_once(events)] == [5, 5]
+
+
+def test_an_event_is_an_active_track_unless_it_says_else_and_never_changes() -> None:
+    event = Event(USER, "m", 5, 5)
+    assert (event.type, event.is_act) == ("track", True)
+    with pytest.raises(FrozenInstanceError):
+        event.occurred_at = 6  # type: ignore[misc]
 
 
 def test_a_user_id_and_an_equal_anonymous_id_have_events_of_their_own() -> None:

@@ -12,6 +12,11 @@ def test_what_was_read_is_the_sum_of_all_outcomes() -> None:
     assert outcomes.read == 127
 
 
+def test_nothing_was_read_at_first() -> None:
+    assert Outcomes() == Outcomes(0, 0, 0, Counter(), Counter(), 0)
+    assert Outcomes().read == 0
+
+
 def test_counts_add_up_kind_by_kind() -> None:
     total = Outcomes(1, 2, 3, Counter(ip=4), Counter(invalid_time=5), 6)
     total.add(Outcomes(10, 20, 30, Counter(ip=40, host=41), Counter(invalid_time=50, future_time=51), 60))
