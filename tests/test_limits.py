@@ -136,4 +136,4 @@ def test_the_engine_works_with_as_little_memory_as_the_limit_and_refuses_less(
     for limit, is_good in ((least + 1, True), (least, True), (least - 1, False)):
         result = enduser("import", "events", path, "--close", "--memory-limit", limit, data=data)
         assert result.exit_code == (0 if is_good else 2), result.output
-    assert f"a memory limit of {least - 1} MB is too small\n  give at least {least} MB" in result.stderr
+    assert f"a memory limit of {least - 1} MB is too small\n  the least is {least} MB" in result.stderr
