@@ -16,7 +16,7 @@ from stored import NOW, RULES, SPACE, assert_same, take
 from enduser import limits
 from enduser.core.events import hashed_id
 from enduser.core.origin import Place
-from enduser.errors import InputError, InvalidSetting, StoreError
+from enduser.errors import InputError, InvalidSetting, InvalidSpace, InvalidSpaceName, StoreError
 from enduser.stores.contract import (
     Applied,
     ChangeSetting,
@@ -435,3 +435,21 @@ def test_the_texts_of_a_parquet_row_are_together_as_long_as_a_line(
     query = f"SELECT 'user' AS user_id, 0 AS occurred_at, {url} AS url, 'name66' AS name"
     outcomes = parquet(store, tmp_path / "x.parquet", query, TimeUnit(1)).outcomes
     assert outcomes.rejected["line_too_long"] == rejected
+
+
+def test_a_space_that_is_not_there_is_named_and_the_others_listed(store: EmbeddedStore) -> None:
+    with pytest.raises(InvalidSpace, match="acme/test") as caught:
+        store.settings("acme/test")
+    assert SPACE in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("name", [SPACE, "acme", "Acme/production", "a/b/c", "a b/c", "/", "acme/"])
+def test_a_name_that_no_new_space_can_have_is_refused(store: EmbeddedStore, name: str) -> None:
+    with pytest.raises(InvalidSpaceName):
+        store.create_space(name, NOW)
+
+
+def test_a_data_folder_that_is_a_file_is_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("")
+    with pytest.raises(StoreError, match="it is a file"):
+        EmbeddedStore(tmp_path / "data", now_us=NOW)

@@ -18,7 +18,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from enduser.clock import now_us
-from enduser.errors import EnduserError, InvalidSpace, StoreError, UsageError, UserNotFound
+from enduser.errors import EnduserError, StoreError, UsageError, UserNotFound
 from enduser.stores.embedded import EmbeddedStore, store
 
 EXIT_FOUND = 1
@@ -102,12 +102,8 @@ def opened(
         InvalidSpace: there is no such space.
     """
     with EmbeddedStore(data, now_us=now_us(), memory_limit_mb=memory_limit_mb) as opened_store:
-        spaces = opened_store.spaces()
-        if space is not None and space not in spaces:
-            raise InvalidSpace(
-                f"there is no space {space!r}",
-                hint=f"the spaces are: {', '.join(spaces)}; to have another: enduser spaces create {space}",
-            )
+        if space is not None:
+            opened_store.settings(space)
         yield opened_store
 
 

@@ -88,7 +88,7 @@ def check_place_database(paths: Sequence[Path]) -> None:
             kind = reader.metadata().database_type
         if not any(isinstance(record, dict) and place_of_record(record) for record in records):
             raise GeoDatabaseError(
-                f"{path.name} names no country, region or city; it is of the type {kind!r}",
+                f"{path} names no country, region or city; it is of the type {kind!r}",
                 hint="give a database of countries or cities",
             )
 

@@ -168,7 +168,7 @@ class Store(Protocol):
         """Create a space.
 
         Raises:
-            InvalidSpace: the name is malformed or taken.
+            InvalidSpaceName: the name is malformed or taken.
             LimitExceeded: there are as many spaces as there may be.
         """
 

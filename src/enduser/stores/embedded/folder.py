@@ -25,6 +25,10 @@ class FolderLock:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._file: IO[str] = (folder / "lock").open("a+", encoding="utf-8")
+        except FileExistsError:
+            raise StoreError(
+                f"the data folder {folder} cannot be used: it is a file", hint="name a folder with --data"
+            ) from None
         except OSError as error:
             raise StoreError(
                 f"the data folder {folder} cannot be used: {error.strerror}",

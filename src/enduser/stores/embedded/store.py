@@ -15,7 +15,7 @@ from enduser.core.settings import (
     setting_text,
     settings_from_text,
 )
-from enduser.errors import InvalidSetting, InvalidSpace, LimitExceeded
+from enduser.errors import InvalidSetting, InvalidSpaceName, LimitExceeded
 from enduser.stores.contract import (
     Applied,
     ChangeSetting,
@@ -102,13 +102,16 @@ class EmbeddedStore:
         """Create a space named `system/environment`."""
         longest = max(map(len, space.split("/")))
         if not _SPACE_NAME.fullmatch(space) or longest > limits.SPACE_NAME_CHARACTERS_MAX:
-            raise InvalidSpace(
+            raise InvalidSpaceName(
                 f"{space!r} is no name of a space",
                 hint="write system/environment in a-z, 0-9, _ and -, such as acme/production",
             )
         existing = self.spaces()
         if space in existing:
-            raise InvalidSpace(f"the space {space} exists already")
+            raise InvalidSpaceName(
+                f"the space {space} exists already",
+                hint="choose another name; the spaces are listed by: enduser spaces list",
+            )
         if len(existing) >= limits.SPACES_MAX:
             raise LimitExceeded(f"there are {len(existing)} spaces", hint=f"the limit is {limits.SPACES_MAX}")
         with self._database.changing("main"):
@@ -116,6 +119,7 @@ class EmbeddedStore:
 
     def settings(self, space: str) -> SpaceSettings:
         """Return the settings of a space."""
+        self._database.schema(space)  # there must be such a space
         rows = self._execute("SELECT name, value FROM main.settings WHERE space = $1", [space])
         return settings_from_text(dict(rows))
 
