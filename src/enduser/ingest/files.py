@@ -6,6 +6,7 @@ import re
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,8 +18,11 @@ from enduser.ingest.compression import BLOCK_BYTES, BrokenStreamError, compressi
 from enduser.ingest.csv_rows import BAD
 from enduser.stores.contract import Chunk, Form
 
-CHUNK_BYTES = 64 * 1_048_576
-"""Decompressed bytes that are taken in one transaction: some 160,000 to 500,000 lines."""
+CHUNK_ROWS = 500_000
+"""Lines that are taken in one transaction: several row groups, so that all cores have work."""
+
+CHUNK_BYTES = 256 * 1_048_576
+"""Decompressed bytes that are taken in one transaction, where lines are long."""
 
 PARQUET_ROWS = 1_000_000
 """Rows of a Parquet file that are taken in one transaction."""
@@ -225,11 +229,24 @@ def _written(file: EventFile, folder: Path) -> Iterator[Chunk]:
     form = Form.NUMBERED_JSON_LINES if is_csv else Form(file.format)
     blocks = csv_rows.json_lines(file.name, lines(file)) if is_csv else lines(file)
     first_row = 1
-    for number, content in enumerate(_gather(blocks)):
+    for number, first in enumerate(blocks):
         path = folder / f"chunk-{number % 2}"
-        path.write_bytes(content)
+        rows = _fill(path, chain([first], blocks))
         yield Chunk(path, form, first_row)
-        first_row += content.count(b"\n")
+        first_row += rows
+
+
+def _fill(path: Path, blocks: Iterator[bytes]) -> int:
+    """Write blocks of whole lines to a file until they are a chunk; return the count of lines."""
+    rows = size = 0
+    with path.open("wb") as target:
+        for block in blocks:
+            target.write(block)
+            rows += block.count(b"\n")
+            size += len(block)
+            if rows >= CHUNK_ROWS or size >= CHUNK_BYTES:
+                break
+    return rows
 
 
 def _ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
@@ -239,17 +256,3 @@ def _ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
         while chunk := waiting.result():
             waiting = reader.submit(next, chunks, None)
             yield chunk
-
-
-def _gather(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Join blocks to chunks of about CHUNK_BYTES."""
-    waiting: list[bytes] = []
-    size = 0
-    for block in blocks:
-        waiting.append(block)
-        size += len(block)
-        if size >= CHUNK_BYTES:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-    if waiting:
-        yield b"".join(waiting)

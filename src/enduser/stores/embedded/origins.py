@@ -51,7 +51,7 @@ class Origins:
     def _look_up_addresses(self, rules: ImportRules) -> None:
         addresses = [address for (address,) in run(self._connection, "origins.new_addresses")]
         numbers = self._numbered("places", {address: rules.place_of(address) for address in addresses})
-        excluded = [_is_in(address, self._networks) for address in addresses]
+        excluded = [bool(self._networks) and _is_in(address, self._networks) for address in addresses]
         self._looked_up += len(addresses)
         self._insert("addresses", addresses, [numbers[address] for address in addresses], excluded)
 

@@ -70,9 +70,8 @@ END;
 CREATE OR REPLACE TEMP MACRO trimmed_id(id_text) AS CASE
     WHEN regexp_matches(id_text, getvariable('blank_edge')) THEN trim(id_text, getvariable('blanks'))
     ELSE id_text END;
-CREATE OR REPLACE TEMP MACRO known_id(id_text) AS CASE
-    WHEN regexp_full_match(trimmed_id(id_text), getvariable('junk_id')) THEN NULL
-    ELSE trimmed_id(id_text) END;
+CREATE OR REPLACE TEMP MACRO unless_junk(id_text) AS
+    CASE WHEN regexp_full_match(id_text, getvariable('junk_id')) THEN NULL ELSE id_text END;
 -- An id that is an object or a list in the JSON of its line is no id.
 CREATE OR REPLACE TEMP MACRO json_id(id_text, line, path) AS CASE
     WHEN regexp_matches(id_text, '^[{\[]') AND json_type(line, path) <> 'VARCHAR' THEN NULL

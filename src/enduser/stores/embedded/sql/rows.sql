@@ -6,8 +6,7 @@
 CREATE OR REPLACE TEMP TABLE read_rows AS
 WITH messages AS (
     SELECT line,
-        CASE WHEN starts_with(ltrim(line), '{') AND json_valid(line)
-             THEN json_transform(line, $structure) END AS m
+        CASE WHEN starts_with(ltrim(line), '{') THEN TRY(json_transform(line, $structure)) END AS m
     FROM read_csv($path, header = false, columns = {'line': 'VARCHAR'}, delim = chr(1), quote = '',
                   escape = '', auto_detect = false, max_line_size = 2097152, buffer_size = 4194304,
                   strict_mode = false)

@@ -11,13 +11,19 @@ DELETE FROM file_rows WHERE space = $space;
 -- Each row with its user, its keys and what is wrong with it. Order: form, then the space's exclusions,
 -- then identity.
 CREATE OR REPLACE TEMP TABLE judged AS
-WITH timed AS (
-    SELECT rows.* EXCLUDE (occurred_at),
+WITH trimmed AS (
+    SELECT rows.* EXCLUDE (occurred_at, user_id, anonymous_id, previous_id),
         coalesce(rows.occurred_at, time_of(time_text, $unit)) AS occurred_at,
-        known_id(user_id) AS known_user, known_id(anonymous_id) AS known_anonymous,
-        known_id(previous_id) AS known_previous
+        trimmed_id(user_id) AS user_id, trimmed_id(anonymous_id) AS anonymous_id,
+        trimmed_id(previous_id) AS previous_id
     FROM rows
     WHERE problem IS DISTINCT FROM 'blank'
+),
+timed AS (
+    SELECT * EXCLUDE (user_id, anonymous_id, previous_id),
+        unless_junk(user_id) AS known_user, unless_junk(anonymous_id) AS known_anonymous,
+        unless_junk(previous_id) AS known_previous
+    FROM trimmed
 ),
 owned AS (
     SELECT timed.*,
