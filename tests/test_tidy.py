@@ -45,9 +45,7 @@ FOREIGN = re.compile(
             "python" + "hosted",
             "npm" + r"js\.(org|com)",
             "crates" + r"\.io",
-            r"(?<![\w.~-])/" + "(work|root|home)/",
-            r"\bshared" + "/",
-            "/opt/" + "venv",
+            r"(?<![\w.~-])/" + "(root|home)/",
         ]
     )
 )
