@@ -82,9 +82,9 @@ WITH followed AS MATERIALIZED (
     SEMI JOIN (SELECT person_key, span - 1 AS span FROM pending) AS following USING (person_key, span)
 )
 FROM followed
-UNION
+UNION ALL
 SELECT person_key, span + 1 FROM followed
-UNION
+UNION ALL
 SELECT person_key, span FROM pending SEMI JOIN near USING (person_key);
 
 -- name: merged

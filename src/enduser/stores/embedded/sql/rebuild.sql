@@ -17,23 +17,32 @@ CREATE TABLE shadow.space.filled_events AS FROM filled_events LIMIT 0;
 CREATE TABLE shadow.space.state AS FROM state;
 
 -- name: differences
--- What is stored and should not be (`stored`), and what should be stored and is not (`recomputed`).
-WITH stored AS (
-    SELECT 'session' AS kind, person_key, (closed, true)::VARCHAR AS row_text FROM sessions AS closed
-    UNION ALL SELECT 'session', person_key, (opened, false)::VARCHAR FROM open_sessions AS opened
-    UNION ALL SELECT 'user', person_key, users::VARCHAR FROM users
-    UNION ALL SELECT 'property', user_key, said::VARCHAR FROM property_events AS said
-),
-recomputed AS (
-    SELECT 'session' AS kind, person_key, (closed, true)::VARCHAR AS row_text FROM shadow.space.sessions AS closed
-    UNION ALL SELECT 'session', person_key, (opened, false)::VARCHAR FROM shadow.space.open_sessions AS opened
-    UNION ALL SELECT 'user', person_key, users::VARCHAR FROM shadow.space.users
-    UNION ALL SELECT 'property', user_key, said::VARCHAR FROM shadow.space.property_events AS said
+-- What is stored and should not be (`stored`), and what should be stored and is not (`recomputed`). Rows
+-- are compared as they are, and written as text only where they differ.
+WITH stored_sessions AS (SELECT *, true AS is_closed FROM sessions UNION ALL SELECT *, false FROM open_sessions),
+recomputed_sessions AS (
+    SELECT *, true AS is_closed FROM shadow.space.sessions
+    UNION ALL
+    SELECT *, false FROM shadow.space.open_sessions
 ),
 wrong AS (
-    SELECT *, 'stored' AS side FROM (FROM stored EXCEPT ALL FROM recomputed)
+    SELECT 'session' AS kind, 'stored' AS side, person_key, wrong::VARCHAR AS row_text
+    FROM (FROM stored_sessions EXCEPT ALL FROM recomputed_sessions) AS wrong
     UNION ALL
-    SELECT *, 'recomputed' FROM (FROM recomputed EXCEPT ALL FROM stored)
+    SELECT 'session', 'recomputed', person_key, wrong::VARCHAR
+    FROM (FROM recomputed_sessions EXCEPT ALL FROM stored_sessions) AS wrong
+    UNION ALL
+    SELECT 'user', 'stored', person_key, wrong::VARCHAR
+    FROM (FROM users EXCEPT ALL FROM shadow.space.users) AS wrong
+    UNION ALL
+    SELECT 'user', 'recomputed', person_key, wrong::VARCHAR
+    FROM (FROM shadow.space.users EXCEPT ALL FROM users) AS wrong
+    UNION ALL
+    SELECT 'property', 'stored', user_key, wrong::VARCHAR
+    FROM (FROM property_events EXCEPT ALL FROM shadow.space.property_events) AS wrong
+    UNION ALL
+    SELECT 'property', 'recomputed', user_key, wrong::VARCHAR
+    FROM (FROM shadow.space.property_events EXCEPT ALL FROM property_events) AS wrong
 )
 SELECT kind, side, id, row_text
 FROM wrong LEFT JOIN user_ids ON user_ids.user_key = wrong.person_key
