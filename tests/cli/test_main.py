@@ -104,7 +104,7 @@ def test_wrong_usage_ends_with_2_and_help(arguments: list[str], message: str) ->
         (
             KeyboardInterrupt(),
             130,
-            "interrupted; what was taken is kept: run the same command again to finish\n",
+            "interrupted; run the same command again to finish: nothing is taken twice\n",
         ),
         (RuntimeError("Query interrupted"), 130, "interrupted; "),
         (PermissionError(13, "Permission denied", "/x"), 2, "error: /x: Permission denied\n"),

@@ -14,7 +14,7 @@ import pytest
 from running import DEADLINE_S, enduser, event, write_lines
 
 ROWS = 30_000
-MESSAGE = "interrupted; what was taken is kept: run the same command again to finish"
+MESSAGE = "interrupted; run the same command again to finish: nothing is taken twice"
 
 
 def start(data: Path, path: Path) -> subprocess.Popen[str]:

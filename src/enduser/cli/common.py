@@ -119,7 +119,7 @@ def folded(data: Path, space: str, memory_limit_mb: int = MEMORY_LIMIT_MB) -> It
 
 
 def _interrupted() -> NoReturn:
-    err.print("interrupted; what was taken is kept: run the same command again to finish")
+    err.print("interrupted; run the same command again to finish: nothing is taken twice")
     raise typer.Exit(EXIT_INTERRUPTED)
 
 

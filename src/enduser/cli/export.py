@@ -40,6 +40,11 @@ def export(store: EmbeddedStore, space: str, what: str, form: ExportFormat, outp
                 shutil.copyfileobj(written, sys.stdout.buffer)
             sys.stdout.flush()
         return
+    suffix = output.suffix.removeprefix(".")
+    if suffix in set(ExportFormat) and suffix != form:
+        raise UsageError(
+            f"{output} would hold {form} under the name of {suffix}", hint=f"add --format {suffix}"
+        )
     if output.is_dir() or not output.parent.is_dir():
         problem = "is a folder" if output.is_dir() else f"cannot be written: there is no {output.parent}"
         raise UsageError(f"{output} {problem}", hint="name a file in a folder that exists")

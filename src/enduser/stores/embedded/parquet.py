@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from glob import escape
 from pathlib import Path
 
@@ -56,9 +57,11 @@ def count_rows(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     return int(rows[0][0] or 0)
 
 
-def rows_query(chunk: Chunk, columns: dict[str, str], unit: int) -> str:
+def rows_query(
+    chunk: Chunk, columns: dict[str, str], unit: int, plausible: tuple[float, float] = (0, math.inf)
+) -> str:
     """Return the SELECT that yields typed rows of a chunk, numbered by their row in the file."""
-    fields = [f"file_row_number + 1 AS line, {_time(columns['occurred_at'], unit)}"]
+    fields = [f"file_row_number + 1 AS line, {_time(columns['occurred_at'], unit, plausible)}"]
     fields += [f"{_text(name, columns)} AS {name}" for name in _TEXT if name != "type"]
     fields.append(f"lower(coalesce({_text('type', columns)}, 'track')) AS type")
     fields.append(f"lower({_text('active', columns)}) AS active_text")
@@ -119,7 +122,7 @@ def _json(name: str, columns: dict[str, str]) -> str:
     return f"to_json({name})"
 
 
-def _time(kind: str, unit: int) -> str:
+def _time(kind: str, unit: int, plausible: tuple[float, float]) -> str:
     if kind in _TIMES:
         whole = (
             "(epoch_ns(occurred_at) - (epoch_ns(occurred_at) % 1000 + 1000) % 1000) // 1000"
@@ -130,7 +133,11 @@ def _time(kind: str, unit: int) -> str:
         return f"{whole} AS occurred_at, {endless} AS time_text"
     time_text = f"{_time_text(kind)} AS time_text"
     if kind in _WHOLE:
-        return f"try_cast(CAST(occurred_at AS HUGEINT) * {unit} AS BIGINT) AS occurred_at, {time_text}"
+        at = f"try_cast(CAST(occurred_at AS HUGEINT) * {unit} AS BIGINT)"
+        if plausible != (0, math.inf):
+            low, high = (min(int(bound), 2**63 - 1) if bound < math.inf else 2**63 - 1 for bound in plausible)
+            at = f"CASE WHEN abs(CAST(occurred_at AS HUGEINT)) BETWEEN {low} AND {high - 1} THEN {at} END"
+        return f"{at} AS occurred_at, {time_text}"
     return f"CAST(NULL AS BIGINT) AS occurred_at, {time_text}"
 
 

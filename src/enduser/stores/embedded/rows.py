@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from glob import escape
 
 import duckdb
@@ -66,7 +67,7 @@ def _read_parquet(connection: duckdb.DuckDBPyConnection, record: EventChunk) -> 
             f"CREATE OR REPLACE TEMP VIEW rows AS {parquet.times_query(record.chunk, columns)}"
         )
         unit = _inferred_unit(connection)
-    query = parquet.rows_query(record.chunk, columns, unit.us if unit else 1)
+    query = parquet.rows_query(record.chunk, columns, unit.us if unit else 1, plausible_numbers(unit))
     connection.execute(f"CREATE OR REPLACE TEMP VIEW rows AS {query}")
     return unit
 
@@ -78,3 +79,17 @@ def _inferred_unit(connection: duckdb.DuckDBPyConnection) -> TimeUnit | None:
         return None
     us = 1_000_000 if middle < _SECONDS_BELOW else 1_000 if middle < _MILLISECONDS_BELOW else 1
     return TimeUnit(us, inferred_from=str(sample))
+
+
+def plausible_numbers(unit: TimeUnit | None) -> tuple[float, float]:
+    """Return from which number up to which (excluded) a numeric time can be of this unit.
+
+    Where the unit was only inferred, a number that alone would have told another unit is none of it.
+    """
+    if unit is None or unit.inferred_from is None:
+        return 0, math.inf
+    return {
+        1_000_000: (0, _SECONDS_BELOW),
+        1_000: (_SECONDS_BELOW, _MILLISECONDS_BELOW),
+        1: (_MILLISECONDS_BELOW, math.inf),
+    }[unit.us]

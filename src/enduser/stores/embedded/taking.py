@@ -11,7 +11,7 @@ from enduser.core.settings import SpaceSettings
 from enduser.errors import InputError
 from enduser.stores.contract import Applied, Chunk, EventChunk, Form, Rejection, TimeUnit
 from enduser.stores.embedded.origins import Origins
-from enduser.stores.embedded.rows import read_rows
+from enduser.stores.embedded.rows import plausible_numbers, read_rows
 from enduser.stores.embedded.statements import Rows, run
 
 STEPS = (
@@ -64,7 +64,12 @@ class EventTaker:
         try:
             unit = read_rows(self._connection, record, self._secret)
             self._origins.look_up(record.rules)
-            parameters["unit"] = unit.us if unit else None
+            number_from, number_to = plausible_numbers(unit)
+            parameters |= {
+                "unit": unit.us if unit else None,
+                "number_from": float(number_from),
+                "number_to": min(float(number_to), 1e300),
+            }
             self._step("judged", parameters)
         except _BAD_FILE as error:
             if record.chunk.form is not Form.PARQUET:

@@ -113,6 +113,10 @@ SELECT * EXCLUDE (line_number),
 FROM read_rows, (SELECT getvariable('first_line')::BIGINT AS first_line);
 
 -- name: time_sample
-SELECT median(abs(try_cast(time_text AS DOUBLE))), any_value(time_text)
-FROM (SELECT time_text FROM rows
-      WHERE occurred_at IS NULL AND is_number(time_text) LIMIT 10000);
+-- The middle one of the first numeric times, as a number and as it is written.
+WITH numeric AS (
+    SELECT time_text, abs(try_cast(time_text AS DOUBLE)) AS number FROM rows
+    WHERE occurred_at IS NULL AND is_number(time_text) LIMIT 10000
+)
+SELECT quantile_disc(number, 0.5) AS middle, arg_min(time_text, abs(number - middle_number))
+FROM numeric, (SELECT quantile_disc(number, 0.5) AS middle_number FROM numeric);

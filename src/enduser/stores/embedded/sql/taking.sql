@@ -13,7 +13,13 @@ DELETE FROM file_rows WHERE space = $space;
 CREATE OR REPLACE TEMP TABLE judged AS
 WITH trimmed AS (
     SELECT rows.* EXCLUDE (occurred_at, user_id, anonymous_id, previous_id),
-        coalesce(rows.occurred_at, time_of(time_text, $unit)) AS occurred_at,
+        coalesce(rows.occurred_at, CASE
+            WHEN $number_from > 0 OR $number_to < 1e300
+            THEN CASE WHEN NOT is_number(time_text)
+                        OR (abs(try_cast(time_text AS DOUBLE)) >= $number_from
+                            AND abs(try_cast(time_text AS DOUBLE)) < $number_to)
+                      THEN time_of(time_text, $unit) END
+            ELSE time_of(time_text, $unit) END) AS occurred_at,
         trimmed_id(user_id) AS user_id, trimmed_id(anonymous_id) AS anonymous_id,
         trimmed_id(previous_id) AS previous_id
     FROM rows
