@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 
 from enduser.clock import now_us
 from enduser.errors import EnduserError, StoreError, UsageError, UserNotFound
+from enduser.stores.contract import SpaceStatus
 from enduser.stores.embedded import EmbeddedStore, store
 
 EXIT_FOUND = 1
@@ -179,6 +180,11 @@ def iso(at_us: object) -> str:
 def short_time(at_us: object) -> str:
     """Return an instant for a table: to the second, UTC."""
     return iso(at_us)[:19].replace("T", " ")
+
+
+def clock_of(status: SpaceStatus) -> str:
+    """Return where the clock of a space stands, and of which kind it is."""
+    return "no event yet" if status.clock_at is None else f"{short_time(status.clock_at)} UTC (history)"
 
 
 def duration(seconds: object) -> str:

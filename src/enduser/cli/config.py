@@ -20,8 +20,7 @@ from enduser.cli.common import (
     out,
 )
 from enduser.cli.helping import Group
-from enduser.core.settings import SETTING_RULES, parse_setting, setting_text
-from enduser.errors import InvalidSetting
+from enduser.core.settings import SETTING_RULES, parse_setting, setting_rule, setting_text
 from enduser.stores.contract import ChangeSetting
 
 app = Group("Read and change the settings of a space.")
@@ -56,7 +55,7 @@ def get_setting(
 ) -> None:
     """Print the value of one setting."""
     with opened(data, space, memory_limit) as store:
-        _require_setting(key)
+        setting_rule(key)
         out.print(setting_text(getattr(store.settings(space), key)))
 
 
@@ -84,10 +83,3 @@ def _shown(name: str, value: object) -> str:
     if name in _SECRET:
         return "(set)" if value else "(none)"
     return setting_text(value)
-
-
-def _require_setting(key: str) -> None:
-    if key not in SETTING_RULES:
-        raise InvalidSetting(
-            f"there is no setting {key!r}", hint=f"the settings are: {', '.join(SETTING_RULES)}"
-        )

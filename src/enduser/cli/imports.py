@@ -20,10 +20,10 @@ from enduser.cli.common import (
     Memory,
     Space,
     Yes,
+    clock_of,
     err,
     opened,
     out,
-    short_time,
 )
 from enduser.cli.helping import Group
 from enduser.clock import elapsed_s, now_us
@@ -128,12 +128,12 @@ def events(
         with _bar() as bar:
             summary = import_files(store, space, found, rules, close=close, progress=_shown_in(bar, began))
         _print_summary(summary, elapsed_s() - began)
-    if rejected := summary.outcomes.rejected.total():
-        if rejected == summary.outcomes.read:
-            raise InputError(
-                "every row was rejected, so nothing was applied",
-                hint="docs/file-formats.md says what each format and reason is",
-            )
+    if summary.is_all_rejected:
+        raise InputError(
+            "every row was rejected, so nothing was applied",
+            hint="docs/file-formats.md says what each format and reason is",
+        )
+    if summary.outcomes.rejected:
         raise typer.Exit(EXIT_FOUND)
 
 
@@ -205,7 +205,6 @@ def _print_summary(summary: ImportSummary, seconds: float) -> None:
 def _print_status(status: SpaceStatus) -> None:
     out.print(f"users       {status.users:>12,}")
     out.print(f"sessions    {status.sessions:>12,}   and {status.open_sessions:,} open")
-    clock = f"{short_time(status.clock_at)} UTC (history)" if status.clock_at is not None else "no event yet"
-    out.print(f"clock       {clock}")
+    out.print(f"clock       {clock_of(status)}")
     if status.open_sessions:
         out.print("Open sessions are in no End User Object until they close; --close closes them.")

@@ -16,12 +16,12 @@ from enduser.cli.common import (
     Memory,
     Space,
     Yes,
+    clock_of,
     count_of,
     folded,
     opened,
     out,
     printable,
-    short_time,
     size,
 )
 from enduser.stores.contract import SpaceStatus
@@ -43,9 +43,8 @@ def status(
 
 
 def _print_status(found: SpaceStatus) -> None:
-    clock = f"{short_time(found.clock_at)} UTC (history)" if found.clock_at is not None else "no event yet"
     out.print(f"space {found.space}")
-    out.print(f"  clock      {clock:>24}")
+    out.print(f"  clock      {clock_of(found):>24}")
     out.print(f"  events     {found.events:>24,}")
     out.print(f"  users      {found.users:>24,}")
     out.print(f"  sessions   {found.sessions:>24,} closed, {found.open_sessions:,} open")

@@ -144,16 +144,26 @@ SETTING_RULES: Mapping[str, SettingRule] = {
 }
 
 
+def setting_rule(name: str) -> SettingRule:
+    """Return how the setting `name` is read.
+
+    Raises:
+        InvalidSetting: there is no such setting.
+    """
+    rule = SETTING_RULES.get(name)
+    if rule is None:
+        known = ", ".join(SETTING_RULES)
+        raise InvalidSetting(f"there is no setting {name!r}", hint=f"the settings are: {known}")
+    return rule
+
+
 def parse_setting(name: str, text: str) -> object:
     """Return the typed value of the setting `name` written as `text`.
 
     Raises:
         InvalidSetting: the name is unknown or the value lies outside its bounds.
     """
-    rule = SETTING_RULES.get(name)
-    if rule is None:
-        known = ", ".join(SETTING_RULES)
-        raise InvalidSetting(f"there is no setting {name!r}", hint=f"the settings are: {known}")
+    rule = setting_rule(name)
     try:
         return rule.parse(text)
     except (ValueError, KeyError, zoneinfo.ZoneInfoNotFoundError, OSError):

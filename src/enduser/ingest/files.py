@@ -27,8 +27,6 @@ CHUNK_BYTES = 256 * 1_048_576
 PARQUET_ROWS = 1_000_000
 """Rows of a Parquet file that are taken in one transaction."""
 
-FORMATS = ("auto", "jsonl", "csv", "parquet", "access-log")
-
 _LOG_LINE = re.compile(rb'^\S+ \S+ .+? \[[^\]]+\] "')
 _NO_TEXT = (b"\x00", b"\x01", b"\x02")
 """Bytes that no line of text holds; two of them mark what the engine is told."""

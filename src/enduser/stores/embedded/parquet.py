@@ -16,7 +16,6 @@ from enduser.stores.embedded.statements import text_literal
 _TEXT: tuple[str, ...] = ("user_id", "anonymous_id", "message_id", "type", "name", "ip", "user_agent")
 _TEXT += ("country", "region", "city")
 _OBJECTS = ("properties", "traits")
-COLUMNS = (*_TEXT, "occurred_at", "active", "url", *_OBJECTS)
 _TIMES = {"TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S", "TIMESTAMP WITH TIME ZONE", "DATE"}
 _WHOLE = {"BIGINT", "INTEGER", "UBIGINT", "UINTEGER"}
 

@@ -74,9 +74,10 @@ def _read_parquet(connection: duckdb.DuckDBPyConnection, record: EventChunk) -> 
 
 def _inferred_unit(connection: duckdb.DuckDBPyConnection) -> TimeUnit | None:
     """Return the unit that puts the middle one of the first numeric times of `rows` nearest to today."""
-    middle, sample = run(connection, "rows.time_sample")[0]
-    if middle is None:
+    found = run(connection, "rows.time_sample")
+    if not found:
         return None
+    middle, sample = found[0]
     us = 1_000_000 if middle < _SECONDS_BELOW else 1_000 if middle < _MILLISECONDS_BELOW else 1
     return TimeUnit(us, inferred_from=str(sample))
 

@@ -53,15 +53,17 @@ CREATE OR REPLACE TEMP MACRO is_ignored(value) AS
     OR coalesce(length(property_text(value)) > getvariable('property_characters_max'), false);
 
 -- Instants: whole or decimal epoch numbers in `unit` (µs each), or ISO 8601; without a zone it is UTC.
--- Numbers are rounded to the microsecond, digits of ISO 8601 beyond it are cut off.
+-- A number below `number_from`, or from `number_to` on, is of another unit and no time. Numbers are
+-- rounded to the microsecond, digits of ISO 8601 beyond it are cut off.
 CREATE OR REPLACE TEMP MACRO is_number(text) AS regexp_full_match(text, '-?\d+(\.\d+)?');
-CREATE OR REPLACE TEMP MACRO time_of(time_text, unit) AS CASE
+CREATE OR REPLACE TEMP MACRO time_of(time_text, unit, number_from, number_to) AS CASE
     WHEN regexp_full_match(time_text,
         '\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?)? *([Zz]|[+-](0\d|1[0-8])(:?[0-5]\d)?)?')
     THEN epoch_us(try_cast(upper(
         CASE WHEN contains(time_text, ' +') OR contains(time_text, ' -')
              THEN regexp_replace(time_text, ' +([+-])', '\1') ELSE time_text END) AS TIMESTAMPTZ))
-    WHEN is_number(time_text)
+    WHEN is_number(time_text) AND abs(try_cast(time_text AS DOUBLE)) >= number_from
+        AND abs(try_cast(time_text AS DOUBLE)) < number_to
     THEN try_cast(round(try_cast(time_text AS DECIMAL(27, 9)) * unit::INTEGER) AS BIGINT)
 END;
 

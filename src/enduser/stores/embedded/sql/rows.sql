@@ -118,5 +118,6 @@ WITH numeric AS (
     SELECT time_text, abs(try_cast(time_text AS DOUBLE)) AS number FROM rows
     WHERE occurred_at IS NULL AND is_number(time_text) LIMIT 10000
 )
-SELECT quantile_disc(number, 0.5) AS middle, arg_min(time_text, abs(number - middle_number))
-FROM numeric, (SELECT quantile_disc(number, 0.5) AS middle_number FROM numeric);
+SELECT middle, any_value(time_text)
+FROM numeric JOIN (SELECT quantile_disc(number, 0.5) AS middle FROM numeric) ON number = middle
+GROUP BY middle;

@@ -13,13 +13,7 @@ DELETE FROM file_rows WHERE space = $space;
 CREATE OR REPLACE TEMP TABLE judged AS
 WITH trimmed AS (
     SELECT rows.* EXCLUDE (occurred_at, user_id, anonymous_id, previous_id),
-        coalesce(rows.occurred_at, CASE
-            WHEN $number_from > 0 OR $number_to < 1e300
-            THEN CASE WHEN NOT is_number(time_text)
-                        OR (abs(try_cast(time_text AS DOUBLE)) >= $number_from
-                            AND abs(try_cast(time_text AS DOUBLE)) < $number_to)
-                      THEN time_of(time_text, $unit) END
-            ELSE time_of(time_text, $unit) END) AS occurred_at,
+        coalesce(rows.occurred_at, time_of(time_text, $unit, $number_from, $number_to)) AS occurred_at,
         trimmed_id(user_id) AS user_id, trimmed_id(anonymous_id) AS anonymous_id,
         trimmed_id(previous_id) AS previous_id
     FROM rows
@@ -33,7 +27,7 @@ timed AS (
 ),
 owned AS (
     SELECT timed.*,
-        coalesce(time_of(client_text, $unit), occurred_at) AS client_at,
+        coalesce(time_of(client_text, $unit, $number_from, $number_to), occurred_at) AS client_at,
         coalesce(known_user, known_anonymous) AS plain_id,
         known_user IS NULL AS is_anonymous,
         CASE WHEN $hash_ids AND NOT is_anonymous THEN hashed_id($salt, plain_id) ELSE plain_id END AS id,
