@@ -50,3 +50,12 @@ def test_a_failure_while_writing_leaves_what_was_there_and_no_part(
     )
     assert target.read_text() == "old"
     assert not target.with_name("users.csv.part").exists()
+
+
+def test_a_file_is_not_written_in_another_form_than_its_name_says(tmp_path: Path) -> None:
+    target = tmp_path / "users.parquet"
+    target.write_text("old")
+    result = enduser("users", "export", "--output", target, data=tmp_path / "data")
+    assert result.exit_code == 2
+    assert "add --format parquet" in result.stderr
+    assert target.read_text() == "old"

@@ -453,3 +453,39 @@ def test_a_data_folder_that_is_a_file_is_said_to_be_one(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     with pytest.raises(StoreError, match="it is a file"):
         EmbeddedStore(tmp_path / "data", now_us=NOW)
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+@pytest.mark.parametrize(
+    ("times", "us"),
+    [
+        ([1_772_445_600, 1_772_445_601, 1_772_445_602_000], 1_000_000),
+        ([1_772_445_600_000, 1_772_445_601_000, 1_772_445_602], 1_000),
+        ([1_772_445_600_000_000, 1_772_445_601_000_000, 1_772_445_602_000], 1),
+    ],
+)
+def test_a_number_of_another_unit_than_most_of_its_file_is_no_time(
+    store: EmbeddedStore, tmp_path: Path, times: list[int], us: int, form: str
+) -> None:
+    if form == "parquet":
+        query = f"SELECT 'u' AS user_id, unnest({times}::BIGINT[]) AS occurred_at"
+        applied = parquet(store, tmp_path / "x.parquet", query)
+    else:
+        path = write(tmp_path / "rows.jsonl", [Row("u", None, at) for at in times])
+        applied = store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), replace(RULES, time_unit=None)))
+    assert applied.time_unit is not None
+    assert applied.time_unit.us == us
+    assert (applied.outcomes.stored, applied.outcomes.rejected["invalid_time"]) == (2, 1)
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_a_unit_that_was_named_holds_for_all_numbers(store: EmbeddedStore, tmp_path: Path, form: str) -> None:
+    times = [1_772_445_600_000, 1_772_445_600]
+    if form == "parquet":
+        query = f"SELECT 'u' AS user_id, unnest({times}::BIGINT[]) AS occurred_at"
+        applied = parquet(store, tmp_path / "x.parquet", query, TimeUnit(1_000))
+    else:
+        path = write(tmp_path / "rows.jsonl", [Row("u", None, at) for at in times])
+        rules = replace(RULES, time_unit=TimeUnit(1_000))
+        applied = store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), rules))
+    assert applied.outcomes.stored == 2
