@@ -12,9 +12,7 @@ import time
 from pathlib import Path
 
 from enduser.clock import now_us
-from enduser.ingest.browser import browser_of, is_crawler
-from enduser.ingest.place import PlaceDatabase
-from enduser.service.geo import open_place_database
+from enduser.service.lookups import installed_lookups
 from enduser.stores.contract import Chunk, EventChunk, Form, ImportRules, TimeUnit
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.embedded.store import DEFAULT_SPACE as SPACE
@@ -32,20 +30,13 @@ def rebuild(folder: Path) -> dict[str, float]:
 
 def batches(folder: Path, files: list[Path]) -> list[dict[str, float]]:
     """Apply and fold each file as one batch, and time both."""
-    places = open_place_database(folder)
-    with EmbeddedStore(folder, now_us=now_us()) as store:
+    with EmbeddedStore(folder, now_us=now_us(), lookups=installed_lookups(folder)) as store:
         store.fold(SPACE)
-        return [_batch(store, file, places) for file in files]
+        return [_batch(store, file) for file in files]
 
 
-def _batch(store: EmbeddedStore, file: Path, places: PlaceDatabase | None) -> dict[str, float]:
-    rules = ImportRules(
-        started_at=now_us(),
-        time_unit=TimeUnit(1),
-        place_of=places.lookup if places else lambda _: None,
-        browser_of=browser_of,
-        is_crawler=is_crawler,
-    )
+def _batch(store: EmbeddedStore, file: Path) -> dict[str, float]:
+    rules = ImportRules(started_at=now_us(), time_unit=TimeUnit(1))
     is_parquet = file.suffix == ".parquet"
     rows = store.count_parquet_rows(file) if is_parquet else None
     chunk = Chunk(file, Form.PARQUET if is_parquet else Form.JSON_LINES, rows=rows)

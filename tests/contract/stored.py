@@ -8,13 +8,14 @@ import pytest
 from histories import Expected, Row, browser_of, write
 
 from enduser.core.events import UserId
-from enduser.stores.contract import Chunk, EventChunk, Form, ImportRules, TimeUnit
+from enduser.stores.contract import Chunk, EventChunk, Form, ImportRules, Lookups, TimeUnit
 from enduser.stores.embedded import EmbeddedStore
 
 SPACE = "default/production"
 NOW = 253_402_300_799_999_999
 """The last instant of the calendar, so that no test's event lies in the future."""
-RULES = ImportRules(started_at=NOW, time_unit=TimeUnit(1), browser_of=browser_of)
+RULES = ImportRules(started_at=NOW, time_unit=TimeUnit(1))
+LOOKUPS = Lookups(browser_of=browser_of)
 
 ORIGIN = ("country", "region", "city", "browser_name", "browser_version")
 

@@ -12,7 +12,7 @@ from enduser import limits
 from enduser.core.events import hashed_id, known_id
 from enduser.core.origin import Place
 from enduser.errors import LimitExceeded
-from enduser.stores.contract import ChangeSetting, Chunk, EventChunk, Form, ImportRules, TimeUnit
+from enduser.stores.contract import ChangeSetting, Chunk, EventChunk, Form, ImportRules, Lookups, TimeUnit
 from enduser.stores.embedded import EmbeddedStore
 
 SPACE = "default/production"
@@ -199,11 +199,12 @@ def test_what_was_looked_up_is_asked_anew_past_the_limit(
         asked.append(address)
         return Place(country="NO")
 
-    with EmbeddedStore(tmp_path / "data", now_us=NOW) as store:
+    lookups = Lookups(place_of=place_of)
+    with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=lookups) as store:
         for at, address in enumerate(["1.1.1.1", "2.2.2.2", "1.1.1.1", "2.2.2.2"]):
             path = tmp_path / "rows.jsonl"
             path.write_text(json.dumps({"user_id": "u", "occurred_at": at, "ip": address}) + "\n")
-            rules = ImportRules(started_at=NOW, time_unit=TimeUnit(1), place_of=place_of)
+            rules = ImportRules(started_at=NOW, time_unit=TimeUnit(1))
             store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), rules))
     assert len(asked) == (4 if looked_up_max == 1 else 2)
 

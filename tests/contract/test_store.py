@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from histories import Row, expected, numbered, random_history, write
-from stored import NOW, RULES, SPACE, assert_same, take
+from stored import LOOKUPS, NOW, RULES, SPACE, assert_same, take
 
 from enduser import limits
 from enduser.core.events import hashed_id
@@ -24,6 +24,7 @@ from enduser.stores.contract import (
     CloseHistory,
     EventChunk,
     Form,
+    Lookups,
     TimeUnit,
 )
 from enduser.stores.embedded import EmbeddedStore, capped, fold
@@ -31,7 +32,7 @@ from enduser.stores.embedded import EmbeddedStore, capped, fold
 
 @pytest.fixture
 def store(tmp_path: Path):
-    with EmbeddedStore(tmp_path / "data", now_us=NOW, memory_limit_mb=512) as opened:
+    with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=LOOKUPS, memory_limit_mb=512) as opened:
         yield opened
 
 
@@ -200,7 +201,7 @@ def test_ids_whose_keys_collide_stay_apart(tmp_path: Path) -> None:
     rng = random.Random(1)
     rows = random_history(rng, users=40, events=12, span_s=4_000_000)
     events = numbered(rows)
-    with EmbeddedStore(tmp_path / "weak", now_us=NOW, user_key_sql=weak) as weakened:
+    with EmbeddedStore(tmp_path / "weak", now_us=NOW, lookups=LOOKUPS, user_key_sql=weak) as weakened:
         for at in range(0, len(rows), 40):
             take(weakened, tmp_path, rows[at : at + 40], is_first=at == 0)
             weakened.fold(SPACE)
@@ -232,9 +233,9 @@ def test_the_clock_never_goes_back(store: EmbeddedStore, tmp_path: Path) -> None
 
 
 def test_what_a_crash_before_the_fold_left_is_folded_by_the_next_command(tmp_path: Path) -> None:
-    with EmbeddedStore(tmp_path / "data", now_us=NOW) as first:
+    with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=LOOKUPS) as first:
         take(first, tmp_path, [visit(0), visit(500)])
-    with EmbeddedStore(tmp_path / "data", now_us=NOW) as second:
+    with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=LOOKUPS) as second:
         second.fold(SPACE)
         assert [row["total_sessions"] for row in second.users(SPACE)] == [1]
 
@@ -317,13 +318,16 @@ def test_a_changed_exclusion_holds_for_addresses_seen_before(store: EmbeddedStor
         store.apply(SPACE, ChangeSetting("exclude", "ip:10.0.0.0/8"))
 
 
-def test_a_new_place_database_fills_in_the_same_process(store: EmbeddedStore, tmp_path: Path) -> None:
+def test_a_new_place_database_fills_in_the_same_process(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps({"user_id": "u", "occurred_at": 0, "ip": "10.0.0.1"}) + "\n")
     chunk = Chunk(path, Form.JSON_LINES)
-    assert store.apply(SPACE, EventChunk(chunk, RULES)).outcomes.stored == 1
-    better = replace(RULES, place_of=lambda _: Place("NO"))
-    assert store.apply(SPACE, EventChunk(chunk, better)).outcomes.filled == 1
+    known: list[Place] = []
+    lookups = Lookups(place_of=lambda _: known[0] if known else None, edition=lambda: len(known))
+    with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=lookups) as store:
+        assert store.apply(SPACE, EventChunk(chunk, RULES)).outcomes.stored == 1
+        known.append(Place("NO"))
+        assert store.apply(SPACE, EventChunk(chunk, RULES)).outcomes.filled == 1
 
 
 def test_each_row_has_one_outcome_where_copies_fill_an_event(store: EmbeddedStore, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from histories import expected, numbered, random_history, write
-from stored import NOW, RULES, SPACE, assert_same
+from stored import LOOKUPS, NOW, RULES, SPACE, assert_same
 
 from enduser.stores.contract import ChangeSetting, Chunk, CloseHistory, EventChunk, Form
 from enduser.stores.embedded import EmbeddedStore, statements
@@ -54,7 +54,7 @@ def test_an_import_that_crashes_anywhere_and_is_begun_again_ends_as_one_that_did
     crashes = Crashes(monkeypatch, rng, count=8)
     while True:
         try:
-            with EmbeddedStore(tmp_path / "data", now_us=NOW, memory_limit_mb=512) as store:
+            with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=LOOKUPS, memory_limit_mb=512) as store:
                 store.fold(SPACE)
                 store.apply(SPACE, ChangeSetting("session_cap_s", str(cap_s)))
                 for number, path in enumerate(paths):
@@ -68,7 +68,7 @@ def test_an_import_that_crashes_anywhere_and_is_begun_again_ends_as_one_that_did
         except CrashError:
             continue
     crashes.stop()
-    with EmbeddedStore(tmp_path / "data", now_us=NOW) as store:
+    with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=LOOKUPS) as store:
         events = numbered(rows)
         clock = max(event.occurred_at for event in events) + store.settings(SPACE).window_us
         assert store.status(SPACE).events == len(events)

@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 
 from enduser.clock import now_us
 from enduser.errors import EnduserError, StoreError, UsageError, UserNotFound
+from enduser.service.lookups import installed_lookups
 from enduser.stores.contract import SpaceStatus
 from enduser.stores.embedded import EmbeddedStore, store
 
@@ -102,7 +103,10 @@ def opened(
     Raises:
         InvalidSpace: there is no such space.
     """
-    with EmbeddedStore(data, now_us=now_us(), memory_limit_mb=memory_limit_mb) as opened_store:
+    lookups = installed_lookups(data)
+    with EmbeddedStore(
+        data, now_us=now_us(), lookups=lookups, memory_limit_mb=memory_limit_mb
+    ) as opened_store:
         if space is not None:
             opened_store.settings(space)
         yield opened_store

@@ -21,7 +21,6 @@ from enduser.cli.common import (
     out,
 )
 from enduser.clock import now_us
-from enduser.ingest.browser import browser_of, is_crawler
 from enduser.service.demo_data import write_demo
 from enduser.service.import_events import find_files, import_files, scratch_folder
 from enduser.stores.contract import ImportRules
@@ -45,7 +44,7 @@ def demo(
         day_us = 86_400_000_000
         history = folder / "demo.jsonl"
         write_demo(history, ends_at_us=now // day_us * day_us, seed=seed, users=users)
-        rules = ImportRules(started_at=now, browser_of=browser_of, is_crawler=is_crawler)
+        rules = ImportRules(started_at=now)
         files = find_files([str(history)], "auto", folder)
         summary = import_files(store, space, files, rules, close=True)
     outcomes, found = summary.outcomes, summary.status

@@ -29,8 +29,6 @@ from enduser.cli.helping import Group
 from enduser.clock import elapsed_s, now_us
 from enduser.core.outcomes import Outcomes
 from enduser.errors import GeoDatabaseError, InputError
-from enduser.ingest.browser import browser_of, is_crawler
-from enduser.ingest.place import PlaceDatabase
 from enduser.service.geo import open_place_database
 from enduser.service.import_events import (
     TIME_UNITS,
@@ -113,15 +111,12 @@ def events(
     An import that was interrupted is finished by running it again: each event is taken once.
     """
     with opened(data, space, memory_limit) as store, scratch_folder(store) as folder:
-        places = _open_places(store.folder, fill=fill)
+        _note_places(store.folder, fill=fill)
         rules = ImportRules(
             started_at=now_us(),
             time_unit=TIME_UNITS[time_unit] if time_unit else None,
             all_requests=all_requests,
             include_crawlers=include_crawlers,
-            place_of=places.lookup if places else lambda _: None,
-            browser_of=browser_of,
-            is_crawler=is_crawler,
         )
         began = elapsed_s()
         found = find_files(files, file_format, folder)
@@ -137,18 +132,19 @@ def events(
         raise typer.Exit(EXIT_FOUND)
 
 
-def _open_places(folder: Path, *, fill: bool) -> PlaceDatabase | None:
-    places = open_place_database(folder)
-    if places is None and fill:
+def _note_places(folder: Path, *, fill: bool) -> None:
+    """Say what a missing place database costs; one that cannot be read is an error."""
+    if places := open_place_database(folder):
+        places.close()
+        return
+    if fill:
         raise GeoDatabaseError(
             "--fill needs a place database, and there is none", hint="run: enduser geo install"
         )
-    if places is None:
-        err.print(
-            "note: no place database, so IP addresses give no country, region or city. To have one: "
-            "enduser geo install; then import the same files again."
-        )
-    return places
+    err.print(
+        "note: no place database, so IP addresses give no country, region or city. To have one: "
+        "enduser geo install; then import the same files again."
+    )
 
 
 def _bar() -> Progress:

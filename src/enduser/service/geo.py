@@ -111,6 +111,15 @@ def open_place_database(data_dir: Path) -> PlaceDatabase | None:
     return None if told is None else PlaceDatabase([data_dir / "geo" / name for name in told["files"]])
 
 
+def installed_edition(data_dir: Path) -> object:
+    """Return a value that changes when another place database is installed; None where there is none."""
+    try:
+        found = (data_dir / "geo" / "database.json").stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
 def _description(data_dir: Path) -> dict[str, Any] | None:
     path = data_dir / "geo" / "database.json"
     try:

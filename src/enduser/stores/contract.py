@@ -51,6 +51,22 @@ class TimeUnit:
     """A time of the file that it was inferred from; None where the caller named it."""
 
 
+def _unknown(_: str) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """What addresses and user agents mean, as far as this machine knows. A store asks once per value."""
+
+    place_of: Callable[[str], Place | None] = _unknown
+    """Where an IP address is; None where that is not known."""
+    browser_of: Callable[[str], Browser | None] = _unknown
+    is_crawler: Callable[[str], bool] = field(default=lambda _: False)
+    edition: Callable[[], object] = field(default=lambda: None)
+    """Returns another value once the answers may be others, such as after a new place database came."""
+
+
 @dataclass(frozen=True, slots=True)
 class ImportRules:
     """What one import asks for, the same for all its chunks."""
@@ -61,10 +77,6 @@ class ImportRules:
     """The unit of numeric times; None: infer it from the first chunk that has some."""
     all_requests: bool = False
     include_crawlers: bool = False
-    place_of: Callable[[str], Place | None] = field(default=lambda _: None)
-    """Where an IP address is; None where that is not known."""
-    browser_of: Callable[[str], Browser | None] = field(default=lambda _: None)
-    is_crawler: Callable[[str], bool] = field(default=lambda _: False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import duckdb
 from enduser import limits
 from enduser.core.origin import Browser, Place
 from enduser.errors import LimitExceeded
-from enduser.stores.contract import ImportRules
+from enduser.stores.contract import Lookups
 from enduser.stores.embedded.statements import run
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -20,37 +20,42 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class Origins:
     """Places and browsers of one space by number, and what addresses and user agents mean."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, exclude: Sequence[str]) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, exclude: Sequence[str], lookups: Lookups
+    ) -> None:
         """Work in the connection's current schema; `exclude` is the space's setting."""
         self._connection = connection
+        self._lookups = lookups
         entries = [entry.removeprefix("ip:") for entry in exclude if entry.startswith("ip:")]
         self._networks = [ipaddress.ip_network(entry) for entry in entries]
         self._numbers: dict[str, dict[tuple[str | None, ...], int]] = {}
         self._looked_up = 0
-        self._asked: object = None
+        self._edition = lookups.edition()
         run(connection, "origins.tables")
 
-    def look_up(self, rules: ImportRules) -> None:
+    def look_up(self) -> None:
         """Make known what the distinct values of the view `rows` mean."""
-        asked = (rules.place_of, rules.browser_of, rules.is_crawler)
-        if self._looked_up > limits.LOOKED_UP_MAX or self._asked != asked:
+        edition = self._lookups.edition()
+        if self._looked_up > limits.LOOKED_UP_MAX or self._edition != edition:
             self._looked_up = 0
-            self._asked = asked
+            self._edition = edition
             run(self._connection, "origins.forget")
-        self._look_up_agents(rules)
-        self._look_up_addresses(rules)
+        self._look_up_agents()
+        self._look_up_addresses()
         self._look_up_named_places()
 
-    def _look_up_agents(self, rules: ImportRules) -> None:
+    def _look_up_agents(self) -> None:
         agents = [agent for (agent,) in run(self._connection, "origins.new_agents")]
-        numbers = self._numbered("browsers", {agent: rules.browser_of(agent) for agent in agents})
-        crawlers = [rules.is_crawler(agent) for agent in agents]
+        numbers = self._numbered("browsers", {agent: self._lookups.browser_of(agent) for agent in agents})
+        crawlers = [self._lookups.is_crawler(agent) for agent in agents]
         self._looked_up += len(agents)
         self._insert("agents", agents, [numbers[agent] for agent in agents], crawlers)
 
-    def _look_up_addresses(self, rules: ImportRules) -> None:
+    def _look_up_addresses(self) -> None:
         addresses = [address for (address,) in run(self._connection, "origins.new_addresses")]
-        numbers = self._numbered("places", {address: rules.place_of(address) for address in addresses})
+        numbers = self._numbered(
+            "places", {address: self._lookups.place_of(address) for address in addresses}
+        )
         excluded = [bool(self._networks) and _is_in(address, self._networks) for address in addresses]
         self._looked_up += len(addresses)
         self._insert("addresses", addresses, [numbers[address] for address in addresses], excluded)

@@ -22,6 +22,7 @@ from enduser.stores.contract import (
     CloseHistory,
     Difference,
     EventChunk,
+    Lookups,
     Record,
     SpaceStatus,
     Store,
@@ -49,10 +50,13 @@ class EmbeddedStore:
         folder: Path,
         *,
         now_us: int,
+        lookups: Lookups | None = None,
         memory_limit_mb: int = MEMORY_LIMIT_MB,
         user_key_sql: str = files.USER_KEY_SQL,
     ) -> None:
         """Take the data folder, creating it with the space `default/production` if it is new.
+
+        Without `lookups` no address and no user agent says anything.
 
         Raises:
             DataFolderInUse: another process holds it.
@@ -64,6 +68,7 @@ class EmbeddedStore:
                 hint=f"the least is {limits.MEMORY_LIMIT_MB_MIN} MB (MEMORY_LIMIT_MB_MIN)",
             )
         self._folder = folder
+        self._lookups = lookups or Lookups()
         self._lock = FolderLock(folder, now_us)
         try:
             self._database = Database(folder, memory_limit_mb=memory_limit_mb, user_key_sql=user_key_sql)
@@ -148,7 +153,7 @@ class EmbeddedStore:
 
     def _new_taker(self, space: str) -> EventTaker:
         secret = self._execute("SELECT secret FROM main.spaces WHERE space = $1", [space])[0][0]
-        return EventTaker(self._database.connection, space, self.settings(space), secret)
+        return EventTaker(self._database.connection, space, self.settings(space), secret, self._lookups)
 
     def _change_setting(self, space: str, name: str, text: str) -> None:
         value = parse_setting(name, text)

@@ -9,7 +9,7 @@ from enduser.core.events import ANALYTICS_PROPERTIES
 from enduser.core.outcomes import Outcomes
 from enduser.core.settings import SpaceSettings
 from enduser.errors import InputError
-from enduser.stores.contract import Applied, Chunk, EventChunk, Form, Rejection, TimeUnit
+from enduser.stores.contract import Applied, Chunk, EventChunk, Form, Lookups, Rejection, TimeUnit
 from enduser.stores.embedded.origins import Origins
 from enduser.stores.embedded.rows import plausible_numbers, read_rows
 from enduser.stores.embedded.statements import Rows, run
@@ -44,14 +44,19 @@ class EventTaker:
     """Takes chunks of events into the tables of one space, the connection's current schema."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, space: str, settings: SpaceSettings, secret: str
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        space: str,
+        settings: SpaceSettings,
+        secret: str,
+        lookups: Lookups,
     ) -> None:
         """Take with these settings; `secret` keys the hashes of the space."""
         self._connection = connection
         self._space = space
         self._settings = settings
         self._secret = secret
-        self._origins = Origins(connection, settings.exclude)
+        self._origins = Origins(connection, settings.exclude, lookups)
 
     def take(self, record: EventChunk) -> Applied:
         """Store the new events of a chunk. The caller owns the transaction.
@@ -63,7 +68,7 @@ class EventTaker:
         parameters = self._parameters(record)
         try:
             unit = read_rows(self._connection, record, self._secret)
-            self._origins.look_up(record.rules)
+            self._origins.look_up()
             number_from, number_to = plausible_numbers(unit)
             parameters |= {
                 "unit": unit.us if unit else None,
