@@ -43,6 +43,12 @@ RETENTION_MONTHS_MAX = 1_200
 EXCLUDE_ENTRIES_MAX = 1_000
 """Entries of a space's `exclude`; they are compared with every distinct address and host of a batch."""
 
+UNIQUE_USER_CHARACTERS_MAX = 256
+"""Characters of the cookie name, selector or variable path of `unique_user`."""
+
+UNDATED_COPIES_S = 604_800
+"""Seconds (a week) for which a message without a client time is known by its id: SDKs retry for days."""
+
 SALT_CHARACTERS_MAX = 256
 """Characters of `hash_salt`."""
 

@@ -8,20 +8,22 @@ from enduser.core.outcomes import Outcomes
 
 
 def test_what_was_read_is_the_sum_of_all_outcomes() -> None:
-    outcomes = Outcomes(1, 2, 4, Counter(crawler=8, ip=16), Counter(future_time=32, invalid_time=64), 128)
-    assert outcomes.read == 127
+    outcomes = Outcomes(
+        1, 2, 4, 256, Counter(crawler=8, ip=16), Counter(future_time=32, invalid_time=64), 128
+    )
+    assert outcomes.read == 127 + 256
 
 
 def test_nothing_was_read_at_first() -> None:
-    assert Outcomes() == Outcomes(0, 0, 0, Counter(), Counter(), 0)
+    assert Outcomes() == Outcomes(0, 0, 0, 0, Counter(), Counter(), 0)
     assert Outcomes().read == 0
 
 
 def test_counts_add_up_kind_by_kind() -> None:
-    total = Outcomes(1, 2, 3, Counter(ip=4), Counter(invalid_time=5), 6)
-    total.add(Outcomes(10, 20, 30, Counter(ip=40, host=41), Counter(invalid_time=50, future_time=51), 60))
+    total = Outcomes(1, 2, 3, 7, Counter(ip=4), Counter(invalid_time=5), 6)
+    total.add(Outcomes(10, 20, 30, 70, Counter(ip=40, host=41), Counter(invalid_time=50, future_time=51), 60))
     assert total == Outcomes(
-        *(11, 22, 33),
+        *(11, 22, 33, 77),
         Counter(ip=44, host=41),
         Counter(invalid_time=55, future_time=51),
         66,

@@ -41,6 +41,8 @@ def test_a_whole_number_lies_between_its_bounds_both_included() -> None:
 
 def test_a_new_space_has_the_documented_defaults() -> None:
     assert SpaceSettings() == SpaceSettings(
+        unique_user="generated",
+        server_events="visit",
         inactivity_window_s=1_800,
         session_cap_s=43_200,
         retention_months=6,
@@ -51,6 +53,56 @@ def test_a_new_space_has_the_documented_defaults() -> None:
         store_ip=False,
     )
     assert (SpaceSettings().window_us, SpaceSettings().cap_us) == (1_800_000_000, 43_200_000_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("generated", "generated"),
+        (" idp ", "idp"),
+        ("cookie:uid", "cookie:uid"),
+        ("cookie: uid ", "cookie:uid"),
+        ("selector:#user > span[data-id]", "selector:#user > span[data-id]"),
+        ("variable:app.user.$id", "variable:app.user.$id"),
+        ("variable:" + "x" * limits.UNIQUE_USER_CHARACTERS_MAX, "variable:" + "x" * 256),
+    ],
+)
+def test_a_unique_user_method_comes_with_its_source(text: str, value: str) -> None:
+    assert parse_setting("unique_user", text) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            "Generated",
+            "generated:x",
+            "cookie",
+            "cookie:",
+            "cookie:a b",
+            "cookie:a;b",
+            "variable:app.",
+            "js:x",
+        ),
+        *("variable:alert(1)", "variable:größe", "selector: ", "selector:" + "x" * 257),
+    ],
+)
+def test_another_unique_user_method_is_refused(text: str) -> None:
+    with pytest.raises(InvalidSetting, match="unique_user"):
+        parse_setting("unique_user", text)
+
+
+@pytest.mark.parametrize(("text", "value"), [("visit", "visit"), (" No_Visit", "no_visit")])
+def test_server_events_are_visits_or_not(text: str, value: str) -> None:
+    assert parse_setting("server_events", text) == value
+    with pytest.raises(InvalidSetting, match="server_events"):
+        parse_setting("server_events", f"{text}s")
+
+
+def test_only_a_space_without_users_counts_alone() -> None:
+    assert SpaceSettings(unique_user="none").counts_only
+    assert not SpaceSettings().counts_only
 
 
 def test_which_settings_recompute_and_which_need_a_space_without_users() -> None:
@@ -78,7 +130,9 @@ def test_another_word_is_no_switch(wrong: str) -> None:
 def test_an_unknown_setting_is_named_and_the_known_ones_listed() -> None:
     with pytest.raises(InvalidSetting, match="windw") as caught:
         parse_setting("windw", "1")
-    assert str(caught.value.hint).startswith("the settings are: inactivity_window_s, session_cap_s, ")
+    assert str(caught.value.hint).startswith(
+        "the settings are: unique_user, inactivity_window_s, session_cap_s, "
+    )
 
 
 @pytest.mark.parametrize(("size", "shown"), [(80, "x" * 80), (81, "x" * 80 + "…")])

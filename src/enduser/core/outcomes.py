@@ -37,11 +37,13 @@ class ExcludeReason(StrEnum):
 
 @dataclass(slots=True)
 class Outcomes:
-    """The counts of one import: every row that was read has exactly one outcome."""
+    """The counts of some events: every one that was read has exactly one outcome."""
 
     stored: int = 0
     duplicate: int = 0
     filled: int = 0
+    counted: int = 0
+    """Events of a space that tracks no users (`unique_user` = none): counted, not kept."""
     excluded: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
     ignored_properties: int = 0
@@ -50,7 +52,7 @@ class Outcomes:
     @property
     def read(self) -> int:
         """All rows that were read: the sum of all outcomes."""
-        taken = self.stored + self.duplicate + self.filled
+        taken = self.stored + self.duplicate + self.filled + self.counted
         return taken + self.excluded.total() + self.rejected.total()
 
     def add(self, other: Outcomes) -> None:
@@ -58,6 +60,7 @@ class Outcomes:
         self.stored += other.stored
         self.duplicate += other.duplicate
         self.filled += other.filled
+        self.counted += other.counted
         self.excluded += other.excluded
         self.rejected += other.rejected
         self.ignored_properties += other.ignored_properties

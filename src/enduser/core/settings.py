@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import zoneinfo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -15,14 +16,21 @@ from enduser.errors import InvalidSetting
 class SpaceSettings:
     """The settings of one space. Durations are in the unit that their name ends with."""
 
+    unique_user: str = "generated"
     inactivity_window_s: int = 1_800
     session_cap_s: int = 43_200
     retention_months: int = 6
     time_zone: str = "UTC"
+    server_events: str = "visit"
     exclude: tuple[str, ...] = ("crawlers",)
     hash_ids: bool = False
     hash_salt: str = ""
     store_ip: bool = False
+
+    @property
+    def counts_only(self) -> bool:
+        """Whether users are not tracked: events are counted and not kept."""
+        return self.unique_user == "none"
 
     @property
     def window_us(self) -> int:
@@ -77,6 +85,29 @@ def _salt(text: str) -> str:
     return text
 
 
+def _one_of(*words: str) -> Callable[[str], str]:
+    return lambda text: words[words.index(text.strip().lower())]
+
+
+_METHODS = ("generated", "salesforce", "idp", "none")
+_METHODS_WITH_SOURCE = ("cookie", "selector", "variable")
+_VARIABLE = re.compile(r"[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*", re.ASCII)
+_COOKIE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def _unique_user(text: str) -> str:
+    """Return the method, with the source of the id behind a colon where it needs one."""
+    method, _, source = (part.strip() for part in text.partition(":"))
+    if method in _METHODS and not source:
+        return method
+    if method not in _METHODS_WITH_SOURCE or not 0 < len(source) <= limits.UNIQUE_USER_CHARACTERS_MAX:
+        raise ValueError(text)
+    form = {"cookie": _COOKIE, "variable": _VARIABLE}.get(method)
+    if form and not form.fullmatch(source):
+        raise ValueError(text)
+    return f"{method}:{source}"
+
+
 def _exclude(text: str) -> tuple[str, ...]:
     entries = tuple(dict.fromkeys(e for e in (part.strip() for part in text.split(",")) if e))
     if entries == ("none",):
@@ -101,6 +132,12 @@ def _exclude_entry(entry: str) -> str:
 
 
 SETTING_RULES: Mapping[str, SettingRule] = {
+    "unique_user": SettingRule(
+        _unique_user,
+        "generated, cookie:NAME, selector:CSS, variable:PATH, salesforce, idp or none; "
+        f"NAME, CSS and PATH of at most {limits.UNIQUE_USER_CHARACTERS_MAX} characters",
+        "where the browser SDK finds the user's id; none: events are only counted",
+    ),
     "inactivity_window_s": SettingRule(
         _whole(limits.INACTIVITY_WINDOW_S_MIN, limits.INACTIVITY_WINDOW_S_MAX),
         f"whole seconds, {limits.INACTIVITY_WINDOW_S_MIN} to {limits.INACTIVITY_WINDOW_S_MAX}",
@@ -121,6 +158,11 @@ SETTING_RULES: Mapping[str, SettingRule] = {
     ),
     "time_zone": SettingRule(
         _time_zone, "an IANA name such as Europe/Oslo", "the zone of whole days in rules"
+    ),
+    "server_events": SettingRule(
+        _one_of("visit", "no_visit"),
+        "visit or no_visit",
+        "whether new events of libraries that run on servers count as visits",
     ),
     "exclude": SettingRule(
         _exclude,

@@ -25,6 +25,8 @@ class Form(StrEnum):
     """JSON lines that carry the line of their origin as `line_number`; made from CSV."""
     PARQUET = "parquet"
     ACCESS_LOG = "access-log"
+    SPOOLED = "spooled"
+    """JSON lines as `ingest.messages` makes them: judged at the door, with the time of their receipt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,23 @@ class CloseHistory:
 
 Record = EventChunk | ChangeSetting | CloseHistory
 
+SpoolPosition = tuple[int, int]
+"""How far a series of the spool is applied: its segment, and the byte in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledEvents:
+    """What collectors accepted since the last time, of any spaces, and what is true once it is applied."""
+
+    lines: Mapping[int, Path]
+    """A file of lines (`Form.SPOOLED`) by the number of its space."""
+    positions: Mapping[int, SpoolPosition]
+    """How far each series is applied then; a series that is not named is done with."""
+    clock_at: int | None
+    """Server time up to which everything that was accepted is applied then; None: not known."""
+    sample_rows: int = 0
+    """How many of the last events of each space to describe, for people who watch."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
@@ -113,6 +132,21 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """What became of one event, for people who watch."""
+
+    received_at: int
+    occurred_at: int | None
+    user_id: str | None
+    is_anonymous: bool
+    type: str | None
+    name: str | None
+    page_url: str | None
+    outcome: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """What became of a record."""
 
@@ -120,6 +154,28 @@ class Applied:
     rejections: Sequence[Rejection] = ()
     time_unit: TimeUnit | None = None
     """Of events: the unit that their numeric times were read in; None where there were none."""
+    samples: Sequence[Sample] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WriteKey:
+    """A public key by which events reach a space. From `ends_at` on it is refused; None: it has no end."""
+
+    space: str
+    write_key: str
+    created_at: int
+    ends_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What a collector must know of a space."""
+
+    number: int
+    """The number of the space in the spool."""
+    space: str
+    settings: SpaceSettings
+    keys: Sequence[WriteKey]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +184,14 @@ class SpaceStatus:
 
     space: str
     clock_at: int | None
+    live_since: int | None
+    """Receipt of the first event over HTTP, from which on the clock is the server's; None: history."""
     events: int
     users: int
     sessions: int
     open_sessions: int
+    outcomes: Outcomes = field(default_factory=Outcomes)
+    """What became of all events so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +246,25 @@ class Store(Protocol):
 
     def settings(self, space: str) -> SpaceSettings:
         """Return the settings of a space."""
+
+    def doors(self) -> Sequence[Door]:
+        """Return what collectors must know, space by space."""
+
+    def write_keys(self) -> Sequence[WriteKey]:
+        """Return all write keys, also those that have ended, oldest first."""
+
+    def rotate_write_key(self, space: str, now_us: int, grace_us: int) -> str:
+        """Give a space a new write key and return it; its other keys end `grace_us` after `now_us`."""
+
+    def spool_positions(self) -> Mapping[int, SpoolPosition]:
+        """Return how far each series of the spool is applied."""
+
+    def apply_spooled(self, spooled: SpooledEvents) -> Mapping[str, Applied]:
+        """Apply what was spooled, whole or not at all, durably; return what became of it by space.
+
+        Clocks of live spaces follow, sessions that are over close, and End User Objects are up to date.
+        Lines of a space that does not exist (any more) are passed over.
+        """
 
     def apply(self, space: str, record: Record) -> Applied:
         """Apply one record, whole or not at all, durably.

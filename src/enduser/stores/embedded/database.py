@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -67,8 +67,11 @@ class Database:
         self.execute(f"SET search_path = '{schema}'")
         try:
             yield
-        finally:
-            self.execute("SET search_path = 'main'")
+        except BaseException:
+            with suppress(duckdb.Error):  # in a failed transaction: who began it rolls back, and sets it
+                self.execute("SET search_path = 'main'")
+            raise
+        self.execute("SET search_path = 'main'")
 
     @contextmanager
     def changing(self, schema: str) -> Iterator[None]:
@@ -216,4 +219,17 @@ def create_space(connection: duckdb.DuckDBPyConnection, space: str, now_us: int)
     connection.execute(
         "INSERT INTO main.spaces VALUES ($1, $2, $3, $4)", [space, schema, secrets.token_hex(16), now_us]
     )
+    create_write_key(connection, space, now_us)
     return schema
+
+
+def space_number(schema: str) -> int:
+    """Return the number by which the spool names the space of a schema."""
+    return int(schema.removeprefix("space_"))
+
+
+def create_write_key(connection: duckdb.DuckDBPyConnection, space: str, now_us: int) -> str:
+    """Give a space another write key."""
+    key = secrets.token_hex(16)
+    connection.execute("INSERT INTO main.write_keys VALUES ($1, $2, $3, NULL)", [space, key, now_us])
+    return key

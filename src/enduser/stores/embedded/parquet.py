@@ -67,6 +67,8 @@ def rows_query(
     fields.append(f"{_text('url', columns)} AS page_url")
     fields += [f"object_of({_json(name, columns)}) AS {name}" for name in _OBJECTS]
     fields.append("NULL::VARCHAR AS client_text, NULL::VARCHAR AS previous_id, NULL::VARCHAR AS left_out")
+    fields.append("NULL::BIGINT AS client_at, NULL::BIGINT AS received_at")
+    fields.append("false AS is_hashed, false AS is_server")
     fields.append(f"{_problem(columns)} AS problem")
     path = _literal(chunk.path)
     first, rows = chunk.first_row - 1, chunk.rows or 0

@@ -14,6 +14,7 @@ from enduser.errors import StoreError, UsageError
 from enduser.stores.contract import SpaceStatus
 from enduser.stores.embedded.database import Database
 from enduser.stores.embedded.statements import run, statements, text_literal
+from enduser.stores.embedded.taking import stored_outcomes
 
 USER_COLUMNS = ("user_id", "is_anonymous", *STANDARD_ATTRIBUTES, *ANALYTICS_PROPERTIES)
 _ROWS_PER_FETCH = 10_000
@@ -25,8 +26,9 @@ _STYLES = {"csv": "FORMAT csv, HEADER", "jsonl": "FORMAT json", "parquet": "FORM
 def status(database: Database, space: str) -> SpaceStatus:
     """Return sizes and the clock of a space."""
     with database.looking_at(database.schema(space)):
-        clock, events, users, sessions, opened = run(database.connection, "read.status")[0]
-    return SpaceStatus(space, clock, events, users, sessions, opened)
+        clock, live_since, events, users, sessions, opened = run(database.connection, "read.status")[0]
+    outcomes = stored_outcomes(database.connection, space)
+    return SpaceStatus(space, clock, live_since, events, users, sessions, opened, outcomes)
 
 
 def users(

@@ -29,6 +29,8 @@ STRUCTURE = (
 )
 """Where the fields of an event stand in a JSON line, in the Segment form and in the flat one."""
 
+_STATEMENTS = {Form.ACCESS_LOG: "rows.access_log", Form.SPOOLED: "rows.spooled"}
+
 _SECONDS_BELOW = 1e11
 """Numeric times below this are seconds: it is the year 5138 in seconds, 1973 in milliseconds."""
 
@@ -46,7 +48,7 @@ def read_rows(connection: duckdb.DuckDBPyConnection, record: EventChunk, secret:
         return _read_parquet(connection, record)
     run(
         connection,
-        "rows.access_log" if record.chunk.form is Form.ACCESS_LOG else "rows.json_lines",
+        _STATEMENTS.get(record.chunk.form, "rows.json_lines"),
         path=escape(str(record.chunk.path)),
         structure=STRUCTURE,
         is_numbered=record.chunk.form is Form.NUMBERED_JSON_LINES,

@@ -21,14 +21,19 @@ from enduser.stores.contract import (
     ChangeSetting,
     CloseHistory,
     Difference,
+    Door,
     EventChunk,
     Lookups,
     Record,
     SpaceStatus,
+    SpooledEvents,
+    SpoolPosition,
     Store,
+    WriteKey,
 )
 from enduser.stores.embedded import database as files
 from enduser.stores.embedded import parquet, reading, rebuild
+from enduser.stores.embedded import spooled as live
 from enduser.stores.embedded.database import Database
 from enduser.stores.embedded.fold import fold_pending
 from enduser.stores.embedded.folder import FolderLock
@@ -122,6 +127,33 @@ class EmbeddedStore:
         with self._database.changing("main"):
             files.create_space(self._database.connection, space, now_us)
 
+    def doors(self) -> Sequence[Door]:
+        """Return what collectors must know, space by space."""
+        keys = self.write_keys()
+        return [
+            Door(
+                files.space_number(schema),
+                space,
+                self.settings(space),
+                [key for key in keys if key.space == space],
+            )
+            for space, schema in files.spaces(self._database.connection)
+        ]
+
+    def write_keys(self) -> Sequence[WriteKey]:
+        """Return all write keys, oldest first."""
+        query = "SELECT space, write_key, created_at, ends_at FROM main.write_keys ORDER BY created_at, rowid"
+        return [WriteKey(*row) for row in self._execute(query)]
+
+    def rotate_write_key(self, space: str, now_us: int, grace_us: int) -> str:
+        """Give a space a new write key and return it; its other keys end after the grace."""
+        with self._database.changing(self._database.schema(space)):
+            self._execute(
+                "UPDATE main.write_keys SET ends_at = $2 WHERE space = $1 AND coalesce(ends_at > $2, true)",
+                [space, now_us + grace_us],
+            )
+            return files.create_write_key(self._database.connection, space, now_us)
+
     def settings(self, space: str) -> SpaceSettings:
         """Return the settings of a space."""
         self._database.schema(space)  # there must be such a space
@@ -146,8 +178,34 @@ class EmbeddedStore:
                 case CloseHistory():
                     window = self.settings(space).window_us
                     self._execute(
-                        "UPDATE state SET clock_at = greatest(clock_at, greatest_event_at + $1)", [window]
+                        "UPDATE state SET clock_at = greatest(clock_at, greatest_event_at + $1) "
+                        "WHERE live_since IS NULL",
+                        [window],
                     )
+        self._taker = taker
+        return applied
+
+    def spool_positions(self) -> Mapping[int, SpoolPosition]:
+        """Return how far each series of the spool is applied."""
+        return live.positions(self._database.connection)
+
+    def apply_spooled(self, spooled: SpooledEvents) -> Mapping[str, Applied]:
+        """Apply what was spooled, in one transaction."""
+        taker, self._taker = self._taker, None
+        applied: dict[str, Applied] = {}
+        with self._database.changing("main"):
+            for space, schema in files.spaces(self._database.connection):
+                number = files.space_number(schema)
+                settings = self.settings(space)
+                with self._database.looking_at(schema):
+                    if number in spooled.lines:
+                        if taker is None or taker[0] != space:
+                            taker = (space, self._new_taker(space))
+                        applied[space] = live.take_spooled(taker[1], spooled, number)
+                    elif not live.is_due(self._database.connection, settings, spooled.clock_at or 0):
+                        continue
+                    live.follow_clock(self._database.connection, settings, spooled.clock_at)
+            live.store_positions(self._database.connection, spooled.positions)
         self._taker = taker
         return applied
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import duckdb
 
 from enduser import limits
-from enduser.core.events import ANALYTICS_PROPERTIES
+from enduser.core.events import ANALYTICS_PROPERTIES, hashed_id
 from enduser.core.outcomes import Outcomes
 from enduser.core.settings import SpaceSettings
 from enduser.errors import InputError
-from enduser.stores.contract import Applied, Chunk, EventChunk, Form, Lookups, Rejection, TimeUnit
+from enduser.stores.contract import (
+    Applied,
+    Chunk,
+    EventChunk,
+    Form,
+    Lookups,
+    Rejection,
+    Sample,
+)
 from enduser.stores.embedded.origins import Origins
 from enduser.stores.embedded.rows import plausible_numbers, read_rows
 from enduser.stores.embedded.statements import Rows, run
@@ -24,6 +34,7 @@ STEPS = (
     "store_new_ids",
     "salted",
     "stored_copies",
+    "undated_copies",
     "batch_copies",
     "fill_batch",
     "fill_stored",
@@ -34,6 +45,7 @@ STEPS = (
 """What happens to the rows of a chunk once they are read and their origins are known, in order.
 
 Each is the statement of that name in `sql/taking.sql`; `clashing_ids` alone needs a look in Python.
+`undated_copies` is done only where there are events without a client time.
 """
 
 _BAD_FILE = (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.NotImplementedException)
@@ -84,8 +96,17 @@ class EventTaker:
         if record.is_first:
             run(self._connection, "taking.begin_file", **parameters)
         for step in STEPS[1:]:
-            self._step(step, parameters)
-        return self._applied(parameters, unit)
+            if step != "undated_copies" or parameters["undated"]:
+                self._step(step, parameters)
+        outcomes = self._outcomes(parameters)
+        self._remember(outcomes)
+        rows = run(self._connection, "taking.rejected_rows") if outcomes.rejected else []
+        return Applied(outcomes, [Rejection(row, reason) for row, reason in rows], unit)
+
+    def last_rows(self, count: int) -> list[Sample]:
+        """Describe the last rows of the chunk that was just taken."""
+        rows = run(self._connection, "taking.last_rows", count=count) if count else []
+        return [Sample(*row) for row in reversed(rows)]
 
     def _step(self, step: str, parameters: dict[str, object]) -> None:
         rows = run(self._connection, f"taking.{step}", **parameters)
@@ -94,19 +115,25 @@ class EventTaker:
 
     def _span(self) -> dict[str, int]:
         """Return the literal bounds that let a read of long tables skip most of them."""
-        batch_from, batch_to = run(self._connection, "taking.span")[0]
-        return {"batch_from": batch_from, "batch_to": batch_to}
+        names = ("batch_from", "batch_to", "received_from", "received_to", "undated")
+        return dict(zip(names, run(self._connection, "taking.span")[0], strict=True))
 
     def _parameters(self, record: EventChunk) -> dict[str, object]:
         settings, rules = self._settings, record.rules
         excluded = [entry.partition(":") for entry in settings.exclude]
+        users = [value for kind, _, value in excluded if kind == "user"]
+        if settings.hash_ids:  # the door may have hashed the id already
+            users += [hashed_id(settings.hash_salt, user) for user in users]
         batch = self._connection.execute("SELECT last_batch + 1 FROM state").fetchall()[0][0]
         return {
             "space": self._space,
             "secret": self._secret,
             "batch": batch,
             "received_at": rules.started_at,
-            "future": rules.started_at + limits.FUTURE_TOLERANCE_S * 1_000_000,
+            "tolerance_us": limits.FUTURE_TOLERANCE_S * 1_000_000,
+            "undated_us": limits.UNDATED_COPIES_S * 1_000_000,
+            "counts_only": settings.counts_only,
+            "server_events": settings.server_events,
             "occurred_at_min": limits.OCCURRED_AT_MIN_US,
             "occurred_at_max": limits.OCCURRED_AT_MAX_US,
             "id_bytes_max": limits.ID_BYTES_MAX,
@@ -116,7 +143,7 @@ class EventTaker:
             "store_ip": settings.store_ip,
             "exclude_crawlers": "crawlers" in settings.exclude and not rules.include_crawlers,
             "excluded_hosts": [value for kind, _, value in excluded if kind == "host"],
-            "excluded_users": [value for kind, _, value in excluded if kind == "user"],
+            "excluded_users": users,
             "properties": list(ANALYTICS_PROPERTIES),
         }
 
@@ -139,19 +166,54 @@ class EventTaker:
                 salt += 1
             run(self._connection, "taking.forget_new_id", base_key=base_key, id_check=id_check)
 
-    def _applied(self, parameters: dict[str, object], unit: TimeUnit | None) -> Applied:
+    def _outcomes(self, parameters: dict[str, object]) -> Outcomes:
         """Count what became of the rows."""
         stored, good, filled = run(self._connection, "taking.outcomes", **parameters)[0]
         outcomes = Outcomes(stored=stored, filled=filled, duplicate=good - stored - filled)
         for rejected, excluded, count in run(self._connection, "taking.refused"):
             if rejected:
                 outcomes.rejected[rejected] += count
-            else:
+            elif excluded:
                 outcomes.excluded[excluded] += count
+            else:
+                outcomes.counted += count
         ignored = run(self._connection, "taking.ignored_properties", **parameters)
         outcomes.ignored_properties = ignored[0][0]
-        rows = run(self._connection, "taking.rejected_rows") if outcomes.rejected else []
-        return Applied(outcomes, [Rejection(row, reason) for row, reason in rows], unit)
+        return outcomes
+
+    def _remember(self, outcomes: Outcomes) -> None:
+        """Add the counts to those of the space since its beginning."""
+        total = stored_outcomes(self._connection, self._space)
+        total.add(outcomes)
+        kinds, reasons, counts = zip(*counts_of(total), strict=True)
+        run(
+            self._connection,
+            "taking.store_outcomes",
+            space=self._space,
+            kinds=list(kinds),
+            reasons=list(reasons),
+            counts=list(counts),
+        )
+
+
+def stored_outcomes(connection: duckdb.DuckDBPyConnection, space: str) -> Outcomes:
+    """Return what became of all events of a space so far."""
+    outcomes = Outcomes()
+    for outcome, reason, events in run(connection, "taking.known_outcomes", space=space):
+        if reason:
+            getattr(outcomes, outcome)[reason] += events
+        else:
+            setattr(outcomes, outcome, events)
+    return outcomes
+
+
+def counts_of(outcomes: Outcomes) -> Iterator[tuple[str, str, int]]:
+    """Yield the counts as (outcome, reason, count); the reason is empty where an outcome has none."""
+    for outcome in ("stored", "duplicate", "filled", "counted", "ignored_properties"):
+        yield outcome, "", getattr(outcomes, outcome)
+    for outcome in ("excluded", "rejected"):
+        for reason, count in getattr(outcomes, outcome).items():
+            yield outcome, reason, count
 
 
 def _unreadable(chunk: Chunk, error: duckdb.Error) -> InputError:

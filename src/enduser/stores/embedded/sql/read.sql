@@ -43,6 +43,7 @@ LEFT JOIN browsers USING (browser_id)
 -- name: status
 SELECT
     (SELECT clock_at FROM state),
+    (SELECT live_since FROM state),
     (SELECT count(*) FROM events),
     (SELECT count(*) FROM users WHERE total_sessions > 0),
     (SELECT count(*) FROM sessions),

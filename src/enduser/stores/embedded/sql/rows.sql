@@ -1,6 +1,33 @@
 -- From a chunk of a file to typed rows: the view `rows`. A line that begins with chr(2) was found bad
 -- before; the reason follows.
 
+-- name: spooled
+-- Lines that collectors wrote (`ingest.messages`): checked at the door, their times fixed there. One that
+-- cannot be read at all is a row without `got`.
+CREATE OR REPLACE TEMP TABLE read_rows AS
+SELECT
+    NULL::BIGINT AS line_number,
+    id AS user_id, anon AS anonymous_id, prev AS previous_id, msg AS message_id,
+    "at" AS occurred_at, client AS client_at, got AS received_at,
+    coalesce(hashed, false) AS is_hashed, coalesce(server, false) AS is_server,
+    NULL::VARCHAR AS client_text, NULL::VARCHAR AS time_text,
+    type, name, CASE WHEN NOT active THEN 'false' END AS active_text,
+    ip, agent AS user_agent, country, region, city, url AS page_url,
+    nullif(props::VARCHAR, '{}') AS properties,
+    CASE WHEN ctraits IS NOT NULL AND traits IS NOT NULL
+         THEN both_traits(nullif(traits::VARCHAR, '{}'), nullif(ctraits::VARCHAR, '{}'))
+         ELSE nullif(coalesce(traits, ctraits)::VARCHAR, '{}') END AS traits,
+    CASE WHEN got IS NULL THEN 'malformed_line' ELSE problem END AS problem,
+    NULL::VARCHAR AS left_out
+FROM read_json(
+    $path, format = 'newline_delimited', ignore_errors = true,
+    columns = {
+        id: 'VARCHAR', anon: 'VARCHAR', prev: 'VARCHAR', hashed: 'BOOLEAN', msg: 'VARCHAR',
+        client: 'BIGINT', "at": 'BIGINT', got: 'BIGINT', type: 'VARCHAR', name: 'VARCHAR',
+        active: 'BOOLEAN', server: 'BOOLEAN', ip: 'VARCHAR', agent: 'VARCHAR', url: 'VARCHAR',
+        props: 'JSON', traits: 'JSON', ctraits: 'JSON',
+        country: 'VARCHAR', region: 'VARCHAR', city: 'VARCHAR', problem: 'VARCHAR'});
+
 -- name: json_lines
 -- Segment messages and the flat form, told apart by nothing: each field has one name in either.
 CREATE OR REPLACE TEMP TABLE read_rows AS
@@ -17,7 +44,8 @@ SELECT
     first_text(json_id(m."anonymousId", line, '$.anonymousId'), json_id(m.anonymous_id, line, '$.anonymous_id'))
         AS anonymous_id,
     first_text(m."messageId", m.message_id) AS message_id,
-    NULL::BIGINT AS occurred_at,
+    NULL::BIGINT AS occurred_at, NULL::BIGINT AS client_at, NULL::BIGINT AS received_at,
+    false AS is_hashed, false AS is_server,
     nullif(trim(m."originalTimestamp"), '') AS client_text,
     coalesce(first_text(trim(m.timestamp), trim(m.occurred_at)), client_text) AS time_text,
     lower(coalesce(nullif(m.type, ''), 'track')) AS type,
@@ -85,6 +113,7 @@ SELECT
     left(sha256(concat($secret, ip, chr(31), user_agent)), 32) AS anonymous_id,
     NULL::VARCHAR AS message_id,
     epoch_us(try_strptime(time_text, '%d/%b/%Y:%H:%M:%S %z')) AS occurred_at,
+    NULL::BIGINT AS client_at, NULL::BIGINT AS received_at, false AS is_hashed, false AS is_server,
     time_text,
     NULL::VARCHAR AS client_text,
     CASE WHEN is_page THEN 'page' ELSE 'track' END AS type,

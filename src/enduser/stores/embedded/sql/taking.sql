@@ -12,7 +12,10 @@ DELETE FROM file_rows WHERE space = $space;
 -- then identity.
 CREATE OR REPLACE TEMP TABLE judged AS
 WITH trimmed AS (
-    SELECT rows.* EXCLUDE (occurred_at, user_id, anonymous_id, previous_id),
+    SELECT rows.* EXCLUDE (occurred_at, received_at, client_at, user_id, anonymous_id, previous_id),
+        received_at IS NOT NULL AS is_live,
+        client_at AS client_at_sent,
+        coalesce(received_at, $received_at) AS received_at,
         coalesce(rows.occurred_at, time_of(time_text, $unit, $number_from, $number_to)) AS occurred_at,
         trimmed_id(user_id) AS user_id, trimmed_id(anonymous_id) AS anonymous_id,
         trimmed_id(previous_id) AS previous_id
@@ -27,12 +30,15 @@ timed AS (
 ),
 owned AS (
     SELECT timed.*,
-        coalesce(time_of(client_text, $unit, $number_from, $number_to), occurred_at) AS client_at,
+        CASE WHEN is_live THEN client_at_sent
+             ELSE coalesce(time_of(client_text, $unit, $number_from, $number_to), occurred_at) END AS client_at,
         coalesce(known_user, known_anonymous) AS plain_id,
         known_user IS NULL AS is_anonymous,
-        CASE WHEN $hash_ids AND NOT is_anonymous THEN hashed_id($salt, plain_id) ELSE plain_id END AS id,
+        CASE WHEN $hash_ids AND NOT is_anonymous AND NOT is_hashed
+             THEN hashed_id($salt, plain_id) ELSE plain_id END AS id,
         CASE WHEN known_user IS NOT NULL THEN known_anonymous END AS other_id,
-        NOT coalesce(regexp_full_match(active_text, 'false|0|no|f|n'), false) AS is_active,
+        NOT coalesce(regexp_full_match(active_text, 'false|0|no|f|n'), false)
+            AND NOT (is_server AND $server_events = 'no_visit') AS is_active,
         agents.browser_id, agents.is_crawler,
         coalesce(named_places.place_id, addresses.place_id) AS place_id,
         addresses.is_excluded AS is_excluded_ip
@@ -54,7 +60,7 @@ keyed AS (
             WHEN occurred_at IS NULL AND time_text IS NULL THEN 'missing_time'
             WHEN occurred_at IS NULL THEN 'invalid_time'
             WHEN occurred_at NOT BETWEEN $occurred_at_min AND $occurred_at_max THEN 'invalid_time'
-            WHEN occurred_at > $future THEN 'future_time'
+            WHEN occurred_at > received_at + $tolerance_us THEN 'future_time'
         END AS malformed,
         CASE
             WHEN left_out IS NOT NULL THEN left_out
@@ -76,22 +82,27 @@ decided AS (
         user_key_of(id_hash) AS user_key,
         id_check_of(id_hash) AS id_check,
         CASE WHEN malformed IS NULL THEN unwanted END AS excluded,
-        coalesce(malformed, CASE WHEN unwanted IS NULL THEN unowned END) AS rejected
+        coalesce(malformed, CASE WHEN unwanted IS NULL AND NOT $counts_only THEN unowned END) AS rejected
     FROM keyed
 )
 SELECT
-    line, id, is_anonymous, other_id, message_id, client_at, occurred_at, type, name, ip, page_url,
-    properties, traits,
-    CASE WHEN $hash_ids THEN hashed_id($salt, known_previous) ELSE known_previous END AS previous_id, place_id, browser_id, user_key, id_check, message_key, excluded, rejected,
-    excluded IS NULL AND rejected IS NULL AS is_good,
-    CASE WHEN message_id IS NULL THEN hash(user_key, id_check, message_key) END AS row_hash,
+    line, id, is_anonymous, other_id, message_id, client_at, occurred_at, received_at, type, name, ip,
+    page_url, properties, traits,
+    CASE WHEN $hash_ids THEN hashed_id($salt, known_previous) ELSE known_previous END AS previous_id,
+    place_id, browser_id, is_live, user_key, id_check, message_key, excluded, rejected,
+    excluded IS NULL AND rejected IS NULL AND NOT $counts_only AS is_good,
+    excluded IS NULL AND rejected IS NULL AND $counts_only AS is_counted,
+    CASE WHEN message_id IS NULL AND NOT is_live THEN hash(user_key, id_check, message_key) END AS row_hash,
     is_active AND type <> 'alias' AND type <> 'group' AS is_visit,
     is_active AND (type = 'page' OR type = 'screen') AS is_page_view,
     is_active AND type = 'track' AND coalesce(name, '') <> '$heartbeat' AS is_act
 FROM decided;
 
 -- name: span
-SELECT coalesce(min(client_at), 0), coalesce(max(client_at), 0) FROM judged WHERE is_good;
+SELECT coalesce(min(client_at), 0), coalesce(max(client_at), 0),
+       coalesce(min(received_at), 0), coalesce(max(received_at), 0),
+       count_if(client_at IS NULL)
+FROM judged WHERE is_good;
 
 -- name: repeats
 -- Identical rows without a message id: which copy within the file each is, where it is not the first.
@@ -169,16 +180,39 @@ FROM same_time AS stored JOIN judged
    AND stored.message_key = judged.message_key
 WHERE judged.is_good;
 
--- name: batch_copies
--- Rows of this batch that repeat another of it, and the row that they repeat.
-CREATE OR REPLACE TEMP TABLE batch_copies AS
-WITH twins AS (
-    SELECT client_at, message_key FROM judged
-    WHERE is_good GROUP BY client_at, message_key HAVING count(*) > 1
+-- name: undated_copies
+-- The same for rows without a client time: the message counts for a week from its receipt.
+INSERT INTO stored_copies
+WITH recent AS MATERIALIZED (
+    SELECT rowid AS event_row, user_key, message_key, received_at, occurred_at, is_visit, place_id, browser_id
+    FROM events
+    WHERE client_at IS NULL
+      AND received_at BETWEEN $received_from - $undated_us AND $received_to + $undated_us
+      AND message_key IN (SELECT message_key FROM judged WHERE is_good AND client_at IS NULL)
 )
-SELECT judged.rowid AS row_id, place_id, browser_id, first_value(judged.rowid) OVER same AS first_row
-FROM judged SEMI JOIN twins USING (client_at, message_key)
-WHERE is_good
+SELECT judged.rowid, stored.event_row, stored.user_key, stored.occurred_at, stored.is_visit,
+       stored.place_id, stored.browser_id, judged.place_id, judged.browser_id
+FROM recent AS stored JOIN judged
+    ON stored.user_key = judged.user_key
+   AND stored.message_key = judged.message_key
+   AND abs(judged.received_at - stored.received_at) <= $undated_us
+WHERE judged.is_good AND judged.client_at IS NULL
+QUALIFY row_number() OVER (PARTITION BY judged.rowid ORDER BY stored.received_at) = 1;
+
+-- name: batch_copies
+-- Rows of this batch that repeat another of it, and the row that they repeat. (A batch is read within
+-- days, so among its rows without a client time a week does not matter.)
+CREATE OR REPLACE TEMP TABLE batch_copies AS
+WITH fresh AS (
+    SELECT rowid AS row_id, line, user_key, client_at, message_key, place_id, browser_id FROM judged
+    WHERE is_good AND rowid NOT IN (SELECT row_id FROM stored_copies)
+),
+twins AS (
+    SELECT client_at, message_key FROM fresh GROUP BY client_at, message_key HAVING count(*) > 1
+)
+SELECT row_id, place_id, browser_id, first_value(row_id) OVER same AS first_row
+FROM fresh SEMI JOIN twins
+    ON fresh.message_key = twins.message_key AND fresh.client_at IS NOT DISTINCT FROM twins.client_at
 WINDOW same AS (PARTITION BY user_key, client_at, message_key ORDER BY line)
 QUALIFY count(*) OVER (PARTITION BY user_key, client_at, message_key) > 1;
 
@@ -230,7 +264,7 @@ INSERT INTO filled_events SELECT user_key, occurred_at FROM improved_events WHER
 
 -- name: store_events
 INSERT INTO events
-SELECT user_key, client_at, message_key, occurred_at, $received_at, $batch,
+SELECT user_key, client_at, message_key, occurred_at, received_at, $batch,
        is_visit, is_page_view, is_act, place_id, browser_id, type, name, message_id, page_url,
        properties, traits, CASE WHEN $store_ip THEN ip END, other_id, previous_id
 FROM judged
@@ -252,22 +286,51 @@ FROM said
 WHERE value IS NOT NULL AND NOT is_ignored(value) AND coalesce(property_text(value) <> '', true);
 
 -- name: advance
--- The history clock: the greatest time of any stored event; it never goes back.
+-- The first event that came over HTTP makes the space live, for good. Until then its clock is a history
+-- clock: the greatest time of any stored event; it never goes back.
 UPDATE state SET
     last_batch = $batch,
     greatest_event_at = greatest(greatest_event_at, new.greatest_at),
-    clock_at = greatest(clock_at, new.greatest_at)
-FROM (SELECT max(occurred_at) AS greatest_at FROM events WHERE batch = $batch) AS new;
+    live_since = coalesce(live_since, accepted.first_at),
+    clock_at = CASE WHEN coalesce(live_since, accepted.first_at) IS NULL
+                    THEN greatest(clock_at, new.greatest_at) ELSE clock_at END
+FROM (SELECT max(occurred_at) AS greatest_at FROM events WHERE batch = $batch) AS new,
+     (SELECT min(received_at) FILTER (is_live AND (is_good OR is_counted)) AS first_at FROM judged) AS accepted;
 
 -- name: outcomes
 SELECT
     (SELECT count(*) FROM events WHERE batch = $batch) AS stored,
     (SELECT count(*) FROM judged WHERE is_good) AS good,
-    (SELECT count(*) FROM improved_events)
-        + (SELECT count(*) FROM improved_rows WHERE first_row NOT IN (SELECT row_id FROM stored_copies)) AS filled;
+    (SELECT count(*) FROM improved_events) + (SELECT count(*) FROM improved_rows) AS filled;
 
 -- name: refused
 SELECT rejected, excluded, count(*) FROM judged WHERE NOT is_good GROUP BY ALL;
+
+-- name: known_outcomes
+SELECT outcome, reason, events FROM main.outcomes WHERE space = $space;
+
+-- name: store_outcomes
+DELETE FROM main.outcomes WHERE space = $space;
+INSERT INTO main.outcomes
+SELECT $space, unnest($kinds::VARCHAR[]), unnest($reasons::VARCHAR[]), unnest($counts::BIGINT[]);
+
+-- name: last_rows
+-- What became of the last rows, for people who watch.
+SELECT received_at, occurred_at, id, is_anonymous, type, name, page_url,
+    CASE
+        WHEN excluded IS NOT NULL THEN 'excluded'
+        WHEN rejected IS NOT NULL THEN 'rejected'
+        WHEN is_counted THEN 'counted'
+        WHEN judged.rowid IN (SELECT first_row FROM improved_rows) THEN 'filled'
+        WHEN judged.rowid IN (
+            SELECT row_id FROM stored_copies UNION ALL
+            SELECT row_id FROM batch_copies WHERE row_id <> first_row) THEN 'duplicate'
+        ELSE 'stored'
+    END,
+    coalesce(rejected, excluded)
+FROM judged
+ORDER BY line DESC
+LIMIT $count;
 
 -- name: rejected_rows
 SELECT line, rejected FROM judged WHERE rejected IS NOT NULL ORDER BY line;
