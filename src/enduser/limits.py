@@ -52,6 +52,24 @@ UNDATED_COPIES_S = 604_800
 SALT_CHARACTERS_MAX = 256
 """Characters of `hash_salt`."""
 
+COMMIT_BYTES_MAX = 33_554_432
+"""Bytes of accepted requests that wait in a collector for the disk (32 MiB): seconds of the greatest load."""
+
+REQUEST_HEAD_BYTES_MAX = 65_536
+"""Bytes of a request's line and headers (64 KiB); browsers with many cookies send a quarter of it."""
+
+REQUEST_SECONDS_MAX = 30
+"""Seconds for a request to arrive whole, and to begin on a new connection. Slow telephones need a few."""
+
+BATCH_BYTES_MAX = 67_108_864
+"""Bytes of spool that are applied at once (64 MiB, some 130,000 events): bounds memory."""
+
+TOUCHED_MAX = 1_000_000
+"""Changed users of a space that wait for the serving copy; with more, the copy is made anew."""
+
+WATCHED_EVENTS_MAX = 200
+"""Events of a batch that are shown to people who watch; nobody reads more at once."""
+
 SPACE_NAME_CHARACTERS_MAX = 64
 """Characters of a system's or an environment's name, each `[a-z0-9][a-z0-9_-]*`."""
 

@@ -177,10 +177,27 @@ def test_an_excluded_user_is_known_by_his_hash(store: EmbeddedStore, tmp_path: P
 
 
 def test_positions_are_kept_with_the_events(store: EmbeddedStore, tmp_path: Path) -> None:
-    store.apply_spooled(SpooledEvents({}, {1: (2, 3), 7: (0, 2**40)}, None))
+    path = tmp_path / "lines.jsonl"
+    path.write_text(json.dumps(line(0)) + "\n")
+    store.apply_spooled(SpooledEvents({1: path}, {1: (2, 3), 7: (0, 2**40)}, None))
     assert store.spool_positions() == {1: (2, 3), 7: (0, 2**40)}
-    store.apply_spooled(SpooledEvents({}, {7: (1, 0)}, None))
+    store.apply_spooled(SpooledEvents({1: path}, {7: (1, 0)}, None))
     assert store.spool_positions() == {7: (1, 0)}
+
+
+def test_a_round_without_events_writes_nothing_down(store: EmbeddedStore, tmp_path: Path) -> None:
+    spool(store, tmp_path, line(0), second=0)
+    store.apply_spooled(SpooledEvents({}, {9: (9, 9)}, START + 30 * SECOND))
+    assert store.spool_positions() == {1: (0, 0)}
+    assert store.status(SPACE).clock_at == START
+
+
+def test_a_clock_that_nothing_waits_for_is_written_down_each_minute(
+    store: EmbeddedStore, tmp_path: Path
+) -> None:
+    spool(store, tmp_path, line(0), second=0)
+    spool(store, tmp_path, second=60)
+    assert store.status(SPACE).clock_at == START + 60 * SECOND
 
 
 def test_nothing_of_a_batch_is_kept_when_one_space_fails(store: EmbeddedStore, tmp_path: Path) -> None:

@@ -247,24 +247,11 @@ class Store(Protocol):
     def settings(self, space: str) -> SpaceSettings:
         """Return the settings of a space."""
 
-    def doors(self) -> Sequence[Door]:
-        """Return what collectors must know, space by space."""
-
     def write_keys(self) -> Sequence[WriteKey]:
         """Return all write keys, also those that have ended, oldest first."""
 
     def rotate_write_key(self, space: str, now_us: int, grace_us: int) -> str:
         """Give a space a new write key and return it; its other keys end `grace_us` after `now_us`."""
-
-    def spool_positions(self) -> Mapping[int, SpoolPosition]:
-        """Return how far each series of the spool is applied."""
-
-    def apply_spooled(self, spooled: SpooledEvents) -> Mapping[str, Applied]:
-        """Apply what was spooled, whole or not at all, durably; return what became of it by space.
-
-        Clocks of live spaces follow, sessions that are over close, and End User Objects are up to date.
-        Lines of a space that does not exist (any more) are passed over.
-        """
 
     def apply(self, space: str, record: Record) -> Applied:
         """Apply one record, whole or not at all, durably.
@@ -329,3 +316,38 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Release the data folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The End User Objects that changed since a fold, for a copy to follow."""
+
+    fold: int
+    """The number of the last fold that they contain."""
+    is_everything: bool
+    """Whether these are all objects of the space, so that a copy begins anew."""
+    users: Iterator[tuple[str, bool, Mapping[str, object] | None]]
+    """Id, whether it is anonymous, and the object as in `Store.users`; None: there is none (any more)."""
+
+
+class OwnedStore(Store, Protocol):
+    """The store in the process that owns it: also what only the owner does."""
+
+    def take_folded(self) -> set[str]:
+        """Return the spaces that were folded since this was asked last; at first all."""
+
+    def changes(self, space: str, since: int) -> Changes:
+        """Return which objects changed after the fold of the number `since`; 0: everything."""
+
+    def doors(self) -> Sequence[Door]:
+        """Return what collectors must know, space by space."""
+
+    def spool_positions(self) -> Mapping[int, SpoolPosition]:
+        """Return how far each series of the spool is applied."""
+
+    def apply_spooled(self, spooled: SpooledEvents) -> Mapping[str, Applied]:
+        """Apply what was spooled, whole or not at all, durably; return what became of it by space.
+
+        Clocks of live spaces follow, sessions that are over close, and End User Objects are up to date.
+        Lines of a space that does not exist (any more) are passed over.
+        """

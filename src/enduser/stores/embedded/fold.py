@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
+from enduser import limits
 from enduser.core.settings import SpaceSettings
 from enduser.stores.embedded.capped import ExactFold
 from enduser.stores.embedded.statements import run
@@ -31,6 +32,7 @@ STEPS = (
     "spoke",
     "properties",
     "store_users",
+    "touch",
 )
 """What a part of a fold does, in order: the statements of these names in `sql/fold.sql`.
 
@@ -58,7 +60,7 @@ def fold_pending(connection: duckdb.DuckDBPyConnection, settings: SpaceSettings)
     }
     for part in range(parts):
         _fold_part(connection, parameters | {"part": part})
-    run(connection, "fold.finish")
+    run(connection, "fold.finish", touched_max=limits.TOUCHED_MAX)
 
 
 def _fold_part(connection: duckdb.DuckDBPyConnection, parameters: dict[str, int]) -> None:

@@ -11,7 +11,7 @@ from enduser.core.end_user import STANDARD_ATTRIBUTES
 from enduser.core.events import ANALYTICS_PROPERTIES, hashed_id
 from enduser.core.settings import SpaceSettings
 from enduser.errors import StoreError, UsageError
-from enduser.stores.contract import SpaceStatus
+from enduser.stores.contract import Changes, SpaceStatus
 from enduser.stores.embedded.database import Database
 from enduser.stores.embedded.statements import run, statements, text_literal
 from enduser.stores.embedded.taking import stored_outcomes
@@ -69,6 +69,26 @@ def find_user(
             if row["is_anonymous"] == is_anonymous:
                 return row
     return None
+
+
+def changes(database: Database, space: str, since: int) -> Changes:
+    """Return which objects changed after the fold `since`, or all where that is not remembered."""
+    with database.looking_at(database.schema(space)):
+        fold, touched_since = database.execute("SELECT last_fold, touched_since FROM state")[0]
+    is_everything = since < touched_since
+    which = "all_users" if is_everything else "changed_users"
+    query = statements("read")[which][0].replace("(users)", f"({statements('read')['users'][0]})")
+    rows = _rows(database, space, query, {} if is_everything else {"since": since})
+    return Changes(fold, is_everything, map(_change, rows))
+
+
+def _change(row: Mapping[str, object]) -> tuple[str, bool, Mapping[str, object] | None]:
+    object_row = {name: value for name, value in row.items() if name in USER_COLUMNS}
+    return (
+        str(row["own_id"]),
+        bool(row["own_is_anonymous"]),
+        object_row if row["user_id"] is not None else None,
+    )
 
 
 def sessions(database: Database, space: str) -> Iterator[Mapping[str, object]]:

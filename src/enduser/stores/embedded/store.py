@@ -18,17 +18,18 @@ from enduser.core.settings import (
 from enduser.errors import InvalidSetting, InvalidSpaceName, LimitExceeded
 from enduser.stores.contract import (
     Applied,
+    Changes,
     ChangeSetting,
     CloseHistory,
     Difference,
     Door,
     EventChunk,
     Lookups,
+    OwnedStore,
     Record,
     SpaceStatus,
     SpooledEvents,
     SpoolPosition,
-    Store,
     WriteKey,
 )
 from enduser.stores.embedded import database as files
@@ -80,6 +81,7 @@ class EmbeddedStore:
             self._taker: tuple[str, EventTaker] | None = None
             if not self.spaces():
                 self.create_space(DEFAULT_SPACE, now_us)
+            self._folded = set(self.spaces())
         except BaseException:
             self._lock.close()
             raise
@@ -183,6 +185,7 @@ class EmbeddedStore:
                         [window],
                     )
         self._taker = taker
+        self._folded.add(space)  # a setting recomputes
         return applied
 
     def spool_positions(self) -> Mapping[int, SpoolPosition]:
@@ -205,8 +208,11 @@ class EmbeddedStore:
                     elif not live.is_due(self._database.connection, settings, spooled.clock_at or 0):
                         continue
                     live.follow_clock(self._database.connection, settings, spooled.clock_at)
-            live.store_positions(self._database.connection, spooled.positions)
+                    applied.setdefault(space, Applied())
+            if applied:
+                live.store_positions(self._database.connection, spooled.positions)
         self._taker = taker
+        self._folded |= applied.keys()
         return applied
 
     def _new_taker(self, space: str) -> EventTaker:
@@ -228,17 +234,28 @@ class EmbeddedStore:
         if rule.recomputes:
             rebuild.recompute(self._database, self.settings(space))
 
+    def take_folded(self) -> set[str]:
+        """Return the spaces that were folded since this was asked last."""
+        found, self._folded = self._folded, set()
+        return found
+
+    def changes(self, space: str, since: int) -> Changes:
+        """Return which objects changed after a fold."""
+        return reading.changes(self._database, space, since)
+
     # --- what is derived
 
     def fold(self, space: str) -> None:
         """Bring sessions and End User Objects up to all applied records."""
         with self._database.changing(self._database.schema(space)):
             fold_pending(self._database.connection, self.settings(space))
+        self._folded.add(space)
 
     def rebuild(self, space: str) -> None:
         """Recompute all sessions and End User Objects."""
         with self._database.changing(self._database.schema(space)):
             rebuild.recompute(self._database, self.settings(space))
+        self._folded.add(space)
 
     def verify(self, space: str) -> Sequence[Difference]:
         """Recompute beside what is stored and return each difference."""
@@ -277,4 +294,4 @@ class EmbeddedStore:
         return self._database.execute(query, parameters)
 
 
-_: type[Store] = EmbeddedStore
+_: type[OwnedStore] = EmbeddedStore

@@ -364,6 +364,13 @@ DELETE FROM users WHERE rowid IN (SELECT row_id FROM known);
 INSERT INTO users SELECT folded.*, name, role, type, status, info
 FROM folded LEFT JOIN said USING (person_key);
 
+-- name: touch
+-- Whose object may differ now, for the serving copy to follow.
+INSERT INTO touched_persons SELECT person_key, last_fold + 1 FROM folded, state;
+
 -- name: finish
-UPDATE state SET folded_batch = last_batch;
+UPDATE state SET folded_batch = last_batch, last_fold = last_fold + 1;
 DELETE FROM filled_events;
+UPDATE state SET touched_since = last_fold
+WHERE (SELECT count(*) FROM touched_persons) > $touched_max;
+DELETE FROM touched_persons WHERE fold <= (SELECT touched_since FROM state);

@@ -21,6 +21,18 @@ LEFT JOIN places USING (place_id)
 LEFT JOIN browsers USING (browser_id)
 WHERE users.total_sessions > 0
 
+-- name: all_users
+SELECT user_id AS own_id, is_anonymous AS own_is_anonymous, objects.* FROM (users) AS objects
+
+-- name: changed_users
+-- The ids of persons whose object changed, with the object; without where there is none (any more).
+WITH changed AS (SELECT DISTINCT person_key FROM touched_persons WHERE fold > $since)
+SELECT own.id AS own_id, own.is_anonymous AS own_is_anonymous, objects.*
+FROM changed
+JOIN user_ids AS own ON own.user_key = changed.person_key
+LEFT JOIN (SELECT * FROM (users)) AS objects
+    ON objects.user_id = own.id AND objects.is_anonymous = own.is_anonymous
+
 -- name: sessions
 SELECT
     user_ids.id AS user_id,

@@ -6,7 +6,8 @@ DELETE FROM open_sessions;
 DELETE FROM users;
 DELETE FROM property_events;
 DELETE FROM filled_events;
-UPDATE state SET folded_batch = 0;
+DELETE FROM touched_persons;
+UPDATE state SET folded_batch = 0, last_fold = last_fold + 1, touched_since = last_fold + 1;
 
 -- name: shadow
 CREATE TABLE shadow.space.sessions AS FROM sessions LIMIT 0;
@@ -14,6 +15,7 @@ CREATE TABLE shadow.space.open_sessions AS FROM open_sessions LIMIT 0;
 CREATE TABLE shadow.space.users AS FROM users LIMIT 0;
 CREATE TABLE shadow.space.property_events AS FROM property_events LIMIT 0;
 CREATE TABLE shadow.space.filled_events AS FROM filled_events LIMIT 0;
+CREATE TABLE shadow.space.touched_persons AS FROM touched_persons LIMIT 0;
 CREATE TABLE shadow.space.state AS FROM state;
 
 -- name: differences

@@ -1,0 +1,262 @@
+"""The store of a data folder that a server owns, reached through the server's socket.
+
+Both ends of the wire stand here: `RemoteStore` asks, `answer` answers. A call is a POST of its arguments
+as JSON to `/store/<method>`; rows come back as JSON lines. The socket is for the owner's user alone.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Self, get_args, get_type_hints
+
+import httpx
+import msgspec
+
+from enduser import errors
+from enduser.core.settings import SpaceSettings
+from enduser.stores import contract
+from enduser.stores.contract import Applied, Difference, Record, SpaceStatus, Store, WriteKey
+
+SOCKET = "owner.sock"
+_SOCKET_PATH_BYTES_MAX = 100
+"""The kernel takes 107; longer paths are reached through an open folder."""
+_CONNECT_S = 5.0
+
+_RECORDS = {kind.__name__: kind for kind in get_args(contract.Record)}
+_OTHER_VERSION = "use one version of enduser at both ends"
+METHODS = tuple(
+    name
+    for name, member in vars(Store).items()
+    if inspect.isfunction(member) and not name.startswith("_") and name != "close"
+)
+"""The calls that can be made from afar: all of the contract's but `close`, which is the caller's own."""
+
+
+def socket_path(folder: Path) -> str:
+    """Return where the socket of a data folder is, short enough for the kernel."""
+    path = folder.absolute() / SOCKET
+    if len(os.fsencode(path)) <= _SOCKET_PATH_BYTES_MAX:
+        return str(path)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    return f"/proc/self/fd/{descriptor}/{SOCKET}"
+
+
+class RemoteStore:
+    """See `enduser.stores.contract.Store` for what each method means."""
+
+    def __init__(self, folder: Path) -> None:
+        """Reach the server that owns a data folder.
+
+        Raises:
+            DataFolderInUse: nobody answers there.
+        """
+        self._folder = folder
+        transport = httpx.HTTPTransport(uds=socket_path(folder))
+        timeout = httpx.Timeout(None, connect=_CONNECT_S)
+        self._client = httpx.Client(transport=transport, base_url="http://owner", timeout=timeout)
+        try:
+            self.spaces()
+        except (httpx.TransportError, FileNotFoundError):
+            self._client.close()
+            raise errors.DataFolderInUse(
+                f"the data folder {folder} is in use by a process that does not answer",
+                hint="wait until it has finished, or stop it",
+            ) from None
+
+    @property
+    def folder(self) -> Path:
+        """The data folder."""
+        return self._folder
+
+    def close(self) -> None:
+        """End the connection; the server goes on."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        """Return the store, to be closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the store."""
+        self.close()
+
+    def spaces(self) -> Sequence[str]:
+        """Return the names of all spaces."""
+        found: Sequence[str] = self._call("spaces")
+        return found
+
+    def create_space(self, space: str, now_us: int) -> None:
+        """Create a space."""
+        self._call("create_space", space=space, now_us=now_us)
+
+    def settings(self, space: str) -> SpaceSettings:
+        """Return the settings of a space."""
+        found: SpaceSettings = self._call("settings", space=space)
+        return found
+
+    def write_keys(self) -> Sequence[WriteKey]:
+        """Return all write keys."""
+        found: Sequence[WriteKey] = self._call("write_keys")
+        return found
+
+    def rotate_write_key(self, space: str, now_us: int, grace_us: int) -> str:
+        """Give a space a new write key and return it."""
+        found: str = self._call("rotate_write_key", space=space, now_us=now_us, grace_us=grace_us)
+        return found
+
+    def apply(self, space: str, record: Record) -> Applied:
+        """Apply one record."""
+        found: Applied = self._call("apply", space=space, record={type(record).__name__: record})
+        return found
+
+    def fold(self, space: str) -> None:
+        """Bring sessions and End User Objects up to all applied records."""
+        self._call("fold", space=space)
+
+    def rebuild(self, space: str) -> None:
+        """Recompute all sessions and End User Objects."""
+        self._call("rebuild", space=space)
+
+    def verify(self, space: str) -> Sequence[Difference]:
+        """Recompute beside what is stored and return each difference."""
+        found: Sequence[Difference] = self._call("verify", space=space)
+        return found
+
+    def status(self, space: str) -> SpaceStatus:
+        """Return sizes and the clock."""
+        found: SpaceStatus = self._call("status", space=space)
+        return found
+
+    def users(
+        self, space: str, *, sort: str = "user_id", limit: int | None = None
+    ) -> Iterator[Mapping[str, object]]:
+        """Yield End User Objects."""
+        return self._rows("users", space=space, sort=sort, limit=limit)
+
+    def find_user(self, space: str, user_id: str, id_kind: str | None = None) -> Mapping[str, object] | None:
+        """Return the End User Object of an id."""
+        found: Mapping[str, object] | None = self._call(
+            "find_user", space=space, user_id=user_id, id_kind=id_kind
+        )
+        return found
+
+    def sessions(self, space: str) -> Iterator[Mapping[str, object]]:
+        """Yield all sessions."""
+        return self._rows("sessions", space=space)
+
+    def export(self, space: str, what: str, path: Path, form: str) -> int:
+        """Write all users or sessions to a file."""
+        found: int = self._call("export", space=space, what=what, path=path, form=form)
+        return found
+
+    def count_parquet_rows(self, path: Path) -> int:
+        """Return how many rows a Parquet file of events has."""
+        found: int = self._call("count_parquet_rows", path=path)
+        return found
+
+    def _call(self, method: str, /, **arguments: object) -> Any:
+        response = self._client.post(f"/store/{method}", content=encoded(arguments))
+        _raise_error(response)
+        return decoded(response.content, _hints(method)["return"])
+
+    def _rows(self, method: str, /, **arguments: object) -> Iterator[Mapping[str, object]]:
+        with self._client.stream("POST", f"/store/{method}", content=encoded(arguments)) as response:
+            if response.is_error:
+                response.read()
+            _raise_error(response)
+            for line in response.iter_lines():
+                yield msgspec.json.decode(line)
+
+
+def answer(store: Store, method: str, body: bytes) -> bytes | Iterator[bytes]:
+    """Do what a call asks, on the thread that the store is used from; return the result as it is sent.
+
+    Raises:
+        EnduserError: as the method does.
+        UsageError: there is no such method, or it does not take such arguments.
+    """
+    if method not in METHODS:
+        raise errors.UsageError(f"a store has no method {method!r}", hint=_OTHER_VERSION)
+    try:
+        arguments = _arguments(method, body)
+    except (msgspec.MsgspecError, KeyError, AttributeError) as error:
+        raise errors.UsageError(
+            f"{method} was called with other arguments: {error}",
+            hint=_OTHER_VERSION,
+        ) from None
+    result = getattr(store, method)(**arguments)
+    if method in ("users", "sessions"):
+        return _lines(result)
+    return encoded(result)
+
+
+def _lines(rows: Iterable[Mapping[str, object]]) -> Iterator[bytes]:
+    for row in rows:
+        yield msgspec.json.encode(row) + b"\n"
+
+
+def _arguments(method: str, body: bytes) -> dict[str, Any]:
+    hints = _hints(method)
+    arguments = {}
+    for name, raw in msgspec.json.decode(body, type=dict[str, msgspec.Raw]).items():
+        if name == "record":
+            ((kind, record),) = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).items()
+            arguments[name] = decoded(record, _RECORDS[kind])
+        else:
+            arguments[name] = decoded(raw, hints[name])
+    return arguments
+
+
+@cache
+def _hints(method: str) -> dict[str, Any]:
+    return get_type_hints(getattr(Store, method))
+
+
+def encoded(value: object) -> bytes:
+    """Return a value of the contract as JSON; paths are made absolute, for the other end stands elsewhere."""
+    return msgspec.json.encode(value, enc_hook=_plain)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value.absolute())
+    raise NotImplementedError(type(value))
+
+
+def decoded(content: bytes | msgspec.Raw, kind: Any) -> Any:
+    """Return the value of a type of the contract from its JSON."""
+    return msgspec.json.decode(content, type=kind, dec_hook=_typed)
+
+
+def _typed(kind: Any, value: Any) -> object:
+    if kind is Path:
+        return Path(value)
+    if getattr(kind, "__origin__", kind) is Counter:
+        return Counter(value)
+    raise NotImplementedError(kind)
+
+
+def _raise_error(response: httpx.Response) -> None:
+    if not response.is_error:
+        return
+    told = response.json()["error"]
+    raise _error_class(told["code"])(told["message"], hint=told.get("hint"))
+
+
+def _error_class(code: str) -> type[errors.EnduserError]:
+    """Return the error of a code, so that it is the same here as there."""
+    waiting = [errors.EnduserError]
+    while waiting:
+        kind = waiting.pop()
+        if kind.code == code:
+            return kind
+        waiting += kind.__subclasses__()
+    return errors.EnduserError
+
+
+_: type[Store] = RemoteStore

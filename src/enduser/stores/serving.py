@@ -1,0 +1,108 @@
+"""The serving copy: one person's End User Object by id, in a SQLite file that any process may read.
+
+It follows the truth fold by fold and can be made anew at any time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from enduser.stores.contract import Changes
+
+FILE = "serving.sqlite"
+_ROWS_PER_INSERT = 10_000
+_EDITION = 1
+"""Another one, and copies of before are made anew."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS folds (space TEXT PRIMARY KEY, fold INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS objects (
+    space TEXT NOT NULL,
+    id TEXT NOT NULL,
+    is_anonymous INTEGER NOT NULL,
+    object BLOB NOT NULL,
+    PRIMARY KEY (space, id, is_anonymous)
+) WITHOUT ROWID;
+"""
+
+
+class ServingCopy:
+    """The copy in a data folder. One process writes it, on one thread; readers open it themselves."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the copy, making it anew if it is missing, damaged or of another edition."""
+        self._path = folder / FILE
+        try:
+            self._connection = self._opened()
+        except sqlite3.DatabaseError:
+            for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
+                (folder / name).unlink(missing_ok=True)
+            self._connection = self._opened()
+
+    def _opened(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA secure_delete = ON")
+        (edition,) = connection.execute("PRAGMA user_version").fetchone()
+        if edition != _EDITION:
+            connection.executescript("DROP TABLE IF EXISTS folds; DROP TABLE IF EXISTS objects")
+            connection.execute(f"PRAGMA user_version = {_EDITION}")
+        connection.executescript(_TABLES)
+        return connection
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def fold(self, space: str) -> int:
+        """Return up to which fold the copy of a space is; 0: there is none."""
+        row = self._connection.execute("SELECT fold FROM folds WHERE space = ?", [space]).fetchone()
+        return row[0] if row else 0
+
+    def follow(self, space: str, changes: Changes) -> None:
+        """Bring the copy of a space up to a fold, whole or not at all."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            if changes.is_everything:
+                self._connection.execute("DELETE FROM objects WHERE space = ?", [space])
+            self._store(space, changes)
+            self._connection.execute("INSERT OR REPLACE INTO folds VALUES (?, ?)", [space, changes.fold])
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+
+    def _store(self, space: str, changes: Changes) -> None:
+        while rows := list(islice(changes.users, _ROWS_PER_INSERT)):
+            gone = [(space, id_, is_anonymous) for id_, is_anonymous, row in rows if row is None]
+            there = [
+                (space, id_, is_anonymous, msgspec.json.encode(row))
+                for id_, is_anonymous, row in rows
+                if row is not None
+            ]
+            self._connection.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", there)
+            self._connection.executemany(
+                "DELETE FROM objects WHERE space = ? AND id = ? AND is_anonymous = ?", gone
+            )
+
+    def find(self, space: str, user_id: str, *, is_anonymous: bool) -> Mapping[str, object] | None:
+        """Return the object of an id as stored, as in `Store.users`; None: there is none."""
+        row = self._connection.execute(
+            "SELECT object FROM objects WHERE space = ? AND id = ? AND is_anonymous = ?",
+            [space, user_id, is_anonymous],
+        ).fetchone()
+        return msgspec.json.decode(row[0], type=dict[str, object]) if row else None
+
+    def ids(self, space: str) -> Iterator[tuple[str, bool]]:
+        """Yield the ids that have an object in the copy of a space."""
+        rows = self._connection.execute(
+            "SELECT id, is_anonymous FROM objects WHERE space = ? ORDER BY id, is_anonymous", [space]
+        )
+        for id_, is_anonymous in rows:
+            yield id_, bool(is_anonymous)

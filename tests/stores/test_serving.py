@@ -1,0 +1,145 @@
+"""The serving copy follows the truth fold by fold, and is made anew when it must."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from stored import RULES, SPACE
+
+from enduser import limits
+from enduser.stores.contract import ChangeSetting, Chunk, CloseHistory, EventChunk, Form
+from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.serving import FILE, ServingCopy
+
+HOUR = 3_600_000_000
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    with EmbeddedStore(tmp_path / "data", now_us=0, memory_limit_mb=512) as opened:
+        yield opened
+
+
+@pytest.fixture
+def copy(store: EmbeddedStore):
+    opened = ServingCopy(store.folder)
+    yield opened
+    opened.close()
+
+
+def visit(store: EmbeddedStore, *users: str, hour: int = 0, is_anonymous: bool = False) -> None:
+    """Store a visit of each user, closed and folded."""
+    path = store.folder / "rows.jsonl"
+    name = "anonymous_id" if is_anonymous else "user_id"
+    path.write_text("".join(json.dumps({name: user, "occurred_at": hour * HOUR}) + "\n" for user in users))
+    store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), RULES))
+    store.apply(SPACE, CloseHistory())
+    store.fold(SPACE)
+
+
+def follow(copy: ServingCopy, store: EmbeddedStore) -> bool:
+    """Bring the copy up to date; return whether it was made anew."""
+    changes = store.changes(SPACE, copy.fold(SPACE))
+    copy.follow(SPACE, changes)
+    return changes.is_everything
+
+
+def assert_same(copy: ServingCopy, store: EmbeddedStore) -> None:
+    users = list(store.users(SPACE))
+    assert list(copy.ids(SPACE)) == [(user["user_id"], user["is_anonymous"]) for user in users]
+    for user in users:
+        assert copy.find(SPACE, user["user_id"], is_anonymous=user["is_anonymous"]) == user
+
+
+def test_a_new_copy_gets_everything_and_then_only_what_changed(
+    store: EmbeddedStore, copy: ServingCopy
+) -> None:
+    visit(store, "a", "b")
+    assert follow(copy, store)
+    visit(store, "b", "c", hour=5)
+    changes = store.changes(SPACE, copy.fold(SPACE))
+    assert {user for user, _, _ in changes.users} == {"b", "c"}
+    assert not follow(copy, store)
+    assert_same(copy, store)
+
+
+def test_a_user_and_an_anonymous_visitor_of_one_id_are_two(store: EmbeddedStore, copy: ServingCopy) -> None:
+    visit(store, "a")
+    visit(store, "a", hour=2, is_anonymous=True)
+    follow(copy, store)
+    assert_same(copy, store)
+    assert len(list(copy.ids(SPACE))) == 2
+
+
+def test_an_object_that_is_gone_is_gone_from_the_copy(store: EmbeddedStore, copy: ServingCopy) -> None:
+    visit(store, "a")
+    follow(copy, store)
+    visit(store, "b", hour=24 * 365)
+    path = store.folder / "rows.jsonl"
+    path.write_text(json.dumps({"user_id": "a", "occurred_at": 24 * 365 * HOUR + HOUR // 2}) + "\n")
+    store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), RULES))  # a new life, its session still open
+    store.fold(SPACE)
+    assert not follow(copy, store)
+    assert copy.find(SPACE, "a", is_anonymous=False) is None
+    assert_same(copy, store)
+
+
+def test_after_a_recomputation_the_copy_is_right(store: EmbeddedStore, copy: ServingCopy) -> None:
+    visit(store, "a", "b")
+    visit(store, "a", hour=1)
+    follow(copy, store)
+    store.apply(SPACE, ChangeSetting("inactivity_window_s", "7200"))
+    store.apply(SPACE, CloseHistory())
+    store.fold(SPACE)
+    follow(copy, store)
+    assert_same(copy, store)
+    assert copy.find(SPACE, "a", is_anonymous=False)["total_sessions"] == 1
+
+
+def test_a_recomputation_of_nothing_makes_a_copy_anew_once(store: EmbeddedStore, copy: ServingCopy) -> None:
+    store.rebuild(SPACE)
+    assert follow(copy, store)
+    assert not follow(copy, store)
+
+
+@pytest.mark.parametrize(("users", "anew"), [(2, False), (3, False), (4, True)])
+def test_more_changes_than_are_remembered_make_the_copy_anew(
+    store: EmbeddedStore, copy: ServingCopy, monkeypatch: pytest.MonkeyPatch, users: int, anew: bool
+) -> None:
+    monkeypatch.setattr(limits, "TOUCHED_MAX", 3)
+    follow(copy, store)
+    visit(store, *(f"u{number}" for number in range(users)))
+    assert follow(copy, store) is anew
+    assert_same(copy, store)
+
+
+def test_a_copy_that_failed_in_the_middle_is_as_it_was(store: EmbeddedStore, copy: ServingCopy) -> None:
+    visit(store, "a")
+    follow(copy, store)
+    before = copy.fold(SPACE)
+    visit(store, "b", hour=5)
+    changes = store.changes(SPACE, before)
+
+    def broken() -> Iterator[tuple[str, bool, Mapping[str, object] | None]]:
+        yield from changes.users
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="full"):
+        copy.follow(SPACE, replace(changes, users=broken()))
+    assert copy.fold(SPACE) == before
+    assert list(copy.ids(SPACE)) == [("a", False)]
+    follow(copy, store)
+    assert_same(copy, store)
+
+
+def test_a_damaged_copy_is_made_anew(store: EmbeddedStore) -> None:
+    visit(store, "a")
+    (store.folder / FILE).write_bytes(b"no database" * 1_000)
+    copy = ServingCopy(store.folder)
+    assert follow(copy, store)
+    assert_same(copy, store)
+    copy.close()
