@@ -190,6 +190,18 @@ def test_two_capped_stretches_become_one(store: EmbeddedStore, tmp_path: Path) -
     check(store, tmp_path, [first + second + [visit(5_000)], [visit(200)], [visit(70), visit(330)]])
 
 
+@pytest.mark.parametrize("is_tied", [False, True])
+def test_a_new_cut_that_runs_over_a_piece_that_grew_takes_its_place(
+    store: EmbeddedStore, tmp_path: Path, is_tied: bool
+) -> None:
+    store.apply(SPACE, ChangeSetting("session_cap_s", "3600"))
+    last = [visit(174, "a", place=("NO", None, None))]
+    if is_tied:
+        last.append(visit(174, "b", place=("DE", None, None)))
+    pieces = [visit(148), visit(15), visit(85), visit(60)], [visit(100), visit(35), visit(121)]
+    check(store, tmp_path, [*pieces, [visit(0), *last]])
+
+
 def test_two_far_places_of_one_capped_stretch_are_cut_as_one(store: EmbeddedStore, tmp_path: Path) -> None:
     store.apply(SPACE, ChangeSetting("session_cap_s", "3600"))
     steady = [visit(13 * i) for i in range(300)]

@@ -77,6 +77,7 @@ class ExactFold:
         run(self._connection, "capped.exact_tables")
         for cuts in self._rounds():
             self._store(self._recut(cuts))
+        run(self._connection, "capped.uncovered")
         pieces_from, pieces_to = run(self._connection, "capped.pieces_span")[0]
         run(self._connection, "capped.pieces_fold", pieces_from=pieces_from, pieces_to=pieces_to)
         recut_from, recut_to = run(self._connection, "capped.recut_span")[0]

@@ -3,8 +3,8 @@
 -- name: exact_tables
 -- Pieces to be counted from events (`ended_at` is the last instant that belongs to one), and the spans
 -- in which stored sessions are replaced.
-CREATE OR REPLACE TEMP TABLE pieces AS
-SELECT person_key, started_at, ended_at, continues, false AS is_cut_off FROM exact WHERE NOT is_capped;
+CREATE OR REPLACE TEMP TABLE pieces (
+    person_key BIGINT, started_at BIGINT, ended_at BIGINT, continues BOOLEAN, is_cut_off BOOLEAN);
 CREATE OR REPLACE TEMP TABLE recut (person_key BIGINT, started_at BIGINT, until_at BIGINT);
 
 -- name: capped
@@ -42,6 +42,17 @@ INSERT INTO pieces SELECT unnest($c0::BIGINT[]), unnest($c1::BIGINT[]), unnest($
 
 -- name: store_recuts
 INSERT INTO recut SELECT unnest($c0::BIGINT[]), unnest($c1::BIGINT[]), unnest($c2::BIGINT[]);
+
+-- name: uncovered
+-- What stands by itself: a new cut that ran on over a stretch has read the events of that one too.
+DELETE FROM fresh USING recut
+WHERE fresh.person_key = recut.person_key
+  AND fresh.started_at >= recut.started_at AND fresh.started_at < recut.until_at;
+INSERT INTO pieces
+SELECT person_key, started_at, ended_at, continues, false FROM exact
+ANTI JOIN recut ON exact.person_key = recut.person_key
+    AND exact.started_at >= recut.started_at AND exact.started_at < recut.until_at
+WHERE NOT is_capped;
 
 -- name: pieces_span
 SELECT coalesce(min(started_at), 0), coalesce(max(ended_at), 0) FROM pieces;
