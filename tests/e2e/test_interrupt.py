@@ -72,7 +72,7 @@ def test_an_interrupted_import_says_so_and_the_next_run_ends_in_the_same_state(
 
 
 def test_an_interrupt_before_the_command_begins_ends_with_130_and_no_traceback(tmp_path: Path) -> None:
-    program = "import signal, os; os.kill(os.getpid(), signal.SIGINT)"
+    program = "import signal, os, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"
     (tmp_path / "rich.py").write_text(program)  # loaded while the commands are imported
     done = subprocess.run(
         [sys.executable, "-m", "enduser", "status"],
