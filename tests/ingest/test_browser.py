@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from enduser.core.origin import Browser
+from enduser.ingest.agent import HINTS
 from enduser.ingest.browser import browser_of, is_crawler
 
 WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
@@ -92,3 +93,105 @@ def test_what_names_no_browser_is_unknown_and_no_crawler(user_agent: str) -> Non
 def test_a_browser_without_version_has_none() -> None:
     found = browser_of("Baiduspider+(+http://www.baidu.com/search/spider.htm)")
     assert found == Browser("Baiduspider", None)
+
+
+# --- client hints
+
+GREASE = '"Not)A;Brand";v="8"'
+CHROME = f"{WINDOWS} Chrome/126.0.0.0 Safari/537.36"
+PHONE = f"Mozilla/5.0 (Linux; Android 10; K) {WEBKIT} Chrome/126.0.0.0 Mobile Safari/537.36"
+
+HINTED = [
+    (CHROME, '"Google Chrome";v="126.0.6478.57", "Chromium";v="126.0.6478.57"', "Chrome", "126.0.6478.57"),
+    (CHROME, '"Chromium";v="126", "Google Chrome";v="126"', "Chrome", "126"),
+    (PHONE, '"Chromium";v="126", "Google Chrome";v="126"', "Chrome Mobile", "126"),
+    (f"{CHROME} Edg/126.0.0.0", '"Microsoft Edge";v="126.0.2592.68"', "Edge", "126.0.2592.68"),
+    (f"{PHONE} EdgA/126.0.0.0", '"Microsoft Edge";v="126.0.2592.68"', "Edge Mobile", "126.0.2592.68"),
+    (f"{CHROME} OPR/111.0.0.0", '"Opera";v="111.0.5168.25", "Chromium";v="125"', "Opera", "111.0.5168.25"),
+    (f"{CHROME} OPR/111.0.0.0", '"Opera GX";v="111"', "Opera", "111"),
+    (f"{PHONE} OPR/83.0.0.0", '"Opera";v="83"', "Opera Mobile", "83"),
+    (
+        PHONE.replace("Chrome/", "SamsungBrowser/25.0 Chrome/"),
+        '"Samsung Internet";v="25.0"',
+        "Samsung Internet",
+        "25.0",
+    ),
+    (
+        CHROME.replace("Chrome/126.0.0.0", "Chrome/126.0.0.0 YaBrowser/24.6.0.0"),
+        '"YaBrowser";v="24.6"',
+        "Yandex Browser",
+        "24.6",
+    ),
+    (
+        PHONE.replace("; K)", "; K; wv)").replace("Chrome/", "Version/4.0 Chrome/"),
+        '"Android WebView";v="126"',
+        "Chrome Mobile WebView",
+        "126",
+    ),
+]
+"""Browsers whose user agents tell their name too: user agent, brands, name, version with hints."""
+
+
+@pytest.mark.parametrize("grease", ["first", "last", "none"])
+@pytest.mark.parametrize(("user_agent", "brands", "name", "version"), HINTED)
+def test_hints_tell_the_version_and_leave_a_browser_its_name(
+    user_agent: str, brands: str, name: str, version: str, grease: str
+) -> None:
+    listed = {"first": f"{GREASE}, {brands}", "last": f"{brands}, {GREASE}", "none": brands}[grease]
+    assert browser_of(user_agent + HINTS + listed) == Browser(name, version)
+    assert browser_of(user_agent).name == name
+
+
+@pytest.mark.parametrize(
+    ("brands", "browser"),
+    [
+        ('"Brave";v="126", "Chromium";v="126"', Browser("Brave", "126")),
+        ('"Chromium";v="126", "Brave";v="126"', Browser("Brave", "126")),
+        ('"Chromium";v="126"', Browser("Chromium", "126")),
+        ('"Brave"', Browser("Brave", None)),
+        ('"Brave";v="new"', Browser("Brave", None)),
+        ('"Brave";v=126', Browser("Brave", None)),
+    ],
+)
+def test_hints_name_a_browser_that_passes_itself_off_as_chrome(brands: str, browser: Browser) -> None:
+    assert browser_of(CHROME + HINTS + brands) == browser
+
+
+def test_an_app_that_names_itself_is_not_the_view_that_it_shows_pages_in() -> None:
+    app = f"{PHONE.replace('; K)', '; K; wv)')} [FB_IAB/FB4A;FBAV/468.0.0.54.89;]"
+    assert browser_of(app + HINTS + '"Android WebView";v="126"') == browser_of(app)
+    assert browser_of(app).name == "Facebook"
+
+
+@pytest.mark.parametrize(
+    ("mobile", "name"), [("", "Chrome"), (f"{HINTS}?1", "Chrome Mobile"), (f"{HINTS}?0", "Chrome")]
+)
+def test_without_a_user_agent_the_hints_stand_alone(mobile: str, name: str) -> None:
+    assert browser_of(f'{HINTS}"Google Chrome";v="126"{mobile}') == Browser(name, "126")
+
+
+@pytest.mark.parametrize(
+    "hints",
+    [
+        "",
+        "x y",
+        '"a',
+        '""',
+        '" "',
+        "a;v=1",
+        "(1 2)",
+        "5",
+        GREASE,
+        '" Not A;Brand";v="99"',
+        '"Not_A Brand";v="8"',
+        "é",
+        "\x00",
+    ],
+)
+def test_hints_that_name_no_brand_leave_what_the_user_agent_says(hints: str) -> None:
+    assert browser_of(CHROME + HINTS + hints) == Browser("Chrome", "126.0.0.0")
+
+
+def test_hints_make_nobody_a_crawler_and_hide_none() -> None:
+    assert not is_crawler(f'{CHROME}{HINTS}"bot";v="1"')
+    assert is_crawler(f'curl/8.5.0{HINTS}"Google Chrome";v="126"')

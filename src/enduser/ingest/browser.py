@@ -1,17 +1,21 @@
-"""Browser: user agent → name and version; and which user agents are crawlers.
+"""Browser: user agent and client hints → name and version; and which user agents are crawlers.
 
-Both are pure functions of the text. A caller asks once per distinct user agent.
+Both are pure functions of the text (`ingest.agent`). A caller asks once per distinct text.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import http_sf
 from ua_parser.loaders import load_lazy_builtins
 
 from enduser.core.origin import Browser
 from enduser.errors import EnduserError
+from enduser.ingest.agent import HINTS
 
 try:
     import ua_parser_rs
@@ -50,6 +54,28 @@ _CRAWLER_WORDS = (
 Only those that ua-parser does not reliably call "Spider".
 """
 
+_BRANDS = {
+    "Google Chrome": "Chrome",
+    "Microsoft Edge": "Edge",
+    "Microsoft Edge WebView2": "Edge",
+    "Android WebView": "Chrome Mobile WebView",
+    "YaBrowser": "Yandex Browser",
+    "Yandex": "Yandex Browser",
+    "Opera GX": "Opera",
+}
+"""What ua-parser calls the browsers whose brand is another word; the rest have one name."""
+
+_MOBILE = {name: f"{name} Mobile" for name in ("Chrome", "Edge", "Opera", "DuckDuckGo")}
+"""What ua-parser calls a browser's edition for telephones."""
+
+_CHROMES = frozenset(("Chrome", "Chrome Mobile", "Chrome Mobile WebView", "Chromium"))
+"""What ua-parser sees where a browser passes itself off as Chrome; only its hints say more."""
+
+_GREASE = re.compile("not[^a-z]*a[^a-z]*brand", re.IGNORECASE)
+"""Brands that mean nothing: browsers list one so that nobody relies on the list's form."""
+
+_DOTTED = re.compile(r"[0-9]+(\.[0-9]+)*")
+
 
 class _Rust(NamedTuple):
     """Compiled by ua-parser's Rust backend; the first match in a list counts."""
@@ -72,25 +98,60 @@ def _rust() -> _Rust:
     return _Rust(known.ua, known.de, ua_parser_rs.UserAgentExtractor(words))
 
 
-def browser_of(user_agent: str) -> Browser | None:
-    """Return the browser that a user agent names, or None where it names none that is known.
+def browser_of(agent: str) -> Browser | None:
+    """Return the browser that a user agent and its hints name, or None where they name none that is known.
 
     The version is its known parts joined by dots, None where there is none. Names are ua-parser's
-    families, such as "Chrome Mobile" or "Firefox".
+    families, such as "Chrome Mobile" or "Firefox". Hints tell the version that newer user agents hide,
+    and the name of a browser that passes itself off as Chrome.
     """
+    user_agent, _, hints = agent.partition(HINTS)
+    named = _of_user_agent(user_agent)
+    hinted = _of_hints(hints, "Mobile" in user_agent) if hints else None
+    if hinted is None or (named and named.name != hinted.name and named.name not in _CHROMES):
+        return named
+    return hinted
+
+
+def _of_user_agent(user_agent: str) -> Browser | None:
     found = _rust().browsers.extract(user_agent)
     if found is None or not found.family or found.family == "Other":
         return None
     return Browser(found.family, _version(found.major, found.minor, found.patch, found.patch_minor))
 
 
-def is_crawler(user_agent: str) -> bool:
-    """Return whether a user agent is a program's that reads by itself.
+def _of_hints(hints: str, is_mobile: bool) -> Browser | None:
+    """Return the browser among the brands: the first that is not the Chromium it is made of, else that."""
+    listed, _, mobile = hints.partition(HINTS)
+    brands = dict(_brands(listed))
+    for brand in (*(name for name in brands if name != "Chromium"), *brands):
+        name = _BRANDS.get(brand, brand)
+        name = _MOBILE.get(name, name) if is_mobile or mobile == "?1" else name
+        return Browser(name, brands[brand])
+    return None
+
+
+def _brands(listed: str) -> Iterator[tuple[str, str | None]]:
+    """Yield brand and version of a list of brands; none where it is not one."""
+    try:
+        members: Any = http_sf.parse(listed.encode(), tltype="list")
+    except ValueError:
+        return
+    for brand, parameters in members:
+        if isinstance(brand, str) and brand.strip() and not _GREASE.search(brand):
+            version = parameters.get("v")
+            is_known = isinstance(version, str) and _DOTTED.fullmatch(version)
+            yield brand.strip(), version if is_known else None
+
+
+def is_crawler(agent: str) -> bool:
+    """Return whether a user agent, with hints or without, is a program's that reads by itself.
 
     True for crawlers, feed readers, link previews, monitors, automated browsers and HTTP libraries: by
     a list of words, or where ua-parser calls the device "Spider". An empty one or "-" is unknown, hence
     no crawler.
     """
+    user_agent = agent.partition(HINTS)[0]
     rust = _rust()
     if rust.crawlers.extract(user_agent) is not None:
         return True
