@@ -1,0 +1,262 @@
+"""Control data: who may do what. A SQLite file that several processes may use at once.
+
+It is no truth about users, so it does not need the process that owns the DuckDB file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from enduser import limits
+from enduser.errors import KeyNotFound, LimitExceeded, SchemaTooNew, StoreError, UsageError
+
+FILE = "control.sqlite"
+REVISION = "0001"
+"""The newest migration; known here so that Alembic is imported only where something is to be done."""
+
+KEY_PREFIX = "eud"
+_ID_BYTES = 6
+_SECRET_BYTES = 20
+"""160 bits of randomness: no search finds it, so one SHA-256 keeps it as well as a slow hash would."""
+
+_BUSY_S = 10.0
+"""How long to wait for another process that writes."""
+_USED_EVERY_US = 60_000_000
+"""How exact `last_used_at` is: a key that is used all the time must not write all the time."""
+_NO_SECRET = bytes(32)
+"""What the secret of an unknown key is compared with, so that its answer takes as long as any."""
+
+METADATA = sa.MetaData()
+_KEYS = sa.Table(
+    "api_keys",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("spaces", sa.JSON, nullable=False),
+    sa.Column("secret_sha256", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("last_used_at", sa.BigInteger),
+    sa.Column("revoked_at", sa.BigInteger),
+)
+
+
+class Role(StrEnum):
+    """What the holder of a key may do."""
+
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An API key without its secret, which nobody has but its holder. Times are µs."""
+
+    id: str
+    name: str
+    role: Role
+    spaces: tuple[str, ...]
+    """The spaces that it opens; empty: all."""
+    created_at: int
+    last_used_at: int | None
+    """To the minute."""
+    revoked_at: int | None
+
+
+class ControlStore:
+    """The control data of a data folder; may be used from any thread."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the file, made or brought to the newest schema where it is not.
+
+        Raises:
+            SchemaTooNew: a later version of enduser wrote it.
+            StoreError: it cannot be read or written.
+        """
+        self._path = folder / FILE
+        url = sa.URL.create("sqlite", database=str(self._path))
+        self._engine = sa.create_engine(url, connect_args={"timeout": _BUSY_S})
+        event.listen(self._engine, "connect", _on_connect)
+        event.listen(self._engine, "begin", _on_begin)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._migrate()
+        except OSError as error:
+            raise StoreError(
+                f"the data folder {folder} cannot be used: {error.strerror}",
+                hint="name a folder that this user may write, with --data",
+            ) from None
+        except BaseException:
+            self._engine.dispose()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        """Return the store, to be closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the store."""
+        self.close()
+
+    def create_key(self, name: str, role: str, now_us: int, spaces: Sequence[str] = ()) -> str:
+        """Make a key for some spaces (none named: all) and return its text, which cannot be had again.
+
+        Raises:
+            UsageError: there is no such role, or the name is too long.
+            LimitExceeded: there are as many keys as there may be.
+        """
+        if role not in set(Role):
+            raise UsageError(f"there is no role {role!r}", hint=f"the roles are: {', '.join(Role)}")
+        if len(name) > limits.KEY_NAME_CHARACTERS_MAX:
+            raise LimitExceeded(
+                f"a key cannot have a name of {len(name):,} characters",
+                hint=f"the limit is {limits.KEY_NAME_CHARACTERS_MAX} (KEY_NAME_CHARACTERS_MAX)",
+            )
+        key_id, secret = secrets.token_hex(_ID_BYTES), secrets.token_hex(_SECRET_BYTES)
+        row = {"id": key_id, "name": name, "role": role, "spaces": list(spaces), "created_at": now_us}
+        with self._changing() as connection:
+            self._refuse_too_many(connection)
+            connection.execute(_KEYS.insert().values(**row, secret_sha256=_hash(secret)))
+        return f"{KEY_PREFIX}_{key_id}_{secret}"
+
+    def _refuse_too_many(self, connection: sa.Connection) -> None:
+        valid = sa.select(sa.func.count()).select_from(_KEYS).where(_KEYS.c.revoked_at.is_(None))
+        if connection.execute(valid).scalar_one() >= limits.API_KEYS_MAX:
+            raise LimitExceeded(
+                f"there are {limits.API_KEYS_MAX:,} API keys",
+                hint=f"the limit is {limits.API_KEYS_MAX:,} (API_KEYS_MAX); revoke those that nobody uses",
+            )
+
+    def list_keys(self) -> Sequence[Key]:
+        """Return all keys, revoked ones too, oldest first."""
+        with self._reading() as connection:
+            rows = connection.execute(sa.select(_KEYS).order_by(_KEYS.c.created_at, _KEYS.c.id)).all()
+        return [_key(row) for row in rows]
+
+    def revoke_key(self, key_id: str, now_us: int) -> None:
+        """Make a key worthless from now on; doing it again changes nothing.
+
+        Raises:
+            KeyNotFound: there is no such key.
+        """
+        revoked_at = sa.func.coalesce(_KEYS.c.revoked_at, now_us)
+        with self._changing() as connection:
+            revoked = _KEYS.update().where(_KEYS.c.id == key_id).values(revoked_at=revoked_at)
+            if not connection.execute(revoked).rowcount:
+                raise KeyNotFound(
+                    f"there is no API key {key_id!r}",
+                    hint="give the id, which stands in the middle of the key; see: enduser keys list",
+                )
+
+    def authenticate(self, text: str, now_us: int) -> Key | None:
+        """Return the key of this text, None where it is none or revoked.
+
+        The file is asked each time, so that a key revoked by another process is worthless at once.
+        """
+        if not text.isascii():
+            return None
+        prefix, _, rest = text.partition("_")
+        key_id, _, secret = rest.partition("_")
+        with self._reading() as connection:
+            row = connection.execute(sa.select(_KEYS).where(_KEYS.c.id == key_id)).one_or_none()
+        right = row.secret_sha256 if row is not None else _NO_SECRET
+        is_right = hmac.compare_digest(_hash(secret), right)
+        if row is None or not is_right or prefix != KEY_PREFIX or row.revoked_at is not None:
+            return None
+        key = _key(row)
+        if now_us - (key.last_used_at or 0) >= _USED_EVERY_US:
+            self._mark_used(key, now_us)
+        return key
+
+    def _mark_used(self, key: Key, now_us: int) -> None:
+        with self._changing() as connection:
+            connection.execute(_KEYS.update().where(_KEYS.c.id == key.id).values(last_used_at=now_us))
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with self._telling(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _changing(self) -> Iterator[sa.Connection]:
+        """Run a block whole or not at all, with no other writer beside."""
+        changing = self._engine.execution_options(is_change=True)
+        with self._telling(), changing.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Say what a failure of the database means to the operator."""
+        try:
+            yield
+        except (sa.exc.DBAPIError, sqlite3.Error) as error:  # the latter from a new connection's pragmas
+            raise StoreError(
+                f"the control file {self._path} cannot be used: {getattr(error, 'orig', error)}",
+                hint="see whether the disk is full or another process holds it; a damaged file can be "
+                "moved away: then new API keys are needed",
+            ) from error
+
+    def _migrate(self) -> None:
+        with self._reading() as connection:
+            is_newest = _revision(connection) == REVISION
+        if is_newest:
+            return
+        from alembic import command, config, script  # a third of a second, and seldom needed
+
+        settings = config.Config()
+        settings.set_main_option("script_location", "enduser.stores:control_migrations")
+        known = {step.revision for step in script.ScriptDirectory.from_config(settings).walk_revisions()}
+        with self._changing() as connection:
+            revision = _revision(connection)
+            if revision is not None and revision not in known:
+                raise SchemaTooNew(
+                    f"the control file {self._path} has schema version {revision}; "
+                    f"this enduser knows up to {REVISION}",
+                    hint="use the version of enduser that wrote it, or a later one",
+                )
+            settings.attributes["connection"] = connection
+            command.upgrade(settings, "head")
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    """Return the migration that a file has reached; None: it is new."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    return revision
+
+
+def _on_connect(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves: Python's own would leave DDL outside
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")
+
+
+def _on_begin(connection: sa.Connection) -> None:
+    is_change = connection.get_execution_options().get("is_change")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_change else "BEGIN")
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _key(row: Any) -> Key:
+    spaces = tuple(row.spaces)
+    return Key(row.id, row.name, Role(row.role), spaces, row.created_at, row.last_used_at, row.revoked_at)

@@ -1,0 +1,1 @@
+"""How the control file of an earlier version becomes one of this, by Alembic."""
