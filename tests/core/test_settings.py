@@ -50,6 +50,7 @@ def test_a_new_space_has_the_documented_defaults() -> None:
         exclude=("crawlers",),
         hash_ids=False,
         hash_salt="",
+        link_on_identify=False,
         store_ip=False,
     )
     assert (SpaceSettings().window_us, SpaceSettings().cap_us) == (1_800_000_000, 43_200_000_000)
@@ -108,7 +109,7 @@ def test_only_a_space_without_users_counts_alone() -> None:
 def test_which_settings_recompute_and_which_need_a_space_without_users() -> None:
     recompute = [name for name, rule in SETTING_RULES.items() if rule.recomputes]
     need_none = [name for name, rule in SETTING_RULES.items() if rule.needs_no_users]
-    assert recompute == ["inactivity_window_s", "session_cap_s", "retention_months"]
+    assert recompute == ["inactivity_window_s", "session_cap_s", "retention_months", "link_on_identify"]
     assert need_none == ["hash_ids", "hash_salt"]
 
 

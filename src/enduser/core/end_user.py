@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from enduser.core.events import ANALYTICS_PROPERTIES, Event, UserId
+from enduser.core.links import shown_id
 from enduser.core.lives import Life, current_life
 from enduser.core.origin import Browser, Place
 from enduser.core.sessions import Session, sessions
@@ -56,17 +57,23 @@ class EndUser:
         return gaps_us / (self.total_sessions - 1)
 
 
-def end_user(events: Sequence[Event], settings: SpaceSettings, clock: int) -> EndUser | None:
+def end_user(
+    events: Sequence[Event],
+    settings: SpaceSettings,
+    clock: int,
+    ids: Collection[UserId] = (),
+) -> EndUser | None:
     """Return the End User Object of one person's events (each taken once), None where there is none.
 
-    None until the first session of the current life closes. `clock` is the space's, in microseconds.
+    None until the first session of the current life closes. `clock` is the space's, in microseconds;
+    `ids` are those that links made one person (without links: the one of the events).
     """
     life = current_life(sessions(events, settings, clock), settings.retention_months)
     closed = [session for session in life.sessions if session.is_closed] if life else []
     if life is None or not closed:
         return None
     return EndUser(
-        user=min((event.user for event in events), key=lambda user: (user.is_anonymous, user.id)),
+        user=shown_id(ids or {event.user for event in events}),
         total_sessions=len(closed),
         first_seen=closed[0].started_at,
         last_seen=closed[-1].ended_at,

@@ -51,6 +51,10 @@ class Event:
     place: Place | None = None
     browser: Browser | None = None
     properties: Mapping[str, str | None] = field(default_factory=dict)
+    anonymous_id: str | None = None
+    """The anonymous id beside the user id, where an event has both."""
+    previous_id: str | None = None
+    """Of an `alias`: the id before; hashed where user ids are."""
 
     @property
     def is_visit(self) -> bool:
@@ -68,9 +72,9 @@ class Event:
         return self.is_visit and self.type == "track" and self.name != HEARTBEAT
 
     @property
-    def order(self) -> tuple[int, str, str]:
-        """What "most recent" means: event time, then message id, then user id."""
-        return (self.occurred_at, self.message_id, self.user.id)
+    def order(self) -> tuple[int, str, UserId]:
+        """What "most recent" means: event time, then message id, then id (a user id before an anonymous)."""
+        return (self.occurred_at, self.message_id, self.user)
 
 
 def known_id(text: str | None) -> str | None:

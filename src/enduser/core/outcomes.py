@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 
 class RejectReason(StrEnum):
-    """Why a row was not taken. Each appears in docs/file-formats.md, checked by a test."""
+    """Why a row or message was not taken.
+
+    Each appears in docs/file-formats.md or docs/tracking-protocol.md, checked by a test.
+    """
 
     MALFORMED_LINE = "malformed_line"
     LINE_TOO_LONG = "line_too_long"
+    MALFORMED_MESSAGE = "malformed_message"
+    MESSAGE_TOO_LARGE = "message_too_large"
     TRUNCATED_FILE = "truncated_file"
     INVALID_TYPE = "invalid_type"
     INVALID_ACTIVE = "invalid_active"
@@ -21,6 +27,7 @@ class RejectReason(StrEnum):
     INVALID_TIME = "invalid_time"
     FUTURE_TIME = "future_time"
     JUNK_USER_ID = "junk_user_id"
+    INVALID_USER_ID = "invalid_user_id"
     USER_ID_TOO_LONG = "user_id_too_long"
     MESSAGE_ID_TOO_LONG = "message_id_too_long"
 
@@ -54,6 +61,14 @@ class Outcomes:
         """All rows that were read: the sum of all outcomes."""
         taken = self.stored + self.duplicate + self.filled + self.counted
         return taken + self.excluded.total() + self.rejected.total()
+
+    def counts(self) -> Iterator[tuple[str, str, int]]:
+        """Yield each count as (outcome, reason, count); the reason is empty where an outcome has none."""
+        for outcome in ("stored", "duplicate", "filled", "counted"):
+            yield outcome, "", getattr(self, outcome)
+        for outcome in ("excluded", "rejected"):
+            for reason, count in getattr(self, outcome).items():
+                yield outcome, reason, count
 
     def add(self, other: Outcomes) -> None:
         """Add the counts of `other` to these."""

@@ -25,6 +25,7 @@ class SpaceSettings:
     exclude: tuple[str, ...] = ("crawlers",)
     hash_ids: bool = False
     hash_salt: str = ""
+    link_on_identify: bool = False
     store_ip: bool = False
 
     @property
@@ -55,6 +56,9 @@ class SettingRule:
     needs_no_users: bool = False
     """Whether a change is refused once the space has users."""
 
+
+SECRET_SETTINGS = frozenset(("hash_salt",))
+"""Settings that are not shown but where one asks for them: lists end up in tickets and histories."""
 
 _SHOWN_CHARACTERS = 80
 """How much of a wrong value an error repeats."""
@@ -181,6 +185,12 @@ SETTING_RULES: Mapping[str, SettingRule] = {
         f"text of at most {limits.SALT_CHARACTERS_MAX} characters; only while the space has no users",
         "what is put before an id when hash_ids is on",
         needs_no_users=True,
+    ),
+    "link_on_identify": SettingRule(
+        _switch,
+        "on or off",
+        "an event with a user id and an anonymous id joins the two into one person",
+        recomputes=True,
     ),
     "store_ip": SettingRule(_switch, "on or off", "keep the IP address with new events"),
 }

@@ -1,0 +1,119 @@
+"""Ids and what is said of them: keys of new ids, claims of events, links of the API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from enduser import limits
+from enduser.core.events import UserId, hashed_id, known_id
+from enduser.core.settings import SpaceSettings
+from enduser.errors import LimitExceeded, UsageError
+from enduser.stores.contract import AddLink, RemoveLink
+from enduser.stores.embedded.statements import Rows, run
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How ids of the connection's current schema are named: the space's settings, and its secret."""
+
+    connection: duckdb.DuckDBPyConnection
+    settings: SpaceSettings
+    secret: str
+
+    def key_new_ids(self) -> None:
+        """Give each of the ids in `batch_ids` that has no key its own; the caller owns the transaction."""
+        run(self.connection, "claiming.new_ids")
+        for text, is_anonymous, base_key, id_check in run(self.connection, "claiming.clashing_ids"):
+            salt = 0
+            found: Rows = []
+            while not found:  # the key of the next free salt
+                found = run(
+                    self.connection,
+                    "claiming.store_salted_id",
+                    secret=self.secret,
+                    is_anonymous=is_anonymous,
+                    salt=str(salt or ""),
+                    id=text,
+                    base_key=base_key,
+                    id_check=id_check,
+                )
+                salt += 1
+            run(self.connection, "claiming.forget_new_id", base_key=base_key, id_check=id_check)
+        run(self.connection, "claiming.store_new_ids")
+
+    def take_claims(self, batch: int) -> None:
+        """Keep what the events from a batch on claim: an anonymous id is the user whose they are."""
+        is_said = run(
+            self.connection,
+            "claiming.said",
+            batch=batch,
+            link_on_identify=self.settings.link_on_identify,
+            hash_ids=self.settings.hash_ids,
+            salt=self.settings.hash_salt,
+        )
+        if not is_said[0][0]:
+            return
+        run(self.connection, "claiming.claimed", secret=self.secret)
+        run(self.connection, "claiming.claimed_ids")
+        self.key_new_ids()
+        run(self.connection, "claiming.better_claims")
+        run(self.connection, "claiming.store_claims")
+
+    def say(self, record: AddLink | RemoveLink) -> None:
+        """Keep what the API says of two ids; of an id that was never seen, it is the first that is known.
+
+        Raises:
+            UsageError: the ids are none, or one and the same.
+            LimitExceeded: an id is too long.
+        """
+        keys = self._keys_of(record)
+        said = run(self.connection, "claiming.said_of_pair", **keys)
+        is_removed = isinstance(record, RemoveLink)
+        if said != [(is_removed,)]:  # the time of what was said first stays
+            said_at = record.removed_at if isinstance(record, RemoveLink) else record.created_at
+            run(self.connection, "claiming.say_of_pair", **keys, said_at=said_at, is_removed=is_removed)
+
+    def require_one(self, link: AddLink) -> None:
+        """Check, after a fold, that a link of the API joined its ids.
+
+        Raises:
+            LimitExceeded: the person would have more ids than there may be.
+        """
+        if not run(self.connection, "claiming.are_one", **self._keys_of(link))[0][0]:
+            raise LimitExceeded(
+                f"{link.one.id!r} and {link.other.id!r} cannot be linked: "
+                f"together they would have more than {limits.PERSON_IDS_MAX} ids",
+                hint=f"the limit is {limits.PERSON_IDS_MAX} (PERSON_IDS_MAX); "
+                "remove links of ids that are not this person",
+            )
+
+    def _keys_of(self, record: AddLink | RemoveLink) -> dict[str, int]:
+        """Return the keys of the two ids, which get them if they have none."""
+        ids = sorted(
+            {self._stored(user, record) for user in (record.one, record.other)}, key=lambda u: u[::-1]
+        )
+        if len(ids) == 1:
+            raise UsageError(f"{ids[0].id!r} cannot be linked to itself", hint="name two ids")
+        texts, kinds = ([user.id for user in ids], [user.is_anonymous for user in ids])
+        run(self.connection, "claiming.given_ids", secret=self.secret, ids=texts, kinds=kinds)
+        self.key_new_ids()
+        one, other = sorted(key for (key,) in run(self.connection, "claiming.given_keys"))
+        return {"one_key": one, "other_key": other}
+
+    def _stored(self, user: UserId, record: AddLink | RemoveLink) -> UserId:
+        """Return an id as it is stored: trimmed, and hashed where user ids are."""
+        known = known_id(user.id)
+        if known is None:
+            raise UsageError(
+                f"{user.id!r} is nobody's id", hint="docs/concepts.md lists the words that are none"
+            )
+        if len(known.encode()) > limits.ID_BYTES_MAX:
+            raise LimitExceeded(
+                f"an id of {len(known.encode()):,} bytes is too long",
+                hint=f"the limit is {limits.ID_BYTES_MAX} (ID_BYTES_MAX)",
+            )
+        if self.settings.hash_ids and not user.is_anonymous and not record.is_hashed:
+            known = hashed_id(self.settings.hash_salt, known)
+        return UserId(known, user.is_anonymous)
