@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from enduser.core.end_user import EndUser, end_user
-from enduser.core.events import Event, UserId, derived_message_id, owner, take_once
+from enduser.core.events import Event, UserId, derived_message_id, known_id, owner, take_once
+from enduser.core.links import ApiLinks, claims, persons, shown_id
 from enduser.core.origin import Browser, Place
 from enduser.core.sessions import sessions
 from enduser.core.settings import SpaceSettings
@@ -40,6 +41,7 @@ class Row:
     place: tuple[str | None, str | None, str | None] | None = None
     user_agent: str | None = None
     traits: dict[str, object] = field(default_factory=dict)
+    previous_id: str | None = None
 
     def line(self) -> str:
         """Return the row as a line of JSON; the time as whole microseconds."""
@@ -53,6 +55,7 @@ class Row:
             "active": self.active,
             "user_agent": self.user_agent,
             "traits": self.traits or None,
+            "previousId": self.previous_id,
         }
         if self.place:
             row |= dict(zip(("country", "region", "city"), self.place, strict=True))
@@ -75,6 +78,8 @@ class Row:
             place=Place(*self.place) if self.place else None,
             browser=browser_of(self.user_agent) if self.user_agent else None,
             properties={k: v for k, v in said.items() if v != ""},  # type: ignore[misc]
+            anonymous_id=None if user.is_anonymous else known_id(self.anonymous_id),
+            previous_id=known_id(self.previous_id),
         )
 
 
@@ -134,17 +139,22 @@ class Expected:
     sessions: dict[UserId, list[tuple[object, ...]]]
 
 
-def expected(events: list[Event], settings: SpaceSettings, clock: int) -> Expected:
+def expected(
+    events: list[Event], settings: SpaceSettings, clock: int, api: ApiLinks | None = None
+) -> Expected:
     """Return what the reference model makes of events that may hold copies."""
-    by_user: dict[UserId, list[Event]] = defaultdict(list)
-    for event in take_once(events):
-        by_user[event.user].append(event)
-    users = {u: o for u, own in by_user.items() if (o := end_user(own, settings, clock))}
+    taken = take_once(events)
+    joined = persons(claims(taken, settings), api or ApiLinks())
+    by_person: dict[frozenset[UserId], list[Event]] = defaultdict(list)
+    for event in taken:
+        by_person[joined.get(event.user, frozenset((event.user,)))].append(event)
+    objects = (end_user(own, settings, clock, ids) for ids, own in by_person.items())
+    users = {found.user: found for found in objects if found}
     visits = {}
-    for user, own in by_user.items():
+    for ids, own in by_person.items():
         found = sessions(own, settings, clock)
         if found:
-            visits[user] = [
+            visits[shown_id(ids)] = [
                 (
                     *(s.started_at, s.ended_at, len(s.events), s.page_views, s.interactions),
                     *(s.is_empty, s.is_closed, *(s.place or Place()), *(s.browser or Browser())),
@@ -159,7 +169,7 @@ def numbered(rows: list[Row]) -> list[Event]:
     seen: dict[tuple[object, ...], int] = defaultdict(int)
     events = []
     for row in rows:
-        key = (row.user_id, row.anonymous_id, row.occurred_at, row.type, row.name)
+        key = (owner(row.user_id, row.anonymous_id), row.occurred_at, row.type, row.name)
         if row.message_id is None:
             seen[key] += 1
         events.append(row.event(seen[key] or 1))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from histories import Expected, Row, browser_of, write
 
+from enduser.core.end_user import EndUser
 from enduser.core.events import UserId
 from enduser.stores.contract import Chunk, EventChunk, Form, ImportRules, Lookups, TimeUnit
 from enduser.stores.embedded import EmbeddedStore
@@ -43,13 +46,16 @@ def assert_same(store: EmbeddedStore, right: Expected) -> None:
     assert found.sessions == right.sessions
     assert found.users.keys() == right.users.keys()
     for user, row in found.users.items():
-        want = right.users[user]
-        assert (row["first_seen"], row["last_seen"]) == (want.first_seen, want.last_seen)
-        assert row["total_sessions"] == want.total_sessions
-        assert row["total_session_duration"] == want.total_session_duration_us / 1e6
-        between = want.average_time_between_sessions_us
-        assert row["average_time_between_sessions"] == pytest.approx(between and between / 1e6)
-        origin = (*(want.place or (None,) * 3), *(want.browser or (None,) * 2))
-        assert tuple(row[name] for name in ORIGIN) == origin
-        said = {n: row[n] for n in ("name", "role", "type", "status", "info") if row[n] is not None}
-        assert said == want.properties
+        assert_object(row, right.users[user])
+
+
+def assert_object(row: Mapping[str, Any], want: EndUser) -> None:
+    assert (row["first_seen"], row["last_seen"]) == (want.first_seen, want.last_seen)
+    assert row["total_sessions"] == want.total_sessions
+    assert row["total_session_duration"] == want.total_session_duration_us / 1e6
+    between = want.average_time_between_sessions_us
+    assert row["average_time_between_sessions"] == pytest.approx(between and between / 1e6)
+    origin = (*(want.place or (None,) * 3), *(want.browser or (None,) * 2))
+    assert tuple(row[name] for name in ORIGIN) == origin
+    said = {n: row[n] for n in ("name", "role", "type", "status", "info") if row[n] is not None}
+    assert said == want.properties

@@ -247,3 +247,16 @@ def test_a_rotated_key_ends_after_its_grace(store: EmbeddedStore) -> None:
     store.rotate_write_key(SPACE, START, grace_us=0)
     ends = {key.write_key: key.ends_at for key in store.write_keys()}
     assert (ends[old], ends[new]) == (START, START)
+
+
+def test_a_database_that_the_engine_gave_up_is_opened_again(store: EmbeddedStore, tmp_path: Path) -> None:
+    spool(store, tmp_path, line(0, "a"), second=1)
+    store.heal()
+    spool(store, tmp_path, line(1, "b"), second=2)
+    store._database.connection.close()
+    with pytest.raises(Exception, match="closed"):
+        spool(store, tmp_path, line(2, "c"), second=3)
+    store.heal()
+    spool(store, tmp_path, line(2, "c"), second=9_000)
+    assert user(store)["total_sessions"] == 1
+    assert store.status(SPACE).events == 3

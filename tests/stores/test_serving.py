@@ -11,7 +11,16 @@ import pytest
 from stored import RULES, SPACE
 
 from enduser import limits
-from enduser.stores.contract import ChangeSetting, Chunk, CloseHistory, EventChunk, Form
+from enduser.core.events import UserId
+from enduser.stores.contract import (
+    AddLink,
+    ChangeSetting,
+    Chunk,
+    CloseHistory,
+    EventChunk,
+    Form,
+    RemoveLink,
+)
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.serving import FILE, ServingCopy
 
@@ -115,6 +124,38 @@ def test_more_changes_than_are_remembered_make_the_copy_anew(
     visit(store, *(f"u{number}" for number in range(users)))
     assert follow(copy, store) is anew
     assert_same(copy, store)
+
+
+def ids_of(copy: ServingCopy, *texts: str) -> dict[str, object]:
+    """Return the ids of the objects that the copy gives for anonymous ids."""
+    found = {text: copy.find(SPACE, text, is_anonymous=True) for text in texts}
+    return {text: row and row["user_id"] for text, row in found.items()}
+
+
+def test_the_copy_has_the_object_of_a_person_under_each_of_its_ids(
+    store: EmbeddedStore, copy: ServingCopy
+) -> None:
+    visit(store, "u", "other")
+    visit(store, "a", "b", "c", hour=5, is_anonymous=True)
+    follow(copy, store)
+    one, other = UserId("a", is_anonymous=True), UserId("b", is_anonymous=True)
+    store.apply(SPACE, AddLink(other, one, 0))
+    store.apply(SPACE, AddLink(one, UserId("u", is_anonymous=False), 0))
+    assert not follow(copy, store)
+    assert ids_of(copy, "a", "b", "c") == {"a": "u", "b": "u", "c": "c"}
+    assert copy.find(SPACE, "u", is_anonymous=False) == store.find_user(SPACE, "u")
+    visit(store, "b", hour=9, is_anonymous=True)
+    assert not follow(copy, store)
+    assert copy.find(SPACE, "a", is_anonymous=True)["total_sessions"] == 3
+    store.apply(SPACE, RemoveLink(one, UserId("u", is_anonymous=False), 0))
+    assert not follow(copy, store)
+    assert ids_of(copy, "a", "b", "c") == {"a": "a", "b": "a", "c": "c"}
+    (store.folder / "anew").mkdir()
+    made_anew = ServingCopy(store.folder / "anew")
+    follow(made_anew, store)
+    assert list(made_anew.ids(SPACE)) == list(copy.ids(SPACE))
+    assert ids_of(made_anew, "a", "b", "c") == ids_of(copy, "a", "b", "c")
+    made_anew.close()
 
 
 def test_a_copy_that_failed_in_the_middle_is_as_it_was(store: EmbeddedStore, copy: ServingCopy) -> None:

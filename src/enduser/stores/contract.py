@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
+from enduser.core.events import UserId
 from enduser.core.origin import Browser, Place
 from enduser.core.outcomes import Outcomes
 from enduser.core.settings import SpaceSettings
@@ -103,7 +104,43 @@ class CloseHistory:
     """A record: a history clock moves to the greatest event time + window, for good."""
 
 
-Record = EventChunk | ChangeSetting | CloseHistory
+@dataclass(frozen=True, slots=True)
+class AddLink:
+    """A record: two ids are one person, from now on and for all that was. Doing it twice changes nothing.
+
+    It is folded at once. Ids are as given; the store hashes user ids where the space says so, unless
+    `is_hashed`.
+    """
+
+    one: UserId
+    other: UserId
+    created_at: int
+    is_hashed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveLink:
+    """A record: two ids are not linked, whatever linked them, until an `AddLink` of the same two."""
+
+    one: UserId
+    other: UserId
+    removed_at: int
+    is_hashed: bool = False
+
+
+Record = EventChunk | ChangeSetting | CloseHistory | AddLink | RemoveLink
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Two ids, as stored, that a link joins: a user id before an anonymous one, else in byte order."""
+
+    one: UserId
+    other: UserId
+    since: int
+    """Time in µs of the event that claims it, or of the call."""
+    by: Literal["event", "api"]
+
 
 SpoolPosition = tuple[int, int]
 """How far a series of the spool is applied: its segment, and the byte in it."""
@@ -195,6 +232,14 @@ class SpaceStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows of a list, and the cursor of those that follow; None: there are no more."""
+
+    items: Sequence[Mapping[str, object]]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """A row that is stored but should not be (`stored`), or the reverse (`recomputed`)."""
 
@@ -262,6 +307,7 @@ class Store(Protocol):
         Raises:
             InputError: a file cannot be read.
             InvalidSetting: a setting or its value is none, or cannot change any more.
+            UsageError: a link of an id to itself, or to what is no id.
             LimitExceeded: a bound of `enduser.limits` was reached.
         """
 
@@ -288,15 +334,58 @@ class Store(Protocol):
             UsageError: `sort` is no attribute.
         """
 
-    def find_user(self, space: str, user_id: str, id_kind: str | None = None) -> Mapping[str, object] | None:
+    def users_page(
+        self,
+        space: str,
+        *,
+        sort: str = "user_id",
+        limit: int = 100,
+        cursor: str | None = None,
+        include_open: bool = False,
+    ) -> Page:
+        """Return End User Objects in the order of `users`, from the place of a cursor on.
+
+        The rows are those of `users`; with `include_open` as in `find_user`.
+
+        Raises:
+            UsageError: `sort` is no attribute.
+            InvalidCursor: the cursor is none of a list in this order.
+            LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
+        """
+
+    def find_user(
+        self, space: str, user_id: str, id_kind: str | None = None, *, include_open: bool = False
+    ) -> Mapping[str, object] | None:
         """Return the End User Object of an id, None if there is none.
 
         `id_kind` is `plain`, `hashed` (as stored with `hash_ids`) or `anonymous`; None tries plain, then
-        anonymous.
+        anonymous. Any id of a person gives the person's object, which names the id that the person shows.
+        With `include_open` the object is as if the person's open sessions were closed.
         """
 
+    def user_sessions(
+        self,
+        space: str,
+        user_id: str,
+        id_kind: str | None = None,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """Return the sessions of the person of an id, open ones too, the newest first, as in `sessions`.
+
+        There are none where the id is unknown.
+
+        Raises:
+            InvalidCursor: the cursor is none of such a list.
+            LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
+        """
+
+    def links(self, space: str) -> Sequence[Link]:
+        """Return the links that hold, as of the last fold, by time and ids."""
+
     def sessions(self, space: str) -> Iterator[Mapping[str, object]]:
-        """Yield all sessions, open ones too, by user and start."""
+        """Yield all sessions, open ones too, by user (the id that a person shows) and start."""
 
     def export(self, space: str, what: str, path: Path, form: str) -> int:
         """Write all `users` or `sessions` to a file as `csv`, `jsonl` or `parquet`; return the count of rows.
@@ -327,11 +416,68 @@ class Changes:
     is_everything: bool
     """Whether these are all objects of the space, so that a copy begins anew."""
     users: Iterator[tuple[str, bool, Mapping[str, object] | None]]
-    """Id, whether it is anonymous, and the object as in `Store.users`; None: there is none (any more)."""
+    """Id, whether it is anonymous, and the object as in `Store.users`; None: there is none (any more).
+
+    Each id of a person comes with the person's object."""
+
+
+class Reader(Protocol):
+    """What can be read of a store from any thread, beside the one that changes it.
+
+    The methods are those of `Store`. Each sees one moment, and takes at most `READ_SECONDS_MAX`, else it
+    raises `ReadTimeout`.
+    """
+
+    def spaces(self) -> Sequence[str]:
+        """See `Store.spaces`."""
+
+    def settings(self, space: str) -> SpaceSettings:
+        """See `Store.settings`."""
+
+    def status(self, space: str) -> SpaceStatus:
+        """See `Store.status`."""
+
+    def find_user(
+        self, space: str, user_id: str, id_kind: str | None = None, *, include_open: bool = False
+    ) -> Mapping[str, object] | None:
+        """See `Store.find_user`."""
+
+    def users_page(
+        self,
+        space: str,
+        *,
+        sort: str = "user_id",
+        limit: int = 100,
+        cursor: str | None = None,
+        include_open: bool = False,
+    ) -> Page:
+        """See `Store.users_page`."""
+
+    def user_sessions(
+        self,
+        space: str,
+        user_id: str,
+        id_kind: str | None = None,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """See `Store.user_sessions`."""
 
 
 class OwnedStore(Store, Protocol):
     """The store in the process that owns it: also what only the owner does."""
+
+    def heal(self) -> None:
+        """Make the store usable again after a call failed, if that can be done.
+
+        Raises:
+            StoreError: it cannot be done now.
+        """
+
+    @property
+    def reader(self) -> Reader:
+        """What other threads read with."""
 
     def take_folded(self) -> set[str]:
         """Return the spaces that were folded since this was asked last; at first all."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import socket
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -20,9 +21,22 @@ import msgspec
 from enduser import errors
 from enduser.core.settings import SpaceSettings
 from enduser.stores import contract
-from enduser.stores.contract import Applied, Difference, Record, SpaceStatus, Store, WriteKey
+from enduser.stores.contract import (
+    Applied,
+    Difference,
+    Link,
+    Page,
+    Record,
+    Sample,
+    SpaceStatus,
+    Store,
+    WriteKey,
+)
 
 SOCKET = "owner.sock"
+"""Commands come in here."""
+API_SOCKET = "api.sock"
+"""Collectors pass on here what is for the owner."""
 _SOCKET_PATH_BYTES_MAX = 100
 """The kernel takes 107; longer paths are reached through an open folder."""
 _CONNECT_S = 5.0
@@ -37,13 +51,18 @@ METHODS = tuple(
 """The calls that can be made from afar: all of the contract's but `close`, which is the caller's own."""
 
 
-def socket_path(folder: Path) -> str:
-    """Return where the socket of a data folder is, short enough for the kernel."""
-    path = folder.absolute() / SOCKET
+def socket_path(folder: Path, name: str = SOCKET) -> str:
+    """Return where a socket of a data folder is, short enough for the kernel."""
+    path = folder.absolute() / name
     if len(os.fsencode(path)) <= _SOCKET_PATH_BYTES_MAX:
         return str(path)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    return f"/proc/self/fd/{descriptor}/{SOCKET}"
+    return f"/proc/self/fd/{descriptor}/{name}"
+
+
+def is_served(folder: Path) -> bool:
+    """Return whether the data folder has the socket of a server."""
+    return (folder / SOCKET).is_socket()
 
 
 class RemoteStore:
@@ -56,17 +75,18 @@ class RemoteStore:
             DataFolderInUse: nobody answers there.
         """
         self._folder = folder
-        transport = httpx.HTTPTransport(uds=socket_path(folder))
+        path = socket_path(folder)
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(path)
+            except OSError:
+                raise errors.DataFolderInUse(
+                    f"the data folder {folder} is in use by a process that does not answer",
+                    hint="wait until it has finished, or stop it",
+                ) from None
+        transport = httpx.HTTPTransport(uds=path)
         timeout = httpx.Timeout(None, connect=_CONNECT_S)
         self._client = httpx.Client(transport=transport, base_url="http://owner", timeout=timeout)
-        try:
-            self.spaces()
-        except (httpx.TransportError, FileNotFoundError):
-            self._client.close()
-            raise errors.DataFolderInUse(
-                f"the data folder {folder} is in use by a process that does not answer",
-                hint="wait until it has finished, or stop it",
-            ) from None
 
     @property
     def folder(self) -> Path:
@@ -138,11 +158,48 @@ class RemoteStore:
         """Yield End User Objects."""
         return self._rows("users", space=space, sort=sort, limit=limit)
 
-    def find_user(self, space: str, user_id: str, id_kind: str | None = None) -> Mapping[str, object] | None:
+    def users_page(
+        self,
+        space: str,
+        *,
+        sort: str = "user_id",
+        limit: int = 100,
+        cursor: str | None = None,
+        include_open: bool = False,
+    ) -> Page:
+        """Return some End User Objects, and where the next ones are."""
+        found: Page = self._call(
+            "users_page", space=space, sort=sort, limit=limit, cursor=cursor, include_open=include_open
+        )
+        return found
+
+    def find_user(
+        self, space: str, user_id: str, id_kind: str | None = None, *, include_open: bool = False
+    ) -> Mapping[str, object] | None:
         """Return the End User Object of an id."""
         found: Mapping[str, object] | None = self._call(
-            "find_user", space=space, user_id=user_id, id_kind=id_kind
+            "find_user", space=space, user_id=user_id, id_kind=id_kind, include_open=include_open
         )
+        return found
+
+    def user_sessions(
+        self,
+        space: str,
+        user_id: str,
+        id_kind: str | None = None,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """Return some sessions of a person, and where the next ones are."""
+        found: Page = self._call(
+            "user_sessions", space=space, user_id=user_id, id_kind=id_kind, limit=limit, cursor=cursor
+        )
+        return found
+
+    def links(self, space: str) -> Sequence[Link]:
+        """Return the links that hold."""
+        found: Sequence[Link] = self._call("links", space=space)
         return found
 
     def sessions(self, space: str) -> Iterator[Mapping[str, object]]:
@@ -157,6 +214,16 @@ class RemoteStore:
     def count_parquet_rows(self, path: Path) -> int:
         """Return how many rows a Parquet file of events has."""
         found: int = self._call("count_parquet_rows", path=path)
+        return found
+
+    def watch(self, space: str, after: int) -> tuple[int, list[Sample]]:
+        """Return what the server applied to a space after the event of this number, and the last number.
+
+        Only a server has this: it is no method of the contract.
+        """
+        response = self._client.get(f"/watch/{space}", params={"after": after})
+        _raise_error(response)
+        found: tuple[int, list[Sample]] = decoded(response.content, tuple[int, list[Sample]])
         return found
 
     def _call(self, method: str, /, **arguments: object) -> Any:
@@ -234,6 +301,8 @@ def decoded(content: bytes | msgspec.Raw, kind: Any) -> Any:
 
 
 def _typed(kind: Any, value: Any) -> object:
+    if kind is object:  # a value of a row
+        return value
     if kind is Path:
         return Path(value)
     if getattr(kind, "__origin__", kind) is Counter:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -37,11 +40,29 @@ class Database:
             StoreError: the file cannot be opened.
         """
         self.folder = folder
-        self.connection = connect(folder, memory_limit_mb=memory_limit_mb, user_key_sql=user_key_sql)
+        self._open = partial(connect, folder, memory_limit_mb=memory_limit_mb, user_key_sql=user_key_sql)
+        self.connection = self._open()
 
     def close(self) -> None:
         """Close the file, writing what is only in the log so far."""
         self.connection.close()
+
+    def is_usable(self) -> bool:
+        """Return whether the engine still answers; it may not after the disk was full."""
+        try:
+            self.connection.execute("SELECT 1").fetchall()
+        except duckdb.Error:
+            return False
+        return True
+
+    def reopen(self) -> None:
+        """Open the file again; what was temporary is gone.
+
+        Raises:
+            StoreError: the file cannot be opened.
+        """
+        self.connection.close()
+        self.connection = self._open()
 
     def execute(self, query: str, parameters: Sequence[object] = ()) -> Rows:
         """Run one statement and return its rows."""
@@ -53,13 +74,7 @@ class Database:
         Raises:
             InvalidSpace: there is no such space.
         """
-        known = dict(spaces(self.connection))
-        if space not in known:
-            raise InvalidSpace(
-                f"there is no space {space!r}",
-                hint=f"the spaces are: {', '.join(known)}; to have another: enduser spaces create {space}",
-            )
-        return known[space]
+        return schema_of(self.connection, space)
 
     @contextmanager
     def looking_at(self, schema: str) -> Iterator[None]:
@@ -102,7 +117,7 @@ class Database:
 def refused(error: duckdb.Error) -> StoreError:
     """Return what an engine's error means to the operator."""
     hint = "this should not happen: please report it with this message"
-    if isinstance(error, duckdb.IOException):
+    if isinstance(error, duckdb.IOException) or os.strerror(errno.ENOSPC) in str(error):
         hint = "see whether the disk is full; then run the command again"
     if isinstance(error, duckdb.OutOfMemoryException):
         hint = (
@@ -209,6 +224,21 @@ def spaces(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
     return connection.execute(
         "SELECT space, schema_name FROM main.spaces ORDER BY created_at, schema_name"
     ).fetchall()
+
+
+def schema_of(connection: duckdb.DuckDBPyConnection, space: str) -> str:
+    """Return the schema in which the tables of a space stand.
+
+    Raises:
+        InvalidSpace: there is no such space.
+    """
+    known = dict(spaces(connection))
+    if space not in known:
+        raise InvalidSpace(
+            f"there is no space {space!r}",
+            hint=f"the spaces are: {', '.join(known)}; to have another: enduser systems create {space}",
+        )
+    return known[space]
 
 
 def create_space(connection: duckdb.DuckDBPyConnection, space: str, now_us: int) -> str:

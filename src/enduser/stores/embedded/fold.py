@@ -7,6 +7,7 @@ import duckdb
 from enduser import limits
 from enduser.core.settings import SpaceSettings
 from enduser.stores.embedded.capped import ExactFold
+from enduser.stores.embedded.linking import regroup
 from enduser.stores.embedded.statements import run
 
 EVENTS_PER_PART = 12_000_000
@@ -14,6 +15,7 @@ EVENTS_PER_PART = 12_000_000
 
 STEPS = (
     "pending",
+    "filled",
     "touched",
     "near",
     "crowded",
@@ -45,9 +47,12 @@ def fold_pending(connection: duckdb.DuckDBPyConnection, settings: SpaceSettings)
 
     The caller owns the transaction. Cost follows the pending events, not the history.
     """
+    is_regrouped = regroup(connection)
     clock, folded, is_due = run(connection, "fold.state", window=settings.window_us)[0]
     waiting = run(connection, "fold.waiting", folded=folded)[0][0]
-    if clock is None or not (waiting or is_due):
+    if is_regrouped:
+        waiting += run(connection, "fold.waiting_again", folded=folded)[0][0]
+    elif clock is None or not (waiting or is_due):
         return
     parts = 1 << (waiting // EVENTS_PER_PART).bit_length()
     parameters = {
@@ -58,6 +63,8 @@ def fold_pending(connection: duckdb.DuckDBPyConnection, settings: SpaceSettings)
         "folded": folded,
         "parts": parts,
     }
+    is_most = run(connection, "fold.persons")[0][0] <= waiting
+    run(connection, "fold.every_member" if is_most else "fold.members", **parameters)
     for part in range(parts):
         _fold_part(connection, parameters | {"part": part})
     run(connection, "fold.finish", touched_max=limits.TOUCHED_MAX)

@@ -37,8 +37,10 @@ class FolderLock:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            holder = self._holder()
+            self._file.close()
             raise DataFolderInUse(
-                f"the data folder {folder} is in use by {self._holder()}",
+                f"the data folder {folder} is in use by {holder}",
                 hint="wait until it has finished, or stop it",
             ) from None
         self._file.truncate(0)

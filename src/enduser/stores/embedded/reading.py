@@ -2,39 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from enduser.core.end_user import STANDARD_ATTRIBUTES
-from enduser.core.events import ANALYTICS_PROPERTIES, hashed_id
-from enduser.core.settings import SpaceSettings
+from enduser.core.events import ANALYTICS_PROPERTIES, UserId, hashed_id
+from enduser.core.settings import SpaceSettings, settings_from_text
 from enduser.errors import StoreError, UsageError
-from enduser.stores.contract import Changes, SpaceStatus
+from enduser.stores.contract import Changes, Link, SpaceStatus
 from enduser.stores.embedded.database import Database
-from enduser.stores.embedded.statements import run, statements, text_literal
+from enduser.stores.embedded.statements import Rows, bound, run, statements, text_literal, used
 from enduser.stores.embedded.taking import stored_outcomes
 
 USER_COLUMNS = ("user_id", "is_anonymous", *STANDARD_ATTRIBUTES, *ANALYTICS_PROPERTIES)
 _ROWS_PER_FETCH = 10_000
 _TIMES = {"users": ("first_seen", "last_seen"), "sessions": ("started_at", "ended_at")}
 _ORDER = {"users": "user_id, is_anonymous", "sessions": "user_id, is_anonymous, started_at"}
+_FROM_USERS = "FROM users\n"
 _STYLES = {"csv": "FORMAT csv, HEADER", "jsonl": "FORMAT json", "parquet": "FORMAT parquet"}
 
 
-def status(database: Database, space: str) -> SpaceStatus:
-    """Return sizes and the clock of a space."""
-    with database.looking_at(database.schema(space)):
-        clock, live_since, events, users, sessions, opened = run(database.connection, "read.status")[0]
-    outcomes = stored_outcomes(database.connection, space)
+def status(connection: duckdb.DuckDBPyConnection, space: str) -> SpaceStatus:
+    """Return sizes and the clock of a space whose schema is in sight."""
+    clock, live_since, events, users, sessions, opened = run(connection, "read.status")[0]
+    outcomes = stored_outcomes(connection, space)
     return SpaceStatus(space, clock, live_since, events, users, sessions, opened, outcomes)
 
 
 def users(
-    database: Database, space: str, *, sort: str, limit: int | None = None, user_id: str | None = None
+    database: Database, space: str, *, sort: str, limit: int | None = None
 ) -> Iterator[Mapping[str, object]]:
-    """Yield End User Objects by an attribute; with a `-` before it the greatest come first.
+    """Yield End User Objects, or the one of an id, by an attribute; with a `-` the greatest come first.
+
+    Raises:
+        UsageError: `sort` is no attribute.
+    """
+    query = f"{statements('read')['users'][0]} ORDER BY {order_by(sort)}"
+    if limit is not None:
+        query += f" LIMIT {int(limit)}"
+    return _rows(database, space, query, {})
+
+
+def order_by(sort: str) -> str:
+    """Return the order of a list of users.
 
     Raises:
         UsageError: `sort` is no attribute.
@@ -43,32 +56,84 @@ def users(
     if name not in USER_COLUMNS:
         raise UsageError(f"there is no attribute {name!r}", hint=f"sort by: {', '.join(USER_COLUMNS)}")
     direction = "DESC" if sort.startswith("-") else "ASC"
-    query = statements("read")["users"][0]
-    if user_id is not None:
-        query += " AND user_ids.id = $id"
-    query += f' ORDER BY "{name}" {direction} NULLS LAST, {_ORDER["users"]}'
-    if limit is not None:
-        query += f" LIMIT {int(limit)}"
-    return _rows(database, space, query, {} if user_id is None else {"id": user_id})
+    return f'"{name}" {direction} NULLS LAST, {_ORDER["users"]}'
+
+
+# --- looks at one person
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a space: all that it reads is true of one moment."""
+
+    connection: duckdb.DuckDBPyConnection
+    space: str
+
+    def run(self, name: str, **parameters: object) -> Rows:
+        """Run a statement of `sql/*.sql`."""
+        return run(self.connection, name, **parameters)
+
+    def rows(self, query: str, parameters: Mapping[str, object]) -> list[Mapping[str, object]]:
+        """Run a query with those parameters that it names; return rows with the names of their columns."""
+        self.connection.execute(query, used(query, parameters))
+        names = [column[0] for column in self.connection.description]
+        return [dict(zip(names, row, strict=True)) for row in self.connection.fetchall()]
+
+    def settings(self) -> SpaceSettings:
+        """Return the settings of the space."""
+        query = "SELECT name, value FROM main.settings WHERE space = $1"
+        return settings_from_text(dict(self.connection.execute(query, [self.space]).fetchall()))
 
 
 def find_user(
-    database: Database, space: str, settings: SpaceSettings, user_id: str, id_kind: str | None
+    look: Look, user_id: str, id_kind: str | None, *, include_open: bool
 ) -> Mapping[str, object] | None:
-    """Return the End User Object of an id of a kind; None tries `plain`, then `anonymous`."""
-    wanted: list[tuple[str, bool]] = []
-    if id_kind in (None, "plain"):
-        text = hashed_id(settings.hash_salt, user_id) if settings.hash_ids else user_id
-        wanted.append((text, False))
-    if id_kind == "hashed" and settings.hash_ids:
-        wanted.append((user_id, False))
-    if id_kind in (None, "anonymous"):
-        wanted.append((user_id, True))
-    for text, is_anonymous in wanted:
-        for row in users(database, space, sort="user_id", user_id=text):
-            if row["is_anonymous"] == is_anonymous:
-                return row
+    """Return the End User Object of an id, None if there is none; see `Store.find_user`."""
+    query, parameters = objects(look, include_open=include_open)
+    for person_key in persons(look, user_id, id_kind):
+        parameters["person_key"] = bound(person_key)
+        for row in look.rows(f"{query} AND person_key = $person_key", parameters):
+            return row
     return None
+
+
+def persons(look: Look, user_id: str, id_kind: str | None) -> Iterator[int]:
+    """Yield the persons that an id can mean: of a kind; None means `plain`, then `anonymous`."""
+    for text, is_anonymous in _stored_ids(look.settings(), user_id, id_kind):
+        for (person_key,) in look.run("read.person", id=text, is_anonymous=is_anonymous):
+            yield person_key
+
+
+def _stored_ids(settings: SpaceSettings, user_id: str, id_kind: str | None) -> Iterator[tuple[str, bool]]:
+    if id_kind in (None, "plain"):
+        yield hashed_id(settings.hash_salt, user_id) if settings.hash_ids else user_id, False
+    if id_kind == "hashed" and settings.hash_ids:
+        yield user_id, False
+    if id_kind in (None, "anonymous"):
+        yield user_id, True
+
+
+def objects(look: Look, *, include_open: bool) -> tuple[str, dict[str, object]]:
+    """Return the query of End User Objects, which ends in conditions, and its parameters."""
+    query = statements("read")["users"][0]
+    assert _FROM_USERS in query
+    query = query.replace(_FROM_USERS, f"FROM {sums(include_open=include_open)}\n")
+    return query, {"months": look.settings().retention_months} if include_open else {}
+
+
+def sums(*, include_open: bool) -> str:
+    """Return the table of the sums behind the objects, under the name `users`."""
+    return f"({statements('read')['provisional_users'][0]}) AS users" if include_open else "users"
+
+
+# --- everything
+
+
+def links(database: Database, space: str) -> Sequence[Link]:
+    """Return the links that hold."""
+    with database.looking_at(database.schema(space)):
+        rows = run(database.connection, "read.links")
+    return [Link(UserId(**one), UserId(**other), since, by) for since, by, (one, other) in rows]
 
 
 def changes(database: Database, space: str, since: int) -> Changes:
@@ -77,9 +142,13 @@ def changes(database: Database, space: str, since: int) -> Changes:
         fold, touched_since = database.execute("SELECT last_fold, touched_since FROM state")[0]
     is_everything = since < touched_since
     which = "all_users" if is_everything else "changed_users"
-    query = statements("read")[which][0].replace("(users)", f"({statements('read')['users'][0]})")
+    query = statements("read")[which][0].replace("(users)", f"({_users_by_person()})")
     rows = _rows(database, space, query, {} if is_everything else {"since": since})
     return Changes(fold, is_everything, map(_change, rows))
+
+
+def _users_by_person() -> str:
+    return statements("read")["users"][0].replace("SELECT", "SELECT users.person_key,", 1)
 
 
 def _change(row: Mapping[str, object]) -> tuple[str, bool, Mapping[str, object] | None]:

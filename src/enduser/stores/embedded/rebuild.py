@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from enduser.core.events import ANALYTICS_PROPERTIES
-from enduser.core.settings import SpaceSettings
 from enduser.stores.contract import Difference
+from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.database import DATABASE_FILE, Database
 from enduser.stores.embedded.fold import fold_pending
 from enduser.stores.embedded.statements import run, text_literal
@@ -15,17 +15,18 @@ from enduser.stores.embedded.statements import run, text_literal
 _CATALOG = Path(DATABASE_FILE).stem
 
 
-def recompute(database: Database, settings: SpaceSettings) -> None:
-    """Recompute sessions and End User Objects of the current schema; the caller owns the transaction.
+def recompute(database: Database, naming: Naming) -> None:
+    """Recompute all that is derived in the current schema; the caller owns the transaction.
 
     Until it commits, readers see what was.
     """
     run(database.connection, "rebuild.clear")
     run(database.connection, "taking.store_properties", batch=0, properties=list(ANALYTICS_PROPERTIES))
-    fold_pending(database.connection, settings)
+    naming.take_claims(batch=0)
+    fold_pending(database.connection, naming.settings)
 
 
-def differences(database: Database, schema: str, settings: SpaceSettings) -> Sequence[Difference]:
+def differences(database: Database, schema: str, naming: Naming) -> Sequence[Difference]:
     """Recompute a space into a file of its own and return where what is stored differs.
 
     It is the same fold, from nothing: it finds what went wrong on the way, not what the fold itself gets
@@ -41,7 +42,7 @@ def differences(database: Database, schema: str, settings: SpaceSettings) -> Seq
         with database.looking_at(stored):
             run(database.connection, "rebuild.shadow")
             database.execute(f"SET search_path = 'shadow.space,{stored}'")
-            recompute(database, settings)
+            recompute(database, naming)
             database.execute(f"SET search_path = '{stored}'")
             rows = run(database.connection, "rebuild.differences")
         return [Difference(kind, side, user_id, text) for kind, side, user_id, text in rows]

@@ -31,6 +31,11 @@ def _without_comments(text: str) -> str:
 
 @cache
 def _parameters(statement: str) -> frozenset[str]:
+    return named(statement)
+
+
+def named(statement: str) -> frozenset[str]:
+    """Return the names of the parameters of a statement."""
     code = re.sub(r"'(?:[^']|'')*'", "", re.sub(r"--.*", "", statement))
     return frozenset(re.findall(r"\$([a-z_0-9]+)", code))
 
@@ -45,12 +50,17 @@ def run(connection: duckdb.DuckDBPyConnection, name: str, **parameters: object) 
     file, _, statement = name.partition(".")
     rows: Rows = []
     for text in statements(file)[statement]:
-        given = {name: _bound(parameters[name]) for name in _parameters(text)}
+        given = {name: bound(parameters[name]) for name in _parameters(text)}
         rows = connection.execute(text, given).fetchall()
     return rows
 
 
-def _bound(value: object) -> object:
+def used(statement: str, parameters: Mapping[str, object]) -> dict[str, object]:
+    """Return those parameters that a statement names: DuckDB refuses others."""
+    return {name: parameters[name] for name in named(statement)}
+
+
+def bound(value: object) -> object:
     """Return a whole number as BIGINT: DuckDB would bind a small one as INTEGER, and sums would overflow."""
     is_long = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _BIGINT_MAX
     return LongValue(value) if is_long else value

@@ -17,6 +17,7 @@ from enduser.core.settings import (
 )
 from enduser.errors import InvalidSetting, InvalidSpaceName, LimitExceeded
 from enduser.stores.contract import (
+    AddLink,
     Applied,
     Changes,
     ChangeSetting,
@@ -24,9 +25,12 @@ from enduser.stores.contract import (
     Difference,
     Door,
     EventChunk,
+    Link,
     Lookups,
     OwnedStore,
+    Page,
     Record,
+    RemoveLink,
     SpaceStatus,
     SpooledEvents,
     SpoolPosition,
@@ -35,9 +39,11 @@ from enduser.stores.contract import (
 from enduser.stores.embedded import database as files
 from enduser.stores.embedded import parquet, reading, rebuild
 from enduser.stores.embedded import spooled as live
+from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.database import Database
 from enduser.stores.embedded.fold import fold_pending
 from enduser.stores.embedded.folder import FolderLock
+from enduser.stores.embedded.reader import EmbeddedReader
 from enduser.stores.embedded.statements import Rows
 from enduser.stores.embedded.taking import EventTaker
 
@@ -78,6 +84,7 @@ class EmbeddedStore:
         self._lock = FolderLock(folder, now_us)
         try:
             self._database = Database(folder, memory_limit_mb=memory_limit_mb, user_key_sql=user_key_sql)
+            self._reader = EmbeddedReader(self._database.connection)
             self._taker: tuple[str, EventTaker] | None = None
             if not self.spaces():
                 self.create_space(DEFAULT_SPACE, now_us)
@@ -93,6 +100,7 @@ class EmbeddedStore:
 
     def close(self) -> None:
         """Release the data folder."""
+        self._reader.close()
         self._database.close()
         self._lock.close()
 
@@ -122,7 +130,7 @@ class EmbeddedStore:
         if space in existing:
             raise InvalidSpaceName(
                 f"the space {space} exists already",
-                hint="choose another name; the spaces are listed by: enduser spaces list",
+                hint="choose another name; the spaces are listed by: enduser systems list",
             )
         if len(existing) >= limits.SPACES_MAX:
             raise LimitExceeded(f"there are {len(existing)} spaces", hint=f"the limit is {limits.SPACES_MAX}")
@@ -177,6 +185,8 @@ class EmbeddedStore:
                 case ChangeSetting(name, text):
                     self._change_setting(space, name, text)
                     taker = None
+                case AddLink() | RemoveLink():
+                    self._link(space, record)
                 case CloseHistory():
                     window = self.settings(space).window_us
                     self._execute(
@@ -216,8 +226,18 @@ class EmbeddedStore:
         return applied
 
     def _new_taker(self, space: str) -> EventTaker:
+        return EventTaker(space, self._naming(space), self._lookups)
+
+    def _naming(self, space: str) -> Naming:
         secret = self._execute("SELECT secret FROM main.spaces WHERE space = $1", [space])[0][0]
-        return EventTaker(self._database.connection, space, self.settings(space), secret, self._lookups)
+        return Naming(self._database.connection, self.settings(space), secret)
+
+    def _link(self, space: str, record: AddLink | RemoveLink) -> None:
+        naming = self._naming(space)
+        naming.say(record)
+        fold_pending(self._database.connection, naming.settings)
+        if isinstance(record, AddLink):
+            naming.require_one(record)
 
     def _change_setting(self, space: str, name: str, text: str) -> None:
         value = parse_setting(name, text)
@@ -232,7 +252,7 @@ class EmbeddedStore:
         self._execute("DELETE FROM main.settings WHERE space = $1 AND name = $2", [space, name])
         self._execute("INSERT INTO main.settings VALUES ($1, $2, $3)", [space, name, setting_text(value)])
         if rule.recomputes:
-            rebuild.recompute(self._database, self.settings(space))
+            rebuild.recompute(self._database, self._naming(space))
 
     def take_folded(self) -> set[str]:
         """Return the spaces that were folded since this was asked last."""
@@ -242,6 +262,15 @@ class EmbeddedStore:
     def changes(self, space: str, since: int) -> Changes:
         """Return which objects changed after a fold."""
         return reading.changes(self._database, space, since)
+
+    def heal(self) -> None:
+        """Make the store usable again after it failed, if that can be done."""
+        if self._database.is_usable():
+            return
+        self._reader.close()  # the engine forgets a database only when nobody holds it
+        self._database.reopen()
+        self._reader.begin(self._database.connection)
+        self._taker = None
 
     # --- what is derived
 
@@ -254,18 +283,23 @@ class EmbeddedStore:
     def rebuild(self, space: str) -> None:
         """Recompute all sessions and End User Objects."""
         with self._database.changing(self._database.schema(space)):
-            rebuild.recompute(self._database, self.settings(space))
+            rebuild.recompute(self._database, self._naming(space))
         self._folded.add(space)
 
     def verify(self, space: str) -> Sequence[Difference]:
         """Recompute beside what is stored and return each difference."""
-        return rebuild.differences(self._database, self._database.schema(space), self.settings(space))
+        return rebuild.differences(self._database, self._database.schema(space), self._naming(space))
 
     # --- reading
 
+    @property
+    def reader(self) -> EmbeddedReader:
+        """What other threads read with."""
+        return self._reader
+
     def status(self, space: str) -> SpaceStatus:
         """Return sizes and the clock."""
-        return reading.status(self._database, space)
+        return self._reader.status(space)
 
     def users(
         self, space: str, *, sort: str = "user_id", limit: int | None = None
@@ -273,9 +307,41 @@ class EmbeddedStore:
         """Yield End User Objects."""
         return reading.users(self._database, space, sort=sort, limit=limit)
 
-    def find_user(self, space: str, user_id: str, id_kind: str | None = None) -> Mapping[str, object] | None:
+    def users_page(
+        self,
+        space: str,
+        *,
+        sort: str = "user_id",
+        limit: int = 100,
+        cursor: str | None = None,
+        include_open: bool = False,
+    ) -> Page:
+        """Return some End User Objects, and where the next ones are."""
+        return self._reader.users_page(
+            space, sort=sort, limit=limit, cursor=cursor, include_open=include_open
+        )
+
+    def find_user(
+        self, space: str, user_id: str, id_kind: str | None = None, *, include_open: bool = False
+    ) -> Mapping[str, object] | None:
         """Return the End User Object of an id, None if there is none."""
-        return reading.find_user(self._database, space, self.settings(space), user_id, id_kind)
+        return self._reader.find_user(space, user_id, id_kind, include_open=include_open)
+
+    def user_sessions(
+        self,
+        space: str,
+        user_id: str,
+        id_kind: str | None = None,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """Return some sessions of a person, and where the next ones are."""
+        return self._reader.user_sessions(space, user_id, id_kind, limit=limit, cursor=cursor)
+
+    def links(self, space: str) -> Sequence[Link]:
+        """Return the links that hold."""
+        return reading.links(self._database, space)
 
     def sessions(self, space: str) -> Iterator[Mapping[str, object]]:
         """Yield all sessions."""

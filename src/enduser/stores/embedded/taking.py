@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import duckdb
 
 from enduser import limits
 from enduser.core.events import ANALYTICS_PROPERTIES, hashed_id
 from enduser.core.outcomes import Outcomes
-from enduser.core.settings import SpaceSettings
 from enduser.errors import InputError
 from enduser.stores.contract import (
     Applied,
@@ -20,18 +17,18 @@ from enduser.stores.contract import (
     Rejection,
     Sample,
 )
+from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.origins import Origins
 from enduser.stores.embedded.rows import plausible_numbers, read_rows
-from enduser.stores.embedded.statements import Rows, run
+from enduser.stores.embedded.statements import run
 
 STEPS = (
     "judged",
     "repeats",
     "remember_rows",
     "number_repeats",
+    "batch_ids",
     "new_ids",
-    "clashing_ids",
-    "store_new_ids",
     "salted",
     "stored_copies",
     "undated_copies",
@@ -40,11 +37,12 @@ STEPS = (
     "fill_stored",
     "store_events",
     "store_properties",
+    "claims",
     "advance",
 )
 """What happens to the rows of a chunk once they are read and their origins are known, in order.
 
-Each is the statement of that name in `sql/taking.sql`; `clashing_ids` alone needs a look in Python.
+Each is the statement of that name in `sql/taking.sql`, but for `new_ids` and `claims` (`claiming.Naming`).
 `undated_copies` is done only where there are events without a client time.
 """
 
@@ -57,18 +55,17 @@ class EventTaker:
 
     def __init__(
         self,
-        connection: duckdb.DuckDBPyConnection,
         space: str,
-        settings: SpaceSettings,
-        secret: str,
+        naming: Naming,
         lookups: Lookups,
     ) -> None:
-        """Take with these settings; `secret` keys the hashes of the space."""
-        self._connection = connection
+        """Take into `space` with the settings of its `naming`."""
+        self._connection = naming.connection
         self._space = space
-        self._settings = settings
-        self._secret = secret
-        self._origins = Origins(connection, settings.exclude, lookups)
+        self._naming = naming
+        self._settings = naming.settings
+        self._secret = naming.secret
+        self._origins = Origins(naming.connection, naming.settings.exclude, lookups)
 
     def take(self, record: EventChunk) -> Applied:
         """Store the new events of a chunk. The caller owns the transaction.
@@ -109,9 +106,12 @@ class EventTaker:
         return [Sample(*row) for row in reversed(rows)]
 
     def _step(self, step: str, parameters: dict[str, object]) -> None:
-        rows = run(self._connection, f"taking.{step}", **parameters)
-        if step == "clashing_ids":
-            self._key_clashing_ids(rows)
+        if step == "new_ids":
+            self._naming.key_new_ids()
+        elif step == "claims":
+            self._naming.take_claims(int(str(parameters["batch"])))
+        else:
+            run(self._connection, f"taking.{step}", **parameters)
 
     def _span(self) -> dict[str, int]:
         """Return the literal bounds that let a read of long tables skip most of them."""
@@ -147,25 +147,6 @@ class EventTaker:
             "properties": list(ANALYTICS_PROPERTIES),
         }
 
-    def _key_clashing_ids(self, clashing: Rows) -> None:
-        """Give each new id whose key belongs to another the key of the next free salt."""
-        for text, is_anonymous, base_key, id_check in clashing:
-            salt = 0
-            found: Rows = []
-            while not found:
-                found = run(
-                    self._connection,
-                    "taking.store_salted_id",
-                    secret=self._secret,
-                    is_anonymous=is_anonymous,
-                    salt=str(salt or ""),
-                    id=text,
-                    base_key=base_key,
-                    id_check=id_check,
-                )
-                salt += 1
-            run(self._connection, "taking.forget_new_id", base_key=base_key, id_check=id_check)
-
     def _outcomes(self, parameters: dict[str, object]) -> Outcomes:
         """Count what became of the rows."""
         stored, good, filled = run(self._connection, "taking.outcomes", **parameters)[0]
@@ -185,7 +166,7 @@ class EventTaker:
         """Add the counts to those of the space since its beginning."""
         total = stored_outcomes(self._connection, self._space)
         total.add(outcomes)
-        kinds, reasons, counts = zip(*counts_of(total), strict=True)
+        kinds, reasons, counts = zip(*total.counts(), strict=True)
         run(
             self._connection,
             "taking.store_outcomes",
@@ -205,15 +186,6 @@ def stored_outcomes(connection: duckdb.DuckDBPyConnection, space: str) -> Outcom
         else:
             setattr(outcomes, outcome, events)
     return outcomes
-
-
-def counts_of(outcomes: Outcomes) -> Iterator[tuple[str, str, int]]:
-    """Yield the counts as (outcome, reason, count); the reason is empty where an outcome has none."""
-    for outcome in ("stored", "duplicate", "filled", "counted", "ignored_properties"):
-        yield outcome, "", getattr(outcomes, outcome)
-    for outcome in ("excluded", "rejected"):
-        for reason, count in getattr(outcomes, outcome).items():
-            yield outcome, reason, count
 
 
 def _unreadable(chunk: Chunk, error: duckdb.Error) -> InputError:

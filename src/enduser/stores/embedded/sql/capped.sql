@@ -20,8 +20,9 @@ SELECT unnest($keys::BIGINT[]) AS person_key, unnest($starts::BIGINT[]) AS start
 -- Times of the visit events of capped stretches, sorted, as far as each `horizon` reaches.
 SELECT cutting.person_key, cutting.started_at,
        list(DISTINCT events.occurred_at ORDER BY events.occurred_at)
-FROM events JOIN cutting
-    ON events.user_key = cutting.person_key
+FROM events JOIN (SELECT *, coalesce(user_key, person_key) AS own_key
+                  FROM cutting LEFT JOIN members USING (person_key)) AS cutting
+    ON events.user_key = cutting.own_key
    AND events.occurred_at BETWEEN cutting.started_at AND cutting.horizon
 WHERE events.is_visit AND events.occurred_at BETWEEN $cut_from AND $cut_to
 GROUP BY cutting.person_key, cutting.started_at;
@@ -63,18 +64,20 @@ INSERT INTO fresh
 WITH inside AS (
     SELECT pieces.person_key, pieces.started_at, pieces.continues, pieces.is_cut_off,
            events.occurred_at, events.is_page_view, events.is_act, events.place_id, events.browser_id,
-           message_text(events.message_id, events.message_key) AS message_id
-    FROM events JOIN pieces
-        ON events.user_key = pieces.person_key
+           (events.occurred_at, message_text(events.message_id, events.message_key), coalesce(id_order, 0))
+               AS event_order
+    FROM events JOIN (SELECT *, coalesce(user_key, person_key) AS own_key
+                      FROM pieces LEFT JOIN members USING (person_key)) AS pieces
+        ON events.user_key = pieces.own_key
        AND events.occurred_at BETWEEN pieces.started_at AND pieces.ended_at
     WHERE events.is_visit AND events.occurred_at BETWEEN $pieces_from AND $pieces_to
 )
 SELECT
     person_key, started_at, max(occurred_at), count(*), count_if(is_page_view), count_if(is_act),
     max(occurred_at) FILTER (place_id IS NOT NULL),
-    arg_max(place_id, (occurred_at, message_id)) FILTER (place_id IS NOT NULL),
+    arg_max(place_id, event_order) FILTER (place_id IS NOT NULL),
     max(occurred_at) FILTER (browser_id IS NOT NULL),
-    arg_max(browser_id, (occurred_at, message_id)) FILTER (browser_id IS NOT NULL),
+    arg_max(browser_id, event_order) FILTER (browser_id IS NOT NULL),
     any_value(continues), any_value(is_cut_off)
 FROM inside
 GROUP BY person_key, started_at;

@@ -12,20 +12,55 @@ FROM state;
 -- name: waiting
 SELECT count(*) FROM events WHERE batch > $folded;
 
+-- name: waiting_again
+-- Events that were folded before, of persons that are made anew.
+SELECT count(*) FROM events WHERE batch <= $folded AND user_key IN (SELECT user_key FROM remade);
+
+-- name: persons
+SELECT count(*) FROM persons;
+
+-- name: every_member
+CREATE OR REPLACE TEMP TABLE members AS FROM persons;
+
+-- name: members
+-- The ids of the persons of several whom this fold may touch.
+CREATE OR REPLACE TEMP TABLE members AS
+WITH working AS MATERIALIZED (
+    SELECT user_key FROM events WHERE batch > $folded
+    UNION
+    SELECT user_key FROM filled_events
+    UNION
+    SELECT user_key FROM remade
+    UNION
+    SELECT person_key FROM open_sessions
+    WHERE $clock >= ended_at + CASE WHEN is_cut_off THEN 0 ELSE $window END
+)
+FROM persons
+WHERE person_key IN (
+    SELECT person_key FROM persons WHERE user_key IN (SELECT user_key FROM working));
+
 -- name: pending
 -- Visit events not yet folded, already merged where they lie in the same span of clock time as long as
--- the window: each row is a small stretch.
+-- the window: each row is a small stretch. Of persons that are made anew all events are pending.
 CREATE OR REPLACE TEMP TABLE pending AS
-WITH visits AS (
-    SELECT user_key, occurred_at, is_page_view, is_act, place_id, browser_id,
+WITH waiting AS (
+    SELECT user_key, occurred_at, is_page_view, is_act, place_id, browser_id FROM events
+    WHERE is_visit AND batch > $folded
+    UNION ALL
+    SELECT user_key, occurred_at, is_page_view, is_act, place_id, browser_id FROM events
+    WHERE is_visit AND batch <= $folded AND user_key IN (SELECT user_key FROM remade)
+),
+visits AS (
+    SELECT coalesce(members.person_key, waiting.user_key) AS person_key,
+           occurred_at, is_page_view, is_act, place_id, browser_id,
            (occurred_at + 62135596800000000) // $window AS span,
            (occurred_at + 62135596800000000) % $window AS span_us
-    FROM events
-    WHERE is_visit AND batch > $folded AND user_key & ($parts - 1) = $part
+    FROM waiting LEFT JOIN members USING (user_key)
+    WHERE coalesce(members.person_key, waiting.user_key) & ($parts - 1) = $part
 ),
 spans AS (
     SELECT
-        user_key, span,
+        person_key, span,
         span * $window - 62135596800000000 AS span_at,
         min(occurred_at) AS started_at,
         max(occurred_at) AS ended_at,
@@ -37,25 +72,32 @@ spans AS (
         max(last_word(span_us, browser_id)) AS browser_word,
         max(last_inverse(span_us, browser_id)) AS browser_inverse
     FROM visits
-    GROUP BY user_key, span
+    GROUP BY person_key, span
 )
 SELECT
-    user_key AS person_key, span, started_at, ended_at, events, page_views, acts,
+    person_key, span, started_at, ended_at, events, page_views, acts,
     span_at + word_us(place_word) AS place_at, word_id(place_word) AS place_id,
     span_at + word_us(browser_word) AS browser_at, word_id(browser_word) AS browser_id,
     is_tied(place_word, place_inverse) OR is_tied(browser_word, browser_inverse) AS is_tied
 FROM spans;
+
+-- name: filled
+CREATE OR REPLACE TEMP TABLE filled AS
+SELECT coalesce(members.person_key, filled_events.user_key) AS person_key, occurred_at
+FROM filled_events LEFT JOIN members USING (user_key)
+WHERE coalesce(members.person_key, filled_events.user_key) & ($parts - 1) = $part;
 
 -- name: touched
 -- Times at which something happened that the sessions do not contain yet.
 CREATE OR REPLACE TEMP TABLE touched AS
 SELECT person_key, started_at, ended_at FROM pending
 UNION ALL
-SELECT user_key, occurred_at, occurred_at FROM filled_events WHERE user_key & ($parts - 1) = $part;
+SELECT person_key, occurred_at, occurred_at FROM filled;
 
 -- name: touched_span
--- Literal bounds let a read of a long table skip most of it.
-SELECT coalesce(min(started_at), 0), coalesce(max(ended_at), 0) FROM touched;
+-- Literal bounds let a read of a long table skip most of it. Persons that are made anew have nothing there.
+SELECT coalesce(min(started_at), 0), coalesce(max(ended_at), 0) FROM touched
+WHERE person_key NOT IN (SELECT user_key FROM remade);
 
 -- name: near
 -- The stored sessions that a pending stretch could lengthen, bridge or lie in, or whose event was filled.
@@ -157,8 +199,8 @@ WITH judged AS (
 FROM judged WHERE is_capped OR is_tied
 UNION
 FROM judged
-SEMI JOIN filled_events AS filled
-    ON filled.user_key = judged.person_key
+SEMI JOIN filled
+    ON filled.person_key = judged.person_key
    AND filled.occurred_at >= judged.started_at
    AND filled.occurred_at <= judged.ended_at;
 
@@ -248,8 +290,9 @@ SELECT rowid AS row_id, * FROM users
 WHERE person_key IN (
     SELECT person_key FROM changes
     UNION ALL
-    SELECT user_key FROM events
-    WHERE batch > $folded AND NOT is_visit AND traits IS NOT NULL AND user_key & ($parts - 1) = $part);
+    SELECT coalesce(members.person_key, events.user_key) FROM events LEFT JOIN members USING (user_key)
+    WHERE batch > $folded AND NOT is_visit AND traits IS NOT NULL
+      AND coalesce(members.person_key, events.user_key) & ($parts - 1) = $part);
 
 -- name: refolded
 -- Persons whose object a sum cannot follow: a session was opened again, or a life begins, ends or
@@ -327,37 +370,42 @@ SELECT * EXCLUDE (row_id, name, role, type, status, info)
 FROM known ANTI JOIN folded USING (person_key);
 
 -- name: properties
--- The most recent value of each analytics property by event time, message id: of visit events in
+-- The most recent value of each analytics property by event time, message id, id: of visit events in
 -- closed sessions and of non-visit events, both of the current life.
 CREATE OR REPLACE TEMP TABLE said AS
-WITH heard AS (
-    SELECT property_events.*, folded.life_started_at, folded.last_visit_at, folded.begins_after
-    FROM property_events JOIN folded ON property_events.user_key = folded.person_key
+WITH owners AS (
+    SELECT coalesce(user_key, person_key) AS user_key, id_order,
+           person_key, life_started_at, last_visit_at, begins_after
+    FROM folded LEFT JOIN members USING (person_key)
+),
+heard AS (
+    SELECT property_events.*, person_key, id_order, life_started_at, last_visit_at, begins_after
+    FROM property_events JOIN owners USING (user_key)
 ),
 valid AS (
     SELECT * FROM heard
     WHERE CASE WHEN is_visit
         THEN occurred_at >= life_started_at AND NOT EXISTS (
-            FROM open_sessions WHERE open_sessions.person_key = heard.user_key
+            FROM open_sessions WHERE open_sessions.person_key = heard.person_key
             AND heard.occurred_at BETWEEN open_sessions.started_at AND open_sessions.ended_at)
         ELSE occurred_at > coalesce(begins_after, -9223372036854775808)
              AND occurred_at <= life_end(last_visit_at, $months)
     END
 ),
 latest AS (
-    SELECT user_key, property, value FROM valid
+    SELECT person_key, property, value FROM valid
     QUALIFY row_number() OVER (
-        PARTITION BY user_key, property ORDER BY occurred_at DESC, message_id DESC) = 1
+        PARTITION BY person_key, property ORDER BY occurred_at DESC, message_id DESC, id_order DESC) = 1
 )
 SELECT
-    user_key AS person_key,
+    person_key,
     any_value(value) FILTER (property = 'name') AS name,
     any_value(value) FILTER (property = 'role') AS role,
     any_value(value) FILTER (property = 'type') AS type,
     any_value(value) FILTER (property = 'status') AS status,
     any_value(value) FILTER (property = 'info') AS info
 FROM latest
-GROUP BY user_key;
+GROUP BY person_key;
 
 -- name: store_users
 DELETE FROM users WHERE rowid IN (SELECT row_id FROM known);
@@ -365,8 +413,16 @@ INSERT INTO users SELECT folded.*, name, role, type, status, info
 FROM folded LEFT JOIN said USING (person_key);
 
 -- name: touch
--- Whose object may differ now, for the serving copy to follow.
-INSERT INTO touched_persons SELECT person_key, last_fold + 1 FROM folded, state;
+-- Whose object is another now, for the serving copy to follow. Open sessions alone change no object.
+INSERT INTO touched_persons
+SELECT folded.person_key, last_fold + 1
+FROM state, folded LEFT JOIN said USING (person_key) LEFT JOIN known USING (person_key)
+WHERE (folded.total_sessions > 0 OR known.total_sessions > 0)
+  AND (folded.total_sessions, folded.first_seen, folded.last_seen, folded.duration_us, folded.place_id,
+       folded.browser_id, said.name, said.role, said.type, said.status, said.info)
+      IS DISTINCT FROM
+      (known.total_sessions, known.first_seen, known.last_seen, known.duration_us, known.place_id,
+       known.browser_id, known.name, known.role, known.type, known.status, known.info);
 
 -- name: finish
 UPDATE state SET folded_batch = last_batch, last_fold = last_fold + 1;

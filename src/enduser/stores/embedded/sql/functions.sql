@@ -97,9 +97,10 @@ CREATE OR REPLACE TEMP MACRO is_no_object(value) AS
     value IS NOT NULL AND NOT starts_with(value, '{')
     AND json_type(value) <> 'NULL' AND coalesce(value ->> '$', 'x') <> ''
     AND coalesce(json_type(json_cell(value)) <> 'OBJECT', true);
--- The traits of an identify message win over those of its context, name by name.
+-- The traits of an identify message win over those of its context, name by name. Where one of them has a
+-- name twice, which no map can hold, those of the message stand alone.
 CREATE OR REPLACE TEMP MACRO both_traits(traits, context_traits) AS CASE
     WHEN traits IS NULL THEN context_traits
     WHEN context_traits IS NULL THEN traits
-    ELSE to_json(map_concat(from_json(context_traits, '"MAP(VARCHAR, JSON)"'),
-                            from_json(traits, '"MAP(VARCHAR, JSON)"')))::VARCHAR END;
+    ELSE coalesce(to_json(map_concat(from_json(context_traits, '"MAP(VARCHAR, JSON)"'),
+                                     from_json(traits, '"MAP(VARCHAR, JSON)"')))::VARCHAR, traits) END;

@@ -21,17 +21,138 @@ LEFT JOIN places USING (place_id)
 LEFT JOIN browsers USING (browser_id)
 WHERE users.total_sessions > 0
 
+-- name: of_id
+-- A condition on `users`: the person of one id.
+AND users.person_key = (
+    SELECT coalesce(persons.person_key, own.user_key)
+    FROM (FROM user_ids WHERE id = $id AND is_anonymous = $is_anonymous) AS own
+    LEFT JOIN persons USING (user_key))
+
 -- name: all_users
-SELECT user_id AS own_id, is_anonymous AS own_is_anonymous, objects.* FROM (users) AS objects
+-- All objects, with each id of each person.
+SELECT own.id AS own_id, own.is_anonymous AS own_is_anonymous, objects.* EXCLUDE (person_key)
+FROM (users) AS objects
+LEFT JOIN persons USING (person_key)
+JOIN user_ids AS own ON own.user_key = coalesce(persons.user_key, objects.person_key)
 
 -- name: changed_users
--- The ids of persons whose object changed, with the object; without where there is none (any more).
-WITH changed AS (SELECT DISTINCT person_key FROM touched_persons WHERE fold > $since)
-SELECT own.id AS own_id, own.is_anonymous AS own_is_anonymous, objects.*
-FROM changed
-JOIN user_ids AS own ON own.user_key = changed.person_key
-LEFT JOIN (SELECT * FROM (users)) AS objects
-    ON objects.user_id = own.id AND objects.is_anonymous = own.is_anonymous
+-- The ids of persons whose object changed, with the object; without where there is none (any more). What
+-- changed may be an id that is another's person now.
+WITH changed AS (
+    SELECT DISTINCT coalesce(persons.person_key, touched_persons.person_key) AS person_key
+    FROM touched_persons LEFT JOIN persons ON persons.user_key = touched_persons.person_key
+    WHERE fold > $since
+),
+owned AS (
+    SELECT coalesce(user_key, person_key) AS user_key, person_key
+    FROM changed LEFT JOIN persons USING (person_key)
+)
+SELECT own.id AS own_id, own.is_anonymous AS own_is_anonymous, objects.* EXCLUDE (person_key)
+FROM owned
+JOIN user_ids AS own USING (user_key)
+LEFT JOIN (users) AS objects ON objects.person_key = owned.person_key
+
+-- name: links
+-- What holds: the least claim of each anonymous id and the links of the API, where they were taken. The
+-- rules are those of `linking.edges`.
+WITH linked AS (
+    SELECT user_key AS anonymous_key, min(said_at) AS linked_at
+    FROM (SELECT *, unnest([one_key, other_key]) AS user_key FROM links WHERE NOT is_removed)
+    GROUP BY user_key
+),
+held AS (
+    SELECT claims.user_key AS one_key, anonymous_key AS other_key, claimed_at AS since, 'event' AS said_by
+    FROM claims
+    JOIN user_ids USING (user_key)
+    LEFT JOIN linked USING (anonymous_key)
+    ANTI JOIN (FROM links WHERE is_removed) AS removed
+        ON removed.one_key = least(anonymous_key, user_key)
+       AND removed.other_key = greatest(anonymous_key, user_key)
+    WHERE claimed_at <= coalesce(linked_at, claimed_at)
+    QUALIFY row_number() OVER (PARTITION BY anonymous_key ORDER BY claimed_at, message_id, id) = 1
+    UNION ALL
+    SELECT one_key, other_key, said_at, 'api' FROM links WHERE NOT is_removed
+)
+SELECT since, said_by, list_sort([
+    {'is_anonymous': one.is_anonymous, 'id': one.id},
+    {'is_anonymous': other.is_anonymous, 'id': other.id}]) AS pair
+FROM held
+JOIN persons AS one_person ON one_person.user_key = one_key
+JOIN persons AS other_person
+    ON other_person.user_key = other_key AND other_person.person_key = one_person.person_key
+JOIN user_ids AS one ON one.user_key = one_key
+JOIN user_ids AS other ON other.user_key = other_key
+ORDER BY since, pair, said_by
+
+-- name: person
+-- The person whose id this is.
+SELECT coalesce(persons.person_key, own.user_key) AS person_key
+FROM (FROM user_ids WHERE id = $id AND is_anonymous = $is_anonymous) AS own
+LEFT JOIN persons USING (user_key);
+
+-- name: provisional_users
+-- The sums of `users` as if open sessions were closed: what those add, for the few persons who have some.
+WITH opened AS (
+    SELECT
+        person_key,
+        count(*) AS sessions,
+        min(started_at) AS first_seen,
+        max(ended_at) AS last_seen,
+        sum(ended_at - started_at)::BIGINT AS duration_us,
+        max(open_sessions.place_at) AS place_at,
+        arg_max(open_sessions.place_id, open_sessions.place_at) AS place_id,
+        max(open_sessions.browser_at) AS browser_at,
+        arg_max(open_sessions.browser_id, open_sessions.browser_at) AS browser_id
+    FROM open_sessions JOIN users USING (person_key)
+    WHERE open_sessions.started_at >= users.life_started_at
+    GROUP BY person_key
+),
+heard AS (
+    SELECT said.*, id
+    FROM (SELECT coalesce(persons.person_key, property_events.user_key) AS person_key, property_events.*
+          FROM property_events LEFT JOIN persons USING (user_key)) AS said
+    SEMI JOIN opened USING (person_key)
+    JOIN user_ids USING (user_key)
+),
+latest AS (
+    SELECT person_key, property, value
+    FROM heard
+    JOIN users USING (person_key)
+    WHERE CASE WHEN is_visit
+        THEN occurred_at >= life_started_at
+        ELSE occurred_at > coalesce(begins_after, -9223372036854775808)
+             AND occurred_at <= life_end(last_visit_at, $months)
+    END
+    QUALIFY row_number() OVER (
+        PARTITION BY person_key, property ORDER BY occurred_at DESC, message_id DESC, id DESC) = 1
+),
+said AS (
+    SELECT
+        person_key,
+        any_value(value) FILTER (property = 'name') AS name,
+        any_value(value) FILTER (property = 'role') AS role,
+        any_value(value) FILTER (property = 'type') AS type,
+        any_value(value) FILTER (property = 'status') AS status,
+        any_value(value) FILTER (property = 'info') AS info
+    FROM latest
+    GROUP BY person_key
+)
+SELECT
+    person_key,
+    users.total_sessions + opened.sessions AS total_sessions,
+    least(users.first_seen, opened.first_seen) AS first_seen,
+    greatest(users.last_seen, opened.last_seen) AS last_seen,
+    users.duration_us + opened.duration_us AS duration_us,
+    CASE WHEN coalesce(opened.place_at > users.place_at, users.place_at IS NULL)
+         THEN opened.place_id ELSE users.place_id END AS place_id,
+    CASE WHEN coalesce(opened.browser_at > users.browser_at, users.browser_at IS NULL)
+         THEN opened.browser_id ELSE users.browser_id END AS browser_id,
+    said.name, said.role, said.type, said.status, said.info
+FROM users JOIN opened USING (person_key) LEFT JOIN said USING (person_key)
+UNION ALL
+SELECT person_key, total_sessions, first_seen, last_seen, duration_us, place_id, browser_id,
+       name, role, type, status, info
+FROM users ANTI JOIN opened USING (person_key)
 
 -- name: sessions
 SELECT

@@ -7,6 +7,10 @@ DELETE FROM users;
 DELETE FROM property_events;
 DELETE FROM filled_events;
 DELETE FROM touched_persons;
+DELETE FROM claims;
+DELETE FROM persons;
+DELETE FROM relinked;
+INSERT INTO relinked SELECT one_key FROM links UNION SELECT other_key FROM links;
 UPDATE state SET folded_batch = 0, last_fold = last_fold + 1, touched_since = last_fold + 1;
 
 -- name: shadow
@@ -16,6 +20,9 @@ CREATE TABLE shadow.space.users AS FROM users LIMIT 0;
 CREATE TABLE shadow.space.property_events AS FROM property_events LIMIT 0;
 CREATE TABLE shadow.space.filled_events AS FROM filled_events LIMIT 0;
 CREATE TABLE shadow.space.touched_persons AS FROM touched_persons LIMIT 0;
+CREATE TABLE shadow.space.claims AS FROM claims LIMIT 0;
+CREATE TABLE shadow.space.persons AS FROM persons LIMIT 0;
+CREATE TABLE shadow.space.relinked AS FROM relinked LIMIT 0;
 CREATE TABLE shadow.space.state AS FROM state;
 
 -- name: differences
@@ -45,6 +52,18 @@ wrong AS (
     UNION ALL
     SELECT 'property', 'recomputed', user_key, wrong::VARCHAR
     FROM (FROM shadow.space.property_events EXCEPT ALL FROM property_events) AS wrong
+    UNION ALL
+    SELECT 'claim', 'stored', user_key, wrong::VARCHAR
+    FROM (FROM claims EXCEPT ALL FROM shadow.space.claims) AS wrong
+    UNION ALL
+    SELECT 'claim', 'recomputed', user_key, wrong::VARCHAR
+    FROM (FROM shadow.space.claims EXCEPT ALL FROM claims) AS wrong
+    UNION ALL
+    SELECT 'person', 'stored', user_key, wrong::VARCHAR
+    FROM (FROM persons EXCEPT ALL FROM shadow.space.persons) AS wrong
+    UNION ALL
+    SELECT 'person', 'recomputed', user_key, wrong::VARCHAR
+    FROM (FROM shadow.space.persons EXCEPT ALL FROM persons) AS wrong
 )
 SELECT kind, side, id, row_text
 FROM wrong LEFT JOIN user_ids ON user_ids.user_key = wrong.person_key

@@ -133,27 +133,10 @@ UPDATE judged
 SET message_key = message_key_of(row_text(type, name, page_url, properties, copy))
 FROM repeats WHERE judged.rowid = repeats.row_id;
 
--- name: new_ids
-CREATE OR REPLACE TEMP TABLE new_ids AS
-WITH batch_ids AS (
-    SELECT user_key AS base_key, id_check, any_value(is_anonymous) AS is_anonymous, any_value(id) AS id
-    FROM judged WHERE is_good GROUP BY user_key, id_check
-),
-known AS (
-    SELECT base_key, id_check FROM user_ids SEMI JOIN batch_ids USING (base_key)
-)
-SELECT * FROM batch_ids ANTI JOIN known USING (base_key, id_check);
-
--- name: clashing_ids
--- New ids whose key another id has: the key of the next salt is theirs.
-SELECT id, is_anonymous, base_key, id_check FROM new_ids
-WHERE base_key IN (SELECT user_key FROM user_ids SEMI JOIN new_ids ON user_key = new_ids.base_key)
-   OR base_key IN (SELECT base_key FROM new_ids GROUP BY base_key HAVING count(*) > 1)
-ORDER BY is_anonymous, id;
-
--- name: store_new_ids
-INSERT INTO user_ids
-SELECT base_key, base_key, id_check, is_anonymous, id FROM new_ids;
+-- name: batch_ids
+CREATE OR REPLACE TEMP TABLE batch_ids AS
+SELECT user_key AS base_key, id_check, any_value(is_anonymous) AS is_anonymous, any_value(id) AS id
+FROM judged WHERE is_good GROUP BY user_key, id_check;
 
 -- name: salted
 -- Rows of the few ids that have the key of another salt.
@@ -340,14 +323,3 @@ SELECT count(*) FROM (
     SELECT json_extract(traits, '$.' || unnest($properties)) AS value FROM events
     WHERE batch = $batch AND traits IS NOT NULL AND type <> 'group')
 WHERE is_ignored(value);
-
--- name: store_salted_id
--- One id under the key of a salt, unless another id has that key.
-INSERT INTO user_ids
-SELECT user_key_of(id_hash($secret, $is_anonymous, $salt, $id)) AS user_key, $base_key, $id_check, $is_anonymous, $id
-WHERE user_key NOT IN (SELECT user_key FROM user_ids)
-  AND user_key NOT IN (SELECT base_key FROM new_ids WHERE id_check <> $id_check)
-RETURNING user_key;
-
--- name: forget_new_id
-DELETE FROM new_ids WHERE base_key = $base_key AND id_check = $id_check;

@@ -1,0 +1,80 @@
+"""End User Objects and sessions as programs outside get them: JSON with the names of the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Time = Annotated[
+    str, Meta(description="ISO 8601, UTC, to the microsecond", extra_json_schema={"format": "date-time"})
+]
+Seconds = Annotated[float, Meta(description="seconds", ge=0)]
+Count = Annotated[int, Meta(ge=0)]
+
+
+class EndUserJson(msgspec.Struct, frozen=True, kw_only=True):
+    """An End User Object. Unknown is null."""
+
+    user_id: str
+    is_anonymous: bool
+    first_seen: Time
+    last_seen: Time
+    total_sessions: Annotated[int, Meta(ge=1)]
+    average_session_duration: Seconds
+    total_session_duration: Seconds
+    average_time_between_sessions: Seconds | None
+    country: str | None
+    region: str | None
+    city: str | None
+    browser_name: str | None
+    browser_version: str | None
+    name: str | None
+    role: str | None
+    type: str | None
+    status: str | None
+    info: str | None
+    attributes: Annotated[dict[str, Any], Meta(description="custom attributes by name")]
+
+
+class SessionJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A session. Unknown is null."""
+
+    user_id: str
+    is_anonymous: bool
+    started_at: Time
+    ended_at: Time
+    duration_s: Seconds
+    events: Count
+    page_views: Count
+    interactions: Count
+    is_empty: bool
+    is_closed: bool
+    country: str | None
+    region: str | None
+    city: str | None
+    browser_name: str | None
+    browser_version: str | None
+
+
+def end_user_json(row: Mapping[str, Any]) -> EndUserJson:
+    """Return the JSON form of a row of `Store.users`."""
+    times = {name: iso_time(row[name]) for name in ("first_seen", "last_seen")}
+    return EndUserJson(**{**row, **times, "attributes": {}})
+
+
+def session_json(row: Mapping[str, Any]) -> SessionJson:
+    """Return the JSON form of a row of `Store.sessions`."""
+    times = {name: iso_time(row[name]) for name in ("started_at", "ended_at")}
+    return SessionJson(**{**row, **times})
+
+
+def iso_time(at_us: int) -> str:
+    """Return an instant (µs since 1970) in ISO 8601 UTC with microseconds."""
+    at = _EPOCH + timedelta(microseconds=at_us)
+    return f"{at:%Y}".zfill(4) + f"{at:-%m-%dT%H:%M:%S.%fZ}"

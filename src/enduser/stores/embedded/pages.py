@@ -1,0 +1,148 @@
+"""Lists, page by page.
+
+A page must not join ten million users with their ids to show a hundred. So the value beyond which no row
+of the page lies is found first, by a look at the sums alone, and only the users up to it are joined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from enduser import limits
+from enduser.core.events import ANALYTICS_PROPERTIES
+from enduser.errors import LimitExceeded
+from enduser.stores.contract import Page
+from enduser.stores.embedded.reading import Look, objects, order_by, persons, sums
+from enduser.stores.embedded.statements import bound, statements
+from enduser.stores.paging import Place, cursor_behind, place_of
+
+_NEWEST = "-started_at"
+_BEHIND_ID = "(user_id, is_anonymous) > ($user_id, $is_anonymous)"
+_TIMES_AND_COUNTS = ("first_seen", "last_seen", "total_sessions")
+_DURATIONS = {
+    "average_session_duration": "users.duration_us / users.total_sessions / 1e6",
+    "total_session_duration": "users.duration_us / 1e6",
+    "average_time_between_sessions": (
+        "CASE WHEN users.total_sessions > 1 "
+        "THEN (users.last_seen - users.first_seen - users.duration_us) / (users.total_sessions - 1) / 1e6 END"
+    ),
+}
+_SUMS = {name: f'users."{name}"' for name in (*_TIMES_AND_COUNTS, *ANALYTICS_PROPERTIES)} | _DURATIONS
+"""What the sums alone know of an attribute, as `users` of `sql/read.sql` computes it."""
+
+_KINDS = {
+    "is_anonymous": bool,
+    **dict.fromkeys(_TIMES_AND_COUNTS, int),
+    **dict.fromkeys(_DURATIONS, float),
+}
+"""What the values of an attribute are; the others are text."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Users:
+    """The list of users in an order, from behind a place on."""
+
+    look: Look
+    sort: str
+    place: Place | None
+    include_open: bool
+
+    @property
+    def _name(self) -> str:
+        return self.sort.removeprefix("-")
+
+    @property
+    def _beyond(self) -> str:
+        return "<" if self.sort.startswith("-") else ">"
+
+    def page(self, limit: int) -> Page:
+        query, parameters = objects(self.look, include_open=self.include_open)
+        if self.place is not None:
+            parameters |= {
+                "user_id": self.place.user_id,
+                "is_anonymous": self.place.is_anonymous,
+                "value": bound(self.place.value),
+            }
+        if expression := "user_ids.id" if self._name == "user_id" else _SUMS.get(self._name):
+            query += self._from_place(expression, f"{self._beyond}=")
+            edge = self._edge(expression, parameters, limit)
+            if edge is not None:
+                parameters["edge"] = bound(edge)
+                query += f" AND {expression} {'>=' if self._beyond == '<' else '<='} $edge"
+        query = f"FROM ({query}) {self._behind_place()} ORDER BY {order_by(self.sort)}"
+        return _page(self.look, query, parameters, limit, self.sort)
+
+    def _edge(self, expression: str, parameters: Mapping[str, object], limit: int) -> object:
+        """Return the value beyond which no row of the page lies; None: not known."""
+        if self.place is not None and self.place.value is None:
+            return None
+        there = f"{sums(include_open=self.include_open)} WHERE total_sessions > 0"
+        if self._name == "user_id":
+            there = f"user_ids WHERE user_key IN (SELECT person_key FROM {there})"
+        direction = "DESC" if self._beyond == "<" else "ASC"
+        rows = self.look.rows(
+            f"SELECT {expression} AS edge FROM {there}{self._from_place(expression, self._beyond)} "
+            f"ORDER BY edge {direction} NULLS LAST LIMIT 1 OFFSET {int(limit)}",
+            parameters,
+        )
+        return rows[0]["edge"] if rows else None
+
+    def _from_place(self, expression: str, beyond: str) -> str:
+        if self.place is None:
+            return ""
+        if self.place.value is None:
+            return f" AND {expression} IS NULL"
+        return f" AND ({expression} {beyond} $value OR {expression} IS NULL)"
+
+    def _behind_place(self) -> str:
+        if self.place is None:
+            return ""
+        if self.place.value is None:
+            return f'WHERE "{self._name}" IS NULL AND {_BEHIND_ID}'
+        return (
+            f'WHERE "{self._name}" {self._beyond} $value OR "{self._name}" IS NULL '
+            f'OR ("{self._name}" = $value AND {_BEHIND_ID})'
+        )
+
+
+def users_page(look: Look, sort: str, limit: int, cursor: str | None, *, include_open: bool) -> Page:
+    """Return some End User Objects, and where the next ones are; see `Store.users_page`."""
+    order_by(sort)  # there must be such an attribute
+    _check_limit(limit)
+    kind = _KINDS.get(sort.removeprefix("-"), str)
+    place = None if cursor is None else place_of(cursor, sort, kind)
+    return _Users(look, sort, place, include_open).page(limit)
+
+
+def user_sessions(look: Look, user_id: str, id_kind: str | None, limit: int, cursor: str | None) -> Page:
+    """Return some sessions of a person, the newest first; see `Store.user_sessions`."""
+    _check_limit(limit)
+    query = f"{statements('read')['sessions'][0]} WHERE visits.person_key = $person_key"
+    parameters: dict[str, object] = {}
+    if cursor is not None:
+        parameters["value"] = bound(place_of(cursor, _NEWEST, int).value)
+        query += " AND visits.started_at < $value"
+    page = Page([], None)
+    for person_key in persons(look, user_id, id_kind):
+        parameters["person_key"] = bound(person_key)
+        page = _page(look, f"{query} ORDER BY visits.started_at DESC", parameters, limit, _NEWEST)
+        if page.items:
+            break
+    return page
+
+
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= limits.PAGE_ROWS_MAX:
+        raise LimitExceeded(
+            f"a page cannot have {limit:,} rows",
+            hint=f"ask for 1 to {limits.PAGE_ROWS_MAX:,} (PAGE_ROWS_MAX), and page with the cursor",
+            field="limit",
+            limit=limits.PAGE_ROWS_MAX,
+        )
+
+
+def _page(look: Look, query: str, parameters: Mapping[str, object], limit: int, sort: str) -> Page:
+    rows = look.rows(f"{query} LIMIT {int(limit) + 1}", parameters)
+    has_more = len(rows) > limit
+    return Page(rows[:limit], cursor_behind(rows[limit - 1], sort) if has_more else None)

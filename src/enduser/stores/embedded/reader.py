@@ -1,0 +1,146 @@
+"""Reading beside the writer: from any thread, on connections of its own, each look within a time limit."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+
+import duckdb
+
+from enduser import limits
+from enduser.core.settings import SpaceSettings
+from enduser.errors import ReadTimeout, StoreError
+from enduser.stores.contract import Page, SpaceStatus
+from enduser.stores.embedded import database as files
+from enduser.stores.embedded import pages, reading
+from enduser.stores.embedded.reading import Look
+from enduser.stores.embedded.statements import run
+
+_INSIST_S = 0.1
+"""A look that ran out of time may be between two statements; then the next one must be stopped."""
+
+
+class EmbeddedReader:
+    """See `enduser.stores.contract.Reader` for what each method means."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Read from the database of a connection, which is not used itself any more."""
+        self._idle: list[duckdb.DuckDBPyConnection] = []
+        self.begin(connection)
+
+    def begin(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Read from the database of a connection from now on."""
+        self._root = connection.cursor()
+
+    def close(self) -> None:
+        """Close all connections; nobody may be reading."""
+        for connection in (*self._idle, self._root):
+            connection.close()
+        self._idle.clear()
+
+    def spaces(self) -> Sequence[str]:
+        """Return the names of all spaces."""
+        with self._connected() as connection:
+            return [space for space, _ in files.spaces(connection)]
+
+    def settings(self, space: str) -> SpaceSettings:
+        """Return the settings of a space."""
+        with self.looking_at(space) as look:
+            return look.settings()
+
+    def status(self, space: str) -> SpaceStatus:
+        """Return sizes and the clock."""
+        with self.looking_at(space) as look:
+            return reading.status(look.connection, space)
+
+    def find_user(
+        self, space: str, user_id: str, id_kind: str | None = None, *, include_open: bool = False
+    ) -> Mapping[str, object] | None:
+        """Return the End User Object of an id, None if there is none."""
+        with self.looking_at(space) as look:
+            return reading.find_user(look, user_id, id_kind, include_open=include_open)
+
+    def users_page(
+        self,
+        space: str,
+        *,
+        sort: str = "user_id",
+        limit: int = 100,
+        cursor: str | None = None,
+        include_open: bool = False,
+    ) -> Page:
+        """Return some End User Objects, and where the next ones are."""
+        with self.looking_at(space) as look:
+            return pages.users_page(look, sort, limit, cursor, include_open=include_open)
+
+    def user_sessions(
+        self,
+        space: str,
+        user_id: str,
+        id_kind: str | None = None,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """Return some sessions of a person, the newest first, and where the next ones are."""
+        with self.looking_at(space) as look:
+            return pages.user_sessions(look, user_id, id_kind, limit, cursor)
+
+    @contextmanager
+    def looking_at(self, space: str) -> Iterator[Look]:
+        """Run a block that looks at a space.
+
+        Raises:
+            InvalidSpace: there is no such space.
+            ReadTimeout: the block took too long.
+            StoreError: the engine could not answer.
+        """
+        with self._connected() as connection:
+            connection.execute(f"SET search_path = '{files.schema_of(connection, space)}'")
+            yield Look(connection, space)
+
+    @contextmanager
+    def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        connection = self._taken()
+        done = threading.Event()
+        watch = threading.Thread(target=_interrupt_late, args=(connection, done), daemon=True)
+        watch.start()
+        try:
+            connection.execute("BEGIN")
+            yield connection
+        except duckdb.InterruptException:
+            raise ReadTimeout(
+                f"the read took longer than {limits.READ_SECONDS_MAX} s and was stopped",
+                hint="the limit is READ_SECONDS_MAX; ask for less, or again when the server has less to do",
+            ) from None
+        except duckdb.Error as error:
+            raise StoreError(
+                f"the database could not answer: {error}",
+                hint="give it more memory with --memory-limit, and see whether the disk is full",
+            ) from error
+        finally:
+            done.set()
+            watch.join()  # it must not interrupt who gets the connection next
+            with suppress(duckdb.Error):
+                connection.execute("ROLLBACK")
+            self._idle.append(connection)
+
+    def _taken(self) -> duckdb.DuckDBPyConnection:
+        try:
+            return self._idle.pop()  # asking first whether there is one, another thread may take it meanwhile
+        except IndexError:
+            return self._new()
+
+    def _new(self) -> duckdb.DuckDBPyConnection:
+        connection = self._root.cursor()
+        connection.execute("SET enable_progress_bar = false")
+        run(connection, "functions.functions")
+        return connection
+
+
+def _interrupt_late(connection: duckdb.DuckDBPyConnection, done: threading.Event) -> None:
+    wait_s: float = limits.READ_SECONDS_MAX
+    while not done.wait(wait_s):
+        connection.interrupt()
+        wait_s = _INSIST_S

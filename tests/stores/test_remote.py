@@ -1,0 +1,150 @@
+"""A store reached through a socket says and does what the store itself would."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from stored import RULES, SPACE
+
+from enduser.api.local import local_app
+from enduser.api.serving import private_socket, server_of
+from enduser.errors import (
+    DataFolderInUse,
+    InvalidSetting,
+    InvalidSpace,
+    InvalidSpaceName,
+    UsageError,
+)
+from enduser.stores.contract import ChangeSetting, Chunk, CloseHistory, EventChunk, Form, Store
+from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.remote import METHODS, SOCKET, RemoteStore, answer, encoded, socket_path
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[RemoteStore]:
+    """Serve a store from a thread of its own, and reach it."""
+    folder = tmp_path / "data"
+    ready = threading.Event()
+    server = None
+
+    async def serve() -> None:
+        nonlocal server
+        with EmbeddedStore(folder, now_us=0, memory_limit_mb=512) as store:
+
+            async def run(work):
+                return work()
+
+            async def told() -> None:
+                return
+
+            server = server_of(
+                local_app(store, run, told, lambda space, after, at_s: (after, [])), lifespan="off"
+            )
+            listener = private_socket(socket_path(folder))
+            ready.set()
+            await server.serve(sockets=[listener])
+
+    thread = threading.Thread(target=asyncio.run, args=[serve()])
+    thread.start()
+    assert ready.wait(20)
+    remote = RemoteStore(folder)
+    yield remote
+    remote.close()
+    server.should_exit = True
+    thread.join()
+
+
+def visits(folder: Path) -> EventChunk:
+    path = folder / "rows.jsonl"
+    rows = [{"user_id": f"u{n}", "occurred_at": n * 10**9, "country": "NO"} for n in range(3)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows) + "{}\n")
+    return EventChunk(Chunk(path, Form.JSON_LINES), RULES)
+
+
+def test_events_go_in_and_objects_come_out(served: RemoteStore, tmp_path: Path) -> None:
+    applied = served.apply(SPACE, visits(tmp_path))
+    assert (applied.outcomes.stored, applied.outcomes.rejected["missing_time"]) == (3, 1)
+    assert [rejection.row for rejection in applied.rejections] == [4]
+    served.apply(SPACE, CloseHistory())
+    served.fold(SPACE)
+    assert [user["user_id"] for user in served.users(SPACE, sort="-last_seen", limit=2)] == ["u2", "u1"]
+    assert served.find_user(SPACE, "u1")["country"] == "NO"
+    assert served.find_user(SPACE, "gone") is None
+    assert len(list(served.sessions(SPACE))) == 3
+    assert served.verify(SPACE) == []
+    assert served.status(SPACE).outcomes.stored == 3
+    assert served.export(SPACE, "users", tmp_path / "users.csv", "csv") == 3
+    assert (tmp_path / "users.csv").exists()
+
+
+def test_a_relative_path_means_the_callers_folder(
+    served: RemoteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert served.export(SPACE, "users", Path("users.csv"), "csv") == 0
+    assert (tmp_path / "users.csv").exists()
+
+
+def test_spaces_settings_and_keys_are_those_of_the_store(served: RemoteStore) -> None:
+    served.create_space("acme/test", 5)
+    assert served.spaces() == [SPACE, "acme/test"]
+    served.apply("acme/test", ChangeSetting("exclude", "none"))
+    assert served.settings("acme/test").exclude == ()
+    key = served.rotate_write_key("acme/test", 10, 0)
+    assert [one.write_key for one in served.write_keys() if one.space == "acme/test"][-1] == key
+
+
+def test_errors_are_the_same_as_at_home(served: RemoteStore) -> None:
+    with pytest.raises(InvalidSpace, match="acme/gone") as caught:
+        served.status("acme/gone")
+    assert "enduser systems create acme/gone" in str(caught.value.hint)
+    with pytest.raises(InvalidSetting, match="store_ip cannot be 'x'"):
+        served.apply(SPACE, ChangeSetting("store_ip", "x"))
+    with pytest.raises(InvalidSpaceName):
+        served.create_space("no name", 0)
+    with pytest.raises(UsageError, match="no attribute"):
+        list(served.users(SPACE, sort="gone"))
+
+
+def test_a_remote_store_has_every_method_of_the_contract_with_the_same_parameters() -> None:
+    for name in METHODS:
+        ours, theirs = (inspect.signature(getattr(kind, name)) for kind in (RemoteStore, Store))
+        assert ours == theirs, name
+
+
+@pytest.mark.parametrize(
+    ("method", "body"), [("close", b"{}"), ("gone", b"{}"), ("settings", b'{"space": 3}')]
+)
+def test_another_call_is_refused(tmp_path: Path, method: str, body: bytes) -> None:
+    with EmbeddedStore(tmp_path, now_us=0) as store, pytest.raises(UsageError):
+        answer(store, method, body)
+
+
+def test_a_folder_whose_owner_does_not_answer_is_in_use(tmp_path: Path) -> None:
+    with private_socket(str(tmp_path / SOCKET)):
+        pass
+    with pytest.raises(DataFolderInUse, match="does not answer"):
+        RemoteStore(tmp_path)
+
+
+def test_a_long_path_is_reached_all_the_same(tmp_path: Path) -> None:
+    folder = tmp_path / ("deep" * 20) / ("er" * 40)
+    folder.mkdir(parents=True)
+    assert len(socket_path(folder)) < 100
+    with private_socket(socket_path(folder)):
+        assert (folder / SOCKET).is_socket()
+
+
+def test_only_the_owner_may_use_the_socket(tmp_path: Path) -> None:
+    with private_socket(str(tmp_path / SOCKET)):
+        assert (tmp_path / SOCKET).stat().st_mode & 0o077 == 0
+
+
+def test_paths_are_sent_whole() -> None:
+    assert encoded({"path": Path("x")}) == b'{"path":"%s"}' % str(Path("x").absolute()).encode()
