@@ -1,0 +1,233 @@
+"""The management API as an ASGI application: find the route, check the call, run the handler."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, unquote_to_bytes
+
+import msgspec
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from enduser import limits
+from enduser.api.calls import Call, Parameter, Route, RunOnOwner, Services
+from enduser.api.parameters import SPACE, read_query, read_value
+from enduser.api.problems import RETRY_AFTER_S, error_body, status_of
+from enduser.api.routes import ROUTES
+from enduser.clock import now_us
+from enduser.errors import (
+    BodyTooLarge,
+    EnduserError,
+    InternalError,
+    InvalidParameter,
+    InvalidSpace,
+    MalformedRequest,
+    MethodNotAllowed,
+    RouteNotFound,
+    TooBusy,
+    Unauthorized,
+)
+from enduser.stores.contract import OwnedStore
+from enduser.stores.control import ControlStore, Key
+from enduser.stores.embedded.store import DEFAULT_SPACE
+
+_log = structlog.get_logger()
+
+_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+"""Of every answer: personal data is for the caller alone, and is what it says it is."""
+
+
+def management_app(
+    store: OwnedStore, control: ControlStore, *, run_on_owner: RunOnOwner, routes: Sequence[Route] = ROUTES
+) -> ManagementApp:
+    """Return the application; `run_on_owner` runs a function on the one thread that changes the store."""
+    return ManagementApp(Services(store, control, run_on_owner), routes)
+
+
+class ManagementApp:
+    """Answers HTTP calls; every error is answered in one shape."""
+
+    def __init__(self, services: Services, routes: Sequence[Route]) -> None:
+        self._services = services
+        self._routes = [(route, route.path.split("/")) for route in routes]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one call."""
+        assert scope["type"] == "http"
+        request = Request(scope, receive)
+        request_id = uuid.uuid4().hex
+        try:
+            response = await self._answer(request, request_id)
+        except ClientDisconnect:
+            return
+        response.headers.update({**_HEADERS, "X-Request-Id": request_id})
+        if request.method == "HEAD":
+            response.body = b""
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request, request_id: str) -> Response:
+        route: Route | None = None
+        try:
+            route, segments = self._match(request)
+            return _json(await route.handler(await self._call(request, route, segments)))
+        except EnduserError as error:
+            return self._refusal(request, error)
+        except ClientDisconnect:
+            raise
+        except Exception:  # noqa: BLE001 - a caller gets an answer, whatever mistake was made
+            # The path is left out: it can hold the id of a user, who may want to be forgotten.
+            _log.exception("call_failed", request_id=request_id, route=route and route.path)
+            internal = InternalError(
+                "the server made a mistake", hint=f"the log has the details under the id {request_id}"
+            )
+            return self._refusal(request, internal)
+
+    def _match(self, request: Request) -> tuple[Route, Mapping[str, str]]:
+        """Return the route of a call, and the segments of its path that are parameters, by name.
+
+        Raises:
+            RouteNotFound: there is no such path.
+            MethodNotAllowed: it has not this method.
+        """
+        method = "GET" if request.method == "HEAD" else request.method
+        there = self._routes_of(request)
+        for route, segments in there:
+            if route.method == method:
+                return route, segments
+        if there:
+            raise MethodNotAllowed(f"this path has no {method[:20]}", hint=f"it has {_methods(there)}")
+        raise RouteNotFound("there is no such path", hint="GET /api/v1/openapi.json describes all")
+
+    def _routes_of(self, request: Request) -> list[tuple[Route, Mapping[str, str]]]:
+        parts = _segments(request.scope)
+        return [
+            (route, segments)
+            for route, template in self._routes
+            if (segments := _matched(template, parts)) is not None
+        ]
+
+    async def _call(self, request: Request, route: Route, segments: Mapping[str, str]) -> Call:
+        """Return the checked call.
+
+        Raises:
+            Unauthorized: its key is missing or wrong.
+            InvalidParameter: a parameter is wrong.
+            InvalidSpace: the key does not open the space.
+            MalformedRequest: the body is no JSON object.
+        """
+        key = await self._authenticate(request) if route.needs_key else None
+        by_name = {parameter.name: parameter for parameter in route.parameters}
+        values = read_query(request.scope["query_string"], route.parameters)
+        values |= {name: _path_value(by_name[name], text) for name, text in segments.items()}
+        space = _space(values[SPACE.name], key) if SPACE in route.parameters else ""
+        body = await _body(request) if route.body is not None else {}
+        return Call(self._services, key, space, values, body)
+
+    async def _authenticate(self, request: Request) -> Key:
+        scheme, _, text = request.headers.get("authorization", "").partition(" ")
+        key = None
+        if scheme.lower() == "bearer":
+            control, now = self._services.control, now_us()
+            key = await self._services.on_thread(lambda: control.authenticate(text.strip(), now))
+        if key is None:
+            raise Unauthorized(
+                "the API key is wrong or revoked" if scheme else "an API key is needed",
+                hint="send the header Authorization: Bearer KEY; for a key: enduser keys create --role admin",
+            )
+        return key
+
+    def _refusal(self, request: Request, error: EnduserError) -> Response:
+        if isinstance(error, InvalidSpace):
+            error.hint = "GET /api/v1/spaces lists the spaces that the key opens"
+        response = _json(error_body(error), status_of(type(error)))
+        if isinstance(error, Unauthorized):
+            response.headers["WWW-Authenticate"] = "Bearer"
+        if isinstance(error, MethodNotAllowed):
+            response.headers["Allow"] = _methods(self._routes_of(request))
+        if isinstance(error, TooBusy):
+            response.headers["Retry-After"] = str(RETRY_AFTER_S)
+        return response
+
+
+def _json(value: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+def _methods(there: Sequence[tuple[Route, object]]) -> str:
+    """Return the methods of a path; what can be got has a head too."""
+    methods = {route.method for route, _ in there}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+
+
+def _segments(scope: Scope) -> list[bytes]:
+    """Return the decoded segments of a path: a slash in an id is encoded, so it parts none."""
+    raw = scope.get("raw_path") or quote(scope["path"]).encode()
+    return [unquote_to_bytes(part) for part in raw.partition(b"?")[0].split(b"/")]
+
+
+def _matched(template: Sequence[str], parts: Sequence[bytes]) -> Mapping[str, str] | None:
+    """Return the parameters of a path by name, where it has this template.
+
+    A segment that is no UTF-8 is kept with what is wrong marked, and is refused as a value.
+    """
+    if len(template) != len(parts):
+        return None
+    segments = {}
+    for wanted, part in zip(template, parts, strict=True):
+        if wanted.startswith("{") and part:
+            segments[wanted[1:-1]] = part.decode(errors="surrogateescape")
+        elif wanted.encode() != part:
+            return None
+    return segments
+
+
+def _path_value(parameter: Parameter, text: str) -> object:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidParameter(
+            f"{parameter.name} is no UTF-8", hint="write UTF-8, percent-encoded", field=parameter.name
+        ) from None
+    return read_value(parameter, text)
+
+
+def _space(wanted: str | None, key: Key | None) -> str:
+    """Return the space of a call: the one that it names, else the key's only one, else the default one.
+
+    Raises:
+        InvalidSpace: the key does not open it. Whether it exists, the key's holder is not told.
+    """
+    opened = key.spaces if key else ()
+    space = opened[0] if len(opened) == 1 else DEFAULT_SPACE
+    if wanted is not None:
+        space = wanted
+    if opened and space not in opened:
+        raise InvalidSpace(f"there is no space {space!r}")
+    return space
+
+
+async def _body(request: Request) -> Mapping[str, Any]:
+    """Return the JSON object that is the body of a call.
+
+    Raises:
+        BodyTooLarge: it is longer than it may be.
+        MalformedRequest: it is no JSON object.
+    """
+    content = b""
+    async for part in request.stream():
+        content += part
+        if len(content) > limits.API_BODY_BYTES_MAX:
+            raise BodyTooLarge(
+                f"the body is longer than {limits.API_BODY_BYTES_MAX:,} bytes",
+                hint="send less (API_BODY_BYTES_MAX)",
+                limit=limits.API_BODY_BYTES_MAX,
+            )
+    try:
+        found: Mapping[str, Any] = msgspec.json.decode(content, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedRequest(f"the body is no JSON object: {error}", hint="send a JSON object") from None
+    return found

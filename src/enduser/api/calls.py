@@ -1,0 +1,112 @@
+"""What a route of the API is, and what its handler gets."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from enduser import limits
+from enduser.errors import EnduserError, TooBusy
+from enduser.stores.contract import OwnedStore, Reader
+from enduser.stores.control import ControlStore, Key
+
+Result = TypeVar("Result")
+
+
+class RunOnOwner(Protocol):
+    """Runs a function on the one thread that changes the store, and returns its result."""
+
+    def __call__(self, function: Callable[[], Result], /) -> Awaitable[Result]:
+        """Run it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the handlers work with."""
+
+    store: OwnedStore
+    control: ControlStore
+    run_on_owner: RunOnOwner
+    readers: anyio.CapacityLimiter = field(
+        default_factory=lambda: anyio.CapacityLimiter(limits.API_READERS_MAX)
+    )
+
+    async def on_thread(self, function: Callable[[], Result]) -> Result:
+        """Run what blocks on a thread, when one of the few is free.
+
+        Raises:
+            TooBusy: too many wait already.
+        """
+        if self.readers.statistics().tasks_waiting >= limits.API_WAITING_MAX:
+            raise TooBusy(
+                f"{limits.API_WAITING_MAX} calls wait already",
+                hint="send it again in a second (API_WAITING_MAX)",
+                limit=limits.API_WAITING_MAX,
+            )
+        return await anyio.to_thread.run_sync(function, limiter=self.readers)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a route, checked: its key opens the space, its parameters are what they can be."""
+
+    services: Services
+    key: Key | None
+    space: str
+    """Of a route that takes none: empty."""
+    values: Mapping[str, Any]
+    """Parameters by name, as read; those that were not given have their defaults."""
+    body: Mapping[str, Any]
+
+    async def read(self, function: Callable[[Reader], Result]) -> Result:
+        """Read from the store beside the thread that changes it."""
+        reader = self.services.store.reader
+        return await self.services.on_thread(lambda: function(reader))
+
+    async def change(self, function: Callable[[OwnedStore], Result]) -> Result:
+        """Change the store on the thread that may."""
+        store = self.services.store
+        return await self.services.run_on_owner(lambda: function(store))
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a route, in the path or in the query."""
+
+    name: str
+    meaning: str
+    example: object
+    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+    read: Callable[[str], object] = str
+    """Returns the value of its text; raises ValueError where that is none."""
+    default: object = None
+    is_in_path: bool = False
+
+
+Handler = Callable[[Call], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method of one path: how it is served, and how it is described."""
+
+    method: str
+    path: str
+    """With a parameter's name in braces where a segment is its value."""
+    handler: Handler
+    summary: str
+    answer: Any
+    """The type of what the handler returns."""
+    example: Any
+    """An answer."""
+    parameters: tuple[Parameter, ...] = ()
+    errors: tuple[type[EnduserError], ...] = ()
+    """What it can fail with besides what every route can."""
+    body: Any = None
+    """The type of the body, where it takes one: a JSON object."""
+    body_example: Any = None
+    needs_key: bool = True

@@ -1,0 +1,154 @@
+"""Parameters that several routes take, and how a query is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+from enduser import limits
+from enduser.api.calls import Parameter
+from enduser.errors import InvalidParameter
+from enduser.stores.embedded.reading import USER_COLUMNS
+
+_QUERY_PARAMETERS_MAX = 100
+"""More than any route knows; the rest of a longer query is not looked at."""
+
+
+def choice(*words: str) -> dict[str, Any]:
+    """Return how a parameter is read and described that is one of some words."""
+
+    def read(text: str) -> str:
+        return words[words.index(text)]
+
+    return {"schema": {"type": "string", "enum": list(words)}, "read": read}
+
+
+def _switch(text: str) -> bool:
+    return {"true": True, "false": False}[text]
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(text)
+    value = int(text)
+    if not 1 <= value <= limits.PAGE_ROWS_MAX:
+        raise ValueError(text)
+    return value
+
+
+SPACE = Parameter(
+    "space",
+    "The space, as `system/environment`. Without it: the key's only one, else `default/production`.",
+    "default/production",
+)
+USER_ID = Parameter("user_id", "The id, percent-encoded.", "adam.br", is_in_path=True)
+ID_KIND = Parameter(
+    "id_kind",
+    "The namespace of the id: `plain`, `hashed` (as stored by a space that hashes ids), or `anonymous`.",
+    "plain",
+    **choice("plain", "hashed", "anonymous"),
+    default="plain",
+)
+INCLUDE_OPEN = Parameter(
+    "include_open",
+    "Whether objects are as if open sessions were closed, also of users who have none closed.",
+    "false",
+    {"type": "boolean"},
+    _switch,
+    default=False,
+)
+SORT = Parameter(
+    "sort",
+    "The attribute to sort by; with a `-` before it the greatest come first. Unknown values come last.",
+    "-last_seen",
+    **choice(*USER_COLUMNS, *(f"-{name}" for name in USER_COLUMNS)),
+    default="-last_seen",
+)
+LIMIT = Parameter(
+    "limit",
+    "How many items a page has at most.",
+    "100",
+    {"type": "integer", "minimum": 1, "maximum": limits.PAGE_ROWS_MAX},
+    _whole,
+    default=100,
+)
+CURSOR = Parameter(
+    "cursor",
+    "`next_cursor` of the page before; without it the list begins. Keep the other parameters.",
+    "WyItbGFzdF9zZWVuIiwxNzA0MDY3MjAwMDAwMDAwLCJhZGFtLmJyIixmYWxzZV0",
+)
+
+
+def _linked(name: str) -> tuple[Parameter, Parameter]:
+    """Return the parameters of one of two linked ids, and of its kind."""
+    kind = Parameter(
+        f"{name}_kind",
+        f"The namespace of `{name}`, as of `id_kind`.",
+        "anonymous" if name == "other" else "plain",
+        **choice("plain", "hashed", "anonymous"),
+        default="plain",
+    )
+    return Parameter(name, "An id of the pair.", "9f3c" if name == "other" else "adam.br"), kind
+
+
+LINKED = (*_linked("one"), *_linked("other"))
+
+
+def read_query(query: bytes, known: Sequence[Parameter]) -> dict[str, Any]:
+    """Return the values of a query, with defaults for what is not given.
+
+    Raises:
+        InvalidParameter: a parameter is unknown, given twice, or its value is none.
+    """
+    by_name = {parameter.name: parameter for parameter in known if not parameter.is_in_path}
+    values = {name: parameter.default for name, parameter in by_name.items()}
+    texts: dict[str, str] = {}
+    for name, text in _pairs(query):
+        if name not in by_name:
+            takes = f"it takes: {', '.join(by_name)}" if by_name else "it takes none"
+            raise InvalidParameter(f"there is no parameter {name[:100]!r} here", hint=takes, field=name[:100])
+        if name in texts:
+            raise InvalidParameter(f"{name} is given twice", hint="give it once", field=name)
+        texts[name] = text
+    return values | {name: read_value(by_name[name], text) for name, text in texts.items()}
+
+
+def _pairs(query: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(
+            query.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=_QUERY_PARAMETERS_MAX,
+        )
+    except ValueError:
+        raise InvalidParameter(
+            "the query cannot be read",
+            hint=f"write UTF-8, percent-encoded, and at most {_QUERY_PARAMETERS_MAX} parameters",
+        ) from None
+
+
+def read_value(parameter: Parameter, text: str) -> object:
+    """Return the value of a parameter that is written as `text`.
+
+    Raises:
+        InvalidParameter: it cannot have this value.
+    """
+    try:
+        return parameter.read(text)
+    except (ValueError, KeyError):
+        raise InvalidParameter(
+            f"{parameter.name} cannot be {text[:100]!r}",
+            hint=f"{parameter.name} is {_bounds(parameter.schema)}",
+            field=parameter.name,
+            limit=parameter.schema.get("maximum"),
+        ) from None
+
+
+def _bounds(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return f"one of: {', '.join(schema['enum'])}"
+    if "maximum" in schema:
+        return f"a whole number from {schema['minimum']} to {schema['maximum']:,}"
+    return "true or false"

@@ -1,0 +1,74 @@
+"""Errors as answers: one shape, and one table of status codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from starlette.responses import Response
+
+from enduser import errors
+from enduser.errors import EnduserError
+
+STATUS: Mapping[type[EnduserError], int] = {
+    errors.UsageError: 400,
+    errors.MalformedRequest: 400,
+    errors.InputError: 400,
+    errors.Unauthorized: 401,
+    errors.RouteNotFound: 404,
+    errors.InvalidSpace: 404,
+    errors.UserNotFound: 404,
+    errors.KeyNotFound: 404,
+    errors.LinkNotFound: 404,
+    errors.MethodNotAllowed: 405,
+    errors.BodyTooLarge: 413,
+    errors.UnsupportedMediaType: 415,
+    errors.TooBusy: 429,
+    errors.SpoolFull: 429,
+    errors.StoreError: 503,
+    errors.OwnerUnreachable: 503,
+    errors.EnduserError: 500,
+}
+"""Of a kind of errors and of all below it that are not named themselves."""
+
+RETRY_AFTER_S = 1
+"""What a caller is told who is refused because too many wait."""
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What went wrong: `code` is for programs and does not change, the rest is for people."""
+
+    code: str
+    message: str
+    field: str | UnsetType = UNSET
+    limit: int | UnsetType = UNSET
+    hint: str | UnsetType = UNSET
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    """The body of every answer that is an error."""
+
+    error: Problem
+
+
+def status_of(kind: type[EnduserError]) -> int:
+    """Return the status code of a kind of error."""
+    return next(STATUS[ancestor] for ancestor in kind.__mro__ if ancestor in STATUS)
+
+
+def error_body(error: EnduserError) -> ErrorBody:
+    """Return the body of an error's answer."""
+    given = {"field": error.field, "limit": error.limit, "hint": error.hint}
+    known = {name: value for name, value in given.items() if value is not None}
+    return ErrorBody(Problem(error.code, error.message, **known))  # type: ignore[arg-type]
+
+
+def error_json(error: EnduserError) -> bytes:
+    """Return the body of an error's answer as JSON."""
+    return msgspec.json.encode(error_body(error))
+
+
+def error_response(error: EnduserError) -> Response:
+    """Return the answer that an error is."""
+    return Response(error_json(error), status_of(type(error)), media_type="application/json")

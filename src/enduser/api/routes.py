@@ -1,0 +1,216 @@
+"""All routes of the management API. What stands here is served, and described in the OpenAPI document."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from enduser.api.calls import Call, Route
+from enduser.api.links import (
+    LinkedIds,
+    LinkJson,
+    LinkRemoved,
+    LinksPage,
+    create_link,
+    list_links,
+    remove_link,
+)
+from enduser.api.openapi import document
+from enduser.api.parameters import CURSOR, ID_KIND, INCLUDE_OPEN, LIMIT, LINKED, SORT, SPACE, USER_ID
+from enduser.api.spaces import (
+    OutcomesJson,
+    SettingsChange,
+    SettingsJson,
+    SpaceJson,
+    SpacesPage,
+    StatusJson,
+    change_settings,
+    list_spaces,
+    settings_json,
+    show_settings,
+    show_status,
+)
+from enduser.api.users import SessionsPage, UsersPage, list_sessions, list_users, show_user
+from enduser.core.settings import SpaceSettings
+from enduser.errors import InvalidCursor, InvalidSetting, LinkNotFound, MalformedRequest, UserNotFound
+from enduser.service.json_form import EndUserJson, SessionJson
+
+_USER = EndUserJson(
+    user_id="adam.br",
+    is_anonymous=False,
+    first_seen="2026-03-01T10:00:00.000000Z",
+    last_seen="2026-03-02T09:05:30.500000Z",
+    total_sessions=2,
+    average_session_duration=315.25,
+    total_session_duration=630.5,
+    average_time_between_sessions=82_500.0,
+    country="NO",
+    region="Oslo County",
+    city="Oslo",
+    browser_name="Firefox",
+    browser_version="140.0",
+    name="Adam",
+    role="admin",
+    type=None,
+    status=None,
+    info=None,
+    attributes={},
+)
+_SESSION = SessionJson(
+    user_id="adam.br",
+    is_anonymous=False,
+    started_at="2026-03-02T09:00:00.000000Z",
+    ended_at="2026-03-02T09:05:30.500000Z",
+    duration_s=330.5,
+    events=9,
+    page_views=4,
+    interactions=6,
+    is_empty=False,
+    is_closed=True,
+    country="NO",
+    region="Oslo County",
+    city="Oslo",
+    browser_name="Firefox",
+    browser_version="140.0",
+)
+_STATUS = StatusJson(
+    space="default/production",
+    clock_at="2026-03-02T10:00:00.000000Z",
+    live_since="2026-03-01T09:59:59.000000Z",
+    events=18,
+    users=1,
+    sessions=2,
+    open_sessions=0,
+    outcomes=OutcomesJson(
+        stored=18, duplicate=1, filled=0, counted=0, excluded={"crawler": 3}, rejected={"junk_user_id": 1}
+    ),
+)
+
+
+_LINKS = LinksPage(
+    [
+        LinkJson(
+            one="adam.br",
+            one_is_anonymous=False,
+            other="9f3c",
+            other_is_anonymous=True,
+            since="2026-03-01T10:00:00.000000Z",
+            by="api",
+        )
+    ]
+)
+
+
+@cache
+def openapi() -> dict[str, Any]:
+    """Return the OpenAPI document of all routes."""
+    return document(ROUTES)
+
+
+async def show_openapi(_: Call) -> dict[str, Any]:
+    """Return the OpenAPI document."""
+    return openapi()
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/api/v1/users",
+        list_users,
+        "List End User Objects",
+        UsersPage,
+        UsersPage([_USER], str(CURSOR.example)),
+        (SPACE, SORT, LIMIT, CURSOR, INCLUDE_OPEN),
+        (InvalidCursor,),
+    ),
+    Route(
+        "GET",
+        "/api/v1/users/{user_id}",
+        show_user,
+        "Show the End User Object of a user",
+        EndUserJson,
+        _USER,
+        (USER_ID, SPACE, ID_KIND, INCLUDE_OPEN),
+        (UserNotFound,),
+    ),
+    Route(
+        "GET",
+        "/api/v1/users/{user_id}/sessions",
+        list_sessions,
+        "List the sessions of a user, open ones too, the newest first",
+        SessionsPage,
+        SessionsPage([_SESSION], None),
+        (USER_ID, SPACE, ID_KIND, LIMIT, CURSOR),
+        (UserNotFound, InvalidCursor),
+    ),
+    Route("GET", "/api/v1/links", list_links, "List the links that hold", LinksPage, _LINKS, (SPACE,)),
+    Route(
+        "POST",
+        "/api/v1/links",
+        create_link,
+        "Link two ids: they are one person, also for what was",
+        LinksPage,
+        _LINKS,
+        (SPACE,),
+        (MalformedRequest,),
+        body=LinkedIds,
+        body_example={"one": "adam.br", "other": "9f3c", "other_kind": "anonymous"},
+    ),
+    Route(
+        "DELETE",
+        "/api/v1/links",
+        remove_link,
+        "Remove the link of two ids; what was before is back, and it stays removed",
+        LinkRemoved,
+        LinkRemoved(removed=True),
+        (*LINKED, SPACE),
+        (LinkNotFound, MalformedRequest),
+    ),
+    Route(
+        "GET",
+        "/api/v1/spaces",
+        list_spaces,
+        "List the spaces that the key opens",
+        SpacesPage,
+        SpacesPage([SpaceJson("default/production")]),
+    ),
+    Route(
+        "GET",
+        "/api/v1/settings",
+        show_settings,
+        "Show the settings of a space",
+        SettingsJson,
+        settings_json(SpaceSettings()),
+        (SPACE,),
+    ),
+    Route(
+        "PATCH",
+        "/api/v1/settings",
+        change_settings,
+        "Change settings of a space; window, cap and retention recompute all sessions",
+        SettingsJson,
+        settings_json(SpaceSettings(inactivity_window_s=900)),
+        (SPACE,),
+        (InvalidSetting, MalformedRequest),
+        body=SettingsChange,
+        body_example={"inactivity_window_s": 900},
+    ),
+    Route(
+        "GET",
+        "/api/v1/status",
+        show_status,
+        "Show what is in a space, and where its clock stands",
+        StatusJson,
+        _STATUS,
+        (SPACE,),
+    ),
+    Route(
+        "GET",
+        "/api/v1/openapi.json",
+        show_openapi,
+        "This document",
+        dict[str, Any],
+        {"openapi": "3.1.0"},
+        needs_key=False,
+    ),
+)

@@ -1,0 +1,75 @@
+"""Reading users and their sessions."""
+
+from __future__ import annotations
+
+import msgspec
+
+from enduser.api.calls import Call
+from enduser.errors import UserNotFound
+from enduser.service.json_form import EndUserJson, SessionJson, end_user_json, session_json
+
+
+class UsersPage(msgspec.Struct, frozen=True):
+    """Some End User Objects; `next_cursor` is null on the last page."""
+
+    items: list[EndUserJson]
+    next_cursor: str | None
+
+
+class SessionsPage(msgspec.Struct, frozen=True):
+    """Some sessions, the newest first; `next_cursor` is null on the last page."""
+
+    items: list[SessionJson]
+    next_cursor: str | None
+
+
+async def show_user(call: Call) -> EndUserJson:
+    """Return the End User Object of an id."""
+    values = call.values
+    found = await call.read(
+        lambda reader: reader.find_user(
+            call.space, values["user_id"], values["id_kind"], include_open=values["include_open"]
+        )
+    )
+    if found is None:
+        raise _no_user(call)
+    return end_user_json(found)
+
+
+async def list_users(call: Call) -> UsersPage:
+    """Return a page of End User Objects."""
+    values = call.values
+    page = await call.read(
+        lambda reader: reader.users_page(
+            call.space,
+            sort=values["sort"],
+            limit=values["limit"],
+            cursor=values["cursor"],
+            include_open=values["include_open"],
+        )
+    )
+    return UsersPage([end_user_json(row) for row in page.items], page.next_cursor)
+
+
+async def list_sessions(call: Call) -> SessionsPage:
+    """Return a page of the sessions of the person of an id, open ones too."""
+    values = call.values
+    page = await call.read(
+        lambda reader: reader.user_sessions(
+            call.space,
+            values["user_id"],
+            values["id_kind"],
+            limit=values["limit"],
+            cursor=values["cursor"],
+        )
+    )
+    if not page.items and values["cursor"] is None:
+        raise _no_user(call)
+    return SessionsPage([session_json(row) for row in page.items], page.next_cursor)
+
+
+def _no_user(call: Call) -> UserNotFound:
+    return UserNotFound(
+        f"there is no user {call.values['user_id']!r} ({call.values['id_kind']}) in {call.space}",
+        hint="an object appears when a user's first session closes; see include_open, and id_kind",
+    )

@@ -1,0 +1,88 @@
+"""Links over HTTP: made, seen, removed, and what a person is then."""
+
+from __future__ import annotations
+
+import pytest
+from managing import Api
+
+from enduser.stores.contract import ChangeSetting
+
+LINKS = "/api/v1/links"
+
+
+def post(api: Api, **ids: object):
+    return api.client.request("POST", LINKS, json=ids)
+
+
+def delete(api: Api, **ids: str):
+    return api.client.request("DELETE", LINKS, params=ids)
+
+
+def users(api: Api) -> list[str]:
+    return sorted(user["user_id"] for user in api.client.get("/api/v1/users").json()["items"])
+
+
+def show(api: Api, kind: str):
+    return api.client.get("/api/v1/users/adam", params={"id_kind": kind}).json()
+
+
+def test_two_linked_ids_are_one_person_until_the_link_is_removed(own_api: Api) -> None:
+    before = {kind: show(own_api, kind) for kind in ("plain", "anonymous")}
+    listed = users(own_api)
+    response = post(own_api, one="adam", other="adam", other_kind="anonymous")
+    assert response.status_code == 200, response.text
+    (link,) = response.json()["items"]
+    assert (link["one"], link["other"], link["by"]) == ("adam", "adam", "api")
+    assert show(own_api, "plain") == show(own_api, "anonymous")
+    assert show(own_api, "plain")["is_anonymous"] is False
+    assert len(users(own_api)) == len(listed) - 1
+    removed = delete(own_api, one="adam", other="adam", one_kind="anonymous")
+    assert removed.json() == {"removed": True}
+    assert own_api.client.get(LINKS).json() == {"items": [], "next_cursor": None}
+    assert {kind: show(own_api, kind) for kind in before} == before
+
+
+def test_an_anonymous_id_is_linked_by_its_kind(own_api: Api) -> None:
+    name = "adam"
+    response = post(own_api, one=name, other="device", other_kind="anonymous")
+    (link,) = response.json()["items"]
+    assert (link["other"], link["other_is_anonymous"]) == ("device", True)
+    found = own_api.client.get("/api/v1/users/device", params={"id_kind": "anonymous"})
+    assert found.json()["user_id"] == name
+    assert delete(own_api, one=name, other="device").status_code == 404
+    assert delete(own_api, one=name, other="device", other_kind="anonymous").status_code == 200
+
+
+def test_plain_ids_are_hashed_where_the_space_hashes(own_api: Api) -> None:
+    own_api.store.create_space("acme/test", 1)
+    own_api.store.apply("acme/test", ChangeSetting("hash_ids", "on"))
+    response = own_api.client.request(
+        "POST", LINKS, params={"space": "acme/test"}, json={"one": "adam.br", "other": "eve"}
+    )
+    assert "LxhaMQBuA3cjHQqujqUmW/YDuHkWuCFjsT2uXs7lDQY" in response.text
+    assert "adam.br" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({}, 400, "malformed_request"),
+        ({"one": "a"}, 400, "malformed_request"),
+        ({"one": "a", "other": 3}, 400, "malformed_request"),
+        ({"one": "a", "other": "b", "other_kind": "x"}, 400, "malformed_request"),
+        ({"one": "a", "other": "b", "more": 1}, 400, "malformed_request"),
+        ({"one": "a", "other": "a"}, 400, "usage"),
+        ({"one": "a", "other": "null"}, 400, "usage"),
+        ({"one": "a", "other": "x" * 257}, 400, "limit_exceeded"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_linked_is_refused(own_api: Api, body: dict, status: int, code: str) -> None:
+    response = post(own_api, **body)
+    assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+
+
+def test_removing_what_is_not_linked_is_not_found(own_api: Api) -> None:
+    response = delete(own_api, one="a", other="b")
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "link_not_found")
+    assert delete(own_api, one="a").status_code == 400

@@ -1,0 +1,92 @@
+"""Spaces, settings and status over HTTP."""
+
+from __future__ import annotations
+
+import pytest
+from managing import Api
+
+from enduser import limits
+from enduser.core.settings import SpaceSettings
+
+DEFAULT = "default/production"
+SETTINGS = "/api/v1/settings"
+
+
+def test_the_spaces_of_a_key_are_listed(own_api: Api) -> None:
+    own_api.store.create_space("acme/test", 1)
+    own_api.store.create_space("acme/production", 2)
+    listed = {
+        keys: [item["space"] for item in own_api.with_key(*keys).get("/api/v1/spaces").json()["items"]]
+        for keys in [(), ("acme/test",), ("acme/test", "gone/gone")]
+    }
+    assert listed == {
+        (): ["acme/test", "acme/production", DEFAULT],
+        ("acme/test",): ["acme/test"],
+        ("acme/test", "gone/gone"): ["acme/test"],
+    }
+
+
+def test_settings_are_shown_in_their_types(own_api: Api) -> None:
+    shown = own_api.client.get(SETTINGS).json()
+    assert shown["inactivity_window_s"] == 1_800
+    assert shown["exclude"] == ["crawlers"]
+    assert shown["hash_ids"] is False
+    assert {name.removesuffix("_is_set") for name in shown} == set(SpaceSettings.__dataclass_fields__)
+
+
+def test_settings_are_changed_on_the_owners_thread_and_recompute(own_api: Api) -> None:
+    change = {"inactivity_window_s": 20, "store_ip": True, "exclude": ["host:x.example", "ip:10.0.0.0/8"]}
+    response = own_api.client.patch(SETTINGS, json=change)
+    assert response.status_code == 200, response.text
+    assert {name: response.json()[name] for name in change} == change
+    assert response.json() == own_api.client.get(SETTINGS).json()
+    assert len(own_api.changed) == 1
+    assert own_api.client.get("/api/v1/users/adam").json()["total_sessions"] == 3
+    assert own_api.client.patch(SETTINGS, json={"exclude": []}).json()["exclude"] == []
+
+
+def test_a_secret_is_never_shown_only_whether_it_is_set(own_api: Api) -> None:
+    own_api.store.create_space("acme/test", 1)
+    client = own_api.with_key("acme/test")
+    assert client.get(SETTINGS).json()["hash_salt_is_set"] is False
+    response = client.patch(SETTINGS, json={"hash_salt": "geheim", "hash_ids": True})
+    assert response.json()["hash_salt_is_set"] is True
+    assert "geheim" not in response.text
+    assert own_api.store.settings("acme/test").hash_salt == "geheim"
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "field"),
+    [
+        (
+            {"inactivity_window_s": limits.INACTIVITY_WINDOW_S_MAX + 1},
+            "invalid_setting",
+            "inactivity_window_s",
+        ),
+        ({"session_cap_s": 5, "time_zone": "Mars/Base"}, "invalid_setting", "time_zone"),
+        ({"session_cap_s": 5, "plan": "vip"}, "invalid_setting", None),
+        ({"session_cap_s": "5"}, "malformed_request", None),
+        ({"session_cap_s": True}, "malformed_request", None),
+        ({"session_cap_s": None}, "malformed_request", None),
+        ({"exclude": "crawlers"}, "malformed_request", None),
+        ({"session_cap_s": 5, "hash_ids": True}, "invalid_setting", "hash_ids"),
+        ([], "malformed_request", None),
+        ("x", "malformed_request", None),
+    ],
+)
+def test_a_change_that_cannot_be_changes_nothing(
+    own_api: Api, change: object, code: str, field: str | None
+) -> None:
+    before = own_api.client.get(SETTINGS).json()
+    response = own_api.client.patch(SETTINGS, json=change)
+    assert response.status_code == 400
+    assert (response.json()["error"]["code"], response.json()["error"].get("field")) == (code, field)
+    assert own_api.client.get(SETTINGS).json() == before
+
+
+def test_the_status_of_a_space_is_shown(api: Api) -> None:
+    found = api.client.get("/api/v1/status").json()
+    assert found["space"] == DEFAULT
+    assert (found["clock_at"], found["live_since"]) == ("2026-01-03T10:00:00.000000Z", None)
+    assert (found["events"], found["users"], found["sessions"], found["open_sessions"]) == (9, 6, 7, 1)
+    assert found["outcomes"]["stored"] == 9

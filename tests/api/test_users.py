@@ -1,0 +1,126 @@
+"""Reading users and their sessions over HTTP."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+from managing import Api, Client
+
+ADAM = {
+    "user_id": "adam",
+    "is_anonymous": False,
+    "first_seen": "2026-01-01T10:00:00.000000Z",
+    "last_seen": "2026-01-02T10:00:00.000000Z",
+    "total_sessions": 2,
+    "average_session_duration": 15.0,
+    "total_session_duration": 30.0,
+    "average_time_between_sessions": 86_370.0,
+    "country": "NO",
+    "region": None,
+    "city": "Oslo",
+    "browser_name": "Firefox",
+    "browser_version": "140.0",
+    "name": "Adam",
+    "role": "admin",
+    "type": None,
+    "status": None,
+    "info": None,
+    "attributes": {},
+}
+
+
+def get(client: Client, path: str, status: int = 200, **query: object) -> dict[str, object]:
+    response = client.get(f"/api/v1/{path}", params={name: str(value) for name, value in query.items()})
+    assert response.status_code == status, response.text
+    return response.json()
+
+
+def test_a_user_is_shown_flat_with_every_attribute_in_its_form(api: Api) -> None:
+    assert get(api.client, "users/adam") == ADAM
+    assert list(get(api.client, "users/adam")) == list(ADAM)
+
+
+@pytest.mark.parametrize("user_id", ["a/b", "a b?&=#%", "é/.."])
+def test_an_id_is_percent_encoded_in_the_path(api: Api, user_id: str) -> None:
+    path = f"users/{quote(user_id, safe='')}"
+    assert get(api.client, path)["user_id"] == user_id
+    assert get(api.client, f"{path}/sessions")["items"][0]["user_id"] == user_id
+
+
+def test_an_id_and_an_anonymous_id_are_told_apart(api: Api) -> None:
+    assert get(api.client, "users/adam", id_kind="anonymous")["is_anonymous"] is True
+    assert get(api.client, "users/adam", id_kind="plain")["is_anonymous"] is False
+    assert get(api.client, "users/adam", 404, id_kind="hashed")["error"]["code"] == "user_not_found"
+    assert get(api.client, "users/adam/sessions", id_kind="anonymous")["items"][0]["is_anonymous"] is True
+
+
+def test_there_is_no_user_before_the_first_session_closes_unless_asked_for(api: Api) -> None:
+    error = get(api.client, "users/eve", 404)["error"]
+    assert error["code"] == "user_not_found"
+    assert "'eve'" in error["message"]
+    assert get(api.client, "users/eve", include_open="true")["role"] == "guest"
+    assert get(api.client, "users/nobody", 404, include_open="true")["error"]["code"] == "user_not_found"
+
+
+def test_the_sessions_of_a_user_come_newest_first_open_ones_too(api: Api) -> None:
+    found = get(api.client, "users/adam/sessions")
+    assert found["next_cursor"] is None
+    assert found["items"][1] == {
+        "user_id": "adam",
+        "is_anonymous": False,
+        "started_at": "2026-01-01T10:00:00.000000Z",
+        "ended_at": "2026-01-01T10:00:30.000000Z",
+        "duration_s": 30.0,
+        "events": 2,
+        "page_views": 1,
+        "interactions": 1,
+        "is_empty": False,
+        "is_closed": True,
+        "country": "NO",
+        "region": None,
+        "city": "Oslo",
+        "browser_name": "Firefox",
+        "browser_version": "140.0",
+    }
+    (session,) = get(api.client, "users/eve/sessions")["items"]
+    assert (session["started_at"], session["is_closed"]) == ("2026-01-03T10:00:00.000000Z", False)
+    assert get(api.client, "users/nobody/sessions", 404)["error"]["code"] == "user_not_found"
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("users", {}),
+        ("users", {"sort": "country", "include_open": "true"}),
+        ("users", {"sort": "-total_sessions"}),
+        ("users/adam/sessions", {}),
+    ],
+)
+def test_lists_are_paged_by_cursor(api: Api, path: str, query: dict[str, str]) -> None:
+    whole = get(api.client, path, **query)
+    assert whole["next_cursor"] is None
+    items: list[object] = []
+    cursor: dict[str, object] = {}
+    for _ in whole["items"]:
+        page = get(api.client, path, limit=1, **query, **cursor)
+        items += page["items"]
+        cursor = {"cursor": page["next_cursor"]}
+    assert cursor == {"cursor": None}
+    assert items == whole["items"]
+
+
+def test_users_come_by_their_last_visit_unless_told_otherwise(api: Api) -> None:
+    seen = [user["last_seen"] for user in get(api.client, "users")["items"]]
+    assert seen == sorted(seen, reverse=True)
+    ids = [user["user_id"] for user in get(api.client, "users", sort="user_id")["items"]]
+    assert ids == sorted(ids)
+    assert "eve" not in ids
+    assert "eve" in [user["user_id"] for user in get(api.client, "users", include_open="true")["items"]]
+
+
+def test_a_cursor_of_another_list_is_refused(api: Api) -> None:
+    cursor = get(api.client, "users", limit=1)["next_cursor"]
+    for path, query in [("users", {"sort": "user_id"}), ("users/adam/sessions", {})]:
+        error = get(api.client, path, 400, cursor=cursor, **query)["error"]
+        assert (error["code"], error["field"]) == ("invalid_cursor", "cursor")

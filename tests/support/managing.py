@@ -1,0 +1,112 @@
+"""The management API over a real store, called in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import httpx
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from histories import Row
+from stored import LOOKUPS, NOW, SPACE, take
+
+from enduser.api.app import ManagementApp, management_app
+from enduser.stores.control import ControlStore
+from enduser.stores.embedded import EmbeddedStore
+
+START = 1_767_261_600_000_000
+"""2026-01-01T10:00:00Z."""
+MINUTE = 60_000_000
+
+
+class Client:
+    """Calls an application in this process, on the event loop of a portal."""
+
+    def __init__(self, portal: BlockingPortal, app: ManagementApp, key: str | None = None) -> None:
+        self._portal = portal
+        self._app = app
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Make a call."""
+        options["headers"] = {**self._headers, **options.get("headers", {})}
+        return self._portal.call(self._request, method, path, options)
+
+    async def _request(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
+        transport = httpx.ASGITransport(app=self._app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.request(method, path, **options)
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        """Make a GET call."""
+        return self.request("GET", path, **options)
+
+    def patch(self, path: str, **options: Any) -> httpx.Response:
+        """Make a PATCH call."""
+        return self.request("PATCH", path, **options)
+
+
+@dataclass
+class Api:
+    """A served API: `client` holds a valid key, `bare` none."""
+
+    folder: Path
+    store: EmbeddedStore
+    control: ControlStore
+    app: ManagementApp
+    key: str
+    portal: BlockingPortal
+    client: Client
+    bare: Client
+    changed: list[object]
+    """What ran on the owner's thread."""
+
+    def with_key(self, *spaces: str) -> Client:
+        """Return a client with a key for some spaces."""
+        return Client(self.portal, self.app, self.control.create_key("", "admin", 0, spaces))
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[Api]:
+    """Serve an API over a store with a few users in the space `default/production`."""
+    with (
+        EmbeddedStore(folder, now_us=NOW, lookups=LOOKUPS, memory_limit_mb=512) as store,
+        ControlStore(folder) as control,
+        start_blocking_portal() as portal,
+    ):
+        changed: list[object] = []
+        owner = anyio.CapacityLimiter(1)
+
+        async def run_on_owner(function: Callable[[], Any]) -> Any:
+            changed.append(function)
+            return await anyio.to_thread.run_sync(function, limiter=owner)
+
+        app = management_app(store, control, run_on_owner=run_on_owner)
+        key = control.create_key("tests", "admin", 0)
+        fill(store, folder)
+        client, bare = Client(portal, app, key), Client(portal, app)
+        yield Api(folder, store, control, app, key, portal, client, bare, changed)
+
+
+def fill(store: EmbeddedStore, folder: Path) -> None:
+    """Store users: two sessions of `adam`, strange ids, a visitor; and `eve`, whose only session is open."""
+    told = {"name": "Adam", "role": "admin"}
+    day = 1_440 * MINUTE
+    rows = [
+        Row(user_id="adam", occurred_at=START, type="page", place=("NO", None, "Oslo"), traits=told),
+        Row(user_id="adam", occurred_at=START + MINUTE // 2, user_agent="Firefox/140.0"),
+        Row(user_id="adam", occurred_at=START + day, type="page"),
+        *(
+            Row(user_id=name, occurred_at=START + n)
+            for n, name in enumerate(["a/b", "a b?&=#%", "é/..", "."])
+        ),
+        Row(anonymous_id="adam", occurred_at=START + 9),
+        Row(user_id="eve", occurred_at=START + 2 * day, traits={"role": "guest"}),
+    ]
+    take(store, folder, rows)
+    store.fold(SPACE)
