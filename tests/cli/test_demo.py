@@ -41,7 +41,7 @@ def test_the_same_seed_on_the_same_day_gives_the_same_users(tmp_path: Path) -> N
 
 def test_a_demo_can_fill_a_space_of_its_own_and_says_how_to_look_at_it(tmp_path: Path) -> None:
     data = tmp_path / "my data"
-    enduser("spaces", "create", "demo/test", data=data)
+    enduser("systems", "create", "demo/test", data=data)
     result = enduser("demo", "--users", 5, "--space", "demo/test", data=data)
     assert result.exit_code == 0
     assert result.stdout.endswith(f"Look around: enduser users list --data '{data}' --space demo/test\n")

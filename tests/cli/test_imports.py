@@ -458,7 +458,7 @@ def test_who_is_not_named_in_a_log_is_an_address_with_a_browser(tmp_path: Path, 
 
 def test_two_spaces_hash_the_same_visitor_differently(tmp_path: Path, data: Path) -> None:
     path = write_lines(tmp_path / "x.log", log_line())
-    assert enduser("spaces", "create", "acme/test", data=data).exit_code == 0
+    assert enduser("systems", "create", "acme/test", data=data).exit_code == 0
     found = set()
     for space in ("default/production", "acme/test"):
         enduser("import", "events", path, "--close", "--space", space, data=data)

@@ -42,8 +42,9 @@ COMMANDS = commands()
 def test_these_are_the_commands() -> None:
     assert set(COMMANDS) == {
         *("import events", "users show", "users list", "users export", "sessions export", "status"),
-        *("spaces list", "spaces create", "config list", "config get", "config set", "verify", "rebuild"),
-        *("geo install", "geo status", "demo"),
+        *("systems list", "systems create", "config list", "config get", "config set", "verify", "rebuild"),
+        *("geo install", "geo status", "demo", "serve", "tail", "systems rotate-key"),
+        *("keys create", "keys list", "keys revoke"),
     }
 
 
@@ -51,7 +52,7 @@ def test_these_are_the_commands() -> None:
 def test_every_command_takes_a_data_folder_and_a_yes_and_explains_each_option(name: str) -> None:
     parameters = {option: p for p in COMMANDS[name].params for option in p.opts}
     assert {"--data", "--yes"} <= set(parameters)
-    assert ("--space" in parameters) == (not name.startswith(("spaces", "geo")))
+    assert ("--space" in parameters) == (not name.startswith(("systems", "geo", "serve", "keys l", "keys r")))
     assert all(parameter.help for option, parameter in parameters.items())
 
 

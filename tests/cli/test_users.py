@@ -86,6 +86,14 @@ def test_a_user_whose_only_session_is_open_has_no_object_yet(data: Path) -> None
     assert enduser("users", "show", "open", data=data).exit_code == 1
 
 
+def test_an_open_session_is_shown_if_asked_for(data: Path) -> None:
+    result = enduser("users", "show", "open", "--include-open", data=data)
+    assert result.exit_code == 0
+    assert shown(result)["first_seen"] == shown(result)["last_seen"] == "2026-01-07T10:40:00.000000Z"
+    plain = enduser("users", "show", "adam", data=data).stdout
+    assert enduser("users", "show", "adam", "--include-open", data=data).stdout == plain
+
+
 @pytest.mark.parametrize(
     ("user_id", "kind", "is_anonymous"),
     [

@@ -6,8 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -18,10 +17,12 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from enduser.clock import now_us
-from enduser.errors import EnduserError, StoreError, UsageError, UserNotFound
+from enduser.errors import DataFolderInUse, EnduserError, StoreError, UsageError, UserNotFound
+from enduser.service.json_form import iso_time
 from enduser.service.lookups import installed_lookups
-from enduser.stores.contract import SpaceStatus
-from enduser.stores.embedded import EmbeddedStore, store
+from enduser.stores.contract import SpaceStatus, Store
+from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.embedded import store as embedded
 
 EXIT_FOUND = 1
 """Done, with a finding: rows were rejected, a user or a place database is not there, numbers differ."""
@@ -29,8 +30,8 @@ EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
 
 DEFAULT_DATA = Path("enduser-data")
-DEFAULT_SPACE = store.DEFAULT_SPACE
-MEMORY_LIMIT_MB = store.MEMORY_LIMIT_MB
+DEFAULT_SPACE = embedded.DEFAULT_SPACE
+MEMORY_LIMIT_MB = embedded.MEMORY_LIMIT_MB
 
 Data = Annotated[
     Path,
@@ -95,25 +96,32 @@ class Commands(TyperGroup):
 
 
 @contextmanager
-def opened(
-    data: Path, space: str | None = None, memory_limit_mb: int = MEMORY_LIMIT_MB
-) -> Iterator[EmbeddedStore]:
-    """Open the data folder as it is, and check that the space exists.
+def opened(data: Path, space: str | None = None, memory_limit_mb: int = MEMORY_LIMIT_MB) -> Iterator[Store]:
+    """Open the data folder as it is, or reach the server that owns it; check that the space exists.
 
     Raises:
         InvalidSpace: there is no such space.
     """
-    lookups = installed_lookups(data)
-    with EmbeddedStore(
-        data, now_us=now_us(), lookups=lookups, memory_limit_mb=memory_limit_mb
-    ) as opened_store:
+    with closing(_store(data, memory_limit_mb)) as store:
         if space is not None:
-            opened_store.settings(space)
-        yield opened_store
+            store.settings(space)
+        yield store
+
+
+def _store(data: Path, memory_limit_mb: int) -> Store:
+    lookups = installed_lookups(data)
+    try:
+        return EmbeddedStore(data, now_us=now_us(), lookups=lookups, memory_limit_mb=memory_limit_mb)
+    except DataFolderInUse:
+        from enduser.stores.remote import RemoteStore, is_served  # late: few commands meet a server
+
+        if not is_served(data):
+            raise
+        return RemoteStore(data)
 
 
 @contextmanager
-def folded(data: Path, space: str, memory_limit_mb: int = MEMORY_LIMIT_MB) -> Iterator[EmbeddedStore]:
+def folded(data: Path, space: str, memory_limit_mb: int = MEMORY_LIMIT_MB) -> Iterator[Store]:
     """Open the data folder, and fold first what an interrupted import took.
 
     For commands that read users and sessions. What repairs must not need this: the fold may fail.
@@ -175,10 +183,7 @@ def count_of(count: int, noun: str) -> str:
 
 def iso(at_us: object) -> str:
     """Return an instant in ISO 8601 UTC with microseconds; "" for none."""
-    if not isinstance(at_us, int):
-        return ""
-    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)
-    return f"{at:%Y}".zfill(4) + f"{at:-%m-%dT%H:%M:%S.%fZ}"
+    return iso_time(at_us) if isinstance(at_us, int) else ""
 
 
 def short_time(at_us: object) -> str:
@@ -188,7 +193,8 @@ def short_time(at_us: object) -> str:
 
 def clock_of(status: SpaceStatus) -> str:
     """Return where the clock of a space stands, and of which kind it is."""
-    return "no event yet" if status.clock_at is None else f"{short_time(status.clock_at)} UTC (history)"
+    kind = "history" if status.live_since is None else "live"
+    return "no event yet" if status.clock_at is None else f"{short_time(status.clock_at)} UTC ({kind})"
 
 
 def duration(seconds: object) -> str:

@@ -20,13 +20,10 @@ from enduser.cli.common import (
     out,
 )
 from enduser.cli.helping import Group
-from enduser.core.settings import SETTING_RULES, parse_setting, setting_rule, setting_text
+from enduser.core.settings import SECRET_SETTINGS, SETTING_RULES, parse_setting, setting_rule, setting_text
 from enduser.stores.contract import ChangeSetting
 
 app = Group("Read and change the settings of a space.")
-
-_SECRET = frozenset(("hash_salt",))
-"""Settings that a list does not show: it ends up in tickets and terminals' histories."""
 
 
 @app.command("list")
@@ -80,6 +77,6 @@ def set_setting(
 
 
 def _shown(name: str, value: object) -> str:
-    if name in _SECRET:
+    if name in SECRET_SETTINGS:
         return "(set)" if value else "(none)"
     return setting_text(value)

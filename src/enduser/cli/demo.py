@@ -23,8 +23,7 @@ from enduser.cli.common import (
 from enduser.clock import now_us
 from enduser.service.demo_data import write_demo
 from enduser.service.import_events import find_files, import_files, scratch_folder
-from enduser.stores.contract import ImportRules
-from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.contract import ImportRules, Store
 
 
 def demo(
@@ -58,7 +57,7 @@ def demo(
     out.print(f"Look around: enduser users list {shlex.join(where)}")
 
 
-def _refuse_to_mix(store: EmbeddedStore, space: str, *, yes: bool) -> None:
+def _refuse_to_mix(store: Store, space: str, *, yes: bool) -> None:
     if events := store.status(space).events:
         confirm(
             f"{space} has {count_of(events, 'event')} already, and nothing takes invented users out again. "

@@ -13,7 +13,7 @@ import typer
 from enduser.cli.common import count_of, err
 from enduser.errors import UsageError
 from enduser.service.import_events import scratch_folder
-from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.contract import Store
 
 
 class ExportFormat(StrEnum):
@@ -29,7 +29,7 @@ Output = Annotated[
 ]
 
 
-def export(store: EmbeddedStore, space: str, what: str, form: ExportFormat, output: Path) -> None:
+def export(store: Store, space: str, what: str, form: ExportFormat, output: Path) -> None:
     """Write all users or sessions to a file, whole or not at all, or to standard output."""
     if output == Path("-"):
         if form is ExportFormat.PARQUET:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from enduser import __version__
-from enduser.cli import config, demo, geo, imports, sessions, spaces, state, users
+from enduser.cli import config, demo, geo, imports, keys, serve, sessions, state, systems, tail, users
 from enduser.cli.common import Commands
 from enduser.cli.helping import Group
 
@@ -22,13 +22,16 @@ app = Group(
 app.add_typer(imports.app, name="import")
 app.add_typer(users.app, name="users")
 app.add_typer(sessions.app, name="sessions")
-app.add_typer(spaces.app, name="spaces")
+app.add_typer(systems.app, name="systems")
 app.add_typer(config.app, name="config")
+app.add_typer(keys.app, name="keys")
 app.add_typer(geo.app, name="geo")
 app.command("status")(state.status)
 app.command("verify")(state.verify)
 app.command("rebuild")(state.rebuild)
 app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
+app.command("tail")(tail.tail)
 
 
 def _print_version(wanted: bool) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 from typing import Annotated
 
 import typer
@@ -48,14 +50,28 @@ def _print_status(found: SpaceStatus) -> None:
     out.print(f"  events     {found.events:>24,}")
     out.print(f"  users      {found.users:>24,}")
     out.print(f"  sessions   {found.sessions:>24,} closed, {found.open_sessions:,} open")
+    for outcome, reason, count in found.outcomes.counts():
+        if count:
+            out.print(f"  {outcome:<10} {count:>24,} {reason}".rstrip())
 
 
 def _print_files(data: Path) -> None:
-    sizes = {path: path.stat().st_size for path in sorted(data.rglob("*")) if path.is_file()}
+    sizes = _sizes(data)
     out.print(f"data folder {data}: {size(sum(sizes.values()))}")
     for path, length in sizes.items():
         if path.name != "lock":
             out.print(f"  {size(length):>10}  {path.relative_to(data)}")
+
+
+def _sizes(data: Path) -> dict[Path, int]:
+    """Return the bytes of each file in a folder; those of a running server come and go meanwhile."""
+    sizes = {}
+    for path in sorted(data.rglob("*")):
+        with suppress(FileNotFoundError):
+            found = path.stat()
+            if S_ISREG(found.st_mode):
+                sizes[path] = found.st_size
+    return sizes
 
 
 def verify(

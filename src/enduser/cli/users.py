@@ -55,6 +55,9 @@ def show(
         IdKind | None,
         typer.Option("--id-kind", help="The namespace of ID; without it plain is tried, then anonymous."),
     ] = None,
+    include_open: Annotated[
+        bool, typer.Option("--include-open", help="Show it as if the user's open sessions were closed.")
+    ] = False,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,
@@ -62,7 +65,8 @@ def show(
 ) -> None:
     """Show the End User Object of one user. Exit code 1 if there is none."""
     with folded(data, space, memory_limit) as store:
-        found = store.find_user(space, user_id, id_kind.value if id_kind else None)
+        kind = id_kind.value if id_kind else None
+        found = store.find_user(space, user_id, kind, include_open=include_open)
     if found is None:
         raise UserNotFound(
             f"there is no End User Object for {user_id!r} in {space}",

@@ -1,0 +1,119 @@
+"""A collector process: takes events from the public port and writes them to a spool series of its own.
+
+`python -m enduser.api.collector OPTIONS` is started by the owner of the data folder, and ends with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import msgspec
+import structlog
+import uvloop
+
+from enduser.api.collect import Collector
+from enduser.api.figures import line_of
+from enduser.api.logs import log_as_json
+from enduser.api.owner_proxy import OwnerProxy
+from enduser.api.patience import sweep
+from enduser.api.serving import Server, server_of
+from enduser.clock import now_us
+from enduser.errors import SpoolError
+from enduser.ingest.doors import Doors
+from enduser.ingest.group_commit import GroupCommit
+from enduser.ingest.spool import SpoolWriter
+from enduser.stores.remote import API_SOCKET, socket_path
+
+TICK_S = 1.0
+"""How often an idle collector marks the time in its series, and looks whether its doors changed."""
+
+BACKLOG = 2_048
+"""Connections that wait to be taken; then the kernel refuses more."""
+
+log = structlog.get_logger()
+
+
+class CollectorOptions(msgspec.Struct, frozen=True):
+    """What the owner tells a collector."""
+
+    folder: str
+    series: int
+    """The number of its series in the spool."""
+    listener: int
+    """The descriptor of the socket that it listens on."""
+    trusted_hops: int
+    spool_bytes_max: int
+    """Its share of the spool."""
+
+
+async def collect(options: CollectorOptions) -> None:
+    """Take events until the process is told to end, or its owner is gone; then finish what was begun."""
+    folder = Path(options.folder)
+    doors = Doors(folder)
+    proxy = OwnerProxy(socket_path(folder, API_SOCKET))
+    with contextlib.closing(SpoolWriter(folder, options.series, options.spool_bytes_max)) as writer:
+        commit = GroupCommit(lambda frames: writer.append(frames, now_us=now_us()))
+        writer.mark(now_us())
+        app = Collector(doors, commit, proxy, trusted_hops=options.trusted_hops)
+        server = server_of(app, lifespan="off", backlog=BACKLOG)
+        await _end_with_owner(server)
+        work = [asyncio.create_task(_tick(app, doors, commit, writer))]
+        work.append(asyncio.create_task(sweep(server.server_state.connections)))
+        await server.serve(sockets=[socket.socket(fileno=options.listener)])
+        for task in work:
+            task.cancel()
+        await commit.close()
+        await proxy.close()
+
+
+async def _end_with_owner(server: Server) -> None:
+    """Let the server end on SIGTERM, and when standard input ends: it is a pipe that the owner holds."""
+
+    def end() -> None:
+        server.should_exit = True
+
+    class OwnerIsThere(asyncio.Protocol):
+        def connection_lost(self, _: Exception | None) -> None:
+            end()
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, end)
+    await loop.connect_read_pipe(OwnerIsThere, sys.stdin)
+
+
+async def _tick(app: Collector, doors: Doors, commit: GroupCommit, writer: SpoolWriter) -> None:
+    """Tell the figures, keep the doors fresh, and the time in the series moving while nothing comes."""
+    is_refused = False
+    while True:
+        await asyncio.sleep(TICK_S)
+        doors.refresh()
+        with contextlib.suppress(BrokenPipeError):  # the owner is gone, and this process ends
+            os.write(sys.stdout.fileno(), line_of(app.figures))
+        if not commit.is_idle:
+            continue
+        at = now_us()
+        try:
+            await commit.run(lambda at=at: writer.mark(at))  # type: ignore[misc]
+            is_refused = False
+        except SpoolError as error:
+            if not is_refused:
+                log.error("spool refused", problem=error.message, hint=error.hint)  # noqa: TRY400 - it is told
+            is_refused = True
+
+
+def main() -> None:
+    """Run as a process of its own; Ctrl-C in a terminal is the owner's to hear."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    options = msgspec.json.decode(sys.argv[1], type=CollectorOptions)
+    log_as_json(collector=options.series)
+    uvloop.run(collect(options))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""The operations plane: is it alive, is it ready, how is it doing (docs/operations.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+
+import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from enduser.api.figures import BUCKETS_S, Figures
+from enduser.clock import now_us
+from enduser.ingest.applier import Applier
+from enduser.ingest.spool import SpoolReader
+
+PATHS = ("/healthz", "/readyz", "/metrics")
+LAG_S_MAX = 60
+"""A server whose applier is further behind is not ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What is looked at to say how a server is doing."""
+
+    applier: Applier
+    reader: SpoolReader
+    problem: Callable[[], str | None]
+    """Why the applier does not get on; None: it does."""
+    collectors: Callable[[], int]
+    """How many collectors are running."""
+    collectors_wanted: int
+    figures: Callable[[], Figures]
+    """What collectors have measured."""
+
+    def lag_s(self) -> float | None:
+        """Return how far the applier is behind, in seconds; None: not known yet."""
+        at = self.applier.applied_at
+        return None if at is None else max(now_us() - at, 0) / 1e6
+
+    def problems(self) -> list[str]:
+        """Return why the server is not ready."""
+        found = []
+        if problem := self.problem():
+            found.append(f"the applier does not get on: {problem}")
+        lag_s = self.lag_s()
+        if lag_s is None or lag_s > LAG_S_MAX:
+            behind = "not at work yet" if lag_s is None else f"{lag_s:.0f} s behind"
+            found.append(f"the applier is {behind}")
+        if self.collectors() < self.collectors_wanted:
+            found.append(f"{self.collectors()} of {self.collectors_wanted} collectors are running")
+        return found
+
+
+def operations_app(vitals: Vitals) -> Starlette:
+    """Return the application of `/healthz`, `/readyz` and `/metrics`."""
+    registry = CollectorRegistry()
+    registry.register(_Server(vitals))
+
+    async def healthz(_: Request) -> Response:
+        return _json({"status": "ok"})
+
+    async def readyz(_: Request) -> Response:
+        problems = vitals.problems()
+        if not problems:
+            return _json({"status": "ready"})
+        return _json({"status": "not ready", "problems": problems}, status=503)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(
+        routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+    )
+
+
+def _json(told: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(told), status, media_type="application/json")
+
+
+class _Server(Collector):
+    """The figures of the owner, read when they are asked for."""
+
+    def __init__(self, vitals: Vitals) -> None:
+        self._vitals = vitals
+
+    def collect(self) -> Iterator[Metric]:
+        vitals = self._vitals
+        yield _events(vitals.applier)
+        yield _gauge(
+            "spool_bytes", "Bytes that are accepted and not yet applied.", vitals.reader.bytes_waiting()
+        )
+        if (lag_s := vitals.lag_s()) is not None:
+            yield _gauge("applier_lag_seconds", "How far the applier is behind the time.", lag_s)
+        yield _gauge("collectors", "Collectors that are running.", vitals.collectors())
+        is_stuck = vitals.problem() is not None
+        yield _gauge("applier_stuck", "1 while the applier cannot apply what was accepted.", int(is_stuck))
+        yield _damages(vitals.applier)
+        yield from _calls(vitals.figures())
+
+
+def _events(applier: Applier) -> Metric:
+    events = CounterMetricFamily(
+        "enduser_events", "Events by what became of them.", labels=["space", "outcome", "reason"]
+    )
+    for space, outcomes in applier.outcomes.items():
+        for outcome, reason, count in outcomes.counts():
+            events.add_metric([space, outcome, reason], count)
+    return events
+
+
+def _damages(applier: Applier) -> Metric:
+    damages = CounterMetricFamily(
+        "enduser_spool_damages", "Places of the spool that hold no records.", labels=["kind"]
+    )
+    for is_torn, kind in ((True, "torn"), (False, "damaged")):
+        damages.add_metric([kind], sum(damage.is_torn is is_torn for damage in applier.damages))
+    return damages
+
+
+def _calls(figures: Figures) -> Iterator[Metric]:
+    answered = HistogramMetricFamily(
+        "enduser_collect_seconds", "Seconds from the head of a call to its answer, when it is on disk."
+    )
+    bounds = [*map(str, BUCKETS_S), "+Inf"]
+    buckets = list(zip(bounds, accumulate(figures.answered), strict=True))
+    answered.add_metric([], buckets, figures.answered_s)
+    yield answered
+    refused = CounterMetricFamily(
+        "enduser_collect_refused", "Calls that were refused whole.", labels=["code"]
+    )
+    for code, count in figures.refused.items():
+        refused.add_metric([code], count)
+    yield refused
+
+
+def _gauge(name: str, meaning: str, value: float) -> Metric:
+    gauge = GaugeMetricFamily(f"enduser_{name}", meaning)
+    gauge.add_metric([], value)
+    return gauge

@@ -1,0 +1,78 @@
+"""`enduser serve`: the server."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from enduser import limits
+from enduser.cli.common import DEFAULT_DATA, MEMORY_LIMIT_MB, Data, Memory, Yes, out
+
+Host = Annotated[
+    str,
+    typer.Option("--host", envvar="ENDUSER_HOST", metavar="ADDRESS", help="The address to listen on."),
+]
+Port = Annotated[
+    int,
+    typer.Option("--port", envvar="ENDUSER_PORT", metavar="N", min=0, max=65_535, help="The port; 0: any."),
+]
+Collectors = Annotated[
+    int,
+    typer.Option(
+        "--collectors",
+        envvar="ENDUSER_COLLECTORS",
+        metavar="N",
+        min=1,
+        max=limits.COLLECTORS_MAX,
+        help="How many processes take events.",
+    ),
+]
+TrustedHops = Annotated[
+    int,
+    typer.Option(
+        "--trusted-hops",
+        envvar="ENDUSER_TRUSTED_HOPS",
+        metavar="N",
+        min=0,
+        help="How many proxies of yours stand before the server and add to X-Forwarded-For.",
+    ),
+]
+SpoolBytes = Annotated[
+    int,
+    typer.Option(
+        "--spool-bytes",
+        envvar="ENDUSER_SPOOL_BYTES",
+        metavar="BYTES",
+        min=1,
+        help="How much may be accepted and not yet applied; then requests are asked to come again.",
+    ),
+]
+
+
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = 8300,
+    collectors: Collectors = 1,
+    trusted_hops: TrustedHops = 0,
+    spool_bytes: SpoolBytes = limits.SPOOL_BYTES_MAX,
+    data: Data = DEFAULT_DATA,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+    _yes: Yes = False,
+) -> None:
+    """Collect events over HTTP, apply them, and answer questions, until SIGTERM or Ctrl-C."""
+    from enduser.api.logs import log_as_json  # late: only this command serves
+    from enduser.api.owner import ServerOptions, serve_until_stopped
+
+    log_as_json()
+    options = ServerOptions(
+        folder=data,
+        host=host,
+        port=port,
+        collectors=collectors,
+        memory_limit_mb=memory_limit,
+        trusted_hops=trusted_hops,
+        spool_bytes_max=spool_bytes,
+    )
+    asyncio.run(serve_until_stopped(options, lambda at: out.print(f"enduser listens on http://{host}:{at}")))

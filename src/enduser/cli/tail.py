@@ -1,0 +1,48 @@
+"""`enduser tail`: what comes in, as it is applied."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from enduser.cli.common import DEFAULT_DATA, DEFAULT_SPACE, Data, Space, Yes, out, printable, short_time
+from enduser.errors import UsageError
+from enduser.stores.contract import Sample
+
+_PACE_S = 0.5
+
+Count = Annotated[
+    int | None,
+    typer.Option("--count", metavar="N", min=1, help="End after this many events; else at Ctrl-C."),
+]
+
+
+def tail(
+    count: Count = None, data: Data = DEFAULT_DATA, space: Space = DEFAULT_SPACE, _yes: Yes = False
+) -> None:
+    """Show events and what became of them, as the running server applies them; of many at once the last."""
+    from enduser.stores.remote import RemoteStore, is_served  # late: few commands meet a server
+
+    if not is_served(data):
+        raise UsageError(
+            f"no server runs on {data}", hint="start one: enduser serve; what is stored: enduser status"
+        )
+    left = count
+    with RemoteStore(data) as store:
+        last, _ = store.watch(space, 0)
+        while left is None or left > 0:
+            last, samples = store.watch(space, last)
+            for sample in samples[:left]:
+                out.print(line_of(sample))
+            left = None if left is None else left - len(samples)
+            time.sleep(_PACE_S)
+
+
+def line_of(sample: Sample) -> str:
+    """Return an event as a line: receipt, what became of it, who, and what."""
+    outcome = f"{sample.outcome} ({sample.reason})" if sample.reason else sample.outcome
+    who = (sample.user_id or "-") + (" (anonymous)" if sample.user_id and sample.is_anonymous else "")
+    what = " ".join(part for part in (sample.type, sample.name, sample.page_url) if part)
+    return printable(f"{short_time(sample.received_at)}  {outcome:<24} {who:<40} {what}".rstrip())

@@ -1,0 +1,156 @@
+"""From the spool into the truth: the path of accepted events, in batches at the applier's own pace."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from enduser import limits
+from enduser.core.outcomes import Outcomes
+from enduser.ingest.spool import EVENTS, Batch, Damage, Frame, SpoolReader
+from enduser.stores.contract import Applied, OwnedStore, Sample, SpooledEvents
+from enduser.stores.serving import ServingCopy
+
+_FORGET_S = 30.0
+
+STEPS = ("read", "write_lines", "apply", "serve", "advance")
+"""What happens to what was accepted, in order. Each is the method of that name.
+
+`apply` is one transaction with the position in the spool, so a crash between any two steps repeats or
+skips nothing: what was not applied is read again, what was applied is passed over.
+"""
+
+
+@dataclass(slots=True)
+class Work:
+    """What one round of the applier carries from step to step."""
+
+    batch: Batch | None = None
+    lines: dict[int, Path] = field(default_factory=dict)
+    applied: Mapping[str, Applied] = field(default_factory=dict)
+
+
+class Watch:
+    """The last events of a space that somebody watches."""
+
+    def __init__(self, asked_at_s: float) -> None:
+        """Begin to watch."""
+        self.asked_at_s = asked_at_s
+        self.seen = 0
+        """How many events were seen so far."""
+        self._last: deque[Sample] = deque(maxlen=limits.WATCHED_EVENTS_MAX)
+
+    def see(self, samples: Iterable[Sample]) -> None:
+        """Keep the events of a batch."""
+        for sample in samples:
+            self.seen += 1
+            self._last.append(sample)
+
+    def after(self, number: int) -> list[Sample]:
+        """Return the events after the one of this number, as far as they are kept."""
+        wanted = min(max(self.seen - number, 0), len(self._last))
+        return list(self._last)[len(self._last) - wanted :]
+
+
+class Applier:
+    """Applies what collectors accepted. Used on the thread that owns the store."""
+
+    def __init__(self, store: OwnedStore, reader: SpoolReader, serving: ServingCopy) -> None:
+        """Read with `reader`, which stands where the store is, and keep the serving copy up with it."""
+        self._store = store
+        self._reader = reader
+        self._serving = serving
+        self._scratch = store.folder / "tmp" / "spool"
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        self._unserved: set[str] = set()
+        self._watches: dict[str, Watch] = {}
+        self.damages: list[Damage] = []
+        """What was found damaged or torn since the start."""
+        self.outcomes: dict[str, Outcomes] = {}
+        """What became of the events applied since the start, by space."""
+        self.applied_at: int | None = None
+        """Server time up to which everything that was accepted is applied."""
+
+    def round(self) -> bool:
+        """Apply what is waiting, at most one batch; return whether more is waiting.
+
+        Raises:
+            EnduserError: it could not be applied; the next round reads the same again.
+        """
+        work = Work()
+        for step in STEPS:
+            getattr(self, step)(work)
+        assert work.batch is not None
+        return work.batch.is_behind
+
+    def read(self, work: Work) -> None:
+        """Read the next frames of all series."""
+        work.batch = self._reader.read(limits.BATCH_BYTES_MAX)
+
+    def write_lines(self, work: Work) -> None:
+        """Write the lines of each space to a file that the engine reads."""
+        assert work.batch is not None
+        for space, payloads in by_space(work.batch.frames).items():
+            work.lines[space] = self._scratch / f"lines-{space}.jsonl"
+            with work.lines[space].open("wb") as file:
+                file.writelines(payloads)
+
+    def apply(self, work: Work) -> None:
+        """Take them, follow the clock and fold, in one transaction with the positions."""
+        batch = work.batch
+        assert batch is not None
+        work.applied = self._store.apply_spooled(
+            SpooledEvents(work.lines, batch.positions, batch.watermark, self._sample_rows())
+        )
+
+    def serve(self, _: Work) -> None:
+        """Bring the serving copy up to the folds."""
+        self._unserved |= self._store.take_folded()
+        for space in sorted(self._unserved):
+            self._serving.follow(space, self._store.changes(space, self._serving.fold(space)))
+            self._unserved.discard(space)
+
+    def advance(self, work: Work) -> None:
+        """Forget what is applied, and keep what is told about it."""
+        batch = work.batch
+        assert batch is not None
+        self._reader.advance(batch)
+        self.damages += batch.damages
+        self.applied_at = batch.watermark
+        for space, applied in work.applied.items():
+            self.outcomes.setdefault(space, Outcomes()).add(applied.outcomes)
+            if space in self._watches:
+                self._watches[space].see(applied.samples)
+        for path in work.lines.values():
+            path.unlink()
+
+    def close(self) -> None:
+        """Close the serving copy."""
+        self._serving.close()
+
+    def watch(self, space: str, after: int, at_s: float) -> tuple[int, list[Sample]]:
+        """Return the events of a space applied after the number `after`, and the number of the last.
+
+        Who asks for the first time sees what comes from then on. Nobody has to say that he watches no
+        more: a space that is not asked for is forgotten.
+        """
+        for name, watch in list(self._watches.items()):
+            if at_s - watch.asked_at_s > _FORGET_S:
+                del self._watches[name]
+        watch = self._watches.setdefault(space, Watch(at_s))
+        watch.asked_at_s = at_s
+        return watch.seen, watch.after(after)
+
+    def _sample_rows(self) -> int:
+        return limits.WATCHED_EVENTS_MAX if self._watches else 0
+
+
+def by_space(frames: Iterable[Frame]) -> dict[int, list[memoryview]]:
+    """Return the payloads of the frames that hold events, by the number of their space."""
+    payloads: dict[int, list[memoryview]] = {}
+    for frame in frames:
+        if frame.kind == EVENTS:
+            payloads.setdefault(frame.space, []).append(frame.payload)
+    return payloads

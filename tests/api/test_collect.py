@@ -1,0 +1,365 @@
+"""The tracking protocol over HTTP: who is let in, what is answered, and what is in the spool then."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from enduser import limits
+from enduser.api.collect import CALLS, ROUTES, Collector
+from enduser.clock import now_us
+from enduser.core.settings import SpaceSettings
+from enduser.errors import SpoolError, SpoolFull
+from enduser.ingest.doors import Doors, write_doors
+from enduser.ingest.group_commit import GroupCommit
+from enduser.ingest.spool import EVENTS, SpoolReader, SpoolWriter
+from enduser.stores.contract import Door, WriteKey
+
+KEY = "k" * 32
+ENDED = "e" * 32
+EVENT = {"type": "track", "event": "Clicked", "userId": "u", "messageId": "m"}
+HOUR = 3_600_000_000
+
+
+class Site:
+    """A collector with a spool of its own, and a client that talks to it."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.folder = folder
+        keys = [WriteKey("acme/production", KEY, 0, None), WriteKey("acme/production", ENDED, 0, 1)]
+        write_doors(folder, [Door(7, "acme/production", SpaceSettings(unique_user="cookie:uid"), keys)])
+        self.writer = SpoolWriter(folder, 1)
+        self.append = lambda frames: self.writer.append(frames, now_us=now_us())
+        self.commit = GroupCommit(lambda frames: self.append(frames))  # noqa: PLW0108 - tests replace it
+        self.app = Collector(Doors(folder), self.commit, owner, **options)
+        self.client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app, client=("192.0.2.1", 4711)),
+            base_url="http://collect.test",
+        )
+
+    async def post(self, path: str = "/v1/track", body: object = None, **options: Any) -> httpx.Response:
+        """Post a body as JSON, or as it is, with the write key as Basic user."""
+        content = body if isinstance(body, bytes) else json.dumps(EVENT if body is None else body).encode()
+        headers = {"authorization": basic(KEY), "content-type": "application/json"}
+        headers |= options.pop("headers", {})
+        headers = {name: value for name, value in headers.items() if value is not None}
+        return await self.client.post(path, content=content, headers=headers, **options)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return the lines in the spool."""
+        frames = SpoolReader(self.folder, {}).read(10**8).frames
+        texts = b"".join(one.payload for one in frames if one.kind == EVENTS)
+        assert all(one.space == 7 for one in frames)
+        return [json.loads(text) for text in texts.splitlines()]
+
+    async def close(self) -> None:
+        await self.client.aclose()
+        await self.commit.close()
+        self.writer.close()
+
+
+async def owner(scope, receive, send) -> None:
+    """Stand in for what collectors pass on: it says which path it was asked for."""
+    await send({"type": "http.response.start", "status": 418, "headers": []})
+    await send({"type": "http.response.body", "body": scope["path"].encode()})
+
+
+def basic(user: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:".encode()).decode()
+
+
+@pytest.fixture
+async def site(tmp_path: Path):
+    opened = Site(tmp_path)
+    yield opened
+    await opened.close()
+
+
+pytestmark = pytest.mark.anyio
+
+
+def error(response: httpx.Response) -> tuple[int, str]:
+    """Return status and code of an error, which has the one shape."""
+    told = response.json()["error"]
+    assert set(told) <= {"code", "message", "field", "limit", "hint"}
+    assert told["message"]
+    assert told["hint"]
+    assert response.headers["access-control-allow-origin"] == "*"
+    return response.status_code, told["code"]
+
+
+@pytest.mark.parametrize("path", ROUTES)
+async def test_every_route_takes_its_call(site: Site, path: str) -> None:
+    message = EVENT | ({"previousId": "a"} if "/a" in path else {})
+    body = {"batch": [message]} if ROUTES[path] == "batch" else message
+    response = await site.post(path, body)
+    assert (response.status_code, response.json()) == (200, {"success": True, "rejected": []})
+    (line,) = site.lines()
+    assert (line["id"], line["msg"]) == ("u", "m")
+    assert line["type"] == ("track" if ROUTES[path] == "batch" else ROUTES[path])
+
+
+def test_every_call_has_a_long_and_a_short_route() -> None:
+    assert {ROUTES[f"/v1/{call}"] for call in CALLS} == set(CALLS)
+    assert all(ROUTES[f"/v1/{call[0]}"] == call for call in CALLS)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"content-type": "text/plain"},
+        {"content-type": "text/plain;charset=UTF-8"},
+        {"content-type": "application/json; charset=utf-8"},
+        {"content-type": None},
+        {"authorization": basic(KEY).replace("Basic", "basic")},
+    ],
+    ids=str,
+)
+async def test_what_sdks_call_their_bodies_is_taken(site: Site, headers: dict[str, Any]) -> None:
+    assert (await site.post(headers=headers)).status_code == 200
+    assert len(site.lines()) == 1
+
+
+async def test_a_gzip_body_is_unpacked(site: Site) -> None:
+    packed = gzip.compress(json.dumps({"batch": [EVENT] * 3}).encode())
+    response = await site.post("/v1/batch", packed, headers={"content-encoding": "gzip"})
+    assert response.status_code == 200
+    assert len(site.lines()) == 3
+
+
+async def test_the_write_key_may_stand_in_the_body(site: Site) -> None:
+    response = await site.post(body=EVENT | {"writeKey": KEY}, headers={"authorization": None})
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [None, "", "Basic", "Basic !!!", "Bearer x", basic(""), basic("unknown"), basic(ENDED), "Basic /w=="],
+)
+async def test_without_a_valid_write_key_nothing_is_taken(site: Site, authorization: str | None) -> None:
+    response = await site.post(headers={"authorization": authorization})
+    assert error(response) == (401, "unauthorized")
+    assert site.lines() == []
+
+
+async def test_a_key_that_the_owner_has_just_made_is_known(site: Site) -> None:
+    keys = [WriteKey("acme/production", "n" * 32, 0, None)]
+    write_doors(site.folder, [Door(7, "acme/production", SpaceSettings(), keys)])
+    assert (await site.post(headers={"authorization": basic("n" * 32)})).status_code == 200
+
+
+async def test_bad_messages_are_named_and_the_others_taken(site: Site) -> None:
+    batch = [EVENT, {"type": "track"}, 3, EVENT | {"messageId": "n"}]
+    response = await site.post("/v1/batch", {"batch": batch})
+    told = response.json()
+    assert (response.status_code, told["success"]) == (200, True)
+    assert [(one["index"], one["reason"]) for one in told["rejected"]] == [
+        (1, "junk_user_id"),
+        (2, "malformed_message"),
+    ]
+    assert [line.get("problem") for line in site.lines()] == [None, "junk_user_id", "malformed_message", None]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"nonsense", b'{"batch": 3}', b"\xff\xfe", b"[" * 100_000]
+)
+async def test_what_cannot_be_read_at_all_is_refused(site: Site, body: bytes) -> None:
+    assert error(await site.post("/v1/batch", body)) == (400, "malformed_request")
+    assert site.lines() == []
+
+
+@pytest.mark.parametrize(("more", "status"), [(-1, 200), (0, 200), (1, 413)])
+async def test_a_body_has_a_limit(site: Site, more: int, status: int) -> None:
+    def body(filler: int) -> bytes:
+        messages = [EVENT | {"messageId": str(n), "x": "y" * 30_000} for n in range(17)]
+        return json.dumps({"batch": messages, "z": "z" * filler}).encode()
+
+    content = body(limits.BODY_BYTES_MAX + more - len(body(0)))
+    assert len(content) == limits.BODY_BYTES_MAX + more
+    assert (await site.post("/v1/batch", content)).status_code == status
+    in_parts = await site.client.post(
+        "/v1/batch", content=parts(content), headers={"authorization": basic(KEY)}
+    )
+    assert in_parts.status_code == status
+    packed = await site.post("/v1/batch", gzip.compress(content), headers={"content-encoding": "gzip"})
+    assert packed.status_code == status
+
+
+async def parts(content: bytes):
+    for at in range(0, len(content), 50_000):
+        yield content[at : at + 50_000]
+
+
+async def test_a_gzip_bomb_is_never_unpacked(site: Site) -> None:
+    bomb = gzip.compress(bytes(200_000_000), 9)
+    assert len(bomb) < limits.BODY_BYTES_MAX
+    assert error(await site.post("/v1/batch", bomb, headers={"content-encoding": "gzip"})) == (
+        413,
+        "body_too_large",
+    )
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [b"no gzip", gzip.compress(b"{}")[:-5], gzip.compress(b"{}") + b"more", b"", gzip.compress(b"{}")[:5]],
+)
+async def test_a_gzip_body_that_is_none_is_refused(site: Site, packed: bytes) -> None:
+    response = await site.post("/v1/batch", packed, headers={"content-encoding": "gzip"})
+    assert error(response) == (400, "malformed_request")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"content-type": "text/xml"}, {"content-encoding": "br"}, {"content-type": "multipart/form-data"}],
+)
+async def test_bodies_of_other_kinds_are_refused(site: Site, headers: dict[str, str]) -> None:
+    assert error(await site.post(headers=headers)) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD"])
+async def test_other_methods_are_refused(site: Site, method: str) -> None:
+    response = await site.client.request(method, "/v1/track")
+    assert response.status_code == 405
+    assert response.headers["allow"] == "POST, OPTIONS"
+
+
+async def test_a_full_spool_asks_to_come_again(site: Site) -> None:
+    def full(_: object) -> None:
+        raise SpoolFull("the spool is full", hint="come again")
+
+    site.append = full
+    response = await site.post()
+    assert error(response) == (429, "spool_full")
+    assert int(response.headers["retry-after"]) > 0
+    assert response.headers["access-control-expose-headers"] == "retry-after"  # else browsers hide it
+
+
+async def test_a_disk_that_refuses_is_told_and_the_next_request_is_taken(site: Site) -> None:
+    append = site.append
+
+    def refuse(_: object) -> None:
+        raise SpoolError("the spool cannot be written: No space left on device", hint="make room")
+
+    site.append = refuse
+    response = await site.post()
+    assert error(response) == (503, "spool")
+    assert int(response.headers["retry-after"]) > 0
+    site.append = append
+    assert (await site.post()).status_code == 200
+    assert len(site.lines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("hops", "forwarded", "ip"),
+    [
+        (0, None, "192.0.2.1"),
+        (0, "198.51.100.7", "192.0.2.1"),
+        (1, "198.51.100.7", "198.51.100.7"),
+        (1, "203.0.113.9, 198.51.100.7", "198.51.100.7"),
+        (2, "203.0.113.9, 198.51.100.7", "203.0.113.9"),
+        (2, "198.51.100.7", "192.0.2.1"),
+        (1, None, "192.0.2.1"),
+    ],
+)
+async def test_the_address_is_told_by_as_many_proxies_as_are_trusted(
+    tmp_path: Path, hops: int, forwarded: str | None, ip: str
+) -> None:
+    site = Site(tmp_path, trusted_hops=hops)
+    headers = {"origin": "https://acme.test", "x-forwarded-for": forwarded}
+    await site.post(headers=headers)
+    (line,) = site.lines()
+    assert line["ip"] == ip
+    await site.close()
+
+
+async def test_a_browsers_headers_name_the_browser_and_a_servers_do_not(site: Site) -> None:
+    headers = {
+        "user-agent": "Mozilla/5.0 Chrome/156.0.0.0",
+        "sec-ch-ua": '"Google Chrome";v="156"',
+        "origin": "https://acme.test",
+    }
+    await site.post(headers=headers)
+    await site.post(body=EVENT | {"context": {"library": {"name": "analytics-python"}}}, headers=headers)
+    browser, server = site.lines()
+    assert "Google Chrome" in browser["agent"]
+    assert "agent" not in server
+    assert server["server"] is True
+
+
+async def test_context_location_is_not_taken_from_write_keys(site: Site) -> None:
+    await site.post(body=EVENT | {"context": {"location": {"country": "NO"}}})
+    assert "country" not in site.lines()[0]
+
+
+async def test_a_preflight_is_answered(site: Site) -> None:
+    response = await site.client.options("/v1/batch", headers={"origin": "https://acme.test"})
+    assert response.status_code == 204
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert "authorization" in response.headers["access-control-allow-headers"]
+    assert "POST" in response.headers["access-control-allow-methods"]
+
+
+async def test_a_browser_may_send_whatever_headers_its_sdk_asks_for(site: Site) -> None:
+    asked = "authorization,content-type,x-retry-count"
+    response = await site.client.options("/v1/t", headers={"access-control-request-headers": asked})
+    assert response.headers["access-control-allow-headers"] == asked
+
+
+async def test_browser_sdks_are_told_the_settings(site: Site) -> None:
+    response = await site.client.get(f"/v1/projects/{KEY}/settings")
+    told = response.json()
+    assert told["enduser"]["unique_user"] == "cookie:uid"
+    assert told["integrations"]["Segment.io"] == {
+        "apiKey": KEY,
+        "apiHost": "collect.test/v1",
+        "protocol": "http",
+    }
+    assert response.headers["access-control-allow-origin"] == "*"
+
+
+@pytest.mark.parametrize(
+    ("trusted_hops", "told", "protocol"),
+    [(1, "https", "https"), (2, "https, http", "https"), (0, "https", "http"), (1, "gopher", "http")],
+)
+async def test_behind_a_proxy_browser_sdks_are_told_the_protocol_that_they_came_by(
+    tmp_path: Path, trusted_hops: int, told: str, protocol: str
+) -> None:
+    site = Site(tmp_path, trusted_hops=trusted_hops)
+    response = await site.client.get(f"/v1/projects/{KEY}/settings", headers={"x-forwarded-proto": told})
+    assert response.json()["integrations"]["Segment.io"]["protocol"] == protocol
+    await site.close()
+
+
+@pytest.mark.parametrize("path", ["/v1/projects/unknown/settings", f"/v1/projects/{KEY}/other"])
+async def test_settings_of_an_unknown_key_are_not_told(site: Site, path: str) -> None:
+    assert error(await site.client.get(path)) == (401, "unauthorized")
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/users", "/healthz", "/v1", "/v1/other", "/v2/track"])
+async def test_everything_else_is_the_owners(site: Site, path: str) -> None:
+    response = await site.client.post(path)
+    assert (response.status_code, response.text) == (418, path)
+
+
+async def test_many_requests_share_a_commit_and_each_is_on_disk_when_it_is_answered(site: Site) -> None:
+    import asyncio
+
+    append, commits = site.append, []
+
+    def counted(frames: list[bytes]) -> None:
+        commits.append(len(frames))
+        append(frames)
+
+    site.append = counted
+    answers = await asyncio.gather(*(site.post(body=EVENT | {"messageId": str(n)}) for n in range(50)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert sum(commits) == 50
+    assert len(commits) < 50
+    assert {line["msg"] for line in site.lines()} == {str(n) for n in range(50)}

@@ -1,0 +1,167 @@
+"""Slow, silent, broken and endless clients harm nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import resource
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from enduser import limits
+from enduser.api import patience
+from enduser.api.serving import Server, server_of
+
+FAST_S = 0.3
+
+
+async def echo(scope, receive, send) -> None:
+    """Answer with the length of the body."""
+    length = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        length += len(message.get("body", b""))
+        if not message.get("more_body"):
+            break
+    body = str(length).encode()
+    headers = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Run a server whose patience is short."""
+    monkeypatch.setattr(limits, "REQUEST_SECONDS_MAX", FAST_S)
+    monkeypatch.setattr(patience, "_SWEEP_S", 0.05)
+    listener = socket.create_server(("127.0.0.1", 0), backlog=4_096)
+    server = server_of(echo, lifespan="off")
+    thread = threading.Thread(target=asyncio.run, args=[served(server, listener)])
+    thread.start()
+    yield listener.getsockname()[1]
+    server.should_exit = True
+    thread.join()
+
+
+async def served(server: Server, listener: socket.socket) -> None:
+    sweeping = asyncio.create_task(patience.sweep(server.server_state.connections))
+    await server.serve(sockets=[listener])
+    sweeping.cancel()
+
+
+def client(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=10)
+
+
+def is_ended(connection: socket.socket) -> bool:
+    """Wait until the server ends the connection."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def answer(port: int, body: bytes = b"abc") -> bytes:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("POST", "/", body)
+    found = connection.getresponse().read()
+    connection.close()
+    return found
+
+
+BEGINNINGS = {
+    "says nothing": b"",
+    "begins a line": b"POST / HT",
+    "begins a header": b"POST / HTTP/1.1\r\nhost: x\r\nx-",
+    "never sends its body": b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n",
+    "cuts its body": b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc",
+    "never ends its chunks": b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n",
+}
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS.values(), ids=BEGINNINGS.keys())
+def test_a_client_that_does_not_end_its_request_is_left(port: int, beginning: bytes) -> None:
+    with client(port) as connection:
+        connection.sendall(beginning)
+        assert is_ended(connection)
+    assert answer(port) == b"3"
+
+
+def test_a_request_that_comes_slowly_but_in_time_is_answered(port: int) -> None:
+    with client(port) as connection:
+        for part in (b"POST / HTTP/1.1\r\nhost: x\r\n", b"content-length: 3\r\n\r\n", b"a", b"bc"):
+            connection.sendall(part)
+        assert connection.recv(1_000).startswith(b"HTTP/1.1 200")
+
+
+def test_a_connection_may_be_idle_between_two_requests(port: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    for _ in range(2):
+        connection.request("POST", "/", b"abc")
+        assert connection.getresponse().read() == b"3"
+        assert not is_ended_within(connection.sock, 3 * FAST_S)
+    connection.close()
+
+
+def test_a_connection_serves_more_requests_than_one_head_may_have_bytes(port: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    for _ in range(40):
+        connection.request("POST", "/", b"x" * 10_000, {"x-long": "y" * 5_000})
+        assert connection.getresponse().read() == b"10000"
+    connection.close()
+
+
+def is_ended_within(connection: socket.socket, seconds: float) -> bool:
+    connection.settimeout(seconds)
+    try:
+        return connection.recv(1) == b""
+    except TimeoutError:
+        return False
+    finally:
+        connection.settimeout(10)
+
+
+@pytest.mark.parametrize(("more", "status"), [(-200, b"200"), (200, b"431")])
+def test_the_head_of_a_request_has_a_limit(port: int, more: int, status: bytes) -> None:
+    filler = b"x" * (limits.REQUEST_HEAD_BYTES_MAX + more)
+    with client(port) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\nx-long: " + filler + b"\r\n\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 " + status
+
+
+def test_a_head_without_end_is_refused_before_it_ends(port: int) -> None:
+    with client(port) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 20_000)
+        assert connection.recv(12) == b"HTTP/1.1 431"
+
+
+def test_a_broken_request_is_refused(port: int) -> None:
+    with client(port) as connection:
+        connection.sendall(b"\x16\x03\x01 no http at all\r\n\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 400"
+    assert answer(port) == b"3"
+
+
+def test_thousands_of_idle_connections_do_not_hinder_others(port: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    count = min(3_000, hard // 2 - 200)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(2 * count + 500, hard), hard))
+    idle = []
+    try:
+        for _ in range(count):
+            connection = client(port)
+            connection.sendall(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc")
+            idle.append(connection)
+        for connection in idle:
+            assert connection.recv(1_000).startswith(b"HTTP/1.1 200")
+        assert answer(port, json.dumps({"a": 1}).encode()) == b"8"
+    finally:
+        for connection in idle:
+            connection.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

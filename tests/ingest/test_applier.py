@@ -1,0 +1,132 @@
+"""What the applier does in a round, and what it remembers to tell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from stored import LOOKUPS, SPACE
+
+from enduser import limits
+from enduser.ingest.applier import Applier
+from enduser.ingest.spool import EVENTS, SpoolReader, SpoolWriter, frame
+from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.serving import ServingCopy
+
+AT = 1_760_000_000_000_000
+HOUR = 3_600_000_000
+
+
+@pytest.fixture
+def writer(tmp_path: Path):
+    opened = SpoolWriter(tmp_path, 1)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def applier(tmp_path: Path, writer: SpoolWriter):
+    with EmbeddedStore(tmp_path, now_us=AT, lookups=LOOKUPS, memory_limit_mb=512) as store:
+        opened = Applier(store, SpoolReader(tmp_path, store.spool_positions()), ServingCopy(tmp_path))
+        yield opened
+        opened.close()
+
+
+def send(writer: SpoolWriter, *users: str, at: int = AT, space: int = 1, **more: object) -> None:
+    lines = [
+        {"got": at, "id": user, "msg": f"{user}{at}", "client": at, "at": at, "type": "page", **more}
+        for user in users
+    ]
+    payload = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    writer.append([frame(EVENTS, space, at, payload)], now_us=at)
+
+
+def test_a_session_that_is_over_is_in_the_store_and_in_the_serving_copy(
+    applier: Applier, writer: SpoolWriter
+) -> None:
+    send(writer, "u")
+    applier.round()
+    assert applier._store.find_user(SPACE, "u") is None
+    writer.mark(AT + HOUR)
+    applier.round()
+    found = applier._store.find_user(SPACE, "u")
+    assert found is not None
+    assert applier._serving.find(SPACE, "u", is_anonymous=False) == found
+    assert applier.applied_at == AT + HOUR
+
+
+def test_outcomes_are_counted_by_space(applier: Applier, writer: SpoolWriter) -> None:
+    applier._store.create_space("acme/test", AT)
+    send(writer, "u", "u", "v")
+    send(writer, "u", space=2)
+    applier.round()
+    assert {space: one.stored for space, one in applier.outcomes.items()} == {SPACE: 2, "acme/test": 1}
+    assert applier.outcomes[SPACE].duplicate == 1
+
+
+def test_events_of_a_space_that_is_not_there_are_passed_over(applier: Applier, writer: SpoolWriter) -> None:
+    send(writer, "u", space=9)
+    send(writer, "v")
+    applier.round()
+    assert applier.outcomes[SPACE].stored == 1
+
+
+def test_a_round_takes_no_more_than_a_batch(
+    applier: Applier, writer: SpoolWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "BATCH_BYTES_MAX", 1)
+    monkeypatch.setattr(limits, "FRAME_BYTES_MAX", 300)
+    for number in range(4):
+        send(writer, f"u{number}", at=AT + number)
+    rounds = 1
+    while applier.round():
+        rounds += 1
+    assert rounds > 1
+    assert applier.outcomes[SPACE].stored == 4
+
+
+def test_who_watches_a_space_sees_what_is_applied_from_then_on(
+    applier: Applier, writer: SpoolWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "WATCHED_EVENTS_MAX", 2)
+    send(writer, "unwatched")
+    applier.round()
+    last, seen = applier.watch(SPACE, 0, at_s=0)
+    assert (last, seen) == (0, [])
+    send(writer, "a", "b", "c", at=AT + 1)
+    applier.round()
+    last, seen = applier.watch(SPACE, last, at_s=1)
+    assert [sample.user_id for sample in seen] == ["b", "c"]
+    assert applier.watch(SPACE, last, at_s=2) == (last, [])
+    send(writer, "d", at=AT + 2)
+    applier.round()
+    last, seen = applier.watch(SPACE, last, at_s=3)
+    assert [(sample.user_id, sample.outcome) for sample in seen] == [("d", "stored")]
+
+
+def test_a_watch_that_nobody_asks_for_is_forgotten(applier: Applier, writer: SpoolWriter) -> None:
+    applier.watch(SPACE, 0, at_s=0)
+    applier.watch("acme/test", 0, at_s=100)
+    send(writer, "a")
+    applier.round()
+    assert applier.watch(SPACE, 0, at_s=100) == (0, [])
+
+
+def test_damage_is_remembered_once(applier: Applier, writer: SpoolWriter, tmp_path: Path) -> None:
+    send(writer, "a")
+    send(writer, "b", at=AT + 1)
+    (path,) = tmp_path.rglob("*.seg")
+    content = bytearray(path.read_bytes())
+    content[40] ^= 1
+    path.write_bytes(content)
+    applier.round()
+    applier.round()
+    assert [damage.is_torn for damage in applier.damages] == [False]
+    assert applier.outcomes[SPACE].stored == 1
+
+
+def test_nothing_stays_in_the_scratch_room(applier: Applier, writer: SpoolWriter, tmp_path: Path) -> None:
+    send(writer, "a")
+    applier.round()
+    assert list((tmp_path / "tmp" / "spool").iterdir()) == []
