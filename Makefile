@@ -1,10 +1,12 @@
-# Needs Python >= 3.11 with venv, git and make; everything else is installed into .venv.
+# Needs Python >= 3.11 with venv, git and make; everything else is installed into .venv. The tests also need
+# Node >= 20 with npm, and Chromium.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := enduser-demo
+SDKS := .cache/sdks
 
-.PHONY: help demo test test-full mutants bench lint docs constraints clean install
+.PHONY: help demo test test-full mutants bench lint docs constraints clean install sdks
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -20,6 +22,17 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+sdks: $(SDKS)/.installed ## only install the SDKs that tests send events with
+
+$(SDKS)/.installed: $(addprefix tests/e2e/sdks/,package.json package-lock.json .npmrc)
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' && command -v npm >/dev/null || \
+		{ echo "the tests need Node 20 or later with npm; on Debian 13 run: apt-get install -y nodejs npm"; exit 2; }
+	@command -v chromium >/dev/null || \
+		{ echo "the tests need Chromium; on Debian run: apt-get install -y chromium"; exit 2; }
+	mkdir -p $(SDKS) && cp $^ $(SDKS)
+	npm ci --prefix $(SDKS) --ignore-scripts --silent
+	@touch $@
+
 demo: $(VENV)/.installed ## load demo data and print the first End User Objects
 	rm -rf $(DEMO)
 	$(BIN)/enduser demo --data $(DEMO)
@@ -31,11 +44,11 @@ lint: $(VENV)/.installed ## style, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint ## all that must hold, in at most ten minutes
-	$(BIN)/pytest -n 2 -m "not full"
+test: lint sdks ## all that must hold, in at most ten minutes
+	$(BIN)/pytest -n 2 --dist worksteal -m "not full"
 
-test-full: lint mutants ## also the large and long tests, and the mutants
-	ENDUSER_TEST_PROFILE=full $(BIN)/pytest -n 2
+test-full: lint sdks mutants ## also the large and long tests, and the mutants
+	ENDUSER_TEST_PROFILE=full $(BIN)/pytest -n 2 --dist worksteal
 
 mutants: $(VENV)/.installed ## break the core in every small way; some test must notice (two minutes)
 	$(BIN)/python tests/core/mutants.py

@@ -116,16 +116,16 @@ def test_an_event_may_be_as_old_and_as_far_ahead_as_a_date_can_be_written(
 def test_a_system_and_an_environment_have_names_as_long_as_the_limit(data: Path) -> None:
     for size, is_good in around(limits.SPACE_NAME_CHARACTERS_MAX).items():
         for name in (f"{'s' * size}/e", f"s/{'e' * size}"):
-            result = enduser("spaces", "create", name, data=data)
+            result = enduser("systems", "create", name, data=data)
             assert result.exit_code == (0 if is_good else 2), result.output
 
 
 def test_a_folder_has_as_many_spaces_as_the_limit(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "SPACES_MAX", 3)
-    results = [enduser("spaces", "create", f"s{n}/e", data=data) for n in (1, 2, 3)]
+    results = [enduser("systems", "create", f"s{n}/e", data=data) for n in (1, 2, 3)]
     assert [result.exit_code for result in results] == [0, 0, 2]
     assert "there are 3 spaces" in results[-1].stderr
-    assert len(enduser("spaces", "list", data=data).stdout.splitlines()) == 3
+    assert len(enduser("systems", "list", data=data).stdout.splitlines()) == 1 + 3
 
 
 def test_the_engine_works_with_as_little_memory_as_the_limit_and_refuses_less(

@@ -14,12 +14,16 @@ import typer
 from typer.core import TyperGroup
 
 from enduser import errors, limits
+from enduser.api.openapi import errors_of
+from enduser.api.problems import status_of
+from enduser.api.routes import ROUTES
 from enduser.cli import app
 from enduser.cli.reference import reference
 from enduser.core.events import EVENT_TYPES, JUNK_IDS
 from enduser.core.outcomes import ExcludeReason, RejectReason
 from enduser.core.settings import SETTING_RULES, SpaceSettings, setting_text
 from enduser.ingest.csv_rows import COLUMNS
+from enduser.ingest.libraries import DEVICE_LIBRARIES, SERVER_LIBRARIES
 from enduser.stores.embedded import EmbeddedStore
 
 ROOT = Path(__file__).parents[2]
@@ -72,8 +76,15 @@ def test_every_limit_has_a_unit_a_reason_and_a_consequence() -> None:
 
 
 def test_every_reject_reason_is_explained_and_no_other() -> None:
-    rejected, _ = tables("docs/file-formats.md", "reason")
-    assert set(rejected) == set(RejectReason)
+    of_files, _ = tables("docs/file-formats.md", "reason")
+    of_messages = table("docs/tracking-protocol.md", "reason")
+    assert set(of_files) | set(of_messages) == set(RejectReason)
+
+
+def test_every_library_whose_place_is_known_is_listed_there_and_no_other() -> None:
+    rows = table("docs/tracking-protocol.md", "runs on")
+    listed = {place: re.findall(r"`([^`]+)`", cells[0]) for place, cells in rows.items()}
+    assert listed == {"servers": sorted(SERVER_LIBRARIES), "devices": sorted(DEVICE_LIBRARIES)}
 
 
 def test_every_exclude_reason_is_explained_and_no_other() -> None:
@@ -100,6 +111,27 @@ def test_every_exported_column_is_described_in_order_and_no_other(
         store.export("default/production", what, tmp_path / "export.csv", "csv")
     columns = (tmp_path / "export.csv").read_text(encoding="utf-8").strip().split(",")
     assert list(tables("docs/end-user-object.md", "name")[position]) == columns
+
+
+def test_every_route_of_the_api_is_described_with_its_parameters_and_no_other() -> None:
+    described = {
+        route: re.findall(r"\w+", cells[0]) for route, cells in table("docs/api.md", "route").items()
+    }
+    assert described == {
+        f"{route.method} {route.path}": [p.name for p in route.parameters if not p.is_in_path]
+        for route in ROUTES
+    }
+
+
+def test_every_status_of_an_error_of_the_api_is_described_and_no_other() -> None:
+    described = {
+        (status, code)
+        for status, cells in table("docs/api.md", "status").items()
+        for code in re.findall(r"`([a-z_]+)`", cells[0])
+    }
+    answered = {(str(status_of(kind)), kind.code) for route in ROUTES for kind in errors_of(route)}
+    unrouted = {(str(status_of(kind)), kind.code) for kind in (errors.RouteNotFound, errors.MethodNotAllowed)}
+    assert described == answered | unrouted
 
 
 def test_every_column_of_a_file_of_events_is_described() -> None:

@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from disks import Mount, needs_root
 from running import counts, enduser, event, process, write_lines
 
 MEGABYTE = 1_048_576
-Mount = Callable[[str], Path]
-
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("mount") is None, reason="a small disk is mounted, which needs root"
-)
-
-
-@pytest.fixture
-def mount(tmp_path: Path) -> Iterator[Mount]:
-    """Mount a disk in memory with options, such as `size=8m`; again to change them."""
-    point = tmp_path / "disk"
-    point.mkdir()
-
-    def mounted(options: str) -> Path:
-        command = ["mount", "-t", "tmpfs", "-o", f"remount,{options}" if point.is_mount() else options]
-        done = subprocess.run([*command, "none", point], capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
-        return point
-
-    yield mounted
-    if point.is_mount():
-        subprocess.run(["umount", point], check=True)
+pytestmark = needs_root
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from running import DEADLINE_S, command, counts, event, process
 
+from enduser.errors import DataFolderInUse
+from enduser.stores.embedded import EmbeddedStore
+
 
 @pytest.fixture
 def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
@@ -70,3 +73,11 @@ def test_a_holder_that_was_killed_holds_nothing(tmp_path: Path, holder: subproce
 def test_two_folders_are_two_things(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
     assert process("status", data=tmp_path / "other").returncode == 0
     assert holder.poll() is None
+
+
+def test_being_refused_leaves_no_file_open(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+    lock = str(tmp_path / "data" / "lock")
+    with pytest.raises(DataFolderInUse) as refused:
+        EmbeddedStore(tmp_path / "data", now_us=0)
+    opened = [entry.resolve() for entry in Path("/proc/self/fd").iterdir()]
+    assert lock not in map(str, opened), refused

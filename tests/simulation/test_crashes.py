@@ -7,38 +7,80 @@ import random
 from pathlib import Path
 
 import pytest
-from histories import expected, numbered, random_history, write
+from crashing import CrashError, Crashes
+from histories import Row, expected, numbered, random_history, write
 from stored import LOOKUPS, NOW, RULES, SPACE, assert_same
 
-from enduser.stores.contract import ChangeSetting, Chunk, CloseHistory, EventChunk, Form
-from enduser.stores.embedded import EmbeddedStore, statements
+from enduser.core.events import UserId
+from enduser.core.links import ApiLinks, Edge
+from enduser.stores.contract import (
+    AddLink,
+    ChangeSetting,
+    Chunk,
+    CloseHistory,
+    EventChunk,
+    Form,
+    RemoveLink,
+)
+from enduser.stores.embedded import EmbeddedStore
 
 SEEDS = range(200 if os.environ.get("ENDUSER_TEST_PROFILE") == "full" else 12)
 
 
-class CrashError(BaseException):
-    """The process is gone. No `except Exception` may catch it."""
+U, V = UserId("u0", is_anonymous=False), UserId("u1", is_anonymous=False)
+A = UserId("a0", is_anonymous=True)
+SAID = [AddLink(U, V, 1), RemoveLink(V, U, 2), AddLink(V, A, 3), RemoveLink(A, U, 4)]
+"""Said again after a crash it comes to the same, for it is said in the same order."""
 
 
-class Crashes:
-    """Ends the process at a random step, again and again, until its luck is used up."""
+def linking(rows: list[Row], rng: random.Random) -> list[Row]:
+    """Return the rows with anonymous ids beside some users, aliases, and events of the anonymous ids."""
+    for row in rows:
+        if row.type == "alias" or rng.random() < 0.1:
+            row.anonymous_id = f"a{rng.randrange(6)}"
+        if row.anonymous_id and rng.random() < 0.4:
+            row.user_id = None
+    return rows
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, rng: random.Random, count: int) -> None:
-        self._rng, self._left, self._countdown = rng, count, rng.randrange(1, 60)
-        self._step = statements._parameters
-        monkeypatch.setattr(statements, "_parameters", self._count)
 
-    def stop(self) -> None:
-        """Crash no more."""
-        self._left = 0
-
-    def _count(self, statement: str) -> frozenset[str]:
-        self._countdown -= 1
-        if self._countdown == 0 and self._left:
-            self._left -= 1
-            self._countdown = self._rng.randrange(1, 250)
-            raise CrashError
-        return self._step(statement)
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("setting", ["off", "on"])
+def test_ids_that_are_linked_while_everything_crashes_are_the_same_persons_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, setting: str
+) -> None:
+    rng = random.Random(f"{setting}{seed}")
+    rows = linking(random_history(rng, users=6, events=30, span_s=3_000_000), rng)
+    halves = [rows[len(rows) // 2 :], rows[: len(rows) // 2]]
+    paths = [write(tmp_path / f"{number}.jsonl", half) for number, half in enumerate(halves)]
+    records = [EventChunk(Chunk(path, Form.JSON_LINES), RULES) for path in paths]
+    wanted = [records[0], *SAID[:3], ChangeSetting("link_on_identify", setting), records[1], SAID[3]]
+    crashes = Crashes(monkeypatch, rng, count=8)
+    at = 0
+    while at < len(wanted):
+        try:
+            with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=LOOKUPS, memory_limit_mb=512) as store:
+                store.fold(SPACE)
+                for record in wanted[at:]:
+                    store.apply(SPACE, record)
+                    at += 1
+                    if rng.random() < 0.3:
+                        store.fold(SPACE)
+                store.apply(SPACE, CloseHistory())
+                store.fold(SPACE)
+        except CrashError:
+            continue
+    crashes.stop()
+    with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=LOOKUPS) as store:
+        store.apply(SPACE, CloseHistory())
+        store.fold(SPACE)
+        api = ApiLinks()
+        api.add(Edge(V, A, 3))
+        api.remove(U, V)
+        api.remove(U, A)
+        events = [event for half in halves for event in numbered(half)]
+        clock = max(event.occurred_at for event in events) + store.settings(SPACE).window_us
+        assert_same(store, expected(events, store.settings(SPACE), clock, api))
+        assert store.verify(SPACE) == []
 
 
 @pytest.mark.parametrize("seed", SEEDS)

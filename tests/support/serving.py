@@ -1,0 +1,146 @@
+"""A server as its operator runs it: `enduser serve` in a process of its own, and what tests ask of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+import httpx
+from running import DEADLINE_S, command, enduser
+
+Found = TypeVar("Found")
+
+LISTENS = re.compile(r"^enduser listens on (http://\S+)$", re.MULTILINE)
+PAUSE_S = 0.05
+
+
+def wait_until(condition: Callable[[], Found], deadline_s: float = 20) -> Found:
+    """Ask again and again until the answer is true, and return it. The one place where tests wait.
+
+    Raises:
+        AssertionError: it was not true within the deadline; says what it was.
+    """
+    until = time.monotonic() + deadline_s
+    while not (found := condition()):
+        assert time.monotonic() < until, f"still {found!r} after {deadline_s} s"
+        time.sleep(PAUSE_S)
+    return found
+
+
+class Server:
+    """A running server on a data folder; what it says is kept in files beside the folder."""
+
+    def __init__(self, data: Path, *options: object, port: int = 0) -> None:
+        """Start it, and wait until it answers. With `port` 0 it takes any that is free."""
+        self.data = data
+        self._said = data.with_name(f"{data.name}-stdout.txt")
+        self._logged = data.with_name(f"{data.name}-stderr.txt")
+        with self._said.open("wb") as said, self._logged.open("wb") as logged:
+            self.process = subprocess.Popen(
+                command("serve", "--data", data, "--port", port, *options),
+                stdout=said,
+                stderr=logged,
+                start_new_session=True,
+            )
+        try:
+            self.url: str = wait_until(self._listening)
+            wait_until(self._is_healthy)
+        except AssertionError as error:
+            self.kill()
+            raise AssertionError(f"the server does not answer: {self.log[-2_000:]}") from error
+
+    def _listening(self) -> str | None:
+        assert self.process.poll() is None, "it ended"
+        found = LISTENS.search(self._said.read_text(encoding="utf-8"))
+        return found and found.group(1)
+
+    def _is_healthy(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/healthz").status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    @property
+    def log(self) -> str:
+        """What it wrote on standard error."""
+        return self._logged.read_text(encoding="utf-8")
+
+    @property
+    def write_key(self) -> str:
+        """The write key of the space that every folder begins with."""
+        key: str = json.loads(self.cli("systems", "list", "--format", "json"))[0]["write_key"]
+        return key
+
+    def cli(self, *arguments: object, exit_code: int = 0) -> str:
+        """Run a command beside the server; return what it prints."""
+        done = enduser(*arguments, data=self.data)
+        assert done.exit_code == exit_code, done.output
+        return done.stdout
+
+    def users(self) -> dict[str, dict[str, object]]:
+        """Return the End User Objects by their ids."""
+        rows = self.cli("users", "export", "--format", "jsonl").splitlines()
+        return {user["user_id"]: user for user in map(json.loads, rows)}
+
+    def sessions(self, user_id: str) -> list[dict[str, object]]:
+        """Return the sessions of a user, open ones too, in order."""
+        rows = map(json.loads, self.cli("sessions", "export", "--format", "jsonl").splitlines())
+        return sorted((r for r in rows if r["user_id"] == user_id), key=lambda row: str(row["started_at"]))
+
+    def wait_for_user(self, user_id: str) -> dict[str, object]:
+        """Wait until a session of the user has closed by itself, and return the End User Object."""
+        return wait_until(lambda: self.users().get(user_id))
+
+    def stop(self) -> None:
+        """End it as an operator does; it finishes what it accepted, leaves nothing running, fails nowhere."""
+        self.process.terminate()
+        assert self.process.wait(DEADLINE_S) == 0, self.log[-2_000:]
+        assert not self._is_group_alive(), "a process of the server outlived it"
+        assert "Traceback" not in self.log, self.log
+
+    def kill(self) -> None:
+        """End all its processes where they stand."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(DEADLINE_S)
+        wait_until(lambda: not self._is_group_alive())
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.process.poll() is None
+
+    def _is_group_alive(self) -> bool:
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+def events_of(data: Path) -> Iterator[dict[str, object]]:
+    """Yield the events of the first space, in order of their times. The folder must be nobody's."""
+    with duckdb.connect(str(data / "enduser.duckdb"), read_only=True) as connection:
+        connection.execute("""
+            SELECT * EXCLUDE (user_key, base_key, id_check)
+            FROM space_1.events JOIN space_1.user_ids USING (user_key) ORDER BY occurred_at, message_id
+        """)
+        names = [column[0] for column in connection.description or ()]
+        for row in connection.fetchall():
+            yield dict(zip(names, row, strict=True))
+
+
+def outcomes_of(data: Path) -> dict[tuple[str, str], int]:
+    """Return how many events had which outcome, for which reason. The folder must be nobody's."""
+    with duckdb.connect(str(data / "enduser.duckdb"), read_only=True) as connection:
+        rows = connection.execute("SELECT outcome, reason, events FROM outcomes WHERE events > 0").fetchall()
+    return {(outcome, reason): events for outcome, reason, events in rows}
