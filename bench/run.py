@@ -1,6 +1,6 @@
 """All benchmarks of enduser: prints their tables and writes bench/RESULTS.md.
 
-python bench/run.py [--only imports|rebuild|batches|reading] [--scale 0.01]
+python bench/run.py [--only imports|rebuild|batches|reading|collecting] [--scale 0.01]
 
 Only a full run writes RESULTS.md. Histories and data folders are cached in bench/data/.
 """
@@ -11,6 +11,7 @@ import argparse
 import sys
 
 import batches
+import collecting
 import imports
 import reading
 import rebuild
@@ -18,7 +19,13 @@ from folders import check_space
 from measure import HERE, CommandFailedError, machine
 from sizes import Sizes
 
-SECTIONS = {"imports": imports, "rebuild": rebuild, "batches": batches, "reading": reading}
+SECTIONS = {
+    "imports": imports,
+    "rebuild": rebuild,
+    "batches": batches,
+    "reading": reading,
+    "collecting": collecting,
+}
 RESULTS = HERE / "RESULTS.md"
 NOTES = HERE / "notes.md"
 """Written by hand: how to read the tables, and why a target is missed. Ends every RESULTS.md."""

@@ -5,12 +5,29 @@
     │   ├── InvalidSetting    a setting's name or value
     │   ├── InvalidSpace      a space that does not exist
     │   ├── InvalidSpaceName  a name that no new space can have
+    │   ├── InvalidCursor     a place in a list that is none, or of another list
+    │   ├── InvalidParameter  a parameter of a call that is unknown, or has a value that cannot be
     │   └── LimitExceeded     a bound of `enduser.limits` was reached
+    │       ├── BodyTooLarge  the body of a call is longer than it may be
+    │       └── TooBusy       too many calls wait already
+    ├── MalformedRequest      a call whose body cannot be read at all
+    ├── UnsupportedMediaType  a call whose body is no JSON by its own account
+    ├── Unauthorized          a call without a valid key
+    ├── RouteNotFound         a call of a path that there is not
+    ├── MethodNotAllowed      a call of a path that there is, in another way
+    ├── InternalError         a mistake of the program
+    ├── AddressInUse          a server that cannot listen where it should
+    ├── OwnerUnreachable      a collector that cannot reach the owner of the data folder
+    ├── KeyNotFound           no API key of this id
     ├── InputError            a file that is not what it is said to be
     ├── UserNotFound          no End User Object under this id
+    ├── LinkNotFound          two ids that are not linked
     ├── GeoDatabaseError      a place database that is missing, broken or could not be brought
     └── StoreError            the data folder
         ├── DataFolderInUse   another process holds it
+        ├── SpoolError        the disk refuses what should be accepted
+        │   └── SpoolFull     too much is accepted and not yet applied
+        ├── ReadTimeout       a read took longer than it may
         └── SchemaTooNew      it was written by a later version
 
 Every error says what happened, to which thing, and what to do (`hint`). A programmer's mistake is an
@@ -19,14 +36,21 @@ Every error says what happened, to which thing, and what to do (`hint`). A progr
 
 
 class EnduserError(Exception):
-    """An operating error with a stable machine-readable `code` and a hint what to do."""
+    """An operating error with a stable machine-readable `code` and a hint what to do.
+
+    `field` names the parameter or setting that is wrong, `limit` the bound that was reached.
+    """
 
     code = "error"
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, hint: str | None = None, field: str | None = None, limit: int | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.field = field
+        self.limit = limit
 
 
 class UsageError(EnduserError):
@@ -53,16 +77,100 @@ class InvalidSpaceName(UsageError):
     code = "invalid_space_name"
 
 
+class InvalidCursor(UsageError):
+    """A cursor was not made by the list that it was given to, or not with this sort."""
+
+    code = "invalid_cursor"
+
+
+class InvalidParameter(UsageError):
+    """A parameter of a call is unknown, given twice, or has a value that cannot be."""
+
+    code = "invalid_parameter"
+
+
 class LimitExceeded(UsageError):
     """A bound of `enduser.limits` was reached; the message names the limit and the value."""
 
     code = "limit_exceeded"
 
 
+class MalformedRequest(EnduserError):
+    """The body of a call cannot be read as what the route takes; nothing of it was taken."""
+
+    code = "malformed_request"
+
+
 class InputError(EnduserError):
     """A file cannot be read as what it is said to be; nothing of it was applied."""
 
     code = "invalid_input"
+
+
+class BodyTooLarge(LimitExceeded):
+    """The body of a call is longer than it may be; nothing of it was taken."""
+
+    code = "body_too_large"
+
+
+class TooBusy(LimitExceeded):
+    """So many calls wait already that this one was refused; it may come again."""
+
+    code = "too_busy"
+
+
+class UnsupportedMediaType(EnduserError):
+    """A call's body is said to be something else than JSON, or is packed in another way than gzip."""
+
+    code = "unsupported_media_type"
+
+
+class Unauthorized(EnduserError):
+    """A call came without a key, or with one that opens nothing."""
+
+    code = "unauthorized"
+
+
+class RouteNotFound(EnduserError):
+    """There is no such path."""
+
+    code = "not_found"
+
+
+class MethodNotAllowed(EnduserError):
+    """The path exists, but not with this method."""
+
+    code = "method_not_allowed"
+
+
+class InternalError(EnduserError):
+    """The program made a mistake; the log has the details under the id of the request."""
+
+    code = "internal"
+
+
+class AddressInUse(EnduserError):
+    """The server cannot listen where it should."""
+
+    code = "address_in_use"
+
+
+class OwnerUnreachable(EnduserError):
+    """The process that owns the data folder does not answer."""
+
+    code = "owner_unreachable"
+
+
+class KeyNotFound(EnduserError):
+    """No API key has the id that was asked for."""
+
+    code = "key_not_found"
+
+
+class LinkNotFound(EnduserError):
+    """Two ids are not linked."""
+
+    code = "link_not_found"
 
 
 class UserNotFound(EnduserError):
@@ -87,6 +195,24 @@ class DataFolderInUse(StoreError):
     """Another process owns the data folder; the message says which."""
 
     code = "data_folder_in_use"
+
+
+class SpoolError(StoreError):
+    """The spool cannot be written or read."""
+
+    code = "spool"
+
+
+class SpoolFull(SpoolError):
+    """More waits than may."""
+
+    code = "spool_full"
+
+
+class ReadTimeout(StoreError):
+    """A read took longer than `limits.READ_SECONDS_MAX` and was stopped."""
+
+    code = "read_timeout"
 
 
 class SchemaTooNew(StoreError):

@@ -7,6 +7,9 @@ Each is tested at, below and above. The docs list them (`docs/limits.md`), check
 ID_BYTES_MAX = 256
 """Bytes of UTF-8 of a user id or anonymous id. Longer ones are tokens or dumps, not identities."""
 
+PERSON_IDS_MAX = 100
+"""Ids that links can make one person. More are a shared device or a test account, no person."""
+
 MESSAGE_ID_BYTES_MAX = 256
 """Bytes of UTF-8 of a message id; the same bound as ids, for it is kept per event."""
 
@@ -15,6 +18,21 @@ PROPERTY_CHARACTERS_MAX = 1_024
 
 LINE_BYTES_MAX = 1_048_576
 """Bytes of one line of an imported file (1 MiB). Bounds memory; 32 times what HTTP allows a message."""
+
+MESSAGE_BYTES_MAX = 32_768
+"""Bytes of one message over HTTP (32 KiB), as sent; the same as Segment's, whose SDKs keep to it."""
+
+BODY_BYTES_MAX = 512_000
+"""Bytes of the body of one call over HTTP (500 KiB), decompressed; the same as Segment's."""
+
+BATCH_MESSAGES_MAX = 2_500
+"""Messages of one call over HTTP: what its bytes allow if each has 200. Bounds the answer, too."""
+
+JSON_DEPTH_MAX = 64
+"""Objects and lists within each other, of properties or traits; the engine stops at 127."""
+
+AGENT_CHARACTERS_MAX = 1_024
+"""Characters of a user agent, and of its client hints; no browser's has more, and each is looked up."""
 
 CSV_COLUMNS_MAX = 1_000
 """Columns of an imported CSV file. Above it the delimiter was almost surely guessed wrong."""
@@ -55,6 +73,24 @@ SALT_CHARACTERS_MAX = 256
 COMMIT_BYTES_MAX = 33_554_432
 """Bytes of accepted requests that wait in a collector for the disk (32 MiB): seconds of the greatest load."""
 
+COLLECTORS_MAX = 64
+"""Processes that take events; above it the applier is long the bound."""
+
+SPOOL_BYTES_MAX = 4_294_967_296
+"""Bytes of spool over all collectors (4 GiB): hours of a busy site, should the applier be down."""
+
+FRAME_BYTES_MAX = 4_194_304
+"""Bytes of a frame of the spool (4 MiB): eight bodies, for a line may be longer than its message."""
+
+SEGMENT_BYTES_MAX = 67_108_864
+"""Bytes of a segment of the spool (64 MiB); an applied segment is deleted whole."""
+
+SEGMENT_AGE_S_MAX = 60
+"""Seconds after which a segment with events is followed by another: it may hold IP addresses."""
+
+DAMAGED_BYTES_MAX = 1_073_741_824
+"""Bytes of damaged pieces of the spool that are kept for the operator (1 GiB); a failing disk makes many."""
+
 REQUEST_HEAD_BYTES_MAX = 65_536
 """Bytes of a request's line and headers (64 KiB); browsers with many cookies send a quarter of it."""
 
@@ -81,6 +117,27 @@ ORIGINS_MAX = 67_108_863
 
 LOOKED_UP_MAX = 1_000_000
 """Distinct addresses, user agents and named places whose meaning is kept at hand; then it is asked anew."""
+
+PAGE_ROWS_MAX = 1_000
+"""Rows of one page of a list; more would make a slow answer that nobody reads. Exports have no bound."""
+
+READ_SECONDS_MAX = 30
+"""Seconds that one read of the API may take; a reader that waited longer has gone away."""
+
+API_BODY_BYTES_MAX = 1_048_576
+"""Bytes of the body of a call of the management API (1 MiB); it holds settings, not files."""
+
+API_READERS_MAX = 4
+"""Reads of the management API that run at once; each may use all processors, and memory of its own."""
+
+API_WAITING_MAX = 100
+"""Calls of the management API that wait for a reader; with more, a caller would wait in vain."""
+
+API_KEYS_MAX = 1_000
+"""API keys that are not revoked; each caller needs one, and a list of them must be readable."""
+
+KEY_NAME_CHARACTERS_MAX = 100
+"""Characters of an API key's name; it is a label in a list."""
 
 MEMORY_LIMIT_MB_MIN = 256
 """Megabytes; with less the engine cannot sort a batch."""
