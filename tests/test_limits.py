@@ -137,3 +137,8 @@ def test_the_engine_works_with_as_little_memory_as_the_limit_and_refuses_less(
         result = enduser("import", "events", path, "--close", "--memory-limit", limit, data=data)
         assert result.exit_code == (0 if is_good else 2), result.output
     assert f"a memory limit of {least - 1} MB is too small\n  the least is {least} MB" in result.stderr
+
+
+@pytest.mark.parametrize(("count", "code"), [(limits.LISTED_USERS_MAX, 0), (limits.LISTED_USERS_MAX + 1, 2)])
+def test_a_table_lists_as_many_users_as_the_limit(tmp_path: Path, count: int, code: int) -> None:
+    assert enduser("users", "list", "--limit", count, data=tmp_path / "data").exit_code == code

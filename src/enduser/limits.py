@@ -16,6 +16,9 @@ MESSAGE_ID_BYTES_MAX = 256
 PROPERTY_CHARACTERS_MAX = 1_024
 """Characters of an analytics property; the same as for a custom string attribute."""
 
+LISTED_USERS_MAX = 1_000_000
+"""Users that one table lists; more are for an export."""
+
 LINE_BYTES_MAX = 1_048_576
 """Bytes of one line of an imported file (1 MiB). Bounds memory; 32 times what HTTP allows a message."""
 

@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from enduser import limits
 from enduser.core.events import hashed_id, known_id
 from enduser.core.origin import Place
-from enduser.errors import LimitExceeded
+from enduser.errors import InputError, LimitExceeded
 from enduser.stores.contract import ChangeSetting, Chunk, EventChunk, Form, ImportRules, Lookups, TimeUnit
 from enduser.stores.embedded import EmbeddedStore
 
@@ -224,3 +225,39 @@ def test_a_log_line_names_its_user_and_address_or_is_rejected(
         for found, is_anonymous, ip, at in store._execute(f"{query} USING (user_key)"):
             assert (found if user else None, is_anonymous) == (user, user is None)
             assert (ip, at) == (address, 1_704_099_600_000_000)
+
+
+@pytest.mark.parametrize(("url", "host"), cases("hosts.json"))
+def test_a_page_address_has_this_host(store: EmbeddedStore, url: str, host: str) -> None:
+    assert store._execute("SELECT host_of($1)", [url]) == [(host,)]
+
+
+def parquet(folder: Path, query: str) -> Path:
+    path = folder / "rows.parquet"
+    duckdb.sql(f"COPY ({query}) TO '{path}' (FORMAT parquet)")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("SELECT 'u'::BLOB AS user_id, 0 AS occurred_at", "user_id holds bytes"),
+        ("SELECT 'u' AS user_id, 0 AS occurred_at, '{}'::BLOB AS traits", "traits holds bytes"),
+        ("SELECT 'u' AS user_id, 0 AS occurred_at, 1 AS file_row_number", "file_row_number"),
+    ],
+)
+def test_a_parquet_column_that_cannot_be_read_rightly_is_refused(
+    store: EmbeddedStore, tmp_path: Path, query: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        store.count_parquet_rows(parquet(tmp_path, query))
+
+
+def test_parquet_times_as_text_are_read_as_in_other_formats(store: EmbeddedStore, tmp_path: Path) -> None:
+    times = "[' 2026-01-01T00:00:00Z ', '', ' ']"
+    query = f"SELECT unnest(['p1', 'p2', 'p3']) AS user_id, unnest({times}) AS occurred_at"
+    path = parquet(tmp_path, query)
+    rules = ImportRules(started_at=NOW)
+    chunk = Chunk(path, Form.PARQUET, rows=3)
+    outcomes = store.apply(SPACE, EventChunk(chunk, rules)).outcomes
+    assert (outcomes.stored, outcomes.rejected) == (1, {"missing_time": 2})

@@ -58,6 +58,8 @@ def test_a_format_is_told_through_compression(tmp_path: Path, pack) -> None:
     [
         (b"", "is empty"),
         (b"\n \n\n", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b"\xef\xbb\xbf\n", "is empty"),
         (gzip.compress(b"", mtime=0), "is empty"),
         (b"\x7fELF\x00\x01\x02\x03" + bytes(range(256)) * 20, UNKNOWN),
         (b"Dear reader,\nthis is a letter.\n", UNKNOWN),

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from enduser import limits
 from enduser.cli.common import (
     DEFAULT_DATA,
     DEFAULT_SPACE,
@@ -94,7 +95,10 @@ def list_users(
             "--sort", metavar="ATTRIBUTE", help="An attribute; with a - before it the greatest come first."
         ),
     ] = "-last_seen",
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many to list.")] = 20,
+    limit: Annotated[
+        int,
+        typer.Option("--limit", metavar="N", min=1, max=limits.LISTED_USERS_MAX, help="How many to list."),
+    ] = 20,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,

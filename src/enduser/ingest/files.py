@@ -59,7 +59,7 @@ def open_file(name: str, path: Path, wanted: str) -> EventFile:
         raise InputError(
             f"{name} cannot be read: {error.strerror}", hint="check the path and the rights"
         ) from None
-    if not head.strip():
+    if not head.removeprefix(_BOM).strip():
         raise InputError(f"{name} is empty", hint="nothing was imported; check how the file was made")
     if wanted == "auto":
         file.format = _detect(name, head)

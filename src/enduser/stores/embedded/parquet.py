@@ -20,6 +20,10 @@ _TIMES = {"TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S", "TIMESTAMP
 _WHOLE = {"BIGINT", "INTEGER", "UBIGINT", "UINTEGER"}
 
 
+ROW_NUMBER = "file_row_number"
+"""What the engine calls the number of a row that it is asked for."""
+
+
 def columns_of(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
     """Return name -> type of a Parquet file's columns.
 
@@ -35,13 +39,32 @@ def columns_of(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, s
         ) from None
     columns = {row[0]: row[1] for row in rows}
     require_columns(str(path), columns)
+    _refuse_unreadable(path, columns)
+    return columns
+
+
+def _refuse_unreadable(path: Path, columns: dict[str, str]) -> None:
+    """Refuse columns of which nobody could say what their values mean as text.
+
+    Raises:
+        InputError: names the column and its type.
+    """
+    if ROW_NUMBER in columns:
+        raise InputError(
+            f"{path} has a column {ROW_NUMBER}, which the engine takes for its own", hint="rename the column"
+        )
+    raw = [name for name in (*_TEXT, "occurred_at", "url", *_OBJECTS) if columns.get(name) == "BLOB"]
+    if raw:
+        raise InputError(
+            f"in {path} the column {raw[0]} holds bytes, not text",
+            hint="write it as a text column (UTF8 or STRING in Parquet)",
+        )
     nested = [name for name in (*_TEXT, "occurred_at", "url") if _is_nested(columns.get(name, ""))]
     if nested:
         raise InputError(
             f"in {path} the column {nested[0]} is of the type {columns[nested[0]]}",
             hint="write it as text, a number or a time; only properties and traits can be nested",
         )
-    return columns
 
 
 def _is_nested(kind: str) -> bool:
@@ -147,4 +170,6 @@ def _time_text(kind: str) -> str:
         return (
             "coalesce(CAST(TRY_CAST(occurred_at AS DECIMAL(27, 9)) AS VARCHAR), CAST(occurred_at AS VARCHAR))"
         )
+    if kind == "VARCHAR":  # as in the other formats: trimmed, and empty is absent
+        return "nullif(trim(occurred_at), '')"
     return "CAST(occurred_at AS VARCHAR)"
