@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 
@@ -30,28 +31,39 @@ Output = Annotated[
 
 
 def export(store: Store, space: str, what: str, form: ExportFormat, output: Path) -> None:
-    """Write all users or sessions to a file, whole or not at all, or to standard output."""
+    """Write all users or sessions to a file, whole or not at all, or to standard output or a pipe."""
     if output == Path("-"):
         if form is ExportFormat.PARQUET:
             raise UsageError("Parquet cannot be written to standard output", hint="name a file with --output")
-        with scratch_folder(store) as folder:
-            store.export(space, what, folder / "export", form)
-            with (folder / "export").open("rb") as written:
-                shutil.copyfileobj(written, sys.stdout.buffer)
-            sys.stdout.flush()
+        _stream(store, space, what, form, sys.stdout.buffer)
         return
+    _check(output, form)
+    target = output.resolve()  # behind a link it is the file that is replaced, not the link
+    if target.exists() and not target.is_file():
+        with target.open("wb") as device:
+            _stream(store, space, what, form, device)
+        return
+    with tempfile.TemporaryDirectory(prefix=".enduser-", dir=target.parent) as folder:
+        rows = store.export(space, what, Path(folder) / "export", form)
+        (Path(folder) / "export").replace(target)
+    err.print(f"{count_of(rows, what[:-1])} written to {output}")
+
+
+def _check(output: Path, form: ExportFormat) -> None:
     suffix = output.suffix.removeprefix(".")
     if suffix in set(ExportFormat) and suffix != form:
         raise UsageError(
             f"{output} would hold {form} under the name of {suffix}", hint=f"add --format {suffix}"
         )
-    if output.is_dir() or not output.parent.is_dir():
+    if output.is_dir() or not output.resolve().parent.is_dir():
         problem = "is a folder" if output.is_dir() else f"cannot be written: there is no {output.parent}"
         raise UsageError(f"{output} {problem}", hint="name a file in a folder that exists")
-    partial = output.with_name(output.name + ".part")
-    try:
-        rows = store.export(space, what, partial, form)
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
-    err.print(f"{count_of(rows, what[:-1])} written to {output}")
+
+
+def _stream(store: Store, space: str, what: str, form: ExportFormat, target: BinaryIO) -> None:
+    """Write to what is no file, by way of one."""
+    with scratch_folder(store) as folder:
+        store.export(space, what, folder / "export", form)
+        with (folder / "export").open("rb") as written:
+            shutil.copyfileobj(written, target)
+        target.flush()

@@ -13,7 +13,7 @@ from enduser.core.events import ANALYTICS_PROPERTIES, UserId, hashed_id
 from enduser.core.settings import SpaceSettings, settings_from_text
 from enduser.errors import StoreError, UsageError
 from enduser.stores.contract import Changes, Link, SpaceStatus
-from enduser.stores.embedded.database import Database
+from enduser.stores.embedded.database import Database, refused
 from enduser.stores.embedded.statements import Rows, bound, run, statements, text_literal, used
 from enduser.stores.embedded.taking import stored_outcomes
 
@@ -182,10 +182,12 @@ def export(database: Database, space: str, what: str, path: Path, form: str) -> 
     with database.looking_at(database.schema(space)):
         try:
             rows = database.execute(f"COPY ({query}) TO {text_literal(path)} ({_STYLES[form]})")
-        except duckdb.Error as error:
+        except duckdb.IOException as error:
             raise StoreError(
-                f"cannot write {path}: {error}", hint="name another file with --output"
+                f"cannot write {path}: {error}", hint="see whether the disk is full, or name another file"
             ) from None
+        except duckdb.Error as error:
+            raise refused(error) from error
     return int(rows[0][0])
 
 
