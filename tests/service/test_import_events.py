@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from running import event, file_of, write_lines
+from running import enduser, event, file_of, write_lines
 
 from enduser.errors import InputError
 from enduser.ingest import files
@@ -121,3 +122,23 @@ def test_what_a_killed_import_left_in_its_folder_is_removed(tmp_path: Path) -> N
         with scratch_folder(store) as folder:
             assert list(folder.iterdir()) == []
         assert not folder.exists()
+
+
+def test_one_import_runs_at_a_time(tmp_path: Path) -> None:
+    history = write_lines(tmp_path / "history.jsonl", event("u"))
+    enduser("status", data=tmp_path / "data")
+    (tmp_path / "data" / "tmp").mkdir(exist_ok=True)
+    with (tmp_path / "data" / "tmp" / "import.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        result = enduser("import", "events", history, data=tmp_path / "data")
+        assert (result.exit_code, "another import is running" in result.stderr) == (2, True)
+    assert enduser("import", "events", history, data=tmp_path / "data").exit_code == 0
+
+
+def test_scratch_room_of_commands_that_are_gone_is_emptied_and_of_others_is_not(tmp_path: Path) -> None:
+    gone, alive = tmp_path / "data" / "tmp" / "work-999999999", tmp_path / "data" / "tmp" / "work-1"
+    for folder in (gone, alive):
+        folder.mkdir(parents=True)
+    with EmbeddedStore(tmp_path / "data", now_us=NOW) as store, scratch_folder(store) as mine:
+        assert (gone.exists(), alive.exists(), mine.exists()) == (False, True, True)
+    assert not mine.exists()

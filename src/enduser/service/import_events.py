@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import os
 import shutil
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from enduser.core.outcomes import Outcomes
-from enduser.errors import InputError
+from enduser.errors import InputError, UsageError
 from enduser.ingest.files import EventFile, chunks, open_file
 from enduser.stores.contract import (
     Applied,
@@ -96,19 +97,37 @@ def _spool(source: BinaryIO, folder: Path, number: int) -> Path:
 
 
 def _scratch(store: Store) -> Path:
-    return store.folder / "tmp" / "import"
+    """Return this process's own scratch room: commands work beside each other while a server runs."""
+    return store.folder / "tmp" / f"work-{os.getpid()}"
 
 
 @contextmanager
 def scratch_folder(store: Store) -> Iterator[Path]:
-    """Lend an empty folder inside the data folder, emptied of what a killed import left."""
+    """Lend an empty folder inside the data folder; what killed commands left in theirs goes."""
     folder = _scratch(store)
-    shutil.rmtree(folder, ignore_errors=True)
+    for left in folder.parent.glob("work-*"):
+        if left == folder or not Path(f"/proc/{left.name.removeprefix('work-')}").exists():
+            shutil.rmtree(left, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _one_import(store: Store) -> Iterator[None]:
+    """Hold off other imports: the k-th identical row of a file is counted while it is read.
+
+    Raises:
+        UsageError: another is running.
+    """
+    with (store.folder / "tmp" / "import.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError("another import is running", hint="wait until it has finished") from None
+        yield
 
 
 def import_files(
@@ -123,7 +142,24 @@ def import_files(
     """Take all files, then fold; within `scratch_folder`.
 
     What was taken stays taken if this is interrupted; run it again.
+
+    Raises:
+        InputError: a file cannot be read.
+        UsageError: another import is running.
     """
+    with _one_import(store):
+        return _import_files(store, space, files, rules, close=close, progress=progress)
+
+
+def _import_files(
+    store: Store,
+    space: str,
+    files: Sequence[EventFile],
+    rules: ImportRules,
+    *,
+    close: bool,
+    progress: Progress,
+) -> ImportSummary:
     summary = ImportSummary()
     row_counts = {f.name: store.count_parquet_rows(f.path) for f in files if f.format == "parquet"}
     total = sum(file.size for file in files)
