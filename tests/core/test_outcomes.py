@@ -28,3 +28,16 @@ def test_counts_add_up_kind_by_kind() -> None:
         Counter(invalid_time=55, future_time=51),
         66,
     )
+
+
+def test_the_counts_are_named_by_outcome_and_reason() -> None:
+    outcomes = Outcomes(1, 2, 3, 4, Counter(ip=5, host=6), Counter(invalid_time=7), 8)
+    assert list(outcomes.counts()) == [
+        ("stored", "", 1),
+        ("duplicate", "", 2),
+        ("filled", "", 3),
+        ("counted", "", 4),
+        ("excluded", "ip", 5),
+        ("excluded", "host", 6),
+        ("rejected", "invalid_time", 7),
+    ]

@@ -210,3 +210,20 @@ def test_stored_texts_stand_over_the_defaults() -> None:
     assert settings_from_text(stored) == SpaceSettings(inactivity_window_s=60, hash_ids=True)
     with pytest.raises(InvalidSetting, match="session_cap_s"):
         settings_from_text({"session_cap_s": "-1"})
+
+
+def test_one_of_some_words_is_read_in_any_case() -> None:
+    parse = settings._one_of("a_b", "c")
+    assert [parse(text) for text in ("a_b", " A_B ", "C")] == ["a_b", "a_b", "c"]
+    with pytest.raises(ValueError, match="d"):
+        parse("d")
+
+
+@pytest.mark.parametrize("text", ["cookie", "cookie:a b", "variable:1", "other:x", "generated:x"])
+def test_what_is_no_method_is_named(text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        settings._unique_user(text)
+
+
+def test_a_source_may_be_of_one_character() -> None:
+    assert settings._unique_user("cookie:x") == "cookie:x"
