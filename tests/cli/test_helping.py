@@ -18,7 +18,8 @@ def test_a_usage_line_names_arguments_as_one_types_them() -> None:
 
 def test_a_bound_is_written_in_words() -> None:
     assert "--limit N" in reference()
-    assert "[default: 20; at least 1]" in reference()
+    assert "[default: 24; at least 0]" in reference()
+    assert "default: 1; 1 to 64]" in reference()
 
 
 @pytest.mark.parametrize("pattern", [r"<(str|int|path|list)", r"\{", r"x>=", "`--help`"])

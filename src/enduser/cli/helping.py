@@ -11,7 +11,8 @@ from typer.core import TyperArgument, TyperCommand
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _AT_LEAST = re.compile(r"\bx>=(?=\d)")
-"""How typer writes the bound of an option."""
+_BETWEEN = re.compile(r"\b(\d+)<=x<=(\d+)")
+"""How typer writes the bounds of an option."""
 
 
 class Command(TyperCommand):
@@ -36,7 +37,7 @@ class Command(TyperCommand):
                 name, meaning = record
                 if isinstance(parameter, TyperArgument):
                     name = parameter.display_name_raw
-                yield name, _AT_LEAST.sub("at least ", meaning)
+                yield name, _BETWEEN.sub(r"\1 to \2", _AT_LEAST.sub("at least ", meaning))
 
 
 class Group(typer.Typer):

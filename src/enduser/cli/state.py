@@ -59,7 +59,7 @@ def _print_files(data: Path) -> None:
     sizes = _sizes(data)
     out.print(f"data folder {data}: {size(sum(sizes.values()))}")
     for path, length in sizes.items():
-        if path.name != "lock":
+        if not path.name.endswith("lock"):
             out.print(f"  {size(length):>10}  {path.relative_to(data)}")
 
 
