@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from enduser.api.calls import RunOnOwner
 from enduser.api.problems import error_response
 from enduser.clock import elapsed_s
 from enduser.errors import EnduserError
 from enduser.stores import remote
 from enduser.stores.contract import OwnedStore, Sample
-
-RunOnOwner = Callable[[Callable[[], Any]], Awaitable[Any]]
-"""Runs something on the thread that owns the store."""
 
 Watch = Callable[[str, int, float], tuple[int, list[Sample]]]
 """Returns the last events of a space after a number; see `ingest.applier.Applier.watch`."""
