@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 from disks import Mount, needs_root
-from loaded import Processes, Senders, assert_each_once, wait_for
+from loaded import Processes, Senders, assert_each_once
 from running import process
+from serving import wait_until
 
 pytestmark = needs_root
 
@@ -44,7 +45,7 @@ def test_a_full_disk_refuses_and_everything_acknowledged_is_there_when_there_is_
     processes.start()
     senders = Senders(processes, processes.write_key())
     senders.start()
-    wait_for(lambda: len(senders.acknowledged) > 500)
+    wait_until(lambda: len(senders.acknowledged) > 500)
     filler = fill(disk)
     status, headers = 0, None
 
@@ -53,13 +54,13 @@ def test_a_full_disk_refuses_and_everything_acknowledged_is_there_when_there_is_
         status, headers = answer(processes, senders)
         return status != 200
 
-    wait_for(is_refused)
+    wait_until(is_refused)
     assert status == 503
     assert int(headers["retry-after"]) > 0
     time.sleep(2)  # the applier meets it too
     filler.unlink()
     before = len(senders.acknowledged)
-    wait_for(lambda: len(senders.acknowledged) > before + 200)
+    wait_until(lambda: len(senders.acknowledged) > before + 200)
     senders.stop()
     assert processes.stop() == 0
     assert_each_once(processes.data, senders)

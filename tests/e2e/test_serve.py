@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-from loaded import Processes, Senders, stored, wait_for
+from loaded import Processes, Senders, stored
 from running import command, process
+from serving import wait_until
 
 from enduser import limits
 
@@ -54,7 +55,7 @@ def test_an_object_appears_by_itself_when_its_session_is_over(processes: Process
     processes.start()
     enduser(processes, "config", "set", "inactivity_window_s", "1", "--yes")
     assert post(processes, processes.write_key(), {"userId": "u", "event": "e", "messageId": "m"}) == 200
-    wait_for(lambda: process("users", "show", "u", data=processes.data).returncode == 0, seconds=8)
+    wait_until(lambda: process("users", "show", "u", data=processes.data).returncode == 0, deadline_s=8)
 
 
 def test_commands_work_while_it_runs(processes: Processes, tmp_path: Path) -> None:
@@ -68,14 +69,14 @@ def test_commands_work_while_it_runs(processes: Processes, tmp_path: Path) -> No
     assert "1 user" in enduser(processes, "rebuild")
     key = enduser(processes, "systems", "create", "acme/test").strip()
     assert post(processes, key, {"userId": "u", "event": "e"}) == 200
-    wait_for(lambda: "stored" in enduser(processes, "status", "--space", "acme/test"))
+    wait_until(lambda: "stored" in enduser(processes, "status", "--space", "acme/test"))
 
 
 def test_everything_accepted_is_applied_before_it_ends(processes: Processes) -> None:
     processes.start()
     senders = Senders(processes, processes.write_key())
     senders.start()
-    wait_for(lambda: len(senders.acknowledged) > 300)
+    wait_until(lambda: len(senders.acknowledged) > 300)
     senders.stop()
     assert processes.stop() == 0
     assert set(senders.acknowledged) <= set(stored(processes.data))
@@ -85,24 +86,24 @@ def test_everything_accepted_is_applied_before_it_ends(processes: Processes) -> 
 
 def test_a_collector_that_dies_is_replaced(processes: Processes) -> None:
     processes.start()
-    wait_for(lambda: len(processes.pids()) == 3)
+    wait_until(lambda: len(processes.pids()) == 3)
     victim = processes.pids()[1]
     os.kill(victim, signal.SIGKILL)
-    wait_for(lambda: len(processes.pids()) == 3 and victim not in processes.pids())
+    wait_until(lambda: len(processes.pids()) == 3 and victim not in processes.pids())
     assert get(processes, "/healthz")[0] == 200
 
 
 def test_collectors_end_with_their_owner(processes: Processes) -> None:
     processes.start()
-    wait_for(lambda: len(processes.pids()) == 3)
+    wait_until(lambda: len(processes.pids()) == 3)
     _, *collectors = processes.pids()
     processes.kill_owner()
-    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in collectors))
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in collectors))
 
 
 def test_ctrl_c_ends_the_whole_group_in_order(processes: Processes) -> None:
     processes.start()
-    wait_for(lambda: len(processes.pids()) == 3)
+    wait_until(lambda: len(processes.pids()) == 3)
     os.killpg(processes.owner.pid, signal.SIGINT)
     assert processes.owner.wait(20) == 0
 
@@ -136,24 +137,24 @@ def test_readiness_and_figures_are_told(processes: Processes) -> None:
     assert post(processes, key, {"userId": "u", "event": "e"}) == 200
     assert post(processes, key, {"event": "e"}) == 200
     assert post(processes, "unknown", {"userId": "u", "event": "e"}) == 401
-    wait_for(lambda: get(processes, "/readyz")[0] == 200)
+    wait_until(lambda: get(processes, "/readyz")[0] == 200)
 
     def figures() -> str:
         return get(processes, "/metrics")[1].decode()
 
     space = 'space="default/production"'
-    wait_for(lambda: f'enduser_events_total{{outcome="stored",reason="",{space}}} 1.0' in figures())
-    wait_for(lambda: 'outcome="rejected",reason="junk_user_id"' in figures())
-    wait_for(lambda: "enduser_collect_seconds_count 2.0" in figures())
-    wait_for(lambda: 'enduser_collect_refused_total{code="unauthorized"} 1.0' in figures())
+    wait_until(lambda: f'enduser_events_total{{outcome="stored",reason="",{space}}} 1.0' in figures())
+    wait_until(lambda: 'outcome="rejected",reason="junk_user_id"' in figures())
+    wait_until(lambda: "enduser_collect_seconds_count 2.0" in figures())
+    wait_until(lambda: 'enduser_collect_refused_total{code="unauthorized"} 1.0' in figures())
     assert "enduser_collectors 2.0" in figures()
 
 
 def test_logs_are_lines_of_json(processes: Processes) -> None:
     processes.start()
-    wait_for(lambda: len(processes.pids()) == 3)
+    wait_until(lambda: len(processes.pids()) == 3)
     os.kill(processes.pids()[1], signal.SIGKILL)
-    wait_for(lambda: "collector ended" in processes.log.read_text())
+    wait_until(lambda: "collector ended" in processes.log.read_text())
     for line in processes.log.read_text().splitlines():
         assert {"event", "level", "timestamp"} <= set(json.loads(line))
 
@@ -172,7 +173,7 @@ def test_tail_shows_what_comes_in_and_what_became_of_it(processes: Processes) ->
             post(processes, key, {"event": "nobody"})
             return watching.poll() is not None
 
-        wait_for(is_over)
+        wait_until(is_over)
         assert watching.stdout is not None
         lines = watching.stdout.read().splitlines()
     assert len(lines) == 2

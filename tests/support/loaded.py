@@ -12,7 +12,6 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -174,11 +173,3 @@ def assert_each_once(data: Path, senders: Senders) -> None:
     assert len(found) == len(set(found)), "an event was applied twice"
     lost = set(senders.acknowledged) - set(found)
     assert not lost, f"{len(lost)} of {len(senders.acknowledged)} acknowledged events are lost"
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait until something comes true."""
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not come true in time"
-        time.sleep(0.05)

@@ -268,7 +268,71 @@ def require_columns(path: str, columns: Iterable[str]) -> None:
         )
 
 
-class Store(Protocol):
+class Reader(Protocol):
+    """What can be read of a store, beside the thread that changes it too.
+
+    Every method that takes a space raises `InvalidSpace` where there is none of that name. Each sees one
+    moment, and takes at most `READ_SECONDS_MAX`, else it raises `ReadTimeout`.
+    """
+
+    def spaces(self) -> Sequence[str]:
+        """Return the names of all spaces, `system/environment`, oldest first."""
+
+    def settings(self, space: str) -> SpaceSettings:
+        """Return the settings of a space."""
+
+    def status(self, space: str) -> SpaceStatus:
+        """Return sizes and the clock."""
+
+    def find_user(
+        self, space: str, user_id: str, id_kind: str | None = None, *, include_open: bool = False
+    ) -> Mapping[str, object] | None:
+        """Return the End User Object of an id, None if there is none.
+
+        `id_kind` is `plain`, `hashed` (as stored with `hash_ids`) or `anonymous`; None tries plain, then
+        anonymous. Any id of a person gives the person's object, which names the id that the person shows.
+        With `include_open` the object is as if the person's open sessions were closed.
+        """
+
+    def users_page(
+        self,
+        space: str,
+        *,
+        sort: str = "user_id",
+        limit: int = 100,
+        cursor: str | None = None,
+        include_open: bool = False,
+    ) -> Page:
+        """Return End User Objects in the order of `users`, from the place of a cursor on.
+
+        The rows are those of `users`; with `include_open` as in `find_user`.
+
+        Raises:
+            UsageError: `sort` is no attribute.
+            InvalidCursor: the cursor is none of a list in this order.
+            LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
+        """
+
+    def user_sessions(
+        self,
+        space: str,
+        user_id: str,
+        id_kind: str | None = None,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """Return the sessions of the person of an id, open ones too, the newest first, as in `sessions`.
+
+        There are none where the id is unknown.
+
+        Raises:
+            InvalidCursor: the cursor is none of such a list.
+            LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
+        """
+
+
+class Store(Reader, Protocol):
     """An engine. One process owns it; all times are microseconds since 1970 UTC.
 
     Every method that takes a space raises `InvalidSpace` where there is none of that name.
@@ -278,9 +342,6 @@ class Store(Protocol):
     def folder(self) -> Path:
         """The data folder; `tmp` in it is scratch room."""
 
-    def spaces(self) -> Sequence[str]:
-        """Return the names of all spaces, `system/environment`, oldest first."""
-
     def create_space(self, space: str, now_us: int) -> None:
         """Create a space.
 
@@ -288,9 +349,6 @@ class Store(Protocol):
             InvalidSpaceName: the name is malformed or taken.
             LimitExceeded: there are as many spaces as there may be.
         """
-
-    def settings(self, space: str) -> SpaceSettings:
-        """Return the settings of a space."""
 
     def write_keys(self) -> Sequence[WriteKey]:
         """Return all write keys, also those that have ended, oldest first."""
@@ -320,9 +378,6 @@ class Store(Protocol):
     def verify(self, space: str) -> Sequence[Difference]:
         """Recompute beside what is stored and return each difference; changes nothing."""
 
-    def status(self, space: str) -> SpaceStatus:
-        """Return sizes and the clock."""
-
     def users(
         self, space: str, *, sort: str = "user_id", limit: int | None = None
     ) -> Iterator[Mapping[str, object]]:
@@ -332,53 +387,6 @@ class Store(Protocol):
 
         Raises:
             UsageError: `sort` is no attribute.
-        """
-
-    def users_page(
-        self,
-        space: str,
-        *,
-        sort: str = "user_id",
-        limit: int = 100,
-        cursor: str | None = None,
-        include_open: bool = False,
-    ) -> Page:
-        """Return End User Objects in the order of `users`, from the place of a cursor on.
-
-        The rows are those of `users`; with `include_open` as in `find_user`.
-
-        Raises:
-            UsageError: `sort` is no attribute.
-            InvalidCursor: the cursor is none of a list in this order.
-            LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
-        """
-
-    def find_user(
-        self, space: str, user_id: str, id_kind: str | None = None, *, include_open: bool = False
-    ) -> Mapping[str, object] | None:
-        """Return the End User Object of an id, None if there is none.
-
-        `id_kind` is `plain`, `hashed` (as stored with `hash_ids`) or `anonymous`; None tries plain, then
-        anonymous. Any id of a person gives the person's object, which names the id that the person shows.
-        With `include_open` the object is as if the person's open sessions were closed.
-        """
-
-    def user_sessions(
-        self,
-        space: str,
-        user_id: str,
-        id_kind: str | None = None,
-        *,
-        limit: int = 100,
-        cursor: str | None = None,
-    ) -> Page:
-        """Return the sessions of the person of an id, open ones too, the newest first, as in `sessions`.
-
-        There are none where the id is unknown.
-
-        Raises:
-            InvalidCursor: the cursor is none of such a list.
-            LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
         """
 
     def links(self, space: str) -> Sequence[Link]:
@@ -419,50 +427,6 @@ class Changes:
     """Id, whether it is anonymous, and the object as in `Store.users`; None: there is none (any more).
 
     Each id of a person comes with the person's object."""
-
-
-class Reader(Protocol):
-    """What can be read of a store from any thread, beside the one that changes it.
-
-    The methods are those of `Store`. Each sees one moment, and takes at most `READ_SECONDS_MAX`, else it
-    raises `ReadTimeout`.
-    """
-
-    def spaces(self) -> Sequence[str]:
-        """See `Store.spaces`."""
-
-    def settings(self, space: str) -> SpaceSettings:
-        """See `Store.settings`."""
-
-    def status(self, space: str) -> SpaceStatus:
-        """See `Store.status`."""
-
-    def find_user(
-        self, space: str, user_id: str, id_kind: str | None = None, *, include_open: bool = False
-    ) -> Mapping[str, object] | None:
-        """See `Store.find_user`."""
-
-    def users_page(
-        self,
-        space: str,
-        *,
-        sort: str = "user_id",
-        limit: int = 100,
-        cursor: str | None = None,
-        include_open: bool = False,
-    ) -> Page:
-        """See `Store.users_page`."""
-
-    def user_sessions(
-        self,
-        space: str,
-        user_id: str,
-        id_kind: str | None = None,
-        *,
-        limit: int = 100,
-        cursor: str | None = None,
-    ) -> Page:
-        """See `Store.user_sessions`."""
 
 
 class OwnedStore(Store, Protocol):

@@ -45,8 +45,8 @@ _RECORDS = {kind.__name__: kind for kind in get_args(contract.Record)}
 _OTHER_VERSION = "use one version of enduser at both ends"
 METHODS = tuple(
     name
-    for name, member in vars(Store).items()
-    if inspect.isfunction(member) and not name.startswith("_") and name != "close"
+    for name, _ in inspect.getmembers(Store, inspect.isfunction)
+    if not name.startswith("_") and name != "close"
 )
 """The calls that can be made from afar: all of the contract's but `close`, which is the caller's own."""
 
