@@ -27,10 +27,10 @@ def get(processes: Processes, path: str) -> tuple[int, bytes]:
     return answer.status, body
 
 
-def post(processes: Processes, key: str, message: dict[str, object]) -> int:
+def post(processes: Processes, key: str, message: dict[str, object], path: str = "/v1/track") -> int:
     senders = Senders(processes, key)
     connection = http.client.HTTPConnection("127.0.0.1", processes.port, timeout=10)
-    connection.request("POST", "/v1/track", json.dumps(message), senders.headers)
+    connection.request("POST", path, json.dumps(message), senders.headers)
     answer = connection.getresponse()
     answer.read()
     connection.close()
@@ -169,8 +169,9 @@ def test_tail_shows_what_comes_in_and_what_became_of_it(processes: Processes) ->
         def is_over() -> bool:
             nonlocal sent
             sent += 1
-            post(processes, key, {"userId": "ada", "event": "Report Exported", "messageId": str(sent)})
-            post(processes, key, {"event": "nobody"})
+            good = {"type": "track", "userId": "ada", "event": "Report Exported", "messageId": str(sent)}
+            both = {"batch": [good, {"type": "track", "event": "nobody"}]}
+            assert post(processes, key, both, "/v1/batch") == 200
             return watching.poll() is not None
 
         wait_until(is_over)

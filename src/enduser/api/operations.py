@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from enduser.api.collectors import Collectors
 from enduser.api.figures import BUCKETS_S, Figures
 from enduser.clock import now_us
 from enduser.ingest.applier import Applier
@@ -31,13 +32,9 @@ class Vitals:
 
     applier: Applier
     reader: SpoolReader
+    collectors: Collectors
     problem: Callable[[], str | None]
     """Why the applier does not get on; None: it does."""
-    collectors: Callable[[], int]
-    """How many collectors are running."""
-    collectors_wanted: int
-    figures: Callable[[], Figures]
-    """What collectors have measured."""
 
     def lag_s(self) -> float | None:
         """Return how far the applier is behind, in seconds; None: not known yet."""
@@ -53,8 +50,8 @@ class Vitals:
         if lag_s is None or lag_s > LAG_S_MAX:
             behind = "not at work yet" if lag_s is None else f"{lag_s:.0f} s behind"
             found.append(f"the applier is {behind}")
-        if self.collectors() < self.collectors_wanted:
-            found.append(f"{self.collectors()} of {self.collectors_wanted} collectors are running")
+        if self.collectors.running < self.collectors.wanted:
+            found.append(f"{self.collectors.running} of {self.collectors.wanted} collectors are running")
         return found
 
 
@@ -98,11 +95,11 @@ class _Server(Collector):
         )
         if (lag_s := vitals.lag_s()) is not None:
             yield _gauge("applier_lag_seconds", "How far the applier is behind the time.", lag_s)
-        yield _gauge("collectors", "Collectors that are running.", vitals.collectors())
+        yield _gauge("collectors", "Collectors that are running.", vitals.collectors.running)
         is_stuck = vitals.problem() is not None
         yield _gauge("applier_stuck", "1 while the applier cannot apply what was accepted.", int(is_stuck))
         yield _damages(vitals.applier)
-        yield from _calls(vitals.figures())
+        yield from _calls(vitals.collectors.figures())
 
 
 def _events(applier: Applier) -> Metric:

@@ -9,26 +9,23 @@ import asyncio
 import contextlib
 import signal
 import socket
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 import structlog
 
 from enduser.api import operations
 from enduser.api.app import management_app
-from enduser.api.collector import BACKLOG, CollectorOptions
-from enduser.api.figures import Figures, read_line, total
+from enduser.api.collectors import Collectors, public_listeners
 from enduser.api.local import local_app
 from enduser.api.operations import Vitals, operations_app
 from enduser.api.patience import sweep
-from enduser.api.serving import GRACE_S, Server, private_socket, server_of
+from enduser.api.serving import Server, private_socket, server_of
 from enduser.clock import elapsed_s, now_us
-from enduser.errors import AddressInUse, EnduserError
+from enduser.errors import EnduserError
 from enduser.ingest.applier import Applier
 from enduser.ingest.doors import write_doors
 from enduser.ingest.spool import SpoolReader, new_series
@@ -43,7 +40,6 @@ PACE_S = 0.5
 
 _DRAIN_S = 0.05
 _RETRY_S = 1.0
-_RESPAWN_S = 1.0
 Result = TypeVar("Result")
 log = structlog.get_logger()
 
@@ -73,22 +69,22 @@ class Owner:
             StoreError: the folder cannot be used.
         """
         self._options = options
-        self._listeners = public_listeners(options.host, options.port, options.collectors)
+        listeners = public_listeners(options.host, options.port, options.collectors)
+        self.port: int = listeners[0].getsockname()[1]
+        """The port that collectors listen on."""
         self._thread = ThreadPoolExecutor(1, "store")
         self._stopping = asyncio.Event()
-        self._children: list[asyncio.subprocess.Process] = []
-        self._collectors_ended = False
         self._last_series = 0
-        self._figures: dict[int, Figures] = {}
         self.problem: str | None = None
         """Why the applier does not get on; None: it does."""
         self._store = self._thread.submit(self._open).result()
-
-    @property
-    def port(self) -> int:
-        """The port that collectors listen on."""
-        port: int = self._listeners[0].getsockname()[1]
-        return port
+        self._collectors = Collectors(
+            options.folder,
+            listeners,
+            lambda: self.run_on_store(self._new_series),
+            trusted_hops=options.trusted_hops,
+            spool_bytes_max=options.spool_bytes_max,
+        )
 
     def _open(self) -> EmbeddedStore:
         options = self._options
@@ -108,18 +104,25 @@ class Owner:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def run(self, told: Callable[[int], None]) -> None:
-        """Serve until SIGTERM or SIGINT, then finish what was accepted; `told` hears the port at once."""
+        """Serve until SIGTERM or SIGINT, then finish what was accepted.
+
+        `told` hears the port once the server can be reached, by commands too; who comes at once waits.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
-        told(self.port)
         control = ControlStore(self._options.folder)
         servers = [self._management(control), self._local()]
-        serving = [asyncio.create_task(self._serve(server, path)) for server, path in servers]
+        sockets = [private_socket(path) for _, path in servers]
+        told(self.port)
+        serving = [
+            asyncio.create_task(self._serve(server, path, listener))
+            for (server, path), listener in zip(servers, sockets, strict=True)
+        ]
         applying = asyncio.create_task(self._apply())
-        collectors = [asyncio.create_task(self._keep_collector(listener)) for listener in self._listeners]
+        self._collectors.start()
         await self._stopping.wait()
-        await self._end_collectors(collectors)
+        await self._collectors.end()
         await applying
         for server, _ in servers:
             server.should_exit = True
@@ -143,19 +146,17 @@ class Owner:
         return Vitals(
             self._applier,
             self._reader,
+            self._collectors,
             problem=lambda: self.problem,
-            collectors=lambda: len(self._children),
-            collectors_wanted=len(self._listeners),
-            figures=lambda: total(self._figures.values()),
         )
 
     def _local(self) -> tuple[Server, str]:
         app = local_app(self._store, self.run_on_store, self._tell_collectors, self._applier.watch)
         return server_of(app, lifespan="off"), socket_path(self._options.folder)
 
-    async def _serve(self, server: Server, path: str) -> None:
+    async def _serve(self, server: Server, path: str, listener: socket.socket) -> None:
         patience = asyncio.create_task(sweep(server.server_state.connections))
-        await server.serve(sockets=[private_socket(path)])
+        await server.serve(sockets=[listener])
         patience.cancel()
         Path(path).unlink(missing_ok=True)  # noqa: ASYNC240 - a moment, at the end
 
@@ -173,7 +174,7 @@ class Owner:
     async def _apply(self) -> None:
         """Apply what is accepted, at an even pace, until everything is applied and nobody can accept more."""
         while True:
-            is_last = self._collectors_ended
+            is_last = self._collectors.have_ended
             began = elapsed_s()
             is_behind = await self._round()
             if is_behind:
@@ -202,94 +203,15 @@ class Owner:
         self.problem = None
         return is_behind
 
-    # --- collectors
-
-    async def _keep_collector(self, listener: socket.socket) -> None:
-        """Have one collector on a socket, for as long as this server runs."""
-        while not self._stopping.is_set():
-            try:
-                process = await self._start_collector(listener)
-            except OSError:
-                log.exception("collector could not be started")
-                await asyncio.sleep(_RESPAWN_S)
-                continue
-            self._children.append(process)
-            if self._stopping.is_set():
-                process.terminate()
-            await self._hear(process)
-            code = await process.wait()
-            self._children.remove(process)
-            if not self._stopping.is_set():
-                log.error("collector ended", code=code)
-                await asyncio.sleep(_RESPAWN_S)
-
-    async def _start_collector(self, listener: socket.socket) -> asyncio.subprocess.Process:
-        options = CollectorOptions(
-            folder=str(self._options.folder.absolute()),
-            series=await self.run_on_store(self._new_series),
-            listener=listener.fileno(),
-            trusted_hops=self._options.trusted_hops,
-            spool_bytes_max=self._options.spool_bytes_max // len(self._listeners),
-        )
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "enduser.api.collector", msgspec.json.encode(options).decode()),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            pass_fds=[listener.fileno()],
-        )
-
-    async def _hear(self, process: asyncio.subprocess.Process) -> None:
-        """Keep the last figures that a collector tells, until it ends."""
-        assert process.stdout is not None
-        while line := await process.stdout.readline():
-            self._figures[process.pid] = read_line(line)
-
     def _new_series(self) -> int:
         """Return the number of a new series; one that was given out just now may not be there yet."""
         known = self._store.spool_positions()
         self._last_series = max(new_series(self._options.folder, known), self._last_series + 1)
         return self._last_series
 
-    async def _end_collectors(self, keeping: list[asyncio.Task[None]]) -> None:
-        for process in self._children:
-            process.terminate()
-        _, late = await asyncio.wait(keeping, timeout=2 * GRACE_S)
-        for process in self._children if late else ():
-            process.kill()
-        await asyncio.gather(*keeping)
-        self._collectors_ended = True
-
     def _close(self) -> None:
         self._applier.close()
         self._store.close()
-
-
-def public_listeners(host: str, port: int, count: int) -> list[socket.socket]:
-    """Return as many sockets on one address, among which the kernel spreads connections.
-
-    Raises:
-        AddressInUse: another process listens there, or the address is not this machine's.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listeners: list[socket.socket] = []
-    try:
-        with socket.socket(family) as probe:  # sharing a port would not tell that another has it
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-            port = probe.getsockname()[1]
-        for _ in range(count):
-            listener = socket.socket(family)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            listener.bind((host, port))
-            listener.listen(BACKLOG)  # who comes before a collector is there waits
-            listeners.append(listener)
-    except OSError as error:
-        raise AddressInUse(
-            f"cannot listen on {host}, port {port}: {error.strerror}",
-            hint="name another with --host and --port",
-        ) from None
-    return listeners
 
 
 async def serve_until_stopped(options: ServerOptions, told: Callable[[int], None]) -> None:
