@@ -100,6 +100,9 @@ REQUEST_HEAD_BYTES_MAX = 65_536
 REQUEST_SECONDS_MAX = 30
 """Seconds for a request to arrive whole, and to begin on a new connection. Slow telephones need a few."""
 
+IDLE_SECONDS_MAX = 75
+"""How long a connection may be kept without a request; browsers and proxies keep theirs for a minute."""
+
 BATCH_BYTES_MAX = 67_108_864
 """Bytes of spool that are applied at once (64 MiB, some 130,000 events): bounds memory."""
 

@@ -109,6 +109,16 @@ def test_a_connection_may_be_idle_between_two_requests(port: int) -> None:
     connection.close()
 
 
+def test_a_connection_that_nobody_uses_ends(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("POST", "/", b"abc")
+    assert connection.getresponse().read() == b"3"
+    assert not is_ended_within(connection.sock, FAST_S)
+    monkeypatch.setattr(limits, "IDLE_SECONDS_MAX", 0.1)
+    assert is_ended(connection.sock)
+    connection.close()
+
+
 def test_a_connection_serves_more_requests_than_one_head_may_have_bytes(port: int) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     for _ in range(40):
@@ -148,7 +158,10 @@ def test_a_broken_request_is_refused(port: int) -> None:
     assert answer(port) == b"3"
 
 
-def test_thousands_of_idle_connections_do_not_hinder_others(port: int) -> None:
+def test_thousands_of_idle_connections_do_not_hinder_others(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "REQUEST_SECONDS_MAX", 30)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     count = min(3_000, hard // 2 - 200)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(2 * count + 500, hard), hard))

@@ -1,7 +1,6 @@
-"""The public plane: the tracking protocol as a raw ASGI application (docs/tracking-protocol.md).
+"""What a call of the tracking protocol means: who sent it, what of it is kept, and what is answered.
 
-Nothing stands between the server and `Collector`: this is the hot path. Everything that is not for the
-collector is passed on to the owner of the data folder.
+Functions of the call and of what the doors know (docs/tracking-protocol.md); `tracking` speaks HTTP.
 """
 
 from __future__ import annotations
@@ -9,35 +8,20 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 
 from enduser import limits
-from enduser.api.figures import Figures
-from enduser.api.problems import error_json, status_of
-from enduser.clock import elapsed_s, now_us
-from enduser.errors import (
-    BodyTooLarge,
-    EnduserError,
-    MalformedRequest,
-    MethodNotAllowed,
-    Unauthorized,
-    UnsupportedMediaType,
-)
+from enduser.clock import now_us
+from enduser.errors import BodyTooLarge, MalformedRequest, Unauthorized, UnsupportedMediaType
 from enduser.ingest.door import Request, lines_of
 from enduser.ingest.doors import Doors
-from enduser.ingest.group_commit import GroupCommit
 from enduser.ingest.messages import read_call
 from enduser.ingest.spool import EVENTS, frame
 from enduser.stores.contract import Door
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CALLS = ("identify", "track", "page", "screen", "group", "alias")
 ROUTES: Mapping[str, str] = {
@@ -48,80 +32,90 @@ ROUTES: Mapping[str, str] = {
 }
 """The calls of the tracking protocol by path."""
 
-_SETTINGS_PATH = "/v1/projects/"
 _MEDIA_TYPES = frozenset((b"", b"application/json", b"text/plain", b"application/x-www-form-urlencoded"))
 """The last is what RudderStack's Node SDK calls its JSON."""
-_ANSWER = b'{"success":true,"rejected":[]}'
-_CORS = [(b"access-control-allow-origin", b"*")]
-_PREFLIGHT = [
-    *_CORS,
-    (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
-    (b"access-control-max-age", b"86400"),
-    (b"content-length", b"0"),
-]
-_ASKED_HEADERS = b"authorization, content-type, content-encoding"
+ANSWER = b'{"success":true,"rejected":[]}'
 
 
-class Collector:
-    """Takes events from sites and apps. One per process."""
+class HttpCall(NamedTuple):
+    """A POST to one of the routes."""
 
-    def __init__(self, doors: Doors, commit: GroupCommit, owner: ASGIApp, *, trusted_hops: int = 0) -> None:
-        """Let in what `doors` allow and write it with `commit`; `owner` answers everything else."""
+    route: str
+    """One of the values of `ROUTES`."""
+    headers: Mapping[bytes, bytes]
+    """By name in lower case."""
+    client: str | None
+    """The address of the connection."""
+    body: bytes
+    """As it came, packed perhaps."""
+
+
+class Taken(NamedTuple):
+    """What becomes of a call."""
+
+    frame: bytes | None
+    """What must be on disk before the answer; None: nothing."""
+    answer: bytes
+
+
+class Gate:
+    """Judges calls. One per collector."""
+
+    def __init__(self, doors: Doors, *, trusted_hops: int = 0) -> None:
+        """Let in what `doors` allow."""
         self._doors = doors
-        self._commit = commit
-        self._owner = owner
         self._trusted_hops = trusted_hops
-        self.figures = Figures()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        route = ROUTES.get(scope["path"])
-        began = elapsed_s()
-        if route is None and not scope["path"].startswith(_SETTINGS_PATH):
-            await self._owner(scope, receive, send)
-            return
-        try:
-            if scope["method"] == "OPTIONS":
-                await _send(send, 204, b"", _preflight(scope))
-            elif route is None:
-                await self._send_settings(scope, send)
-            elif scope["method"] == "POST":
-                await _send(send, 200, await self._collect(route, scope, receive), _CORS)
-                self.figures.answer(elapsed_s() - began)
-            else:
-                raise MethodNotAllowed(
-                    f"{scope['path']} takes POST, not {scope['method']}",
-                    hint="send the event as the body of a POST",
-                )
-        except EnduserError as error:
-            await _send_error(send, error)
-            self.figures.refuse(error.code)
-
-    async def _collect(self, route: str, scope: Scope, receive: Receive) -> bytes:
-        """Let the events of a request in; return the answer once they are on disk.
+    def take(self, call: HttpCall) -> Taken:
+        """Let the events of a call in.
 
         Raises:
-            EnduserError: nothing of the request was taken.
+            EnduserError: nothing of the call is taken.
         """
-        headers = dict(scope["headers"])
-        body = await _body(headers, receive)
-        call = read_call(body, route)
+        headers = call.headers
+        tracked = read_call(unpacked(call), call.route)
         received_at = now_us()
-        door = self._door(headers, call.write_key, received_at)
+        door = self._door(headers, tracked.write_key, received_at)
         request = Request(
             received_at=received_at,
-            ip=_client_ip(scope, headers, self._trusted_hops),
+            ip=client_ip(call.client, headers, self._trusted_hops),
             user_agent=_text(headers, b"user-agent"),
             brands=_text(headers, b"sec-ch-ua"),
             full_versions=_text(headers, b"sec-ch-ua-full-version-list"),
             has_origin=b"origin" in headers,
         )
-        found = lines_of(call, request, door.settings)
-        if found.lines:
-            await self._commit.add(frame(EVENTS, door.number, received_at, found.lines))
-        if not found.rejected:
-            return _ANSWER
-        return msgspec.json.encode({"success": True, "rejected": found.rejected})
+        found = lines_of(tracked, request, door.settings)
+        return Taken(
+            frame(EVENTS, door.number, received_at, found.lines) if found.lines else None,
+            ANSWER
+            if not found.rejected
+            else msgspec.json.encode({"success": True, "rejected": found.rejected}),
+        )
+
+    def settings_of(self, write_key: str, scheme: str, headers: Mapping[bytes, bytes]) -> bytes:
+        """Return what browser SDKs are told of a space, as JSON.
+
+        Raises:
+            Unauthorized: there is no such key.
+        """
+        door = self._doors.find(write_key, now_us())
+        if door is None:
+            raise Unauthorized("the write key is unknown", hint="enduser systems list shows the write keys")
+        settings = door.settings
+        host = headers.get(b"host", b"").decode("latin-1")
+        protocol = _protocol(scheme, headers, self._trusted_hops)
+        told = {
+            "integrations": {
+                "Segment.io": {"apiKey": write_key, "apiHost": f"{host}/v1", "protocol": protocol},
+            },
+            "enduser": {
+                "unique_user": settings.unique_user,
+                "hash_ids": settings.hash_ids,
+                "hash_salt": settings.hash_salt,
+                "inactivity_window_s": settings.inactivity_window_s,
+            },
+        }
+        return msgspec.json.encode(told)
 
     def _door(self, headers: Mapping[bytes, bytes], write_key: str | None, at: int) -> Door:
         """Return the space that the write key of a request leads to: of its Basic user, or of its body."""
@@ -137,71 +131,43 @@ class Collector:
             raise Unauthorized("the write key is unknown", hint="enduser systems list shows the write keys")
         return door
 
-    async def _send_settings(self, scope: Scope, send: Send) -> None:
-        """Tell browser SDKs the settings of a space."""
-        key, _, rest = scope["path"].removeprefix(_SETTINGS_PATH).partition("/")
-        if scope["method"] not in ("GET", "HEAD"):
-            raise MethodNotAllowed("settings are read with GET", hint="GET /v1/projects/{writeKey}/settings")
-        door = self._doors.find(key, now_us()) if rest == "settings" else None
-        if door is None:
-            raise Unauthorized("the write key is unknown", hint="enduser systems list shows the write keys")
-        headers = dict(scope["headers"])
-        host = headers.get(b"host", b"").decode("latin-1")
-        protocol = _protocol(scope, headers, self._trusted_hops)
-        told = {
-            "integrations": {
-                "Segment.io": {"apiKey": key, "apiHost": f"{host}/v1", "protocol": protocol},
-            },
-            "enduser": {
-                "unique_user": door.settings.unique_user,
-                "hash_ids": door.settings.hash_ids,
-                "hash_salt": door.settings.hash_salt,
-                "inactivity_window_s": door.settings.inactivity_window_s,
-            },
-        }
-        await _send(send, 200, msgspec.json.encode(told), [*_CORS, (b"cache-control", b"max-age=60")])
 
-
-async def _body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
-    """Return the body of a request, unpacked.
+def check_head(headers: Mapping[bytes, bytes]) -> None:
+    """Look whether a body may come, by what its head says of it.
 
     Raises:
-        BodyTooLarge: it is, or becomes, larger than may be.
         UnsupportedMediaType: it is no JSON by its own account, or packed otherwise than by gzip.
-        MalformedRequest: it ended too early, or cannot be unpacked.
+        BodyTooLarge: it is larger than may be.
     """
-    media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if media_type not in _MEDIA_TYPES:
+    media_type = headers.get(b"content-type", b"")
+    if media_type not in _MEDIA_TYPES and media_type.partition(b";")[0].strip().lower() not in _MEDIA_TYPES:
         raise UnsupportedMediaType(
             f"bodies of the type {media_type.decode('latin-1')!r} are not taken",
             hint="send JSON as application/json or text/plain",
         )
-    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
-    if encoding not in (b"identity", b"gzip"):
+    if _encoding(headers) not in (b"identity", b"gzip"):
         raise UnsupportedMediaType(
-            f"bodies packed by {encoding.decode('latin-1')!r} are not taken",
+            f"bodies packed by {_encoding(headers).decode('latin-1')!r} are not taken",
             hint="send them plain or by gzip",
         )
     told = headers.get(b"content-length", b"0")
     if len(told) > 9 or int(told) > limits.BODY_BYTES_MAX:  # noqa: PLR2004 - too long to be below the limit
-        raise _too_large()
-    body = await _received(receive)
-    return _unpacked(body) if encoding == b"gzip" else body
+        raise too_large()
 
 
-async def _received(receive: Receive) -> bytes:
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body", False):
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > limits.BODY_BYTES_MAX:
-            raise _too_large()
-    if message["type"] == "http.disconnect":
-        raise MalformedRequest("the body ended too early", hint="send it whole")
-    if len(body) > limits.BODY_BYTES_MAX:
-        raise _too_large()
-    return body
+def unpacked(call: HttpCall) -> bytes:
+    """Return the body of a call as it was before it was packed, never unpacking more than may be.
+
+    Raises:
+        BodyTooLarge: it becomes larger than may be.
+        MalformedRequest: it cannot be unpacked.
+    """
+    return _unpacked(call.body) if _encoding(call.headers) == b"gzip" else call.body
+
+
+def _encoding(headers: Mapping[bytes, bytes]) -> bytes:
+    told = headers.get(b"content-encoding")
+    return told.strip().lower() if told else b"identity"
 
 
 def _unpacked(body: bytes) -> bytes:
@@ -212,13 +178,14 @@ def _unpacked(body: bytes) -> bytes:
     except zlib.error as error:
         raise MalformedRequest(f"the gzip body cannot be unpacked: {error}", hint="pack it again") from None
     if len(plain) > limits.BODY_BYTES_MAX:
-        raise _too_large()
+        raise too_large()
     if not unpacker.eof or unpacker.unused_data:
         raise MalformedRequest("the gzip body is cut off, or goes on after its end", hint="pack it again")
     return plain
 
 
-def _too_large() -> BodyTooLarge:
+def too_large() -> BodyTooLarge:
+    """Return the error of a body above the limit."""
     return BodyTooLarge(
         "the body is too large",
         hint=f"the limit is {limits.BODY_BYTES_MAX:,} bytes unpacked (BODY_BYTES_MAX); send smaller batches",
@@ -237,17 +204,16 @@ def _basic_user(authorization: bytes) -> str | None:
         return None
 
 
-def _client_ip(scope: Scope, headers: Mapping[bytes, bytes], trusted_hops: int) -> str | None:
+def client_ip(peer: str | None, headers: Mapping[bytes, bytes], trusted_hops: int) -> str | None:
     """Return the address of the client: as far back as trusted proxies tell it, else of the connection."""
     if trusted_hops:
         told = [part.strip() for part in headers.get(b"x-forwarded-for", b"").split(b",")]
         if len(told) >= trusted_hops and told[-trusted_hops]:
             return told[-trusted_hops].decode("latin-1")
-    client = scope.get("client")
-    return client[0] if client else None
+    return peer
 
 
-def _protocol(scope: Scope, headers: Mapping[bytes, bytes], trusted_hops: int) -> str:
+def _protocol(scheme: str, headers: Mapping[bytes, bytes], trusted_hops: int) -> str:
     """Return by what the client reaches us: as the trusted proxy before us tells, else as we are asked.
 
     Pages of https may not send events to http.
@@ -255,43 +221,9 @@ def _protocol(scope: Scope, headers: Mapping[bytes, bytes], trusted_hops: int) -
     told = headers.get(b"x-forwarded-proto", b"").split(b",")[0].strip().lower()
     if trusted_hops and told in (b"http", b"https"):
         return told.decode()
-    protocol: str = scope["scheme"]
-    return protocol
-
-
-def _preflight(scope: Scope) -> list[tuple[bytes, bytes]]:
-    """Return the headers of the answer to a preflight: whatever headers a browser SDK asks for, it may send.
-
-    SDKs add some of their own, such as `X-Retry-Count`; a retry that is not allowed would lose its event.
-    """
-    asked = dict(scope["headers"]).get(b"access-control-request-headers", _ASKED_HEADERS)
-    return [*_PREFLIGHT, (b"access-control-allow-headers", asked)]
+    return scheme
 
 
 def _text(headers: Mapping[bytes, bytes], name: bytes) -> str | None:
     told = headers.get(name)
     return told.decode("latin-1") if told else None
-
-
-async def _send_error(send: Send, error: EnduserError) -> None:
-    status = status_of(type(error))
-    headers = [*_CORS]
-    if status in (429, 503):
-        headers.append((b"retry-after", b"5" if status == 503 else b"1"))  # noqa: PLR2004
-        headers.append((b"access-control-expose-headers", b"retry-after"))
-    if status == 413:  # noqa: PLR2004 - the rest of the body is not read
-        headers.append((b"connection", b"close"))
-    if status == 405:  # noqa: PLR2004
-        headers.append((b"allow", b"POST, OPTIONS"))
-    await _send(send, status, error_json(error), headers)
-
-
-async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    if body:
-        headers = [
-            *headers,
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-        ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

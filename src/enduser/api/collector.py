@@ -11,18 +11,21 @@ import os
 import signal
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import structlog
 import uvloop
 
-from enduser.api.collect import Collector
-from enduser.api.figures import line_of
+from enduser.api.collect import Gate
+from enduser.api.figures import Figures, line_of
 from enduser.api.logs import log_as_json
 from enduser.api.owner_proxy import OwnerProxy
 from enduser.api.patience import sweep
+from enduser.api.public import ASGIApp, PublicPlane
 from enduser.api.serving import Server, server_of
+from enduser.api.tracking import Desk, TrackingProtocol
 from enduser.clock import now_us
 from enduser.errors import SpoolError
 from enduser.ingest.doors import Doors
@@ -60,16 +63,22 @@ async def collect(options: CollectorOptions) -> None:
     with contextlib.closing(SpoolWriter(folder, options.series, options.spool_bytes_max)) as writer:
         commit = GroupCommit(lambda frames: writer.append(frames, now_us=now_us()))
         writer.mark(now_us())
-        app = Collector(doors, commit, proxy, trusted_hops=options.trusted_hops)
-        server = server_of(app, lifespan="off", backlog=BACKLOG)
+        desk = Desk(Gate(doors, trusted_hops=options.trusted_hops), commit, Figures())
+        server = public_server(desk, proxy)
         await _end_with_owner(server)
-        work = [asyncio.create_task(_tick(app, doors, commit, writer))]
+        work = [asyncio.create_task(_tick(desk.figures, doors, commit, writer))]
         work.append(asyncio.create_task(sweep(server.server_state.connections)))
         await server.serve(sockets=[socket.socket(fileno=options.listener)])
         for task in work:
             task.cancel()
         await commit.close()
         await proxy.close()
+
+
+def public_server(desk: Desk, owner: ASGIApp) -> Server:
+    """Return the server of the public port; `owner` answers what is not of the tracking protocol."""
+    app = PublicPlane(desk.gate, owner, desk.figures)
+    return server_of(app, http=partial(TrackingProtocol, desk), lifespan="off", backlog=BACKLOG)
 
 
 async def _end_with_owner(server: Server) -> None:
@@ -87,14 +96,14 @@ async def _end_with_owner(server: Server) -> None:
     await loop.connect_read_pipe(OwnerIsThere, sys.stdin)
 
 
-async def _tick(app: Collector, doors: Doors, commit: GroupCommit, writer: SpoolWriter) -> None:
+async def _tick(figures: Figures, doors: Doors, commit: GroupCommit, writer: SpoolWriter) -> None:
     """Tell the figures, keep the doors fresh, and the time in the series moving while nothing comes."""
     is_refused = False
     while True:
         await asyncio.sleep(TICK_S)
         doors.refresh()
         with contextlib.suppress(BrokenPipeError):  # the owner is gone, and this process ends
-            os.write(sys.stdout.fileno(), line_of(app.figures))
+            os.write(sys.stdout.fileno(), line_of(figures))
         if not commit.is_idle:
             continue
         at = now_us()

@@ -36,7 +36,14 @@ from enduser.stores.remote import API_SOCKET, socket_path
 from enduser.stores.serving import ServingCopy
 
 PACE_S = 0.5
-"""How often the applier looks, while it keeps up."""
+"""How often the applier looks, while it keeps up and has little to do."""
+
+PACE_S_MAX = 2.0
+"""How often at least. A round costs as much for one event as for some thousands, so the more there is to
+do, the more is gathered for the next."""
+
+_REST = 4
+"""One part of so many of its time the applier works; the rest is for collectors."""
 
 _DRAIN_S = 0.05
 _RETRY_S = 1.0
@@ -184,7 +191,7 @@ class Owner:
             if self._stopping.is_set():
                 await asyncio.sleep(_DRAIN_S)
                 continue
-            pause = _RETRY_S if self.problem else max(PACE_S - (elapsed_s() - began), 0.01)
+            pause = _RETRY_S if self.problem else pause_after(elapsed_s() - began)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
 
@@ -212,6 +219,11 @@ class Owner:
     def _close(self) -> None:
         self._applier.close()
         self._store.close()
+
+
+def pause_after(round_s: float) -> float:
+    """Return how long the applier waits after a round that took so many seconds."""
+    return max(min(max(PACE_S, _REST * round_s), PACE_S_MAX) - round_s, 0.01)
 
 
 async def serve_until_stopped(options: ServerOptions, told: Callable[[int], None]) -> None:

@@ -19,11 +19,14 @@ class PatientProtocol(HttpToolsProtocol):
     """HTTP/1.1 that ends connections whose request does not come to an end.
 
     uvicorn waits for ever for a request that was begun, and for one on a connection that was opened; it
-    also takes headers of any length. The deadlines are looked after by `sweep`, not by a timer each.
+    also takes headers of any length. The deadlines are looked after by `sweep`, not by a timer each. A few
+    lines are uvicorn's own, where a call into it for each header would cost more than they do.
     """
 
     waiting_since: float | None = None
     """Since when, in the loop's time, a request is incomplete; None while one is answered, or between two."""
+    idle_since: float | None = None
+    """Since when all requests of the connection are answered; None: one is there, or none was yet."""
     _head_bytes = 0
     """Of the head that is being read: what its line and headers have, as far as they are whole."""
     _unread_bytes = 0
@@ -48,17 +51,20 @@ class PatientProtocol(HttpToolsProtocol):
         """Begin to wait for the end of a request."""
         super().on_message_begin()
         self._is_in_head, self._head_bytes = True, 0
-        self.waiting_since = self.loop.time()
+        self.waiting_since, self.idle_since = self.loop.time(), None
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the path."""
         self._count(len(url))
-        super().on_url(url)
+        self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
         self._count(len(name) + len(value) + _HEADER_MARKS)
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Know that the rest is body."""
@@ -71,6 +77,14 @@ class PatientProtocol(HttpToolsProtocol):
         self._is_in_head = True
         self._unread_bytes = 0
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request, or begin to be idle."""
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+        else:
+            self.flow.resume_reading()
+            self.idle_since = self.loop.time()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, or has too long a head."""
@@ -90,12 +104,16 @@ class PatientProtocol(HttpToolsProtocol):
 
 
 async def sweep(connections: Iterable[Any]) -> None:
-    """End, for ever, the connections of a server whose request takes too long. Runs until cancelled."""
+    """End, for ever, the connections of a server that take too long or are idle. Runs until cancelled."""
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(_SWEEP_S)
-        oldest = loop.time() - limits.REQUEST_SECONDS_MAX
+        oldest_request = loop.time() - limits.REQUEST_SECONDS_MAX
+        oldest_idle = loop.time() - limits.IDLE_SECONDS_MAX
         for connection in list(connections):
-            since = connection.waiting_since
-            if since is not None and since < oldest and not connection.transport.is_closing():
+            if connection.transport.is_closing():
+                continue
+            if connection.waiting_since is not None and connection.waiting_since < oldest_request:
                 connection.transport.abort()
+            elif connection.idle_since is not None and connection.idle_since < oldest_idle:
+                connection.transport.close()

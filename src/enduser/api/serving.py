@@ -26,18 +26,17 @@ class Server(uvicorn.Server):
         yield
 
 
-def server_of(app: Any, **options: Any) -> Server:
-    """Return a server of an ASGI application."""
+def server_of(app: Any, http: Any = PatientProtocol, **options: Any) -> Server:
+    """Return a server of an ASGI application; `http` makes the protocol of a connection."""
     config = uvicorn.Config(
         app,
-        http=PatientProtocol,
+        http=http,
         ws="none",
         loop="none",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=75,
         timeout_graceful_shutdown=GRACE_S,
         **options,
     )

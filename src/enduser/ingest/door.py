@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -56,8 +55,7 @@ _OBJECT = ord("{")
 _NO_OBJECT = frozenset((b"{}", b"null"))
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True, gc=False):
     """What is known of a call besides its body."""
 
     received_at: int

@@ -1,4 +1,8 @@
-"""Natural group commit: what gathers while the last write reaches the disk goes with the next."""
+"""One write to the disk for all requests that came while the last one ran. Nobody is waited for.
+
+A quick disk is written from the event loop: to hand over to a thread and back costs more than the disk
+takes. When the last write was slow, the next goes to a thread, so that requests are read meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -7,74 +11,101 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from enduser import limits
+from enduser.clock import elapsed_s
 from enduser.errors import SpoolFull
+
+Done = Callable[[Exception | None], None]
+"""Hears that a frame is on disk, or why it is not."""
+
+QUICK_S = 0.001
+"""A write that takes no longer is quick."""
+
+_Batch = list[tuple[bytes, Done]]
 
 
 class GroupCommit:
-    """Frames of many requests, written durably by one thread. There is no waiting for company: it comes."""
+    """Writes what requests add: from the event loop while the disk is quick, else on a thread of its own."""
 
     def __init__(self, append: Callable[[Sequence[bytes]], None]) -> None:
         """Write with `append`: it returns once all it was given is on disk, or raises and wrote nothing."""
         self._append = append
+        self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, "commit")
-        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._waiting: _Batch = []
         self._waiting_bytes = 0
-        self._task: asyncio.Task[None] | None = None
+        self._is_quick = True
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is written and nothing waits."""
-        return self._task is None
+        return self._idle.is_set()
 
-    def add(self, frame: bytes) -> asyncio.Future[None]:
-        """Take a frame; the future is done when it is on disk, or has the error why it is not.
+    def add(self, frame: bytes, done: Done) -> None:
+        """Take a frame; `done` hears, on the event loop, what became of it.
 
         Frames are written in the order of these calls.
 
         Raises:
-            SpoolFull: more waits for the disk than may.
+            SpoolFull: more waits for the disk than may; the frame was not taken.
         """
         if self._waiting_bytes + len(frame) > limits.COMMIT_BYTES_MAX:
             raise SpoolFull(
                 f"{self._waiting_bytes:,} bytes wait for the disk",
                 hint=f"the limit is {limits.COMMIT_BYTES_MAX:,} bytes (COMMIT_BYTES_MAX); send again later",
             )
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.append((frame, future))
+        self._waiting.append((frame, done))
         self._waiting_bytes += len(frame)
-        if self._task is None:
-            self._task = asyncio.create_task(self._write())
-        return future
+        if self._idle.is_set():
+            self._idle.clear()
+            self._loop.call_soon(self._begin)  # what comes in this turn of the loop goes along
 
     async def run(self, work: Callable[[], None]) -> None:
-        """Do something else with the spool, on the thread that writes it."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-    async def _write(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            self._waiting_bytes = 0
-            frames = [frame for frame, _ in batch]
-            try:
-                await loop.run_in_executor(self._thread, self._append, frames)
-            except Exception as error:  # noqa: BLE001 - it is each request's answer
-                _fail(batch, error)
-            else:
-                for _, future in batch:
-                    if not future.done():
-                        future.set_result(None)
-        self._task = None
+        """Do something else with the spool, on the thread, while nothing else is done with it."""
+        assert self.is_idle
+        self._idle.clear()
+        try:
+            await self._loop.run_in_executor(self._thread, work)
+        finally:
+            self._go_on()
 
     async def close(self) -> None:
         """Write what waits, then end the thread."""
-        if self._task is not None:
-            await self._task
+        await self._idle.wait()
         self._thread.shutdown()
 
+    def _begin(self) -> None:
+        """Write what waits; nothing else is written now."""
+        batch, self._waiting = self._waiting, []
+        self._waiting_bytes = 0
+        if self._is_quick:
+            self._written(batch, self._write(batch))
+        else:
+            self._thread.submit(self._write_meanwhile, batch)
 
-def _fail(batch: Sequence[tuple[bytes, asyncio.Future[None]]], error: Exception) -> None:
-    for _, future in batch:
-        if not future.done():
-            future.set_exception(error)
-            future.exception()  # one whose request is gone would be complained about
+    def _write(self, batch: _Batch) -> Exception | None:
+        began = elapsed_s()
+        try:
+            self._append([frame for frame, _ in batch])
+        except Exception as error:  # noqa: BLE001 - it is each request's answer
+            return error
+        finally:
+            self._is_quick = elapsed_s() - began <= QUICK_S
+        return None
+
+    def _write_meanwhile(self, batch: _Batch) -> None:
+        """Write a batch on the thread."""
+        error = self._write(batch)
+        self._loop.call_soon_threadsafe(self._written, batch, error)
+
+    def _written(self, batch: _Batch, error: Exception | None) -> None:
+        self._go_on()
+        for _, done in batch:
+            done(error)
+
+    def _go_on(self) -> None:
+        if self._waiting:
+            self._begin()
+        else:
+            self._idle.set()

@@ -1,0 +1,262 @@
+"""Calls over one connection: in order, in pieces, many at once, and with clients that misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from collecting import EVENT, KEY, Site, basic
+
+from enduser import limits
+from enduser.errors import SpoolFull
+
+pytestmark = pytest.mark.anyio
+
+ANSWER = re.compile(rb"HTTP/1\.1 (\d{3}) [^\r]*\r\n((?:[^\r]+\r\n)*)\r\n", re.IGNORECASE)
+GOOD = json.dumps(EVENT).encode()
+
+
+def call(body: bytes = GOOD, path: str = "/v1/track", version: str = "1.1", **headers: str) -> bytes:
+    """Return a call as bytes."""
+    told = {"host": "x", "authorization": basic(KEY), "content-length": str(len(body))}
+    told |= {name.replace("_", "-"): value for name, value in headers.items()}
+    lines = [f"POST {path} HTTP/{version}", *(f"{name}: {value}" for name, value in told.items()), "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def numbered(number: int) -> bytes:
+    return json.dumps(EVENT | {"messageId": str(number)}).encode()
+
+
+class Client:
+    """One connection to a site."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def send(self, *parts: bytes) -> None:
+        self.writer.write(b"".join(parts))
+
+    async def answer(self) -> tuple[int, dict[str, str], bytes]:
+        """Return status, headers and body of the next answer."""
+        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 10)
+        found = ANSWER.fullmatch(head)
+        assert found, head
+        lines = found.group(2).decode().lower().splitlines()
+        headers = dict(line.split(": ", 1) for line in lines)
+        body = await asyncio.wait_for(self.reader.readexactly(int(headers.get("content-length", "0"))), 10)
+        return int(found.group(1)), headers, body
+
+    async def is_ended(self) -> bool:
+        return await asyncio.wait_for(self.reader.read(1), 10) == b""
+
+
+@asynccontextmanager
+async def connected(site: Site) -> AsyncIterator[Client]:
+    reader, writer = await asyncio.open_connection(*site.address)
+    try:
+        yield Client(reader, writer)
+    finally:
+        writer.close()
+
+
+@pytest.fixture
+async def site(tmp_path: Path):
+    async with Site(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def client(site: Site):
+    async with connected(site) as opened:
+        yield opened
+
+
+async def test_calls_that_come_at_once_are_answered_in_their_order(site: Site, client: Client) -> None:
+    """A thousand in one piece; every third is refused before any write, every seventh is not ours."""
+    expected = []
+    for number in range(1_000):
+        if number % 7 == 3:
+            client.send(call(b"", path="/healthz"))
+            expected.append(418)
+        elif number % 3 == 0:
+            client.send(call(b"nonsense"))
+            expected.append(400)
+        else:
+            client.send(call(numbered(number)))
+            expected.append(200)
+    assert [(await client.answer())[0] for _ in expected] == expected
+    kept = [number for number, status in enumerate(expected) if status == 200]
+    assert [int(line["msg"]) for line in site.lines()] == kept
+
+
+async def test_thousands_of_refusals_behind_a_call_are_no_deep_stack(client: Client) -> None:
+    client.send(call(), call(b"") * 5_000)
+    statuses = [(await client.answer())[0] for _ in range(5_001)]
+    assert statuses == [200] + [400] * 5_000
+
+
+async def test_a_call_may_come_byte_by_byte(site: Site, client: Client) -> None:
+    for byte in call():
+        client.send(bytes([byte]))
+        await client.writer.drain()
+        await asyncio.sleep(0)
+    assert (await client.answer())[0] == 200
+    assert len(site.lines()) == 1
+
+
+async def test_a_body_may_come_in_chunks(site: Site, client: Client) -> None:
+    whole = call(b"", transfer_encoding="chunked").replace(b"content-length: 0\r\n", b"")
+    client.send(whole, *(b"%x\r\n%b\r\n" % (1, GOOD[at : at + 1]) for at in range(len(GOOD))), b"0\r\n\r\n")
+    assert (await client.answer())[0] == 200
+    assert len(site.lines()) == 1
+
+
+async def test_a_client_that_asks_first_is_told_to_go_on(site: Site, client: Client) -> None:
+    head, _, body = call(expect="100-continue").partition(b"\r\n\r\n")
+    client.send(head, b"\r\n\r\n")
+    assert await client.answer() == (100, {}, b"")
+    client.send(body)
+    assert (await client.answer())[0] == 200
+
+
+async def test_a_client_that_asks_first_is_not_told_to_send_what_is_too_much(client: Client) -> None:
+    client.send(call(b"", content_length=str(limits.BODY_BYTES_MAX + 1), expect="100-continue"))
+    assert (await client.answer())[0] == 413
+
+
+async def test_the_answer_to_too_much_reaches_a_client_that_is_still_sending(client: Client) -> None:
+    client.send(call(b"", content_length=str(10 * limits.BODY_BYTES_MAX)))
+    filler = bytes(limits.BODY_BYTES_MAX)
+    for _ in range(10):
+        client.send(filler)
+        await client.writer.drain()
+    status, headers, _ = await client.answer()
+    assert (status, headers["connection"]) == (413, "close")
+    assert await client.is_ended()
+
+
+@pytest.mark.parametrize(
+    ("version", "connection", "stays"),
+    [("1.1", None, True), ("1.1", "close", False), ("1.0", None, False), ("1.1", "keep-alive", True)],
+)
+async def test_a_connection_stays_where_it_may(
+    client: Client, version: str, connection: str | None, stays: bool
+) -> None:
+    client.send(call(version=version, **({"connection": connection} if connection else {})))
+    status, headers, _ = await client.answer()
+    assert status == 200
+    assert ("connection" in headers) is not stays
+    if stays:
+        client.send(call())
+        assert (await client.answer())[0] == 200
+    else:
+        assert await client.is_ended()
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/track?x=1", "/v1/%74rack", "http://x/v1/track", "http://x/v1/track?y=%20"]
+)
+async def test_a_route_is_known_however_its_path_is_written(site: Site, client: Client, path: str) -> None:
+    client.send(call(path=path))
+    assert (await client.answer())[0] == 200
+    assert len(site.lines()) == 1
+
+
+@pytest.mark.parametrize("path", ["/v1/track/", "/V1/track", "//v1/track", "/v1/trac", "/v1%2Ftrack%00", "*"])
+async def test_other_paths_are_the_owners(client: Client, path: str) -> None:
+    client.send(call(path=path))
+    assert (await client.answer())[0] == 418
+
+
+async def test_an_answer_says_when_it_was_given(client: Client) -> None:
+    client.send(call(), call(b"nonsense"))
+    for _ in range(2):
+        _, headers, _ = await client.answer()
+        assert headers["date"].endswith("gmt")
+        assert headers["content-type"] == "application/json"
+
+
+async def test_a_client_that_is_gone_before_its_answer_harms_nobody(site: Site) -> None:
+    async with connected(site) as client:
+        client.send(call())
+        await client.writer.drain()
+        client.writer.transport.abort()
+    assert (await site.post()).status_code == 200
+
+
+async def test_a_client_that_reads_no_answers_is_not_read_either(site: Site) -> None:
+    """Else a collector would keep its answers for it, without end."""
+    async with connected(site) as client:
+        client.writer.transport.pause_reading()
+        refused = call(b"", path="/v1/track")
+        sent = 0
+        while sent < 200_000_000:
+            client.send(refused * 1_000)
+            sent += 1_000 * len(refused)
+            try:
+                await asyncio.wait_for(client.writer.drain(), 2)
+            except TimeoutError:
+                break
+        assert sent < 100_000_000
+        assert (await site.post()).status_code == 200
+        client.writer.transport.abort()
+
+
+async def test_a_mistake_of_ours_is_an_answer_and_the_next_call_is_taken(
+    site: Site, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = site.append
+
+    def broken(_: object) -> None:
+        raise RuntimeError("a mistake")
+
+    site.append = broken
+    client.send(call())
+    status, _, body = await client.answer()
+    assert (status, json.loads(body)["error"]["code"]) == (500, "internal")
+    assert b"mistake" not in body
+    site.append = append
+    with monkeypatch.context() as patched:
+        patched.setattr("enduser.api.collect.read_call", broken)
+        client.send(call())
+        assert (await client.answer())[0] == 500
+    client.send(call())
+    assert (await client.answer())[0] == 200
+    assert len(site.lines()) == 1
+
+
+async def test_what_is_answered_is_counted(site: Site, client: Client) -> None:
+    def full(_: object) -> None:
+        raise SpoolFull("the spool is full", hint="come again")
+
+    client.send(call(), call(), call(b"nonsense"))
+    for _ in range(3):
+        await client.answer()
+    site.append = full
+    client.send(call())
+    await client.answer()
+    assert sum(site.figures.answered) == 2
+    assert site.figures.answered_s > 0
+    assert site.figures.refused == {"malformed_request": 1, "spool_full": 1}
+
+
+async def test_a_server_that_ends_answers_what_it_began(site: Site) -> None:
+    async with connected(site) as idle, connected(site) as busy:
+        idle.send(call())
+        await idle.answer()
+        head, _, body = call().partition(b"\r\n\r\n")
+        busy.send(head, b"\r\n\r\n", body[:5])
+        await asyncio.sleep(0.1)
+        site.server.should_exit = True
+        assert await idle.is_ended()
+        busy.send(body[5:])
+        status, headers, _ = await busy.answer()
+        assert (status, headers["connection"]) == (200, "close")
+        assert await busy.is_ended()
