@@ -18,6 +18,7 @@ from enduser.core.settings import SpaceSettings
 from enduser.errors import SpoolError, SpoolFull
 from enduser.ingest.doors import write_doors
 from enduser.stores.contract import Door, WriteKey
+from enduser.stores.control import ControlStore
 
 
 @pytest.fixture
@@ -151,9 +152,13 @@ async def test_a_gzip_bomb_is_never_unpacked(site: Site) -> None:
     )
 
 
+PACKED = gzip.compress(b"{}", mtime=0)
+
+
 @pytest.mark.parametrize(
     "packed",
-    [b"no gzip", gzip.compress(b"{}")[:-5], gzip.compress(b"{}") + b"more", b"", gzip.compress(b"{}")[:5]],
+    [b"no gzip", PACKED[:-5], PACKED + b"more", b"", PACKED[:5]],
+    ids=["no gzip", "cut off", "goes on", "empty", "a beginning"],
 )
 async def test_a_gzip_body_that_is_none_is_refused(site: Site, packed: bytes) -> None:
     response = await site.post("/v1/batch", packed, headers={"content-encoding": "gzip"})
@@ -236,9 +241,80 @@ async def test_a_browsers_headers_name_the_browser_and_a_servers_do_not(site: Si
     assert server["server"] is True
 
 
+PLACED = EVENT | {"context": {"location": {"country": "NO", "city": "Oslo"}}}
+
+
 async def test_context_location_is_not_taken_from_write_keys(site: Site) -> None:
-    await site.post(body=EVENT | {"context": {"location": {"country": "NO"}}})
+    await site.post(body=PLACED)
     assert "country" not in site.lines()[0]
+    assert site.spaces == {7}
+
+
+@pytest.fixture
+def control(tmp_path: Path):
+    with ControlStore(tmp_path) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "Basic", "writeKey"])
+async def test_context_location_is_taken_from_a_servers_key(
+    site: Site, control: ControlStore, scheme: str
+) -> None:
+    key = control.create_key("", "admin", 1, ["acme/production"])
+    authorization = {"Basic": basic(key), "writeKey": None}.get(scheme, f"{scheme} {key}")
+    body = PLACED | ({"writeKey": key} if scheme == "writeKey" else {})
+    assert (await site.post(body=body, headers={"authorization": authorization})).status_code == 200
+    (line,) = site.lines()
+    assert (line["country"], line["city"]) == ("NO", "Oslo")
+    assert site.spaces == {7}
+
+
+@pytest.mark.parametrize(
+    ("opened", "query", "number"),
+    [
+        ((), "", 1),
+        ((), "?space=acme/production", 7),
+        ((), "?space=acme%2Fproduction", 7),
+        (("acme/production",), "", 7),
+        (("acme/production", "default/production"), "", 1),
+        (("acme/production", "default/production"), "?space=acme/production", 7),
+        (("acme/production",), "?space=default/production", None),
+        ((), "?space=acme/other", None),
+        (("acme/other",), "", None),
+    ],
+)
+async def test_a_servers_key_leads_to_the_space_that_is_named_or_its_only_one(
+    site: Site, control: ControlStore, opened: tuple[str, ...], query: str, number: int | None
+) -> None:
+    key = control.create_key("", "admin", 1, opened)
+    response = await site.post(f"/v1/track{query}", headers={"authorization": f"Bearer {key}"})
+    if number is None:
+        assert error(response) == (401, "unauthorized")
+    site.lines()
+    assert site.spaces == ({number} if number else set())
+
+
+async def test_a_servers_key_that_is_revoked_is_worthless_a_second_later(
+    site: Site, control: ControlStore
+) -> None:
+    key = control.create_key("", "admin", 1)
+    headers = {"authorization": f"Bearer {key}"}
+    assert (await site.post(headers=headers)).status_code == 200
+    control.revoke_key(key.split("_")[1], 2)
+    site.keys.forget()  # what a collector does once a second
+    assert error(await site.post(headers=headers)) == (401, "unauthorized")
+
+
+@pytest.mark.parametrize("key", ["eud_", "eud_x_y", "eud_\xe9_\xe9", "eud_" + "x" * 4_000])
+async def test_what_looks_like_a_servers_key_and_is_none_is_refused(site: Site, key: str) -> None:
+    response = await site.post(headers={"authorization": f"Bearer {key}".encode("latin-1")})
+    assert error(response) == (401, "unauthorized")
+
+
+async def test_wrong_keys_without_end_are_not_kept(site: Site) -> None:
+    for number in range(2_100):
+        assert site.keys.find(f"eud_{number:012x}_x", 1) is None
+    assert len(site.keys._known) <= 1_000
 
 
 async def test_a_preflight_is_answered(site: Site) -> None:

@@ -14,13 +14,14 @@ import httpx
 from enduser.api.collect import Gate
 from enduser.api.collector import public_server
 from enduser.api.figures import Figures
+from enduser.api.server_keys import ServerKeys
 from enduser.api.tracking import Desk
 from enduser.clock import now_us
 from enduser.core.settings import SpaceSettings
 from enduser.ingest.doors import Doors, write_doors
 from enduser.ingest.group_commit import GroupCommit
 from enduser.ingest.spool import EVENTS, SpoolReader, SpoolWriter
-from enduser.stores.contract import Door, WriteKey
+from enduser.stores.contract import DEFAULT_SPACE, Door, WriteKey
 
 KEY = "k" * 32
 ENDED = "e" * 32
@@ -33,12 +34,17 @@ class Site:
     def __init__(self, folder: Path, **options: Any) -> None:
         self.folder = folder
         keys = [WriteKey("acme/production", KEY, 0, None), WriteKey("acme/production", ENDED, 0, 1)]
-        write_doors(folder, [Door(7, "acme/production", SpaceSettings(unique_user="cookie:uid"), keys)])
+        settings = SpaceSettings(unique_user="cookie:uid")
+        doors = [Door(7, "acme/production", settings, keys), Door(1, DEFAULT_SPACE, settings, [])]
+        write_doors(folder, doors)
         self.writer = SpoolWriter(folder, 1)
         self.append = lambda frames: self.writer.append(frames, now_us=now_us())
         self.commit = GroupCommit(lambda frames: self.append(frames))  # noqa: PLW0108 - tests replace it
         self.figures = Figures()
-        self.server = public_server(Desk(Gate(Doors(folder), **options), self.commit, self.figures), owner)
+        self.keys = ServerKeys(folder)
+        self.server = public_server(
+            Desk(Gate(Doors(folder), self.keys, **options), self.commit, self.figures), owner
+        )
 
     async def __aenter__(self) -> Self:
         """Listen."""
@@ -54,6 +60,7 @@ class Site:
         self.server.should_exit = True
         await self.serving
         await self.commit.close()
+        self.keys.close()
         self.writer.close()
 
     async def post(self, path: str = "/v1/track", body: object = None, **options: Any) -> httpx.Response:
@@ -68,7 +75,7 @@ class Site:
         """Return the lines in the spool."""
         frames = SpoolReader(self.folder, {}).read(10**8).frames
         texts = b"".join(one.payload for one in frames if one.kind == EVENTS)
-        assert all(one.space == 7 for one in frames)
+        self.spaces = {one.space for one in frames}
         return [json.loads(text) for text in texts.splitlines()]
 
 

@@ -33,7 +33,6 @@ from enduser.errors import (
 )
 from enduser.stores.contract import OwnedStore
 from enduser.stores.control import ControlStore, Key
-from enduser.stores.embedded.store import DEFAULT_SPACE
 
 _log = structlog.get_logger()
 
@@ -123,7 +122,7 @@ class ManagementApp:
         by_name = {parameter.name: parameter for parameter in route.parameters}
         values = read_query(request.scope["query_string"], route.parameters)
         values |= {name: _path_value(by_name[name], text) for name, text in segments.items()}
-        space = _space(values[SPACE.name], key) if SPACE in route.parameters else ""
+        space = key.space_of(values[SPACE.name]) if key and SPACE in route.parameters else ""
         body = await _body(request) if route.body is not None else {}
         return Call(self._services, key, space, values, body)
 
@@ -193,21 +192,6 @@ def _path_value(parameter: Parameter, text: str) -> object:
             f"{parameter.name} is no UTF-8", hint="write UTF-8, percent-encoded", field=parameter.name
         ) from None
     return read_value(parameter, text)
-
-
-def _space(wanted: str | None, key: Key | None) -> str:
-    """Return the space of a call: the one that it names, else the key's only one, else the default one.
-
-    Raises:
-        InvalidSpace: the key does not open it. Whether it exists, the key's holder is not told.
-    """
-    opened = key.spaces if key else ()
-    space = opened[0] if len(opened) == 1 else DEFAULT_SPACE
-    if wanted is not None:
-        space = wanted
-    if opened and space not in opened:
-        raise InvalidSpace(f"there is no space {space!r}")
-    return space
 
 
 async def _body(request: Request) -> Mapping[str, Any]:

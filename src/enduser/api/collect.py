@@ -11,12 +11,14 @@ import zlib
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
+from urllib.parse import parse_qs
 
 import msgspec
 
 from enduser import limits
+from enduser.api.server_keys import PREFIX, ServerKeys
 from enduser.clock import now_us
-from enduser.errors import BodyTooLarge, MalformedRequest, Unauthorized, UnsupportedMediaType
+from enduser.errors import BodyTooLarge, InvalidSpace, MalformedRequest, Unauthorized, UnsupportedMediaType
 from enduser.ingest.door import Request, lines_of
 from enduser.ingest.doors import Doors
 from enduser.ingest.messages import read_call
@@ -34,6 +36,7 @@ ROUTES: Mapping[str, str] = {
 
 _MEDIA_TYPES = frozenset((b"", b"application/json", b"text/plain", b"application/x-www-form-urlencoded"))
 """The last is what RudderStack's Node SDK calls its JSON."""
+_SPACE_HINT = "say which of the spaces that the key opens, with ?space=system/environment"
 ANSWER = b'{"success":true,"rejected":[]}'
 
 
@@ -46,6 +49,8 @@ class HttpCall(NamedTuple):
     """By name in lower case."""
     client: str | None
     """The address of the connection."""
+    query: bytes
+    """What follows the path."""
     body: bytes
     """As it came, packed perhaps."""
 
@@ -61,9 +66,10 @@ class Taken(NamedTuple):
 class Gate:
     """Judges calls. One per collector."""
 
-    def __init__(self, doors: Doors, *, trusted_hops: int = 0) -> None:
-        """Let in what `doors` allow."""
+    def __init__(self, doors: Doors, keys: ServerKeys, *, trusted_hops: int = 0) -> None:
+        """Let in what `doors` and `keys` allow."""
         self._doors = doors
+        self._keys = keys
         self._trusted_hops = trusted_hops
 
     def take(self, call: HttpCall) -> Taken:
@@ -75,7 +81,7 @@ class Gate:
         headers = call.headers
         tracked = read_call(unpacked(call), call.route)
         received_at = now_us()
-        door = self._door(headers, tracked.write_key, received_at)
+        door, is_server = self._door(call, tracked.write_key, received_at)
         request = Request(
             received_at=received_at,
             ip=client_ip(call.client, headers, self._trusted_hops),
@@ -83,6 +89,7 @@ class Gate:
             brands=_text(headers, b"sec-ch-ua"),
             full_versions=_text(headers, b"sec-ch-ua-full-version-list"),
             has_origin=b"origin" in headers,
+            may_name_places=is_server,
         )
         found = lines_of(tracked, request, door.settings)
         return Taken(
@@ -117,18 +124,37 @@ class Gate:
         }
         return msgspec.json.encode(told)
 
-    def _door(self, headers: Mapping[bytes, bytes], write_key: str | None, at: int) -> Door:
-        """Return the space that the write key of a request leads to: of its Basic user, or of its body."""
-        told = headers.get(b"authorization")
-        key = (told and _basic_user(told)) or write_key
+    def _door(self, call: HttpCall, in_body: str | None, at: int) -> tuple[Door, bool]:
+        """Return the space that the key of a call leads to, and whether it is a server's key.
+
+        It is the Basic user or the Bearer token, else what the body has as its write key.
+        """
+        told = call.headers.get(b"authorization")
+        key = (told and _authorized(told)) or in_body
         if not key:
             raise Unauthorized(
                 "there is no write key",
                 hint="send it as the user name of Basic authentication, or as writeKey",
             )
+        if key.startswith(PREFIX):
+            return self._door_of_server(key, call.query, at), True
         door = self._doors.find(key, at)
         if door is None:
             raise Unauthorized("the write key is unknown", hint="enduser systems list shows the write keys")
+        return door, False
+
+    def _door_of_server(self, text: str, query: bytes, at: int) -> Door:
+        """Return the space that an API key leads to: the one that the query names, as in the API."""
+        key = self._keys.find(text, at)
+        if key is None:
+            raise Unauthorized("the API key is wrong or revoked", hint="enduser keys list shows the keys")
+        named = parse_qs(query.decode("latin-1")).get("space", [None])[0]
+        try:
+            space = key.space_of(named)
+        except InvalidSpace as error:
+            raise Unauthorized(f"the API key opens no space {named!r}", hint=_SPACE_HINT) from error
+        if (door := self._doors.of_space(space)) is None:
+            raise Unauthorized(f"there is no space {space!r}", hint=_SPACE_HINT)
         return door
 
 
@@ -193,9 +219,11 @@ def too_large() -> BodyTooLarge:
 
 
 @lru_cache(maxsize=4_096)
-def _basic_user(authorization: bytes) -> str | None:
-    """Return the user name of Basic authentication; None: it is none."""
+def _authorized(authorization: bytes) -> str | None:
+    """Return the user name of Basic authentication, or the Bearer token; None: it is neither."""
     scheme, _, told = authorization.partition(b" ")
+    if scheme.lower() == b"bearer":
+        return told.strip().decode("latin-1")
     if scheme.lower() != b"basic":
         return None
     try:

@@ -24,6 +24,7 @@ from enduser.api.logs import log_as_json
 from enduser.api.owner_proxy import OwnerProxy
 from enduser.api.patience import sweep
 from enduser.api.public import ASGIApp, PublicPlane
+from enduser.api.server_keys import ServerKeys
 from enduser.api.serving import Server, server_of
 from enduser.api.tracking import Desk, TrackingProtocol
 from enduser.clock import now_us
@@ -63,16 +64,18 @@ async def collect(options: CollectorOptions) -> None:
     with contextlib.closing(SpoolWriter(folder, options.series, options.spool_bytes_max)) as writer:
         commit = GroupCommit(lambda frames: writer.append(frames, now_us=now_us()))
         writer.mark(now_us())
-        desk = Desk(Gate(doors, trusted_hops=options.trusted_hops), commit, Figures())
+        keys = ServerKeys(folder)
+        desk = Desk(Gate(doors, keys, trusted_hops=options.trusted_hops), commit, Figures())
         server = public_server(desk, proxy)
         await _end_with_owner(server)
-        work = [asyncio.create_task(_tick(desk.figures, doors, commit, writer))]
+        work = [asyncio.create_task(_tick(desk.figures, doors, keys, commit, writer))]
         work.append(asyncio.create_task(sweep(server.server_state.connections)))
         await server.serve(sockets=[socket.socket(fileno=options.listener)])
         for task in work:
             task.cancel()
         await commit.close()
         await proxy.close()
+        keys.close()
 
 
 def public_server(desk: Desk, owner: ASGIApp) -> Server:
@@ -96,12 +99,15 @@ async def _end_with_owner(server: Server) -> None:
     await loop.connect_read_pipe(OwnerIsThere, sys.stdin)
 
 
-async def _tick(figures: Figures, doors: Doors, commit: GroupCommit, writer: SpoolWriter) -> None:
+async def _tick(
+    figures: Figures, doors: Doors, keys: ServerKeys, commit: GroupCommit, writer: SpoolWriter
+) -> None:
     """Tell the figures, keep the doors fresh, and the time in the series moving while nothing comes."""
     is_refused = False
     while True:
         await asyncio.sleep(TICK_S)
         doors.refresh()
+        keys.forget()
         with contextlib.suppress(BrokenPipeError):  # the owner is gone, and this process ends
             os.write(sys.stdout.fileno(), line_of(figures))
         if not commit.is_idle:

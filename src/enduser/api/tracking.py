@@ -97,7 +97,8 @@ class Tracked:
     """One call on its way through a connection, in the place of uvicorn's `RequestResponseCycle`."""
 
     __slots__ = (
-        *("_answer", "_body", "_desk", "_error", "_headers", "_is_turn", "_length", "_protocol", "_route"),
+        *("_answer", "_body", "_client", "_desk", "_error", "_headers", "_is_turn", "_length", "_protocol"),
+        *("_query", "_route"),
         *("began", "disconnected", "keep_alive", "message_event", "more_body", "response_complete"),
     )
 
@@ -112,6 +113,8 @@ class Tracked:
         self._protocol = protocol
         self._desk = desk
         self._route = route
+        self._query = protocol.url.partition(b"?")[2]
+        self._client = protocol.client[0] if protocol.client else None
         self._headers = dict(protocol.headers)
         self._body: list[bytes] = []
         self._length = 0
@@ -164,8 +167,7 @@ class Tracked:
             self._refuse(self._error)
             return
         try:
-            address = self._protocol.client
-            call = HttpCall(self._route, self._headers, address[0] if address else None, b"".join(self._body))
+            call = HttpCall(self._route, self._headers, self._client, self._query, b"".join(self._body))
             frame, self._answer = self._desk.gate.take(call)
             if frame is None:
                 self._succeed()

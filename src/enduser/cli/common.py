@@ -20,6 +20,7 @@ from enduser.clock import now_us
 from enduser.errors import DataFolderInUse, EnduserError, StoreError, UsageError, UserNotFound
 from enduser.service.json_form import iso_time
 from enduser.service.lookups import installed_lookups
+from enduser.stores import contract
 from enduser.stores.contract import SpaceStatus, Store
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.embedded import store as embedded
@@ -30,7 +31,7 @@ EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
 
 DEFAULT_DATA = Path("enduser-data")
-DEFAULT_SPACE = embedded.DEFAULT_SPACE
+DEFAULT_SPACE = contract.DEFAULT_SPACE
 MEMORY_LIMIT_MB = embedded.MEMORY_LIMIT_MB
 
 Data = Annotated[

@@ -35,6 +35,7 @@ class Doors:
         self._path = folder / FILE
         self._edition: object = None
         self._by_key: dict[str, tuple[Door, int | None]] = {}
+        self._by_space: dict[str, Door] = {}
         self.refresh()
 
     def find(self, write_key: str, now_us: int) -> Door | None:
@@ -48,6 +49,12 @@ class Doors:
         door, ends_at = found
         return door if ends_at is None or now_us < ends_at else None
 
+    def of_space(self, space: str) -> Door | None:
+        """Return a space by its name, None if there is none."""
+        if space not in self._by_space:
+            self.refresh()
+        return self._by_space.get(space)
+
     def refresh(self) -> None:
         """Read the file again if another was written."""
         try:
@@ -59,4 +66,5 @@ class Doors:
         except FileNotFoundError:
             return
         self._edition = edition
+        self._by_space = {door.space: door for door in doors}
         self._by_key = {key.write_key: (door, key.ends_at) for door in doors for key in door.keys}

@@ -30,6 +30,10 @@ class Form(StrEnum):
     """JSON lines as `ingest.messages` makes them: judged at the door, with the time of their receipt."""
 
 
+DEFAULT_SPACE = "default/production"
+"""The space that a data folder begins with."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Some consecutive rows of a file: a whole small file of lines, or a range of a Parquet file.

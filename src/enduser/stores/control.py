@@ -20,7 +20,8 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from enduser import limits
-from enduser.errors import KeyNotFound, LimitExceeded, SchemaTooNew, StoreError, UsageError
+from enduser.errors import InvalidSpace, KeyNotFound, LimitExceeded, SchemaTooNew, StoreError, UsageError
+from enduser.stores.contract import DEFAULT_SPACE
 
 FILE = "control.sqlite"
 REVISION = "0001"
@@ -72,6 +73,19 @@ class Key:
     last_used_at: int | None
     """To the minute."""
     revoked_at: int | None
+
+    def space_of(self, wanted: str | None) -> str:
+        """Return the space of a call: the one that it names, else the key's only one, else the default one.
+
+        Raises:
+            InvalidSpace: the key does not open it. Whether it exists, the key's holder is not told.
+        """
+        space = self.spaces[0] if len(self.spaces) == 1 else DEFAULT_SPACE
+        if wanted is not None:
+            space = wanted
+        if self.spaces and space not in self.spaces:
+            raise InvalidSpace(f"there is no space {space!r}")
+        return space
 
 
 class ControlStore:

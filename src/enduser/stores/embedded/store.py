@@ -17,6 +17,7 @@ from enduser.core.settings import (
 )
 from enduser.errors import InvalidSetting, InvalidSpaceName, LimitExceeded
 from enduser.stores.contract import (
+    DEFAULT_SPACE,
     AddLink,
     Applied,
     Changes,
@@ -47,7 +48,6 @@ from enduser.stores.embedded.reader import EmbeddedReader
 from enduser.stores.embedded.statements import Rows
 from enduser.stores.embedded.taking import EventTaker
 
-DEFAULT_SPACE = "default/production"
 MEMORY_LIMIT_MB = 1_200
 """Default for DuckDB's memory; alone it would take 80 % of the machine's."""
 
