@@ -16,6 +16,7 @@ from histories import Row
 from stored import LOOKUPS, NOW, SPACE, take
 
 from enduser.api.app import ManagementApp, management_app
+from enduser.api.served import ServedUsers
 from enduser.stores.control import ControlStore
 from enduser.stores.embedded import EmbeddedStore
 
@@ -69,6 +70,17 @@ class Api:
     def with_key(self, *spaces: str) -> Client:
         """Return a client with a key for some spaces."""
         return Client(self.portal, self.app, self.control.create_key("", "admin", 0, spaces))
+
+    def with_served(self, users: ServedUsers) -> Client:
+        """Return a client of an API that finds users with `users`."""
+        return Client(
+            self.portal, management_app(self.store, self.control, run_on_owner=run, served=users), self.key
+        )
+
+
+async def run(function: Callable[[], Any]) -> Any:
+    """Run at once."""
+    return function()
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from enduser.api.calls import Call, Parameter, Route, RunOnOwner, Services
 from enduser.api.parameters import SPACE, read_query, read_value
 from enduser.api.problems import RETRY_AFTER_S, error_body, status_of
 from enduser.api.routes import ROUTES
+from enduser.api.served import ServedUsers
 from enduser.clock import now_us
 from enduser.errors import (
     BodyTooLarge,
@@ -41,10 +42,15 @@ _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
 def management_app(
-    store: OwnedStore, control: ControlStore, *, run_on_owner: RunOnOwner, routes: Sequence[Route] = ROUTES
+    store: OwnedStore,
+    control: ControlStore,
+    *,
+    run_on_owner: RunOnOwner,
+    served: ServedUsers | None = None,
+    routes: Sequence[Route] = ROUTES,
 ) -> ManagementApp:
     """Return the application; `run_on_owner` runs a function on the one thread that changes the store."""
-    return ManagementApp(Services(store, control, run_on_owner), routes)
+    return ManagementApp(Services(store, control, run_on_owner, served), routes)
 
 
 class ManagementApp:

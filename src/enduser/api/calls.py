@@ -10,6 +10,7 @@ import anyio
 import anyio.to_thread
 
 from enduser import limits
+from enduser.api.served import ServedUsers
 from enduser.errors import EnduserError, TooBusy
 from enduser.stores.contract import OwnedStore, Reader
 from enduser.stores.control import ControlStore, Key
@@ -31,6 +32,8 @@ class Services:
     store: OwnedStore
     control: ControlStore
     run_on_owner: RunOnOwner
+    served: ServedUsers | None = None
+    """What finds a user without the store, where there is a serving copy."""
     readers: anyio.CapacityLimiter = field(
         default_factory=lambda: anyio.CapacityLimiter(limits.API_READERS_MAX)
     )
@@ -66,6 +69,17 @@ class Call:
         """Read from the store beside the thread that changes it."""
         reader = self.services.store.reader
         return await self.services.on_thread(lambda: function(reader))
+
+    async def find_user(
+        self, user_id: str, id_kind: str, *, include_open: bool
+    ) -> Mapping[str, object] | None:
+        """Return the End User Object of an id as `Reader.find_user` does, the quickest way that is right."""
+        served, space = self.services.served, self.space
+        if served is not None and not include_open and served.knows(space):
+            return await self.services.on_thread(lambda: served.find(space, user_id, id_kind))
+        return await self.read(
+            lambda reader: reader.find_user(space, user_id, id_kind, include_open=include_open)
+        )
 
     async def change(self, function: Callable[[OwnedStore], Result]) -> Result:
         """Change the store on the thread that may."""

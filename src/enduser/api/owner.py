@@ -23,17 +23,18 @@ from enduser.api.collectors import Collectors, public_listeners
 from enduser.api.local import local_app
 from enduser.api.operations import Vitals, operations_app
 from enduser.api.patience import sweep
+from enduser.api.served import ServedUsers
 from enduser.api.serving import Server, private_socket, server_of
 from enduser.clock import elapsed_s, now_us
 from enduser.errors import EnduserError
 from enduser.ingest.applier import Applier
-from enduser.ingest.doors import write_doors
+from enduser.ingest.doors import Doors, write_doors
 from enduser.ingest.spool import SpoolReader, new_series
 from enduser.service.lookups import installed_lookups
 from enduser.stores.control import ControlStore
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.remote import API_SOCKET, socket_path
-from enduser.stores.serving import ServingCopy
+from enduser.stores.serving import ServingCopy, ServingReader
 
 PACE_S = 0.5
 """How often the applier looks, while it keeps up and has little to do."""
@@ -138,7 +139,9 @@ class Owner:
         control.close()
 
     def _management(self, control: ControlStore) -> tuple[Server, str]:
-        management = management_app(self._store, control, run_on_owner=self._change)
+        folder = self._options.folder
+        served = ServedUsers(ServingReader(folder), Doors(folder), self._applier.is_served)
+        management = management_app(self._store, control, run_on_owner=self._change, served=served)
         health = operations_app(self._vitals())
 
         async def app(scope: Any, receive: Any, send: Any) -> None:

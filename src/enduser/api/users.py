@@ -26,11 +26,7 @@ class SessionsPage(msgspec.Struct, frozen=True):
 async def show_user(call: Call) -> EndUserJson:
     """Return the End User Object of an id."""
     values = call.values
-    found = await call.read(
-        lambda reader: reader.find_user(
-            call.space, values["user_id"], values["id_kind"], include_open=values["include_open"]
-        )
-    )
+    found = await call.find_user(values["user_id"], values["id_kind"], include_open=values["include_open"])
     if found is None:
         raise _no_user(call)
     return end_user_json(found)

@@ -126,3 +126,13 @@ def persons(claims: Iterable[Edge], api: ApiLinks) -> Persons:
 def shown_id(ids: Collection[UserId]) -> UserId:
     """Return the id that a person shows: the least user id in byte order, else the least anonymous id."""
     return min(ids, key=lambda user: (user.is_anonymous, user.id))
+
+
+def stored_ids(settings: SpaceSettings, text: str, id_kind: str | None) -> Iterator[UserId]:
+    """Yield the ids that a reader's text can mean: of a kind; None means `plain`, then `anonymous`."""
+    if id_kind in (None, "plain"):
+        yield UserId(hashed_id(settings.hash_salt, text) if settings.hash_ids else text, is_anonymous=False)
+    if id_kind == "hashed" and settings.hash_ids:
+        yield UserId(text, is_anonymous=False)
+    if id_kind in (None, "anonymous"):
+        yield UserId(text, is_anonymous=True)

@@ -64,7 +64,7 @@ class Applier:
         self._serving = serving
         self._scratch = store.folder / "tmp" / "spool"
         self._scratch.mkdir(parents=True, exist_ok=True)
-        self._unserved: set[str] = set()
+        self._served: dict[str, int] = {}
         self._watches: dict[str, Watch] = {}
         self.damages: list[Damage] = []
         """What was found damaged or torn since the start."""
@@ -107,10 +107,10 @@ class Applier:
 
     def serve(self, _: Work) -> None:
         """Bring the serving copy up to the folds."""
-        self._unserved |= self._store.take_folded()
-        for space in sorted(self._unserved):
-            self._serving.follow(space, self._store.changes(space, self._serving.fold(space)))
-            self._unserved.discard(space)
+        for space, generation in self._store.generations().items():
+            if self._served.get(space) != generation:
+                self._serving.follow(space, self._store.changes(space, self._serving.fold(space)))
+                self._served[space] = generation
 
     def advance(self, work: Work) -> None:
         """Forget what is applied, and keep what is told about it."""
@@ -125,6 +125,10 @@ class Applier:
                 self._watches[space].see(applied.samples)
         for path in work.lines.values():
             path.unlink()
+
+    def is_served(self, space: str) -> bool:
+        """Return whether the serving copy has all that the truth has; may be asked from any thread."""
+        return self._served.get(space) == self._store.generations().get(space)
 
     def close(self) -> None:
         """Close the serving copy."""

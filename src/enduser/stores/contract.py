@@ -447,8 +447,8 @@ class OwnedStore(Store, Protocol):
     def reader(self) -> Reader:
         """What other threads read with."""
 
-    def take_folded(self) -> set[str]:
-        """Return the spaces that were folded since this was asked last; at first all."""
+    def generations(self) -> Mapping[str, int]:
+        """Return by space how often its objects may have changed since the store was opened; at first 1."""
 
     def changes(self, space: str, since: int) -> Changes:
         """Return which objects changed after the fold of the number `since`; 0: everything."""

@@ -93,11 +93,7 @@ class ServingCopy:
 
     def find(self, space: str, user_id: str, *, is_anonymous: bool) -> Mapping[str, object] | None:
         """Return the object of an id as stored, as in `Store.users`; None: there is none."""
-        row = self._connection.execute(
-            "SELECT object FROM objects WHERE space = ? AND id = ? AND is_anonymous = ?",
-            [space, user_id, is_anonymous],
-        ).fetchone()
-        return msgspec.json.decode(row[0], type=dict[str, object]) if row else None
+        return _find(self._connection, space, user_id, is_anonymous=is_anonymous)
 
     def ids(self, space: str) -> Iterator[tuple[str, bool]]:
         """Yield the ids that have an object in the copy of a space."""
@@ -106,3 +102,38 @@ class ServingCopy:
         )
         for id_, is_anonymous in rows:
             yield id_, bool(is_anonymous)
+
+
+class ServingReader:
+    """Reads the copy beside its writer, from any thread, on connections of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read the copy of a data folder, which is there."""
+        self._uri = f"{(folder / FILE).absolute().as_uri()}?mode=ro"
+        self._idle: list[sqlite3.Connection] = []
+
+    def find(self, space: str, user_id: str, *, is_anonymous: bool) -> Mapping[str, object] | None:
+        """Return the object of an id as stored, as in `Store.users`; None: there is none."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = sqlite3.connect(self._uri, uri=True, isolation_level=None, check_same_thread=False)
+        try:
+            return _find(connection, space, user_id, is_anonymous=is_anonymous)
+        finally:
+            self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close all connections; nobody may be reading."""
+        while self._idle:
+            self._idle.pop().close()
+
+
+def _find(
+    connection: sqlite3.Connection, space: str, user_id: str, *, is_anonymous: bool
+) -> Mapping[str, object] | None:
+    row = connection.execute(
+        "SELECT object FROM objects WHERE space = ? AND id = ? AND is_anonymous = ?",
+        [space, user_id, is_anonymous],
+    ).fetchone()
+    return msgspec.json.decode(row[0], type=dict[str, object]) if row else None

@@ -9,7 +9,8 @@ from pathlib import Path
 import duckdb
 
 from enduser.core.end_user import STANDARD_ATTRIBUTES
-from enduser.core.events import ANALYTICS_PROPERTIES, UserId, hashed_id
+from enduser.core.events import ANALYTICS_PROPERTIES, UserId
+from enduser.core.links import stored_ids
 from enduser.core.settings import SpaceSettings, settings_from_text
 from enduser.errors import StoreError, UsageError
 from enduser.stores.contract import Changes, Link, SpaceStatus
@@ -99,18 +100,9 @@ def find_user(
 
 def persons(look: Look, user_id: str, id_kind: str | None) -> Iterator[int]:
     """Yield the persons that an id can mean: of a kind; None means `plain`, then `anonymous`."""
-    for text, is_anonymous in _stored_ids(look.settings(), user_id, id_kind):
+    for text, is_anonymous in stored_ids(look.settings(), user_id, id_kind):
         for (person_key,) in look.run("read.person", id=text, is_anonymous=is_anonymous):
             yield person_key
-
-
-def _stored_ids(settings: SpaceSettings, user_id: str, id_kind: str | None) -> Iterator[tuple[str, bool]]:
-    if id_kind in (None, "plain"):
-        yield hashed_id(settings.hash_salt, user_id) if settings.hash_ids else user_id, False
-    if id_kind == "hashed" and settings.hash_ids:
-        yield user_id, False
-    if id_kind in (None, "anonymous"):
-        yield user_id, True
 
 
 def objects(look: Look, *, include_open: bool) -> tuple[str, dict[str, object]]:

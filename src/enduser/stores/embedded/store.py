@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -88,7 +89,7 @@ class EmbeddedStore:
             self._taker: tuple[str, EventTaker] | None = None
             if not self.spaces():
                 self.create_space(DEFAULT_SPACE, now_us)
-            self._folded = set(self.spaces())
+            self._generations = Counter(self.spaces())
         except BaseException:
             self._lock.close()
             raise
@@ -195,7 +196,7 @@ class EmbeddedStore:
                         [window],
                     )
         self._taker = taker
-        self._folded.add(space)  # a setting recomputes
+        self._generations[space] += 1  # a setting recomputes
         return applied
 
     def spool_positions(self) -> Mapping[int, SpoolPosition]:
@@ -222,7 +223,7 @@ class EmbeddedStore:
             if applied:
                 live.store_positions(self._database.connection, spooled.positions)
         self._taker = taker
-        self._folded |= applied.keys()
+        self._generations.update(applied.keys())
         return applied
 
     def _new_taker(self, space: str) -> EventTaker:
@@ -254,10 +255,9 @@ class EmbeddedStore:
         if rule.recomputes:
             rebuild.recompute(self._database, self._naming(space))
 
-    def take_folded(self) -> set[str]:
-        """Return the spaces that were folded since this was asked last."""
-        found, self._folded = self._folded, set()
-        return found
+    def generations(self) -> Mapping[str, int]:
+        """Return by space how often its objects may have changed."""
+        return dict(self._generations)
 
     def changes(self, space: str, since: int) -> Changes:
         """Return which objects changed after a fold."""
@@ -278,13 +278,13 @@ class EmbeddedStore:
         """Bring sessions and End User Objects up to all applied records."""
         with self._database.changing(self._database.schema(space)):
             fold_pending(self._database.connection, self.settings(space))
-        self._folded.add(space)
+        self._generations[space] += 1
 
     def rebuild(self, space: str) -> None:
         """Recompute all sessions and End User Objects."""
         with self._database.changing(self._database.schema(space)):
             rebuild.recompute(self._database, self._naming(space))
-        self._folded.add(space)
+        self._generations[space] += 1
 
     def verify(self, space: str) -> Sequence[Difference]:
         """Recompute beside what is stored and return each difference."""
