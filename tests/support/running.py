@@ -20,10 +20,11 @@ DEADLINE_S = 60
 """What no process of a test may take longer than."""
 
 
-def enduser(*arguments: object, data: Path, stdin: str | bytes | None = None) -> Result:
-    """Run a command on the data folder in this process."""
+def enduser(*arguments: object, data: Path | None = None, stdin: str | bytes | None = None) -> Result:
+    """Run a command in this process, on the data folder if one is named."""
+    with_data = [] if data is None else ["--data", data]
     return CliRunner().invoke(
-        app, [*map(str, arguments), "--data", str(data)], input=stdin, catch_exceptions=False
+        app, [str(word) for word in (*arguments, *with_data)], input=stdin, catch_exceptions=False
     )
 
 

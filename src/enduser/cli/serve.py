@@ -3,13 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from enduser import limits
 from enduser.cli.common import DEFAULT_DATA, MEMORY_LIMIT_MB, Data, Memory, Yes, out
+from enduser.cli.config_file import read_config
 
+_SETTINGS = {
+    "data": str,
+    "host": str,
+    **dict.fromkeys(("port", "collectors", "trusted_hops", "spool_bytes", "memory_limit"), int),
+}
+"""What the settings file may set, under the names of the options."""
+
+
+def _take_file(context: typer.Context, path: Path | None) -> Path | None:
+    """Make what a file sets the defaults of the options."""
+    if path is not None:
+        context.default_map = read_config(path, _SETTINGS)
+    return path
+
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        envvar="ENDUSER_CONFIG",
+        metavar="FILE",
+        is_eager=True,
+        callback=_take_file,
+        help="A TOML file with settings, under the names of these options; see docs/operations.md.",
+    ),
+]
 Host = Annotated[
     str,
     typer.Option("--host", envvar="ENDUSER_HOST", metavar="ADDRESS", help="The address to listen on."),
@@ -52,6 +80,7 @@ SpoolBytes = Annotated[
 
 
 def serve(
+    _config: Config = None,
     host: Host = "127.0.0.1",
     port: Port = 8300,
     collectors: Collectors = 1,

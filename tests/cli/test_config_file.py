@@ -1,0 +1,103 @@
+"""The settings file of a server: what counts before what, and what is wrong with one is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import enduser
+
+from enduser.api import owner
+from enduser.cli.config_file import read_config
+from enduser.errors import UsageError
+
+KNOWN = {"host": str, "port": int}
+
+
+@pytest.fixture
+def options(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return the options of servers that were to run; none does."""
+    taken: list[Any] = []
+
+    async def take(told: Any, _: object) -> None:
+        taken.append(told)
+
+    monkeypatch.setattr(owner, "serve_until_stopped", take)
+    return taken
+
+
+def test_a_file_sets_what_options_and_variables_do_not(
+    tmp_path: Path, options: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "enduser.toml"
+    path.write_text(f"""
+        data = "{tmp_path / "folder"}"
+        host = "::1"
+        port = 1
+        collectors = 2
+        trusted_hops = 3
+        spool_bytes = 4000
+        memory_limit = 512
+    """)
+    monkeypatch.setenv("ENDUSER_COLLECTORS", "5")
+    done = enduser("serve", "--config", path, "--port", "7")
+    assert done.exit_code == 0, done.output
+    (told,) = options
+    assert (told.folder, told.host, told.port) == (tmp_path / "folder", "::1", 7)
+    assert (told.collectors, told.trusted_hops, told.spool_bytes_max) == (5, 3, 4000)
+    assert told.memory_limit_mb == 512
+
+
+def test_a_variable_names_the_file(
+    tmp_path: Path, options: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "enduser.toml"
+    path.write_text("port = 1234")
+    monkeypatch.setenv("ENDUSER_CONFIG", str(path))
+    assert enduser("serve").exit_code == 0
+    assert options[0].port == 1234
+
+
+def test_without_a_file_the_defaults_count(options: list[Any]) -> None:
+    assert enduser("serve").exit_code == 0
+    assert (options[0].host, options[0].port, options[0].collectors) == ("127.0.0.1", 8300, 1)
+
+
+def test_a_value_out_of_bounds_is_refused_as_that_of_an_option(tmp_path: Path, options: list[Any]) -> None:
+    path = tmp_path / "enduser.toml"
+    path.write_text("collectors = 0")
+    done = enduser("serve", "--config", path)
+    assert done.exit_code == 2
+    assert "--collectors" in done.output
+    assert options == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("hots = 1", "'hots', which is no setting of the server"),
+        ("port = '1'", "sets port to '1'"),
+        ("port = true", "sets port to True"),
+        ("port = 1.5", "sets port to 1.5"),
+        ("host = 3", "sets host to 3"),
+        ("[host]", "sets host to {}"),
+        ("port 1", "is no TOML"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_told(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "enduser.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError) as raised:
+        read_config(path, KNOWN)
+    assert told in raised.value.message
+    assert raised.value.hint
+
+
+def test_a_file_that_is_not_there_or_no_text_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_config(tmp_path / "none.toml", KNOWN)
+    path = tmp_path / "bytes.toml"
+    path.write_bytes(b"\xff")
+    with pytest.raises(UsageError, match="no TOML"):
+        read_config(path, KNOWN)
