@@ -48,6 +48,9 @@ ROUTES: Mapping[str, str] = {
 }
 """The calls of the tracking protocol by path."""
 
+_AUTHORIZATION_BYTES_MAX = 1_024
+"""More than a write key takes; thousands of the last ones are kept at hand."""
+
 _SETTINGS_PATH = "/v1/projects/"
 _MEDIA_TYPES = frozenset((b"", b"application/json", b"text/plain", b"application/x-www-form-urlencoded"))
 """The last is what RudderStack's Node SDK calls its JSON."""
@@ -125,8 +128,8 @@ class Collector:
 
     def _door(self, headers: Mapping[bytes, bytes], write_key: str | None, at: int) -> Door:
         """Return the space that the write key of a request leads to: of its Basic user, or of its body."""
-        told = headers.get(b"authorization")
-        key = (told and _basic_user(told)) or write_key
+        told = headers.get(b"authorization", b"")[:_AUTHORIZATION_BYTES_MAX]
+        key = _basic_user(told) or write_key
         if not key:
             raise Unauthorized(
                 "there is no write key",
