@@ -12,7 +12,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import uvloop
 from serving import wait_until
+from uvicorn.server import ServerState
 
 from enduser import limits
 from enduser.api import patience
@@ -32,6 +34,8 @@ async def echo(scope, receive, send) -> None:
         if not message.get("more_body"):
             break
     body = b",".join([b"%d" % length, *(name for name, _ in scope["headers"] if name[:2] == b"t-")])
+    if scope["path"] == "/late":
+        await asyncio.sleep(FAST_S)
     if scope["path"] == "/megabytes":
         body = bytes(16_000_000)
     headers = [(b"content-length", str(len(body)).encode())]
@@ -40,21 +44,21 @@ async def echo(scope, receive, send) -> None:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, set]]:
-    """Run a server whose patience is short; give its port and its connections."""
+def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, ServerState]]:
+    """Run a server whose patience is short; give its port and what it is at."""
     monkeypatch.setattr(limits, "REQUEST_SECONDS_MAX", FAST_S)
     monkeypatch.setattr(patience, "_SWEEP_S", 0.05)
     listener = socket.create_server(("127.0.0.1", 0), backlog=4_096)
     server = server_of(echo, lifespan="off")
-    thread = threading.Thread(target=asyncio.run, args=[served(server, listener)])
+    thread = threading.Thread(target=uvloop.run, args=[served(server, listener)])
     thread.start()
-    yield listener.getsockname()[1], server.server_state.connections
+    yield listener.getsockname()[1], server.server_state
     server.should_exit = True
     thread.join()
 
 
 @pytest.fixture
-def port(impatient: tuple[int, set]) -> int:
+def port(impatient: tuple[int, ServerState]) -> int:
     return impatient[0]
 
 
@@ -188,14 +192,27 @@ def test_a_connection_may_be_so_many_requests_ahead(port: int, more: int) -> Non
     assert answers.count(b"HTTP/1.1 400") == (0 if more <= 0 else 1)
 
 
+def test_a_client_that_leaves_while_it_is_ahead_is_no_mistake(
+    impatient: tuple[int, ServerState], caplog: pytest.LogCaptureFixture
+) -> None:
+    port, state = impatient
+    with client(port) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET /late HTTP/1.1\r\nhost: x\r\n\r\n" * 2)
+        assert connection.recv(12) == b"HTTP/1.1 200"
+    wait_until(lambda: not (state.tasks or state.connections))
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("header", [b"", b"connection: close\r\n"])
-def test_a_client_that_takes_nothing_of_its_answer_is_left(impatient: tuple[int, set], header: bytes) -> None:
-    port, connections = impatient
+def test_a_client_that_takes_nothing_of_its_answer_is_left(
+    impatient: tuple[int, ServerState], header: bytes
+) -> None:
+    port, state = impatient
     with client(port) as connection:
         connection.sendall(b"GET /megabytes HTTP/1.1\r\nhost: x\r\n" + header + b"\r\n")
         assert connection.recv(12) == b"HTTP/1.1 200"
-        assert len(connections) == 1
-        wait_until(lambda: not connections)
+        assert len(state.connections) == 1
+        wait_until(lambda: not state.connections)
 
 
 def test_a_client_that_takes_its_answer_slowly_gets_it(port: int) -> None:

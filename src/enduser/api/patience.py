@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from enduser import limits
 
@@ -30,6 +30,8 @@ class PatientProtocol(HttpToolsProtocol):
     _unread_bytes = 0
     """Bytes that came and are neither a whole head nor body; the parser keeps a header that never ends."""
     _is_in_head = True
+    _running: RequestResponseCycle | None = None
+    """The request that was begun to be answered last."""
     _untaken: tuple[int, float] = (0, 0.0)
     """Bytes of answers that the client did not take yet, and since when it took none."""
 
@@ -37,6 +39,16 @@ class PatientProtocol(HttpToolsProtocol):
         """Begin to wait for the first request."""
         super().connection_made(transport)
         self.waiting_since = self.loop.time()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell it also to the request that is being answered while others wait behind it."""
+        if self._running is not None:
+            self._running.disconnected = True
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, unless it is a head, or are trailers, without end."""
