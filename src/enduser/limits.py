@@ -98,7 +98,11 @@ REQUEST_HEAD_BYTES_MAX = 65_536
 """Bytes of a request's line and headers (64 KiB); browsers with many cookies send a quarter of it."""
 
 REQUEST_SECONDS_MAX = 30
-"""Seconds for a request to arrive whole, and to begin on a new connection. Slow telephones need a few."""
+"""Seconds for a request to arrive whole, to begin on a new connection, and in which no byte of an answer is
+taken. Slow telephones need a few."""
+
+PIPELINED_REQUESTS_MAX = 16
+"""Requests of one connection that wait for the answers of those before; browsers and SDKs send none ahead."""
 
 IDLE_SECONDS_MAX = 75
 """How long a connection may be kept without a request; browsers and proxies keep theirs for a minute."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -379,3 +380,14 @@ async def test_many_requests_share_a_commit_and_each_is_on_disk_when_it_is_answe
     assert sum(commits) == 50
     assert len(commits) < 50
     assert {line["msg"] for line in site.lines()} == {str(n) for n in range(50)}
+
+
+async def test_what_is_kept_of_headers_for_the_next_call_is_short(site: Site) -> None:
+    long = "x" * 60_000
+    await site.post()
+    tracemalloc.start()
+    for n in range(50):
+        await site.post(headers={"authorization": f"Basic {n}{long}"})
+        await site.post(headers={"sec-ch-ua": f"{n}{long}"})
+    assert tracemalloc.get_traced_memory()[0] < 2_000_000
+    tracemalloc.stop()

@@ -8,9 +8,13 @@ import json
 import resource
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
+import uvloop
+from serving import wait_until
+from uvicorn.server import ServerState
 
 from enduser import limits
 from enduser.api import patience
@@ -20,7 +24,7 @@ FAST_S = 0.3
 
 
 async def echo(scope, receive, send) -> None:
-    """Answer with the length of the body."""
+    """Answer with the length of the body and its headers that begin with t-; with megabytes if asked so."""
     length = 0
     while True:
         message = await receive()
@@ -29,24 +33,33 @@ async def echo(scope, receive, send) -> None:
         length += len(message.get("body", b""))
         if not message.get("more_body"):
             break
-    body = str(length).encode()
+    body = b",".join([b"%d" % length, *(name for name, _ in scope["headers"] if name[:2] == b"t-")])
+    if scope["path"] == "/late":
+        await asyncio.sleep(FAST_S)
+    if scope["path"] == "/megabytes":
+        body = bytes(16_000_000)
     headers = [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
 @pytest.fixture
-def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Run a server whose patience is short."""
+def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, ServerState]]:
+    """Run a server whose patience is short; give its port and what it is at."""
     monkeypatch.setattr(limits, "REQUEST_SECONDS_MAX", FAST_S)
     monkeypatch.setattr(patience, "_SWEEP_S", 0.05)
     listener = socket.create_server(("127.0.0.1", 0), backlog=4_096)
     server = server_of(echo, lifespan="off")
-    thread = threading.Thread(target=asyncio.run, args=[served(server, listener)])
+    thread = threading.Thread(target=uvloop.run, args=[served(server, listener)])
     thread.start()
-    yield listener.getsockname()[1]
+    yield listener.getsockname()[1], server.server_state
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture
+def port(impatient: tuple[int, ServerState]) -> int:
+    return impatient[0]
 
 
 async def served(server: Server, listener: socket.socket) -> None:
@@ -149,6 +162,76 @@ def test_a_head_without_end_is_refused_before_it_ends(port: int) -> None:
     with client(port) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 20_000)
         assert connection.recv(12) == b"HTTP/1.1 431"
+
+
+def test_trailers_without_end_are_refused_before_they_end(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "REQUEST_SECONDS_MAX", 60)
+    chunked = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx: "
+    filler = b"y" * 20_000_000  # more than waits between two ends
+    with client(port) as connection, pytest.raises(ConnectionError):
+        connection.sendall(chunked + filler)
+
+
+def test_a_trailer_is_no_header(port: int) -> None:
+    chunked = (
+        b"POST / HTTP/1.1\r\nt-a: b\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nt-b: c\r\n\r\n"
+    )
+    with client(port) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n" + chunked)  # read before its turn
+        answers = received(connection, b"3,t-a")
+    assert b"t-b" not in answers
+
+
+def received(connection: socket.socket, end: bytes) -> bytes:
+    """Return what comes until an end, or until the connection ends."""
+    found = b""
+    while not found.endswith(end) and (more := connection.recv(65_536)):
+        found += more
+    return found
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_a_connection_may_be_so_many_requests_ahead(port: int, more: int) -> None:
+    ahead = limits.PIPELINED_REQUESTS_MAX + more
+    with client(port) as connection:
+        connection.sendall(
+            b"GET / HTTP/1.1\r\nhost: x\r\n\r\n" * ahead + b"GET / HTTP/1.1\r\nt-last: x\r\n\r\n"
+        )
+        answers = received(connection, b"0,t-last")
+    assert answers.count(b"HTTP/1.1 200") == (ahead + 1 if more <= 0 else 0)
+    assert answers.count(b"HTTP/1.1 400") == (0 if more <= 0 else 1)
+
+
+def test_a_client_that_leaves_while_it_is_ahead_is_no_mistake(
+    impatient: tuple[int, ServerState], caplog: pytest.LogCaptureFixture
+) -> None:
+    port, state = impatient
+    with client(port) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET /late HTTP/1.1\r\nhost: x\r\n\r\n" * 2)
+        assert connection.recv(12) == b"HTTP/1.1 200"
+    wait_until(lambda: not (state.tasks or state.connections))
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("header", [b"", b"connection: close\r\n"])
+def test_a_client_that_takes_nothing_of_its_answer_is_left(
+    impatient: tuple[int, ServerState], header: bytes
+) -> None:
+    port, state = impatient
+    with client(port) as connection:
+        connection.sendall(b"GET /megabytes HTTP/1.1\r\nhost: x\r\n" + header + b"\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        assert len(state.connections) == 1
+        wait_until(lambda: not state.connections)
+
+
+def test_a_client_that_takes_its_answer_slowly_gets_it(port: int) -> None:
+    with client(port) as connection:
+        connection.sendall(b"GET /megabytes HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        until, length = time.monotonic() + 3 * FAST_S, 0
+        while part := connection.recv(20_000 if time.monotonic() < until else 1_000_000):
+            length += len(part)
+    assert length > 16_000_000
 
 
 def test_a_broken_request_is_refused(port: int) -> None:

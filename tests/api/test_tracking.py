@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import AsyncIterator
@@ -31,6 +32,10 @@ def call(body: bytes = GOOD, path: str = "/v1/track", version: str = "1.1", **he
 
 def numbered(number: int) -> bytes:
     return json.dumps(EVENT | {"messageId": str(number)}).encode()
+
+
+def numbered_call(number: int) -> bytes:
+    return call(numbered(number))
 
 
 class Client:
@@ -79,9 +84,9 @@ async def client(site: Site):
 
 
 async def test_calls_that_come_at_once_are_answered_in_their_order(site: Site, client: Client) -> None:
-    """A thousand in one piece; every third is refused before any write, every seventh is not ours."""
+    """As many as may be in one piece; some are refused before any write, some are not ours."""
     expected = []
-    for number in range(1_000):
+    for number in range(limits.PIPELINED_REQUESTS_MAX):
         if number % 7 == 3:
             client.send(call(b"", path="/healthz"))
             expected.append(418)
@@ -96,10 +101,25 @@ async def test_calls_that_come_at_once_are_answered_in_their_order(site: Site, c
     assert [int(line["msg"]) for line in site.lines()] == kept
 
 
-async def test_thousands_of_refusals_behind_a_call_are_no_deep_stack(client: Client) -> None:
+async def test_refusals_behind_a_call_are_no_deep_stack(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "PIPELINED_REQUESTS_MAX", 5_000)
     client.send(call(), call(b"") * 5_000)
     statuses = [(await client.answer())[0] for _ in range(5_001)]
     assert statuses == [200] + [400] * 5_000
+
+
+async def test_calls_ahead_have_a_limit(site: Site, client: Client) -> None:
+    client.send(*map(numbered_call, range(limits.PIPELINED_REQUESTS_MAX + 2)))
+    statuses = [(await client.answer())[0]]
+    with contextlib.suppress(asyncio.IncompleteReadError):
+        while True:
+            statuses.append((await client.answer())[0])
+    assert 400 in statuses
+    async with connected(site) as other:
+        other.send(call())
+        assert (await other.answer())[0] == 200
 
 
 async def test_a_call_may_come_byte_by_byte(site: Site, client: Client) -> None:

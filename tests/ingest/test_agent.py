@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from enduser import limits
 from enduser.core.origin import Browser
-from enduser.ingest.agent import HINTS, agent_of, hints_of_data, hints_of_headers
+from enduser.ingest.agent import HINTS, _hints_of_data, agent_of, hints_of_data, hints_of_headers
 from enduser.ingest.browser import browser_of
 
 BRANDS = [{"brand": "Not.A/Brand", "version": "24"}, {"brand": "Google Chrome", "version": "126"}]
@@ -94,3 +94,9 @@ def test_any_brand_of_a_script_comes_back_as_the_browsers_name(brand: str, versi
     found = browser_of(agent_of("", hints_of_data(data(brands=[{"brand": f"Q{brand}", "version": dotted}]))))
     shown = "".join(c if " " <= c <= "~" else " " for c in f"Q{brand}").strip()
     assert found == Browser(shown, dotted) or "brand" in shown.lower()
+
+
+def test_what_a_script_tells_at_length_is_not_kept() -> None:
+    kept = _hints_of_data.cache_info().currsize
+    assert not hints_of_data(data(brands=BRANDS, more="x" * (4 * limits.AGENT_CHARACTERS_MAX)))
+    assert _hints_of_data.cache_info().currsize == kept

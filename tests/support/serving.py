@@ -127,6 +127,18 @@ class Server:
         return True
 
 
+def pids(server: Server) -> list[int]:
+    """Return the process ids of a running server: the owner's, then those of its collectors."""
+    owner = server.process.pid
+    return [owner, *map(int, Path(f"/proc/{owner}/task/{owner}/children").read_text().split())]
+
+
+def memory_mb(pid: int) -> int:
+    """Return the memory that a process has of its own, in megabytes."""
+    told = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return int(re.findall(r"(?m)^RssAnon:\s+(\d+)", told)[0]) // 1_000
+
+
 def events_of(data: Path) -> Iterator[dict[str, object]]:
     """Yield the events of the first space, in order of their times. The folder must be nobody's."""
     with duckdb.connect(str(data / "enduser.duckdb"), read_only=True) as connection:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 
+from enduser import limits
 from enduser.api.problems import error_json
 from enduser.errors import OwnerUnreachable
 
@@ -15,34 +15,42 @@ _NOT_PASSED_ON = frozenset(
 )
 """Headers that are about one connection."""
 
+_SAID_ANEW = frozenset((b"host", b"content-length", b"expect"))
+"""Headers of a request that are other ones on the way to the owner, or are done with."""
+
 
 class OwnerProxy:
-    """An ASGI application that answers with what the owner answers."""
+    """An ASGI application that answers with what the owner answers.
+
+    A request is passed on when it is there whole, and its answer when that is: there are few connections
+    to the owner, and no slow client may hold one of them.
+    """
 
     def __init__(self, socket: str) -> None:
         """Reach the owner through a Unix socket."""
         transport = httpx.AsyncHTTPTransport(uds=socket)
         timeout = httpx.Timeout(None, connect=5.0)
-        self._client = httpx.AsyncClient(transport=transport, base_url="http://owner", timeout=timeout)
+        self._client = httpx.AsyncClient(transport=transport, timeout=timeout)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass one request on, and its answer back."""
-        url = httpx.URL(
-            scheme="http", host="owner", raw_path=scope["raw_path"] + _query(scope["query_string"])
-        )
-        headers = [(name, value) for name, value in scope["headers"] if name not in _NOT_PASSED_ON]
+        body = await _body(receive)
+        if body is None:
+            return
+        dropped = _NOT_PASSED_ON | _SAID_ANEW
         request = self._client.build_request(
-            scope["method"], url, headers=headers, content=_content(scope, receive)
+            scope["method"],
+            "http://owner",
+            headers=[(name, value) for name, value in scope["headers"] if name not in dropped],
+            content=body,
+            extensions={"target": scope["raw_path"] + _query(scope["query_string"])},
         )
         try:
-            response = await self._client.send(request, stream=True)
+            response = await self._client.send(request)
         except httpx.TransportError:
             await _send_unreachable(send)
             return
-        try:
-            await _send_back(response, send)
-        finally:
-            await response.aclose()
+        await _send_back(response, send)
 
     async def close(self) -> None:
         """End the connections."""
@@ -53,19 +61,20 @@ def _query(told: bytes) -> bytes:
     return b"?" + told if told else b""
 
 
-def _content(scope: Any, receive: Any) -> AsyncIterator[bytes] | None:
-    names = {name for name, _ in scope["headers"]}
-    has_body = b"content-length" in names or b"transfer-encoding" in names
-    return _chunks(receive) if has_body else None
+async def _body(receive: Any) -> bytes | None:
+    """Return the body of a request, None where it does not come to its end.
 
-
-async def _chunks(receive: Any) -> AsyncIterator[bytes]:
-    while True:
+    Of one that is too long there is more than may be: the owner refuses it.
+    """
+    body = bytearray()
+    while len(body) <= limits.API_BODY_BYTES_MAX:
         message = await receive()
-        if message.get("body"):
-            yield message["body"]
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
         if not message.get("more_body", False):
-            return
+            break
+    return bytes(body)
 
 
 async def _send_back(response: httpx.Response, send: Any) -> None:
@@ -73,9 +82,7 @@ async def _send_back(response: httpx.Response, send: Any) -> None:
         (name.lower(), value) for name, value in response.headers.raw if name.lower() not in _NOT_PASSED_ON
     ]
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-    async for chunk in response.aiter_raw():
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
+    await send({"type": "http.response.body", "body": response.content})
 
 
 async def _send_unreachable(send: Any) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from enduser import limits
 
@@ -16,11 +16,12 @@ _HEADER_MARKS = 4
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """HTTP/1.1 that ends connections whose request does not come to an end.
+    """HTTP/1.1 that ends connections whose request does not come to an end, or whose answer is not taken.
 
-    uvicorn waits for ever for a request that was begun, and for one on a connection that was opened; it
-    also takes headers of any length. The deadlines are looked after by `sweep`, not by a timer each. A few
-    lines are uvicorn's own, where a call into it for each header would cost more than they do.
+    uvicorn waits for ever for a request that was begun, for one on a connection that was opened, and for a
+    client that reads nothing; it also takes headers of any length, and requests ahead without end. The
+    deadlines are looked after by `sweep`, not by a timer each. A few lines are uvicorn's own, where a call
+    into it for each header would cost more than they do.
     """
 
     waiting_since: float | None = None
@@ -30,25 +31,39 @@ class PatientProtocol(HttpToolsProtocol):
     _head_bytes = 0
     """Of the head that is being read: what its line and headers have, as far as they are whole."""
     _unread_bytes = 0
-    """Bytes that came since the head began; a header that never ends would be kept by the parser."""
+    """Bytes that came and are neither a whole head nor body; the parser keeps a header that never ends."""
     _is_in_head = True
+    _running: Any = None
+    """The request that was begun to be answered last."""
+    _untaken: tuple[int, float] = (0, 0.0)
+    """Bytes of answers that the client did not take yet, and since when it took none."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
         self.waiting_since = self.loop.time()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell it also to the request that is being answered while others wait behind it."""
+        if self._running is not None:
+            self._running.disconnected = True
+        super().connection_lost(exc)
+
     def data_received(self, data: bytes) -> None:
-        """Parse what came, unless it is a head without end."""
+        """Parse what came, unless it is a head, or are trailers, without end."""
         self._unread_bytes += len(data)
         super().data_received(data)
-        if not self._is_in_head:
-            self._unread_bytes = 0
         if self._unread_bytes > 2 * limits.REQUEST_HEAD_BYTES_MAX and not self.transport.is_closing():
             self._refuse_head()
 
     def on_message_begin(self) -> None:
         """Begin to wait for the end of a request."""
+        if len(self.pipeline) >= limits.PIPELINED_REQUESTS_MAX:
+            raise ValueError("too many requests ahead")  # the parser stops, and asks for a 400
         super().on_message_begin()
         self._is_in_head, self._head_bytes = True, 0
         self.waiting_since, self.idle_since = self.loop.time(), None
@@ -59,8 +74,10 @@ class PatientProtocol(HttpToolsProtocol):
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
+        """Take a header; a trailer is none, so that it cannot pose as what a proxy wrote."""
         self._count(len(name) + len(value) + _HEADER_MARKS)
+        if not self._is_in_head:
+            return
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
@@ -68,8 +85,18 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Know that the rest is body."""
-        self._is_in_head = False
+        self.end_head()
         super().on_headers_complete()
+
+    def end_head(self) -> None:
+        """Know that what comes now is body."""
+        self._is_in_head = False
+        self._unread_bytes = 0
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self._unread_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Wait no more: the request is there whole."""
@@ -93,6 +120,20 @@ class PatientProtocol(HttpToolsProtocol):
         else:
             super().send_400_response(msg)
 
+    def is_late(self, now: float, seconds_max: float) -> bool:
+        """Return whether its request is incomplete, or nothing of its answer was taken, for so long."""
+        if (untaken := self.transport.get_write_buffer_size()) != self._untaken[0]:
+            self._untaken = untaken, now
+        if untaken and now - self._untaken[1] > seconds_max:
+            return True
+        since = self.waiting_since
+        return since is not None and now - since > seconds_max and not self.transport.is_closing()
+
+    def is_idle(self, now: float, seconds_max: float) -> bool:
+        """Return whether no request came for so long after the last was answered."""
+        since = self.idle_since
+        return since is not None and now - since > seconds_max and not self.transport.is_closing()
+
     def _count(self, length: int) -> None:
         self._head_bytes += length
         if self._head_bytes > limits.REQUEST_HEAD_BYTES_MAX:
@@ -108,12 +149,9 @@ async def sweep(connections: Iterable[Any]) -> None:
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(_SWEEP_S)
-        oldest_request = loop.time() - limits.REQUEST_SECONDS_MAX
-        oldest_idle = loop.time() - limits.IDLE_SECONDS_MAX
+        now = loop.time()
         for connection in list(connections):
-            if connection.transport.is_closing():
-                continue
-            if connection.waiting_since is not None and connection.waiting_since < oldest_request:
+            if connection.is_late(now, limits.REQUEST_SECONDS_MAX):
                 connection.transport.abort()
-            elif connection.idle_since is not None and connection.idle_since < oldest_idle:
+            elif connection.is_idle(now, limits.IDLE_SECONDS_MAX):
                 connection.transport.close()

@@ -62,11 +62,12 @@ class TrackingProtocol(PatientProtocol):
         if route is None:
             super().on_headers_complete()
             return
-        self._is_in_head = False
+        self.end_head()
         previous = self.cycle
         cycle = Tracked(self, self._desk, route)
         self.cycle = cycle  # type: ignore[assignment]
         if previous is None or previous.response_complete:
+            self._running = cycle
             cycle.begin()
         else:
             self.flow.pause_reading()
@@ -75,6 +76,7 @@ class TrackingProtocol(PatientProtocol):
     def on_body(self, body: bytes) -> None:
         """Keep a part of the body."""
         if isinstance(self.cycle, Tracked):
+            self._unread_bytes = 0
             self.cycle.add(body)
         else:
             super().on_body(body)
@@ -88,6 +90,7 @@ class TrackingProtocol(PatientProtocol):
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         """Answer a request whose turn it is, behind others on the same connection."""
         if isinstance(cycle, Tracked):
+            self._running = cycle
             self.loop.call_soon(cycle.begin)  # not from here: a thousand refusals would be a deep stack
         else:
             super()._start_asgi_task(cycle, app)
@@ -168,6 +171,7 @@ class Tracked:
             return
         try:
             call = HttpCall(self._route, self._headers, self._client, self._query, b"".join(self._body))
+            self._body.clear()  # an idle connection keeps its last call
             frame, self._answer = self._desk.gate.take(call)
             if frame is None:
                 self._succeed()

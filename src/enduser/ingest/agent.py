@@ -45,14 +45,17 @@ def agent_of(user_agent: str, hints: str) -> str:
 
 def hints_of_headers(brands: str | None, full_versions: str | None) -> str:
     """Return the hints of the headers `Sec-CH-UA` and `Sec-CH-UA-Full-Version-List`; empty without."""
-    return (full_versions or brands or "").replace(HINTS, " ").strip()
+    hints = (full_versions or brands or "").replace(HINTS, " ").strip()
+    return hints[: limits.AGENT_CHARACTERS_MAX]
+
+
+def hints_of_data(data: bytes) -> str:
+    """Return the hints of a `context.userAgentData` as JSON; empty where it names no brands."""
+    return _hints_of_data(data) if len(data) <= _DATA_BYTES_MAX else ""
 
 
 @lru_cache(_CACHED)
-def hints_of_data(data: bytes) -> str:
-    """Return the hints of a `context.userAgentData` as JSON; empty where it names no brands."""
-    if not data or len(data) > _DATA_BYTES_MAX:
-        return ""
+def _hints_of_data(data: bytes) -> str:
     try:
         found = _DATA.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

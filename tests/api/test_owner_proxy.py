@@ -1,0 +1,134 @@
+"""What is passed on to the owner: all of a request or nothing of it, however odd or slow its client is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from enduser import limits
+from enduser.api.owner_proxy import OwnerProxy
+from enduser.api.serving import private_socket, server_of
+
+pytestmark = pytest.mark.anyio
+
+
+async def owner(scope, receive, send) -> None:
+    """Answer with what was asked."""
+    length = 0
+    while True:
+        message = await receive()
+        length += len(message.get("body", b""))
+        if not message.get("more_body"):
+            break
+    asked = [scope["method"], scope["raw_path"].decode(), scope["query_string"].decode(), length]
+    body = json.dumps(asked).encode()
+    headers = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Iterator[str]:
+    """Serve an owner on a Unix socket."""
+    path = str(tmp_path / "o.sock")
+    server = server_of(owner, lifespan="off")
+    thread = threading.Thread(target=asyncio.run, args=[server.serve(sockets=[private_socket(path)])])
+    thread.start()
+    yield path
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+async def proxy(path: str):
+    opened = OwnerProxy(path)
+    yield opened
+    await opened.close()
+
+
+GONE = {"type": "http.disconnect"}
+
+
+def part(body: bytes, *, is_last: bool = False) -> dict[str, Any]:
+    return {"type": "http.request", "body": body, "more_body": not is_last}
+
+
+async def answer(proxy: OwnerProxy, target: bytes, *parts: dict[str, Any], **scope: Any) -> list[Any]:
+    """Return what is sent back for a request whose body comes in these parts."""
+    coming, sent = iter(parts or [part(b"", is_last=True)]), []
+
+    async def receive() -> dict[str, Any]:
+        return next(coming)
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message.get("status") or json.loads(message["body"]))
+
+    raw_path, _, query = target.partition(b"?")
+    scope = {"method": "POST", "raw_path": raw_path, "query_string": query, "headers": [], **scope}
+    await proxy(scope, receive, send)
+    return sent
+
+
+@pytest.mark.parametrize("target", ["/healthz", "*", "//a", "/a/../b", "/%2e%2e/%ff", '/"<>|^`', "/?b=%zz"])
+async def test_a_target_is_passed_on_as_it_came(proxy: OwnerProxy, target: str) -> None:
+    path, _, query = target.partition("?")
+    assert await answer(proxy, target.encode()) == [200, ["POST", path, query, 0]]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [(b"host", b"a"), (b"host", b"b")],
+        [(b"transfer-encoding", b"chunked")],
+        [(b"content-length", b"5")],
+        [(b"expect", b"100-continue")],
+        [(b"connection", b"upgrade"), (b"upgrade", b"h2c")],
+    ],
+)
+async def test_headers_of_the_clients_connection_are_not_the_owners(proxy: OwnerProxy, headers) -> None:
+    parts = part(b"ab"), part(b""), part(b"cde", is_last=True)
+    assert await answer(proxy, b"/", *parts, headers=headers) == [200, ["POST", "/", "", 5]]
+
+
+async def test_a_request_that_is_cut_off_is_not_passed_on(proxy: OwnerProxy) -> None:
+    assert await answer(proxy, b"/", part(b"ab"), GONE, headers=[(b"content-length", b"5")]) == []
+
+
+async def test_of_a_body_that_is_too_long_as_much_is_passed_on_as_the_owner_refuses(
+    proxy: OwnerProxy,
+) -> None:
+    for size in (limits.API_BODY_BYTES_MAX, limits.API_BODY_BYTES_MAX + 1):
+        parts = part(b"x" * size), part(b"y" * 100, is_last=True)
+        _, asked = await answer(proxy, b"/", *parts)
+        assert asked[-1] == (size if size > limits.API_BODY_BYTES_MAX else size + 100)
+
+
+async def test_slow_clients_hold_nothing_that_others_need(proxy: OwnerProxy) -> None:
+    """Connections to the owner are a hundred at most."""
+    begun = asyncio.Semaphore(0)
+
+    async def never() -> dict[str, Any]:
+        begun.release()
+        await asyncio.Event().wait()
+        return GONE
+
+    scope = {"method": "POST", "raw_path": b"/", "query_string": b"", "headers": [(b"content-length", b"9")]}
+    slow = [asyncio.create_task(proxy(scope, never, never)) for _ in range(150)]
+    for _ in slow:
+        await begun.acquire()
+    assert (await asyncio.wait_for(answer(proxy, b"/healthz"), 5))[0] == 200
+    for task in slow:
+        task.cancel()
+
+
+async def test_an_owner_that_is_not_there_is_an_error_that_says_so(tmp_path: Path) -> None:
+    proxy = OwnerProxy(str(tmp_path / "none.sock"))
+    status, body = await answer(proxy, b"/healthz")
+    assert (status, body["error"]["code"]) == (503, "owner_unreachable")
+    await proxy.close()
