@@ -114,7 +114,10 @@ class Connection(asyncio.Protocol):
             return
         self._load.answered(int(head[9:12]), time.perf_counter() - self._sent_at)
         self._received = b""
-        self._send()
+        if wait_s := self._load.wait_s():
+            asyncio.get_running_loop().call_later(wait_s, self._send)
+        else:
+            self._send()
 
     def connection_lost(self, _: Exception | None) -> None:
         self._load.closed()
@@ -142,6 +145,13 @@ class Load:
     def is_over(self) -> bool:
         return time.perf_counter() > self._until
 
+    def wait_s(self) -> float:
+        """Return how long to wait with the next request, so that the rate is kept."""
+        if not self._options.rate:
+            return 0
+        due = self._began + len(self._times) * self._options.events / self._options.rate
+        return max(due - time.perf_counter(), 0)
+
     def answered(self, status: int, seconds: float) -> None:
         self._statuses[status] = self._statuses.get(status, 0) + 1
         self._times.append(seconds)
@@ -155,7 +165,7 @@ class Load:
         """Send until the time is over; return what was measured."""
         self._done = asyncio.Event()
         self._until = time.perf_counter() + self._options.seconds
-        began = time.perf_counter()
+        self._began = began = time.perf_counter()
         loop = asyncio.get_running_loop()
         self._open = self._options.connections
         for _ in range(self._options.connections):
@@ -182,6 +192,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=10)
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--rate", type=int, default=0, help="events a second; 0: as many as go")
     parser.add_argument("--users", type=int, default=100_000)
     options = parser.parse_args()
     print(json.dumps(uvloop.run(Load(options.url, options.key, options).run())))

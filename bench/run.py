@@ -1,6 +1,6 @@
 """All benchmarks of enduser: prints their tables and writes bench/RESULTS.md.
 
-python bench/run.py [--only imports|rebuild|batches|reading|collecting] [--scale 0.01]
+python bench/run.py [--only imports|rebuild|batches|reading|collecting|live] [--scale 0.01]
 
 Only a full run writes RESULTS.md. Histories and data folders are cached in bench/data/.
 """
@@ -13,6 +13,7 @@ import sys
 import batches
 import collecting
 import imports
+import live
 import reading
 import rebuild
 from folders import check_space
@@ -25,6 +26,7 @@ SECTIONS = {
     "batches": batches,
     "reading": reading,
     "collecting": collecting,
+    "live": live,
 }
 RESULTS = HERE / "RESULTS.md"
 NOTES = HERE / "notes.md"
