@@ -281,6 +281,22 @@ def spool(store: EmbeddedStore, folder: Path, **fields: object) -> None:
     store.apply_spooled(SpooledEvents({1: path}, {1: (0, 0)}, at(9_000)))
 
 
+def test_more_ids_than_the_engine_holds_in_one_piece_are_hashed(store: EmbeddedStore, tmp_path: Path) -> None:
+    """The engine has rows in groups of 122,880, and treats an insert of more in another way."""
+    count = 130_000
+    store.apply(SPACE, ChangeSetting("link_on_identify", "on"))
+    path = tmp_path / "rows.jsonl"
+    lines = ({"user_id": f"u{n}", "anonymous_id": f"a{n}", "occurred_at": n} for n in range(count))
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), RULES))
+    store.apply(SPACE, CloseHistory())
+    store.fold(SPACE)
+    store.apply(SPACE, ON)
+    assert store.find_user(SPACE, "a7", "anonymous")["user_id"] == hashed_id("", "u7")
+    assert store.status(SPACE).users == count
+    assert store.verify(SPACE) == []
+
+
 def test_what_was_spooled_before_the_change_is_hashed_when_it_is_taken(
     store: EmbeddedStore, tmp_path: Path
 ) -> None:

@@ -62,6 +62,8 @@ def test_letters_of_other_alphabets_have_cases_too(store: EmbeddedStore, tmp_pat
 def test_an_anonymous_id_looks_like_no_user_id(store: EmbeddedStore, tmp_path: Path) -> None:
     take(store, tmp_path, [Row("ada", None, 1, "m"), Row(None, "Ada", 2, "m"), Row(None, "ADA", 2, "m")])
     assert store.look_alikes(SPACE) == NOTHING
+    take(store, tmp_path, [Row("ADA", None, 3, "m")])
+    assert [(group.count, group.ids) for group in store.look_alikes(SPACE).groups] == [(2, ["ADA", "ada"])]
 
 
 def test_a_group_that_links_made_one_person_is_marked(store: EmbeddedStore, tmp_path: Path) -> None:

@@ -211,6 +211,29 @@ def test_after_hashing_failed_the_copy_is_made_anew_with_plain_ids(
     assert_same(copy, store)
 
 
+def test_many_changes_are_followed_beside_a_link_that_was_told_again(store: EmbeddedStore) -> None:
+    """As many as the engine has in more than one group of rows."""
+    count = 130_000
+    path = store.folder / "rows.jsonl"
+
+    def take(at: int, users: int) -> None:
+        rows: list[dict[str, object]] = [{"user_id": f"u{n}", "occurred_at": at} for n in range(users)]
+        rows.append(
+            {"user_id": "u0", "type": "alias", "previousId": "a", "occurred_at": at, "message_id": at}
+        )
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), RULES))
+        store.apply(SPACE, CloseHistory())
+        store.fold(SPACE)
+
+    take(HOUR, 0)
+    since = store.changes(SPACE, 0).fold
+    take(0, count)  # earlier, so that the link is decided again
+    changes = store.changes(SPACE, since)
+    assert not changes.is_everything
+    assert sum(1 for _ in changes.users) == count + 1
+
+
 def test_a_copy_that_failed_in_the_middle_is_as_it_was(store: EmbeddedStore, copy: ServingCopy) -> None:
     visit(store, "a")
     follow(copy, store)

@@ -14,6 +14,7 @@ WITH known AS (
     SELECT base_key, id_check FROM user_ids SEMI JOIN batch_ids USING (base_key)
 )
 SELECT * FROM batch_ids ANTI JOIN known USING (base_key, id_check);
+SELECT EXISTS (FROM new_ids);
 
 -- name: clashing_ids
 -- New ids whose key another id has: the key of the next salt is theirs.

@@ -68,7 +68,7 @@ DROP TABLE claimed_before;
 -- name: part_persons
 -- The ids of a person stand in another order now, and it may show another of them: a key that none of them has
 -- lets all be decided and folded anew.
-INSERT INTO relinked SELECT user_key FROM persons;
+INSERT INTO relinked SELECT DISTINCT user_key FROM persons;
 UPDATE persons SET person_key = ~person_key;
 
 -- name: tell_everything

@@ -127,6 +127,8 @@ FROM moved
 WHERE was_key IN (SELECT person_key FROM changed) OR person_key IN (SELECT person_key FROM changed);
 
 -- name: regroup
+-- DISTINCT, for DuckDB 2.0.0 loses a large insert from sight that follows, in one transaction, an empty one of
+-- rows in order; `fold.touch` may follow.
 DELETE FROM relinked;
 DELETE FROM persons WHERE user_key IN (SELECT user_key FROM regrouped);
 INSERT INTO persons
@@ -135,7 +137,7 @@ FROM regrouped
 JOIN (SELECT user_key, id, is_anonymous FROM user_ids
       WHERE user_key IN (SELECT user_key FROM regrouped)) USING (user_key)
 QUALIFY count(*) OVER (PARTITION BY person_key) > 1;
-INSERT INTO touched_persons SELECT user_key, last_fold + 1 FROM regrouped, state;
+INSERT INTO touched_persons SELECT DISTINCT user_key, last_fold + 1 FROM regrouped, state;
 
 -- name: remade
 -- The ids of persons that an id with folded events left or came to: the fold makes them anew from all their
