@@ -41,7 +41,13 @@ class Naming:
                     id_check=id_check,
                 )
                 salt += 1
-            run(self.connection, "claiming.forget_new_id", base_key=base_key, id_check=id_check)
+            run(
+                self.connection,
+                "claiming.forget_new_id",
+                user_key=found[0][0],
+                base_key=base_key,
+                id_check=id_check,
+            )
         run(self.connection, "claiming.store_new_ids")
 
     def take_claims(self, batch: int) -> None:

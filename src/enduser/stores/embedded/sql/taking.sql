@@ -140,9 +140,9 @@ SELECT user_key AS base_key, id_check, any_value(is_anonymous) AS is_anonymous, 
 FROM judged WHERE is_good GROUP BY user_key, id_check;
 
 -- name: salted
--- Rows of the few ids that have the key of another salt.
+-- Rows of ids that have another key than their own: of the next salt, or from before they were hashed.
 UPDATE judged SET user_key = salted.user_key
-FROM (FROM user_ids WHERE user_key <> base_key) AS salted
+FROM (FROM known_ids WHERE user_key <> base_key) AS salted
 WHERE judged.user_key = salted.base_key AND judged.id_check = salted.id_check;
 
 -- name: stored_copies
