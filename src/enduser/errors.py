@@ -3,6 +3,8 @@
     EnduserError
     ├── UsageError            the caller asked for something that cannot be
     │   ├── InvalidSetting    a setting's name or value
+    │   ├── Unconfirmed       a change that cannot be undone and was not confirmed
+    │   ├── IdsHashed         ids were to be compared that are hashed
     │   ├── InvalidSpace      a space that does not exist
     │   ├── InvalidSpaceName  a name that no new space can have
     │   ├── InvalidCursor     a place in a list that is none, or of another list
@@ -63,6 +65,18 @@ class InvalidSetting(UsageError):
     """A setting is unknown, or its value is outside its bounds."""
 
     code = "invalid_setting"
+
+
+class Unconfirmed(UsageError):
+    """A change that cannot be undone was asked for without a confirmation; nothing was changed."""
+
+    code = "unconfirmed"
+
+
+class IdsHashed(UsageError):
+    """The user ids of a space are hashed, so they cannot be compared with each other."""
+
+    code = "ids_hashed"
 
 
 class InvalidSpace(UsageError):

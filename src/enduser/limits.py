@@ -131,6 +131,9 @@ LOOKED_UP_MAX = 1_000_000
 PAGE_ROWS_MAX = 1_000
 """Rows of one page of a list; more would make a slow answer that nobody reads. Exports have no bound."""
 
+LOOK_ALIKE_IDS_MAX = 10
+"""Ids that are named of a group that differ only by case; who merges them sees by these which they are."""
+
 READ_SECONDS_MAX = 30
 """Seconds that one read of the API may take; a reader that waited longer has gone away."""
 

@@ -6,6 +6,7 @@ import pytest
 from managing import Api
 
 from enduser import limits
+from enduser.core.events import hashed_id
 from enduser.core.settings import SpaceSettings
 
 DEFAULT = "default/production"
@@ -69,7 +70,6 @@ def test_a_secret_is_never_shown_only_whether_it_is_set(own_api: Api) -> None:
         ({"session_cap_s": True}, "malformed_request", None),
         ({"session_cap_s": None}, "malformed_request", None),
         ({"exclude": "crawlers"}, "malformed_request", None),
-        ({"session_cap_s": 5, "hash_ids": True}, "invalid_setting", "hash_ids"),
         ([], "malformed_request", None),
         ("x", "malformed_request", None),
     ],
@@ -82,6 +82,42 @@ def test_a_change_that_cannot_be_changes_nothing(
     assert response.status_code == 400
     assert (response.json()["error"]["code"], response.json()["error"].get("field")) == (code, field)
     assert own_api.client.get(SETTINGS).json() == before
+
+
+def test_ids_are_hashed_only_when_that_is_confirmed(own_api: Api) -> None:
+    change = {"session_cap_s": 5, "hash_salt": "pepper", "hash_ids": True}
+    before = own_api.client.get(SETTINGS).json()
+    refused = own_api.client.patch(SETTINGS, json=change)
+    assert refused.status_code == 409
+    error = refused.json()["error"]
+    assert (error["code"], error["field"]) == ("unconfirmed", "hash_ids")
+    assert "6 user ids will be replaced by a hash" in error["message"]
+    assert "pepper" not in refused.text
+    assert (own_api.client.get(SETTINGS).json(), own_api.changed) == (before, [])
+    done = own_api.client.patch(SETTINGS, json=change, params={"confirmed": "true"})
+    assert (done.status_code, done.json()["hash_ids"]) == (200, True)
+    assert own_api.client.get("/api/v1/users/adam").json()["user_id"] == hashed_id("pepper", "adam")
+    assert own_api.client.patch(SETTINGS, json={"hash_ids": True}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "change", [{"hash_ids": False}, {"hash_salt": "x"}, {"store_ip": True, "hash_salt": "x"}]
+)
+def test_once_ids_are_hashed_a_confirmation_changes_nothing_either(
+    own_api: Api, change: dict[str, object]
+) -> None:
+    confirmed = {"confirmed": "true"}
+    assert own_api.client.patch(SETTINGS, json={"hash_ids": True}, params=confirmed).status_code == 200
+    before = own_api.client.get(SETTINGS).json()
+    response = own_api.client.patch(SETTINGS, json=change, params=confirmed)
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_setting")
+    assert own_api.client.get(SETTINGS).json() == before
+
+
+def test_a_space_without_users_hashes_without_a_question(own_api: Api) -> None:
+    own_api.store.create_space("acme/test", 1)
+    response = own_api.client.patch(SETTINGS, json={"hash_ids": True}, params={"space": "acme/test"})
+    assert response.status_code == 200
 
 
 def test_the_status_of_a_space_is_shown(api: Api) -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
+from histories import Row
 from managing import Api, Client
+from stored import SPACE, take
+
+from enduser.stores.contract import ChangeSetting
 
 ADAM = {
     "user_id": "adam",
@@ -124,3 +128,25 @@ def test_a_cursor_of_another_list_is_refused(api: Api) -> None:
     for path, query in [("users", {"sort": "user_id"}), ("users/adam/sessions", {})]:
         error = get(api.client, path, 400, cursor=cursor, **query)["error"]
         assert (error["code"], error["field"]) == ("invalid_cursor", "cursor")
+
+
+def test_user_ids_that_differ_only_by_case_are_listed(own_api: Api) -> None:
+    take(own_api.store, own_api.folder, [Row("Adam", None, 1), Row("EVE", None, 2), Row("Eve", None, 3)])
+    told = own_api.client.get("/api/v1/look-alikes", params={"limit": 1}).json()
+    assert told == {
+        "items": [{"ids": ["EVE", "Eve", "eve"], "count": 3, "is_one_person": False}],
+        "total_groups": 2,
+        "total_ids": 5,
+    }
+
+
+def test_a_user_may_be_called_like_the_list_of_look_alikes(own_api: Api) -> None:
+    take(own_api.store, own_api.folder, [Row("look-alikes", None, 1)])
+    own_api.store.fold(SPACE)
+    assert own_api.client.get("/api/v1/users/look-alikes").json()["user_id"] == "look-alikes"
+
+
+def test_hashed_ids_are_no_look_alikes_of_each_other(own_api: Api) -> None:
+    own_api.store.apply(SPACE, ChangeSetting("hash_ids", "on"))
+    response = own_api.client.get("/api/v1/look-alikes")
+    assert (response.status_code, response.json()["error"]["code"]) == (409, "ids_hashed")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from running import DEADLINE_S, command, counts, enduser, event, exported, write_lines
 
+from enduser.core.events import hashed_id
 from enduser.core.settings import SETTING_RULES
 
 
@@ -125,12 +126,57 @@ def test_a_change_that_recomputes_nothing_asks_nothing(data: Path, key: str, val
     assert enduser("config", "set", key, value, data=data).exit_code == 0
 
 
-@pytest.mark.parametrize("key", ["hash_ids", "hash_salt"])
-def test_hashing_cannot_change_once_there_are_users(data: Path, key: str) -> None:
+def test_hashing_the_ids_of_users_is_told_beforehand_and_done_only_after_a_yes(data: Path) -> None:
     with_history(data)
-    result = enduser("config", "set", key, "on", data=data)
+    refused = enduser("config", "set", "hash_ids", "on", data=data)
+    assert refused.exit_code == 2
+    for said in (
+        "In default/production, 1 user id will be replaced by a hash: no id can be got back",
+        "adam.br would be LxhaMQBuA3cjHQqujqUmW/YDuHkWuCFjsT2uXs7lDQY",
+        "hash_salt is empty",
+        "This cannot be undone. Go on? Nobody is there to ask.",
+        "add --yes",
+    ):
+        assert said in refused.stderr
+    assert "link" not in refused.stderr
+    assert enduser("users", "show", "u", "--id-kind", "hashed", data=data).exit_code == 1
+    done = enduser("config", "set", "hash_ids", "on", "--yes", data=data)
+    assert (done.exit_code, done.stdout) == (0, "hash_ids = on\n")
+    assert "1 user id will be replaced by a hash" in done.stderr
+    shown = enduser("users", "show", "u", data=data).stdout
+    assert shown.splitlines()[0].split() == ["user_id", hashed_id("", "u")]
+    assert enduser("verify", data=data).exit_code == 0
+
+
+def test_the_salt_is_set_first_and_is_not_shown(data: Path) -> None:
+    with_history(data)
+    assert enduser("config", "set", "hash_salt", "pepper", data=data).exit_code == 0
+    done = enduser("config", "set", "hash_ids", "on", "--yes", data=data)
+    assert "pepper" not in done.output
+    assert "hash_salt is empty" not in done.output
+    assert exported("users", data)[0]["user_id"] == hashed_id("pepper", "u")
+
+
+def test_the_preview_tells_of_ids_that_look_like_hashes_and_of_links_that_end(data: Path) -> None:
+    with_history(data)
+    lines = [
+        event(hashed_id("", "v")),
+        event(None, anonymous_id="a"),
+        event("u", type="alias", previousId="a"),
+    ]
+    enduser("import", "events", write_lines(data.parent / "y.jsonl", *lines), data=data)
+    told = enduser("config", "set", "hash_ids", "on", data=data).stderr
+    assert "1 id looks like a hash already" in told
+    assert "1 link ends, told by nothing but the id before of an alias" in told
+
+
+@pytest.mark.parametrize(("key", "value"), [("hash_ids", "off"), ("hash_salt", "x")])
+def test_hashing_cannot_change_once_ids_are_hashed(data: Path, key: str, value: str) -> None:
+    with_history(data)
+    enduser("config", "set", "hash_ids", "on", "--yes", data=data)
+    result = enduser("config", "set", key, value, "--yes", data=data)
     assert result.exit_code == 2
-    assert "cannot change while the space default/production has users" in result.stderr
+    assert f"{key} cannot change any more: the space default/production has users" in result.stderr
 
 
 @pytest.mark.parametrize(("answer", "code", "after"), [("y\n", 0, 4), ("n\n", 1, 2), ("\n", 1, 2)])

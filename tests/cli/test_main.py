@@ -44,7 +44,7 @@ def test_these_are_the_commands() -> None:
         *("import events", "users show", "users list", "users export", "sessions export", "status"),
         *("systems list", "systems create", "config list", "config get", "config set", "verify", "rebuild"),
         *("geo install", "geo status", "demo", "serve", "tail", "systems rotate-key"),
-        *("keys create", "keys list", "keys revoke"),
+        *("keys create", "keys list", "keys revoke", "users look-alikes"),
     }
 
 

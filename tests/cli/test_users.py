@@ -310,3 +310,31 @@ def test_rows_are_in_order_of_id(data: Path) -> None:
     text = enduser("users", "export", data=data).stdout
     ids = [(row["user_id"], row["is_anonymous"]) for row in csv.DictReader(text.splitlines(keepends=True))]
     assert ids == sorted(ids)
+
+
+def test_ids_that_differ_only_by_case_are_listed_with_the_count_of_the_rest(
+    tmp_path: Path,
+) -> None:
+    data = tmp_path / "data"
+    lines = [event(name) for name in ("ada", "Ada", "ADA", "bob", "BOB", "eve")]
+    enduser("import", "events", write_lines(tmp_path / "x", *lines), data=data)
+    assert enduser("users", "look-alikes", "--limit", 1, data=data).stdout.splitlines() == [
+        "count  one person  user ids",
+        "    3  no          ADA  Ada  ada",
+        "1 of 2 groups, 5 ids in all",
+    ]
+    told = json.loads(enduser("users", "look-alikes", "--format", "json", data=data).stdout)
+    assert [group["ids"] for group in told["groups"]] == [["ADA", "Ada", "ada"], ["BOB", "bob"]]
+
+
+def test_where_no_ids_differ_only_by_case_it_says_so(tmp_path: Path) -> None:
+    told = enduser("users", "look-alikes", data=tmp_path / "data")
+    assert (told.exit_code, told.stdout) == (0, "No user ids of default/production differ only by case.\n")
+
+
+def test_of_hashed_ids_it_says_that_they_cannot_be_compared(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    enduser("config", "set", "hash_ids", "on", data=data)
+    told = enduser("users", "look-alikes", data=data)
+    assert told.exit_code == 2
+    assert "hashes cannot be compared" in told.stderr

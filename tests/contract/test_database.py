@@ -35,3 +35,15 @@ def test_a_file_whose_name_looks_like_a_pattern_is_read_itself(tmp_path: Path, n
         rules = ImportRules(started_at=NOW, time_unit=TimeUnit(1))
         store.apply(SPACE, EventChunk(Chunk(tmp_path / name, Form.PARQUET, 1, 1), rules))
         assert store._execute("SELECT id FROM space_1.user_ids") == [("right",)]
+
+
+def test_the_engine_keeps_sight_of_a_large_insert_behind_an_empty_one(tmp_path: Path) -> None:
+    """DuckDB 2.0.0 did not, until the file was opened anew; our transactions have such inserts."""
+    count = 130_000  # more than one group of rows
+    with duckdb.connect(tmp_path / "engine.duckdb") as engine:
+        engine.execute("BEGIN")
+        engine.execute(f"CREATE TABLE source AS SELECT k, k || 'y' AS id FROM range({count}) AS t(k)")
+        engine.execute("CREATE TEMP TABLE target AS FROM source WHERE k < 0")
+        engine.execute("INSERT INTO target FROM source")
+        engine.execute("COMMIT")
+        assert engine.execute("SELECT count(*) FROM target WHERE id LIKE '%y'").fetchall() == [(count,)]

@@ -382,6 +382,16 @@ def test_user_ids_are_hashed_where_the_space_says_so_and_an_id_before_is_the_own
     assert store.status(SPACE).users == 2
 
 
+@pytest.mark.parametrize(("previous", "joined"), [(None, True), ("a", True), ("b", False)])
+def test_where_ids_are_hashed_an_alias_claims_its_own_anonymous_id_unless_it_names_another(
+    store: EmbeddedStore, tmp_path: Path, previous: str | None, joined: bool
+) -> None:
+    store.apply(SPACE, ChangeSetting("hash_ids", "on"))
+    take(store, tmp_path, [visit(None, 0, "a"), visit("u", 5), alias("u", 6, previous, "a")])
+    store.fold(SPACE)
+    assert [link.other for link in store.links(SPACE)] == [anonymous("a")] * joined
+
+
 def test_spooled_events_claim_too_and_an_export_without_their_link_is_the_one_before(
     store: EmbeddedStore, tmp_path: Path
 ) -> None:

@@ -106,11 +106,11 @@ def test_only_a_space_without_users_counts_alone() -> None:
     assert not SpaceSettings().counts_only
 
 
-def test_which_settings_recompute_and_which_need_a_space_without_users() -> None:
+def test_which_settings_recompute_and_which_are_for_good_once_ids_are_hashed() -> None:
     recompute = [name for name, rule in SETTING_RULES.items() if rule.recomputes]
-    need_none = [name for name, rule in SETTING_RULES.items() if rule.needs_no_users]
+    for_good = [name for name, rule in SETTING_RULES.items() if rule.is_for_good]
     assert recompute == ["inactivity_window_s", "session_cap_s", "retention_months", "link_on_identify"]
-    assert need_none == ["hash_ids", "hash_salt"]
+    assert for_good == ["hash_ids", "hash_salt"]
 
 
 @pytest.mark.parametrize(

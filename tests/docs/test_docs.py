@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from enduser.core.settings import SETTING_RULES, SpaceSettings, setting_text
 from enduser.ingest.csv_rows import COLUMNS
 from enduser.ingest.libraries import DEVICE_LIBRARIES, SERVER_LIBRARIES
 from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.embedded.database import DATABASE_FILE
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -207,6 +209,28 @@ def test_the_quick_start_prints_what_the_program_prints(tmp_path: Path) -> None:
     printed, shown = (re.sub(r"in [\d.]+ s", "", output).split() for output in (imported, output))
     assert printed == shown
     assert enduser("verify", folder=tmp_path) in page
+
+
+def test_the_database_file_is_written_anew_as_the_page_says_and_keeps_no_plain_id(tmp_path: Path) -> None:
+    page = text("docs/operations.md")
+    script = page[page.index("python -c") :].split("\n```")[0]
+    history = ["user_id,occurred_at", *(f"plain-{n},{n}" for n in range(3_000))]
+    (tmp_path / "history.csv").write_text("\n".join(history), encoding="utf-8")
+    enduser("import", "events", "history.csv", "--close", folder=tmp_path)
+    enduser("config", "set", "hash_ids", "on", "--yes", folder=tmp_path)
+    data = tmp_path / "data"
+    assert b"plain-7" in (data / DATABASE_FILE).read_bytes()
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=data,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PATH": path},
+    )
+    assert "3,000 users and 3,000 sessions equal 3,000 events" in done.stdout
+    assert b"plain-" not in (data / DATABASE_FILE).read_bytes()
 
 
 # --- pages

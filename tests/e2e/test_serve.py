@@ -16,6 +16,7 @@ from running import command, process
 from serving import wait_until
 
 from enduser import limits
+from enduser.core.events import hashed_id
 
 
 def get(processes: Processes, path: str) -> tuple[int, bytes]:
@@ -194,3 +195,29 @@ def test_a_deep_data_folder_is_served_as_well(processes: Processes, tmp_path: Pa
     processes.start()
     assert get(processes, "/healthz")[0] == 200
     assert "default/production" in enduser(processes, "status")
+
+
+def test_once_a_command_has_turned_hashing_on_no_plain_id_is_written_to_the_spool(
+    processes: Processes,
+) -> None:
+    processes.start()
+    key = processes.write_key()
+    for number in range(8):  # both collectors have some
+        message = {
+            "userId": f"before-{number}",
+            "event": "e",
+            "messageId": "m",
+            "timestamp": "2026-01-01T10:00:00Z",
+        }
+        assert post(processes, key, message) == 200
+    enduser(processes, "config", "set", "hash_ids", "on", "--yes")
+    for number in range(8):
+        for when in ("before", "after"):
+            assert post(processes, key, message | {"userId": f"{when}-{number}"}) == 200
+    spooled = b"".join(path.read_bytes() for path in (processes.data / "spool").rglob("*.seg"))
+    assert spooled.count(b'"id":"after-') == 0
+    assert spooled.count(hashed_id("", "after-0").encode()) == 1
+    assert processes.stop() == 0
+    assert enduser(processes, "verify").endswith("equal 16 events\n")
+    copy = b"".join(path.read_bytes() for path in processes.data.glob("serving.sqlite*"))
+    assert (b"before-" in copy, hashed_id("", "before-0").encode() in copy) == (False, True)

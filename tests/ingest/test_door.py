@@ -252,6 +252,22 @@ def test_user_ids_are_hashed_at_the_door_and_nothing_else_is() -> None:
     assert b"adam" not in lines.lines
 
 
+@pytest.mark.parametrize(
+    ("previous", "written"),
+    [
+        ("a", "a"),
+        (" a ", "a"),
+        ("00000000-0000-4000-8000-000000000000", "00000000-0000-4000-8000-000000000000"),
+        ("adam.old", hashed_id("salt", "adam.old")),
+    ],
+)
+def test_an_id_before_is_hashed_too_unless_it_can_only_be_an_anonymous_id(
+    previous: str, written: str
+) -> None:
+    line = line_of(HASHING, type="alias", anonymousId="a", previousId=previous)
+    assert line["prev"] == written
+
+
 def test_a_rejected_message_shows_its_user_only_hashed_too() -> None:
     lines = taken(
         batch(message(userId="adam.br", timestamp="never"), message(userId="adam.br", event=5)),

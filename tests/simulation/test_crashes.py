@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from crashing import CrashError, Crashes
 from histories import Row, expected, numbered, random_history, write
 from stored import LOOKUPS, NOW, RULES, SPACE, assert_same
 
-from enduser.core.events import UserId
+from enduser.core.events import UserId, hashed_id
 from enduser.core.links import ApiLinks, Edge
 from enduser.stores.contract import (
     AddLink,
@@ -81,6 +82,34 @@ def test_ids_that_are_linked_while_everything_crashes_are_the_same_persons_in_th
         clock = max(event.occurred_at for event in events) + store.settings(SPACE).window_us
         assert_same(store, expected(events, store.settings(SPACE), clock, api))
         assert store.verify(SPACE) == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_crash_while_ids_are_hashed_leaves_all_of_them_plain_or_all_hashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    rng = random.Random(seed)
+    rows = linking(random_history(rng, users=6, events=20, span_s=3_000_000), rng)
+    record = EventChunk(Chunk(write(tmp_path / "rows.jsonl", rows), Form.JSON_LINES), RULES)
+    with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=LOOKUPS) as store:
+        store.apply(SPACE, record)
+        crashes = Crashes(monkeypatch, rng, count=1)
+        with suppress(CrashError):
+            store.apply(SPACE, ChangeSetting("hash_ids", "on"))
+        crashes.stop()
+    with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=LOOKUPS) as store:
+        assert is_hashed(store) == {store.settings(SPACE).hash_ids}
+        store.apply(SPACE, ChangeSetting("hash_ids", "on"))
+        assert is_hashed(store) == {True}
+        assert store.apply(SPACE, record).outcomes.stored == 0
+        store.fold(SPACE)
+        assert store.verify(SPACE) == []
+
+
+def is_hashed(store: EmbeddedStore) -> set[bool]:
+    """Return whether user ids are hashed: both, if some are and some are not."""
+    ids = store._execute("SELECT id FROM space_1.user_ids WHERE NOT is_anonymous")
+    return {len(text) == len(hashed_id("", "")) for (text,) in ids}
 
 
 @pytest.mark.parametrize("seed", SEEDS)

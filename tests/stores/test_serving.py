@@ -22,7 +22,7 @@ from enduser.stores.contract import (
     RemoveLink,
 )
 from enduser.stores.embedded import EmbeddedStore
-from enduser.stores.serving import FILE, ServingCopy
+from enduser.stores.serving import FILE, ServingCopy, forget
 
 HOUR = 3_600_000_000
 
@@ -156,6 +156,82 @@ def test_the_copy_has_the_object_of_a_person_under_each_of_its_ids(
     assert list(made_anew.ids(SPACE)) == list(copy.ids(SPACE))
     assert ids_of(made_anew, "a", "b", "c") == ids_of(copy, "a", "b", "c")
     made_anew.close()
+
+
+def bytes_of(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.glob(f"{FILE}*"))
+
+
+def test_of_a_space_that_is_forgotten_no_byte_is_left_and_others_stay(
+    store: EmbeddedStore, copy: ServingCopy
+) -> None:
+    visit(store, *(f"plain-{number:05}" for number in range(2_000)))
+    follow(copy, store)
+    visit(store, "plain-00007", hour=5)
+    follow(copy, store)
+    copy.follow("acme/test", store.changes(SPACE, 0))
+    assert b"plain-00007" in bytes_of(store.folder)
+    forget(store.folder, SPACE)
+    forget(store.folder, "acme/test")
+    assert b"plain" not in bytes_of(store.folder)
+    assert follow(copy, store)
+    assert_same(copy, store)
+
+
+def test_forgetting_where_there_is_no_copy_makes_none(store: EmbeddedStore) -> None:
+    forget(store.folder, SPACE)
+    assert not (store.folder / FILE).exists()
+
+
+def test_when_ids_are_hashed_the_copy_forgets_the_plain_ones_and_is_made_anew(
+    store: EmbeddedStore, copy: ServingCopy
+) -> None:
+    visit(store, *(f"plain-{number:05}" for number in range(500)))
+    follow(copy, store)
+    before = store.generations()[SPACE]
+    store.apply(SPACE, ChangeSetting("hash_ids", "on"))
+    assert b"plain" not in bytes_of(store.folder)
+    assert store.generations()[SPACE] > before
+    assert follow(copy, store)
+    assert_same(copy, store)
+    assert b"plain" not in bytes_of(store.folder)
+
+
+def test_after_hashing_failed_the_copy_is_made_anew_with_plain_ids(
+    store: EmbeddedStore, copy: ServingCopy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visit(store, "plain")
+    follow(copy, store)
+    before = store.generations()[SPACE]
+    monkeypatch.setattr("enduser.stores.embedded.hashing.fold_pending", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        store.apply(SPACE, ChangeSetting("hash_ids", "on"))
+    assert store.generations()[SPACE] > before
+    assert follow(copy, store)
+    assert_same(copy, store)
+
+
+def test_many_changes_are_followed_beside_a_link_that_was_told_again(store: EmbeddedStore) -> None:
+    """As many as the engine has in more than one group of rows."""
+    count = 130_000
+    path = store.folder / "rows.jsonl"
+
+    def take(at: int, users: int) -> None:
+        rows: list[dict[str, object]] = [{"user_id": f"u{n}", "occurred_at": at} for n in range(users)]
+        rows.append(
+            {"user_id": "u0", "type": "alias", "previousId": "a", "occurred_at": at, "message_id": at}
+        )
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), RULES))
+        store.apply(SPACE, CloseHistory())
+        store.fold(SPACE)
+
+    take(HOUR, 0)
+    since = store.changes(SPACE, 0).fold
+    take(0, count)  # earlier, so that the link is decided again
+    changes = store.changes(SPACE, since)
+    assert not changes.is_everything
+    assert sum(1 for _ in changes.users) == count + 1
 
 
 def test_a_copy_that_failed_in_the_middle_is_as_it_was(store: EmbeddedStore, copy: ServingCopy) -> None:

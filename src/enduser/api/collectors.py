@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from enduser.api.serving import GRACE_S
 from enduser.errors import AddressInUse
 
 _RESPAWN_S = 1.0
+_HEARD_S_MAX = 10.0
+"""A collector that tells nothing for so long hangs; nobody waits for it."""
 log = structlog.get_logger()
 
 
@@ -40,6 +44,9 @@ class Collectors:
         self._share = spool_bytes_max // len(listeners)
         self._children: list[asyncio.subprocess.Process] = []
         self._figures: dict[int, Figures] = {}
+        self._told: Counter[int] = Counter()
+        """How often each collector has told its figures, by process."""
+        self._heard = asyncio.Condition()
         self._keeping: list[asyncio.Task[None]] = []
         self._is_ending = False
         self.have_ended = False
@@ -74,6 +81,24 @@ class Collectors:
         await asyncio.gather(*self._keeping)
         self.have_ended = True
 
+    async def know_doors(self) -> None:
+        """Wait until every collector goes by the doors as they are now written.
+
+        A collector reads them before it tells its figures. What it tells next may be older than the doors;
+        what it tells after that is not, and what it let in before is on the disk by then.
+        """
+        told = {process.pid: self._told[process.pid] for process in self._children}
+
+        def are_known() -> bool:
+            running = {process.pid for process in self._children}
+            return all(self._told[pid] >= count + 2 for pid, count in told.items() if pid in running)
+
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_HEARD_S_MAX), self._heard:
+                await self._heard.wait_for(are_known)
+                return
+        log.error("a collector does not tell whether it knows the doors", seconds=_HEARD_S_MAX)
+
     async def _keep(self, listener: socket.socket) -> None:
         """Have one collector on a socket."""
         while not self._is_ending:
@@ -89,6 +114,7 @@ class Collectors:
             await self._hear(process)
             code = await process.wait()
             self._children.remove(process)
+            await self._notify()
             if not self._is_ending:
                 log.error("collector ended", code=code)
                 await asyncio.sleep(_RESPAWN_S)
@@ -113,6 +139,12 @@ class Collectors:
         assert process.stdout is not None
         while line := await process.stdout.readline():
             self._figures[process.pid] = read_line(line)
+            self._told[process.pid] += 1
+            await self._notify()
+
+    async def _notify(self) -> None:
+        async with self._heard:
+            self._heard.notify_all()
 
 
 def public_listeners(host: str, port: int, count: int) -> list[socket.socket]:

@@ -26,6 +26,7 @@ from enduser.api.patience import sweep
 from enduser.api.served import ServedUsers
 from enduser.api.serving import Server, private_socket, server_of
 from enduser.clock import elapsed_s, now_us
+from enduser.core.settings import SpaceSettings
 from enduser.errors import EnduserError
 from enduser.ingest.applier import Applier
 from enduser.ingest.doors import Doors, write_doors
@@ -85,6 +86,7 @@ class Owner:
         self._last_series = 0
         self.problem: str | None = None
         """Why the applier does not get on; None: it does."""
+        self._hashing: dict[str, str | None] = {}
         self._store = self._thread.submit(self._open).result()
         self._collectors = Collectors(
             options.folder,
@@ -104,7 +106,8 @@ class Owner:
         )
         self._reader = SpoolReader(options.folder, store.spool_positions())
         self._applier = Applier(store, self._reader, ServingCopy(options.folder))
-        write_doors(options.folder, store.doors())
+        self._store = store
+        self._write_doors()
         return store
 
     async def run_on_store(self, work: Callable[[], Result]) -> Result:
@@ -177,7 +180,17 @@ class Owner:
         return result
 
     async def _tell_collectors(self) -> None:
-        await self.run_on_store(lambda: write_doors(self._options.folder, self._store.doors()))
+        """Write the doors; if ids are hashed otherwise now, wait until no collector goes by the old ones."""
+        if await self.run_on_store(self._write_doors):
+            await self._collectors.know_doors()
+
+    def _write_doors(self) -> bool:
+        """Tell collectors what they may let in; return whether ids are hashed in another way than before."""
+        doors = self._store.doors()
+        write_doors(self._options.folder, doors)
+        before = self._hashing
+        self._hashing = {door.space: _hashing(door.settings) for door in doors}
+        return any(self._hashing[space] != how for space, how in before.items())
 
     # --- the applier
 
@@ -227,6 +240,11 @@ class Owner:
 def pause_after(round_s: float) -> float:
     """Return how long the applier waits after a round that took so many seconds."""
     return max(min(max(PACE_S, _REST * round_s), PACE_S_MAX) - round_s, 0.01)
+
+
+def _hashing(settings: SpaceSettings) -> str | None:
+    """Return the salt that ids of a space are hashed with, None where they are not."""
+    return settings.hash_salt if settings.hash_ids else None
 
 
 async def serve_until_stopped(options: ServerOptions, told: Callable[[int], None]) -> None:

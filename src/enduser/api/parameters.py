@@ -65,6 +65,15 @@ SORT = Parameter(
     **choice(*USER_COLUMNS, *(f"-{name}" for name in USER_COLUMNS)),
     default="-last_seen",
 )
+CONFIRMED = Parameter(
+    "confirmed",
+    "Whether a change may be made that cannot be undone; without it such a change is refused, with a message "
+    "that says what it would do.",
+    "true",
+    {"type": "boolean"},
+    _switch,
+    default=False,
+)
 LIMIT = Parameter(
     "limit",
     "How many items a page has at most.",

@@ -22,6 +22,8 @@ STATUS: Mapping[type[EnduserError], int] = {
     errors.KeyNotFound: 404,
     errors.LinkNotFound: 404,
     errors.MethodNotAllowed: 405,
+    errors.Unconfirmed: 409,
+    errors.IdsHashed: 409,
     errors.BodyTooLarge: 413,
     errors.UnsupportedMediaType: 415,
     errors.TooBusy: 429,

@@ -16,7 +16,17 @@ from enduser.api.links import (
     remove_link,
 )
 from enduser.api.openapi import document
-from enduser.api.parameters import CURSOR, ID_KIND, INCLUDE_OPEN, LIMIT, LINKED, SORT, SPACE, USER_ID
+from enduser.api.parameters import (
+    CONFIRMED,
+    CURSOR,
+    ID_KIND,
+    INCLUDE_OPEN,
+    LIMIT,
+    LINKED,
+    SORT,
+    SPACE,
+    USER_ID,
+)
 from enduser.api.spaces import (
     OutcomesJson,
     SettingsChange,
@@ -30,9 +40,26 @@ from enduser.api.spaces import (
     show_settings,
     show_status,
 )
-from enduser.api.users import SessionsPage, UsersPage, list_sessions, list_users, show_user
+from enduser.api.users import (
+    LookAlikeGroupJson,
+    LookAlikesJson,
+    SessionsPage,
+    UsersPage,
+    list_look_alikes,
+    list_sessions,
+    list_users,
+    show_user,
+)
 from enduser.core.settings import SpaceSettings
-from enduser.errors import InvalidCursor, InvalidSetting, LinkNotFound, MalformedRequest, UserNotFound
+from enduser.errors import (
+    IdsHashed,
+    InvalidCursor,
+    InvalidSetting,
+    LinkNotFound,
+    MalformedRequest,
+    Unconfirmed,
+    UserNotFound,
+)
 from enduser.service.json_form import EndUserJson, SessionJson
 
 _USER = EndUserJson(
@@ -143,6 +170,16 @@ ROUTES = (
         (USER_ID, SPACE, ID_KIND, LIMIT, CURSOR),
         (UserNotFound, InvalidCursor),
     ),
+    Route(
+        "GET",
+        "/api/v1/look-alikes",
+        list_look_alikes,
+        "List user ids that differ only by case, the greatest groups first",
+        LookAlikesJson,
+        LookAlikesJson([LookAlikeGroupJson(["Ada", "ada"], 2, is_one_person=False)], 1, 2),
+        (SPACE, LIMIT),
+        (IdsHashed,),
+    ),
     Route("GET", "/api/v1/links", list_links, "List the links that hold", LinksPage, _LINKS, (SPACE,)),
     Route(
         "POST",
@@ -187,11 +224,11 @@ ROUTES = (
         "PATCH",
         "/api/v1/settings",
         change_settings,
-        "Change settings of a space; window, cap and retention recompute all sessions",
+        "Change settings of a space; window, cap and retention recompute all sessions, hash_ids is for good",
         SettingsJson,
         settings_json(SpaceSettings(inactivity_window_s=900)),
-        (SPACE,),
-        (InvalidSetting, MalformedRequest),
+        (SPACE, CONFIRMED),
+        (InvalidSetting, MalformedRequest, Unconfirmed),
         body=SettingsChange,
         body_example={"inactivity_window_s": 900},
     ),

@@ -6,7 +6,7 @@ import msgspec
 
 from enduser.api.calls import Call
 from enduser.errors import UserNotFound
-from enduser.service.json_form import EndUserJson, SessionJson, end_user_json, session_json
+from enduser.service.json_form import Count, EndUserJson, SessionJson, end_user_json, session_json
 
 
 class UsersPage(msgspec.Struct, frozen=True):
@@ -21,6 +21,22 @@ class SessionsPage(msgspec.Struct, frozen=True):
 
     items: list[SessionJson]
     next_cursor: str | None
+
+
+class LookAlikeGroupJson(msgspec.Struct, frozen=True):
+    """User ids that differ only by case: the first of them, their count, and whether links join them all."""
+
+    ids: list[str]
+    count: Count
+    is_one_person: bool
+
+
+class LookAlikesJson(msgspec.Struct, frozen=True):
+    """The greatest groups of user ids that differ only by case; how many groups and ids there are in all."""
+
+    items: list[LookAlikeGroupJson]
+    total_groups: Count
+    total_ids: Count
 
 
 async def show_user(call: Call) -> EndUserJson:
@@ -62,6 +78,13 @@ async def list_sessions(call: Call) -> SessionsPage:
     if not page.items and values["cursor"] is None:
         raise _no_user(call)
     return SessionsPage([session_json(row) for row in page.items], page.next_cursor)
+
+
+async def list_look_alikes(call: Call) -> LookAlikesJson:
+    """Return the greatest groups of user ids that differ only by case."""
+    found = await call.read(lambda reader: reader.look_alikes(call.space, limit=call.values["limit"]))
+    groups = [LookAlikeGroupJson(list(one.ids), one.count, one.is_one_person) for one in found.groups]
+    return LookAlikesJson(groups, found.total_groups, found.total_ids)
 
 
 def _no_user(call: Call) -> UserNotFound:

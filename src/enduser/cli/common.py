@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -48,6 +49,14 @@ Memory = Annotated[
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Answer every question with yes.")]
+
+
+class ListFormat(StrEnum):
+    """What `--format` of a list takes."""
+
+    TABLE = "table"
+    JSON = "json"
+
 
 _DUCKDB_INTERRUPTED = "Query interrupted"
 """What DuckDB makes of Ctrl-C while it works."""

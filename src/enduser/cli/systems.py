@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from enduser.cli.common import DEFAULT_DATA, Data, Yes, err, iso, opened, out, print_table
+from enduser.cli.common import DEFAULT_DATA, Data, ListFormat, Yes, err, iso, opened, out, print_table
 from enduser.cli.helping import Group
 from enduser.clock import now_us
 from enduser.stores.contract import WriteKey
@@ -16,13 +15,6 @@ from enduser.stores.contract import WriteKey
 app = Group("List and create systems with their environments, and change their write keys.")
 
 _HOUR_US = 3_600_000_000
-
-
-class ListFormat(StrEnum):
-    """What `--format` takes."""
-
-    TABLE = "table"
-    JSON = "json"
 
 
 Name = Annotated[str, typer.Argument(metavar="SYSTEM/ENVIRONMENT", help="Its name, such as acme/production.")]

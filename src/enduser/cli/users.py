@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from enduser import limits
@@ -15,6 +16,7 @@ from enduser.cli.common import (
     DEFAULT_SPACE,
     MEMORY_LIMIT_MB,
     Data,
+    ListFormat,
     Memory,
     Space,
     Yes,
@@ -32,6 +34,7 @@ from enduser.cli.helping import Group
 from enduser.core.end_user import STANDARD_ATTRIBUTES
 from enduser.core.events import ANALYTICS_PROPERTIES
 from enduser.errors import UserNotFound
+from enduser.stores.contract import LookAlikeGroup
 
 app = Group("Read End User Objects.")
 
@@ -128,6 +131,41 @@ def _cells(row: Mapping[str, object]) -> list[str]:
         str(row["city"] or ""),
         f"{row['browser_name'] or ''} {version}".strip(),
     ]
+
+
+@app.command("look-alikes")
+def list_look_alikes(
+    limit: Annotated[
+        int,
+        typer.Option(
+            "--limit", metavar="N", min=1, max=limits.PAGE_ROWS_MAX, help="How many groups to list."
+        ),
+    ] = 20,
+    form: Annotated[
+        ListFormat, typer.Option("--format", help="A table to read, or JSON.")
+    ] = ListFormat.TABLE,
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+    _yes: Yes = False,
+) -> None:
+    """List user ids that differ only by case, the greatest groups first: mostly one user in two spellings."""
+    with folded(data, space, memory_limit) as store:
+        found = store.look_alikes(space, limit=limit)
+    if form is ListFormat.JSON:
+        out.print(msgspec.json.encode(found).decode())
+    elif found.groups:
+        print_table([("count", "one person", "user ids"), *map(_look_alike_cells, found.groups)], right=(0,))
+        shown = f"{len(found.groups):,} of {count_of(found.total_groups, 'group')}"
+        out.print(f"{shown}, {count_of(found.total_ids, 'id')} in all")
+    else:
+        out.print(f"No user ids of {space} differ only by case.")
+
+
+def _look_alike_cells(group: LookAlikeGroup) -> list[str]:
+    rest = group.count - len(group.ids)
+    named = "  ".join(group.ids) + (f"  and {rest:,} more" if rest else "")
+    return [f"{group.count:,}", "yes" if group.is_one_person else "no", named]
 
 
 @app.command("export")

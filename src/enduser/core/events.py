@@ -25,6 +25,10 @@ BLANKS = "".join(chr(c) for c in range(0x3001) if chr(c).isspace())
 """The white space that is trimmed from ids: all that Unicode has (the last is U+3000)."""
 
 
+HASH_FORM = "[A-Za-z0-9+/]{43}"
+"""The form of a hashed id, as an expression: base64 of 256 bits, unpadded."""
+
+
 class UserId(NamedTuple):
     """An id in its namespace: user ids and anonymous ids are never compared with each other."""
 

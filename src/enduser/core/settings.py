@@ -53,8 +53,8 @@ class SettingRule:
     meaning: str
     recomputes: bool = False
     """Whether a change recomputes every session and End User Object of the space."""
-    needs_no_users: bool = False
-    """Whether a change is refused once the space has users."""
+    is_for_good: bool = False
+    """Whether a change is refused once the space has users whose ids are hashed."""
 
 
 SECRET_SETTINGS = frozenset(("hash_salt",))
@@ -176,15 +176,16 @@ SETTING_RULES: Mapping[str, SettingRule] = {
     ),
     "hash_ids": SettingRule(
         _switch,
-        "on or off; only while the space has no users",
+        "on or off; off only while the space has no users",
         "store base64(SHA-256(salt + id)) instead of user ids",
-        needs_no_users=True,
+        is_for_good=True,
     ),
     "hash_salt": SettingRule(
         _salt,
-        f"text of at most {limits.SALT_CHARACTERS_MAX} characters; only while the space has no users",
+        f"text of at most {limits.SALT_CHARACTERS_MAX} characters; "
+        "while hash_ids is on, only while the space has no users",
         "what is put before an id when hash_ids is on",
-        needs_no_users=True,
+        is_for_good=True,
     ),
     "link_on_identify": SettingRule(
         _switch,

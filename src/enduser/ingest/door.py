@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from enduser import limits
-from enduser.core.events import EVENT_TYPES, hashed_id, known_id
+from enduser.core.events import EVENT_TYPES, HASH_FORM, hashed_id, known_id
 from enduser.core.outcomes import RejectReason
 from enduser.core.settings import SpaceSettings
 from enduser.ingest.agent import agent_of, hints_of_data, hints_of_headers
@@ -49,7 +49,7 @@ _IP_CHARACTERS_MAX = 64
 _SHORT = min(limits.ID_BYTES_MAX, limits.MESSAGE_ID_BYTES_MAX) // 4
 """So many characters take no more bytes than an id may have, whatever they are."""
 
-_HASH = re.compile("[A-Za-z0-9+/]{43}")
+_HASH = re.compile(HASH_FORM)
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _OBJECT = ord("{")
 _NO_OBJECT = frozenset((b"{}", b"null"))
@@ -231,7 +231,7 @@ class _Writer:
         if message.anonymous_id is not None:
             line.anon = _id_of(message.anonymous_id)
         if message.previous_id is not None:
-            line.prev = self._previous_of(_id_of(message.previous_id))
+            line.prev = self._previous_of(_id_of(message.previous_id), line.anon)
         if message.user_id is not None and (user_id := _id_of(message.user_id)) is not None:
             self._say_user(line, user_id, context)
         elif line.anon is None:
@@ -239,12 +239,13 @@ class _Writer:
         if (message_id := message.message_id) is not None:
             line.msg = _message_id_of(message_id)
 
-    def _previous_of(self, known: str | None) -> str | None:
+    def _previous_of(self, known: str | None, own: str | None) -> str | None:
         """Return the other id of an alias, which means an anonymous id.
 
-        Where ids are hashed it may be a user id all the same, as analytics.js sends it; then it is hashed.
+        Where ids are hashed it may be a user id all the same, as analytics.js sends it; then it is hashed,
+        unless it is the message's own anonymous id, which the store must know again.
         """
-        if known is None or not self._settings.hash_ids or _UUID.fullmatch(known):
+        if known is None or not self._settings.hash_ids or known == own or _UUID.fullmatch(known):
             return known
         return hashed_id(self._settings.hash_salt, known)
 

@@ -97,7 +97,10 @@ class EventChunk:
 
 @dataclass(frozen=True, slots=True)
 class ChangeSetting:
-    """A record: one setting of the space gets a value; sessions are recomputed where it matters."""
+    """A record: one setting of the space gets a value; sessions are recomputed where it matters.
+
+    `hash_ids` turned on hashes every user id of the space, for good; see `Reader.hashing_preview`.
+    """
 
     name: str
     text: str
@@ -244,6 +247,39 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class HashingPreview:
+    """What turning `hash_ids` on does to the users that a space has; none of it can be undone."""
+
+    user_ids: int
+    """User ids whose hashes take their place."""
+    hash_forms: int
+    """How many of them look like hashes already, as messages bring them that are marked so."""
+    ended_links: int
+    """Links that end, because nothing tells them but the id before of an `alias`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookAlikeGroup:
+    """User ids that differ only by case."""
+
+    count: int
+    ids: Sequence[str]
+    """The first in byte order, at most `LOOK_ALIKE_IDS_MAX`."""
+    is_one_person: bool
+    """Whether links make all of them one person already."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookAlikes:
+    """User ids that differ only by case: the greatest groups first, and how many there are in all."""
+
+    groups: Sequence[LookAlikeGroup]
+    total_groups: int
+    total_ids: int
+    """Ids of all groups together."""
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """A row that is stored but should not be (`stored`), or the reverse (`recomputed`)."""
 
@@ -332,6 +368,17 @@ class Reader(Protocol):
 
         Raises:
             InvalidCursor: the cursor is none of such a list.
+            LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
+        """
+
+    def hashing_preview(self, space: str) -> HashingPreview:
+        """Return what turning `hash_ids` on would do to the users of a space now."""
+
+    def look_alikes(self, space: str, *, limit: int = 100) -> LookAlikes:
+        """Return the `limit` greatest groups of user ids that differ only by case.
+
+        Raises:
+            IdsHashed: the ids of the space are hashed, so that nobody can compare them.
             LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
         """
 

@@ -24,7 +24,9 @@ from enduser.stores import contract
 from enduser.stores.contract import (
     Applied,
     Difference,
+    HashingPreview,
     Link,
+    LookAlikes,
     Page,
     Record,
     Sample,
@@ -195,6 +197,16 @@ class RemoteStore:
         found: Page = self._call(
             "user_sessions", space=space, user_id=user_id, id_kind=id_kind, limit=limit, cursor=cursor
         )
+        return found
+
+    def hashing_preview(self, space: str) -> HashingPreview:
+        """Return what turning `hash_ids` on would do."""
+        found: HashingPreview = self._call("hashing_preview", space=space)
+        return found
+
+    def look_alikes(self, space: str, *, limit: int = 100) -> LookAlikes:
+        """Return user ids that differ only by case."""
+        found: LookAlikes = self._call("look_alikes", space=space, limit=limit)
         return found
 
     def links(self, space: str) -> Sequence[Link]:

@@ -31,6 +31,18 @@ CREATE TABLE IF NOT EXISTS objects (
 """
 
 
+def forget(folder: Path, space: str) -> None:
+    """Take the objects of a space out of the copy in a data folder, if there is one, and overwrite them.
+
+    The copy can be open elsewhere; with its next fold it has everything anew.
+    """
+    if not (folder / FILE).exists():
+        return
+    copy = ServingCopy(folder)
+    copy.forget(space)
+    copy.close()
+
+
 class ServingCopy:
     """The copy in a data folder. One process writes it, on one thread; readers open it themselves."""
 
@@ -64,6 +76,14 @@ class ServingCopy:
         """Return up to which fold the copy of a space is; 0: there is none."""
         row = self._connection.execute("SELECT fold FROM folds WHERE space = ?", [space]).fetchone()
         return row[0] if row else 0
+
+    def forget(self, space: str) -> None:
+        """Take out the objects of a space, and leave no trace of them in the file or beside it."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.execute("DELETE FROM objects WHERE space = ?", [space])
+        self._connection.execute("DELETE FROM folds WHERE space = ?", [space])
+        self._connection.execute("COMMIT")
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def follow(self, space: str, changes: Changes) -> None:
         """Bring the copy of a space up to a fold, whole or not at all."""

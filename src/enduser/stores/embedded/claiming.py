@@ -24,7 +24,8 @@ class Naming:
 
     def key_new_ids(self) -> None:
         """Give each of the ids in `batch_ids` that has no key its own; the caller owns the transaction."""
-        run(self.connection, "claiming.new_ids")
+        if not run(self.connection, "claiming.new_ids")[0][0]:
+            return
         for text, is_anonymous, base_key, id_check in run(self.connection, "claiming.clashing_ids"):
             salt = 0
             found: Rows = []
@@ -40,7 +41,13 @@ class Naming:
                     id_check=id_check,
                 )
                 salt += 1
-            run(self.connection, "claiming.forget_new_id", base_key=base_key, id_check=id_check)
+            run(
+                self.connection,
+                "claiming.forget_new_id",
+                user_key=found[0][0],
+                base_key=base_key,
+                id_check=id_check,
+            )
         run(self.connection, "claiming.store_new_ids")
 
     def take_claims(self, batch: int) -> None:

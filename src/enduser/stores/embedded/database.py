@@ -64,6 +64,11 @@ class Database:
         self.connection.close()
         self.connection = self._open()
 
+    def checkpoint(self) -> None:
+        """Write into the file what is only in its log, if that can be done now; else it is done later."""
+        with suppress(duckdb.Error):
+            self.execute("CHECKPOINT")
+
     def execute(self, query: str, parameters: Sequence[object] = ()) -> Rows:
         """Run one statement and return its rows."""
         return self.connection.execute(query, list(parameters)).fetchall()

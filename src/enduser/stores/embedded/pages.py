@@ -109,7 +109,7 @@ class _Users:
 def users_page(look: Look, sort: str, limit: int, cursor: str | None, *, include_open: bool) -> Page:
     """Return some End User Objects, and where the next ones are; see `Store.users_page`."""
     order_by(sort)  # there must be such an attribute
-    _check_limit(limit)
+    check_limit(limit)
     kind = _KINDS.get(sort.removeprefix("-"), str)
     place = None if cursor is None else place_of(cursor, sort, kind)
     return _Users(look, sort, place, include_open).page(limit)
@@ -117,7 +117,7 @@ def users_page(look: Look, sort: str, limit: int, cursor: str | None, *, include
 
 def user_sessions(look: Look, user_id: str, id_kind: str | None, limit: int, cursor: str | None) -> Page:
     """Return some sessions of a person, the newest first; see `Store.user_sessions`."""
-    _check_limit(limit)
+    check_limit(limit)
     query = f"{statements('read')['sessions'][0]} WHERE visits.person_key = $person_key"
     parameters: dict[str, object] = {}
     if cursor is not None:
@@ -132,7 +132,12 @@ def user_sessions(look: Look, user_id: str, id_kind: str | None, limit: int, cur
     return page
 
 
-def _check_limit(limit: int) -> None:
+def check_limit(limit: int) -> None:
+    """Check how many rows a page may have.
+
+    Raises:
+        LimitExceeded: none, or more than there may be.
+    """
     if not 1 <= limit <= limits.PAGE_ROWS_MAX:
         raise LimitExceeded(
             f"a page cannot have {limit:,} rows",

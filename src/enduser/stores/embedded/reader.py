@@ -11,9 +11,9 @@ import duckdb
 from enduser import limits
 from enduser.core.settings import SpaceSettings
 from enduser.errors import ReadTimeout, StoreError
-from enduser.stores.contract import Page, SpaceStatus
+from enduser.stores.contract import HashingPreview, LookAlikes, Page, SpaceStatus
 from enduser.stores.embedded import database as files
-from enduser.stores.embedded import pages, reading
+from enduser.stores.embedded import hashing, look_alikes, pages, reading
 from enduser.stores.embedded.reading import Look
 from enduser.stores.embedded.statements import run
 
@@ -86,6 +86,16 @@ class EmbeddedReader:
         """Return some sessions of a person, the newest first, and where the next ones are."""
         with self.looking_at(space) as look:
             return pages.user_sessions(look, user_id, id_kind, limit, cursor)
+
+    def hashing_preview(self, space: str) -> HashingPreview:
+        """Return what turning `hash_ids` on would do."""
+        with self.looking_at(space) as look:
+            return hashing.preview(look)
+
+    def look_alikes(self, space: str, *, limit: int = 100) -> LookAlikes:
+        """Return user ids that differ only by case."""
+        with self.looking_at(space) as look:
+            return look_alikes.look_alikes(look, limit)
 
     @contextmanager
     def looking_at(self, space: str) -> Iterator[Look]:

@@ -17,6 +17,7 @@ from enduser.core.settings import (
     settings_from_text,
 )
 from enduser.errors import InvalidSetting, InvalidSpaceName, LimitExceeded
+from enduser.stores import serving
 from enduser.stores.contract import (
     DEFAULT_SPACE,
     AddLink,
@@ -27,7 +28,9 @@ from enduser.stores.contract import (
     Difference,
     Door,
     EventChunk,
+    HashingPreview,
     Link,
+    LookAlikes,
     Lookups,
     OwnedStore,
     Page,
@@ -39,7 +42,7 @@ from enduser.stores.contract import (
     WriteKey,
 )
 from enduser.stores.embedded import database as files
-from enduser.stores.embedded import parquet, reading, rebuild
+from enduser.stores.embedded import hashing, parquet, reading, rebuild
 from enduser.stores.embedded import spooled as live
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.database import Database
@@ -197,6 +200,8 @@ class EmbeddedStore:
                     )
         self._taker = taker
         self._generations[space] += 1  # a setting recomputes
+        if isinstance(record, ChangeSetting) and record.name == "hash_ids":
+            self._database.checkpoint()  # the log has plain ids still
         return applied
 
     def spool_positions(self) -> Mapping[int, SpoolPosition]:
@@ -242,18 +247,28 @@ class EmbeddedStore:
 
     def _change_setting(self, space: str, name: str, text: str) -> None:
         value = parse_setting(name, text)
-        if getattr(self.settings(space), name) == value:
+        settings = self.settings(space)
+        if getattr(settings, name) == value:
             return
         rule = SETTING_RULES[name]
-        if rule.needs_no_users and self._execute("SELECT count(*) FROM user_ids")[0][0]:
+        has_users = self._execute("SELECT EXISTS (FROM user_ids)")[0][0]
+        if rule.is_for_good and settings.hash_ids and has_users:
             raise InvalidSetting(
-                f"{name} cannot change while the space {space} has users",
-                hint="set it before the first import, or use another space",
+                f"{name} cannot change any more: the space {space} has users, whose ids are hashed",
+                hint="a hash cannot be turned back into its id; for another choice, use another space",
             )
         self._execute("DELETE FROM main.settings WHERE space = $1 AND name = $2", [space, name])
         self._execute("INSERT INTO main.settings VALUES ($1, $2, $3)", [space, name, setting_text(value)])
-        if rule.recomputes:
+        if name == "hash_ids" and has_users:
+            self._hash_ids(space)
+        elif rule.recomputes:
             rebuild.recompute(self._database, self._naming(space))
+
+    def _hash_ids(self, space: str) -> None:
+        """Hash the user ids of a space; its serving copy goes first, so that no crash leaves plain ids."""
+        self._generations[space] += 1
+        serving.forget(self._folder, space)
+        hashing.hash_stored_ids(self._naming(space))
 
     def generations(self) -> Mapping[str, int]:
         """Return by space how often its objects may have changed."""
@@ -338,6 +353,14 @@ class EmbeddedStore:
     ) -> Page:
         """Return some sessions of a person, and where the next ones are."""
         return self._reader.user_sessions(space, user_id, id_kind, limit=limit, cursor=cursor)
+
+    def hashing_preview(self, space: str) -> HashingPreview:
+        """Return what turning `hash_ids` on would do."""
+        return self._reader.hashing_preview(space)
+
+    def look_alikes(self, space: str, *, limit: int = 100) -> LookAlikes:
+        """Return user ids that differ only by case."""
+        return self._reader.look_alikes(space, limit=limit)
 
     def links(self, space: str) -> Sequence[Link]:
         """Return the links that hold."""

@@ -9,11 +9,11 @@ FROM (SELECT *, id_hash($secret, is_anonymous, '', id) AS id_hash
       FROM (SELECT unnest($ids::VARCHAR[]) AS id, unnest($kinds::BOOLEAN[]) AS is_anonymous));
 
 -- name: new_ids
+CREATE OR REPLACE TEMP TABLE known_ids AS
+SELECT user_key, base_key, id_check FROM user_ids SEMI JOIN batch_ids USING (base_key);
 CREATE OR REPLACE TEMP TABLE new_ids AS
-WITH known AS (
-    SELECT base_key, id_check FROM user_ids SEMI JOIN batch_ids USING (base_key)
-)
-SELECT * FROM batch_ids ANTI JOIN known USING (base_key, id_check);
+SELECT * FROM batch_ids ANTI JOIN known_ids USING (base_key, id_check);
+SELECT EXISTS (FROM new_ids);
 
 -- name: clashing_ids
 -- New ids whose key another id has: the key of the next salt is theirs.
@@ -35,6 +35,7 @@ WHERE user_key NOT IN (SELECT user_key FROM user_ids)
 RETURNING user_key;
 
 -- name: forget_new_id
+INSERT INTO known_ids VALUES ($user_key, $base_key, $id_check);
 DELETE FROM new_ids WHERE base_key = $base_key AND id_check = $id_check;
 
 -- name: given_keys

@@ -78,7 +78,9 @@ CREATE OR REPLACE TEMP MACRO unless_junk(id_text) AS
 CREATE OR REPLACE TEMP MACRO json_id(id_text, line, path) AS CASE
     WHEN regexp_matches(id_text, '^[{\[]') AND json_type(line, path) <> 'VARCHAR' THEN NULL
     ELSE id_text END;
-CREATE OR REPLACE TEMP MACRO hashed_id(salt, id) AS rtrim(to_base64(unhex(sha256(concat(salt, id)))), '=');
+CREATE OR REPLACE TEMP MACRO hashed_id(salt, id) AS rtrim(to_base64(unhex(sha256(salt || id))), '=');
+-- Character by character the lower case of the upper case, so that all forms of a letter are one.
+CREATE OR REPLACE TEMP MACRO in_one_case(id) AS lower(upper(id));
 CREATE OR REPLACE TEMP MACRO host_of(url) AS lower(regexp_extract(
     url, '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/:?#]+)', 1));
 

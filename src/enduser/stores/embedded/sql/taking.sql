@@ -1,7 +1,8 @@
 -- The path of an event, step by step: judge, find its user, find its copies, store.
 
 -- name: file_rows
--- The rows without message id of the file that each space is taking.
+-- The rows without message id of the file that each space is taking, by what the file says: whether ids are
+-- hashed may change meanwhile.
 CREATE TEMP TABLE file_rows (space VARCHAR, client_at BIGINT, row_hash UBIGINT);
 
 -- name: begin_file
@@ -92,7 +93,7 @@ SELECT
     place_id, browser_id, is_live, user_key, id_check, message_key, excluded, rejected,
     excluded IS NULL AND rejected IS NULL AND NOT $counts_only AS is_good,
     excluded IS NULL AND rejected IS NULL AND $counts_only AS is_counted,
-    CASE WHEN message_id IS NULL AND NOT is_live THEN hash(user_key, id_check, message_key) END AS row_hash,
+    CASE WHEN message_id IS NULL AND NOT is_live THEN hash(plain_id, is_anonymous, message_key) END AS row_hash,
     is_active AND type <> 'alias' AND type <> 'group' AS is_visit,
     is_active AND (type = 'page' OR type = 'screen') AS is_page_view,
     is_active AND type = 'track' AND coalesce(name, '') <> '$heartbeat' AS is_act
@@ -139,9 +140,9 @@ SELECT user_key AS base_key, id_check, any_value(is_anonymous) AS is_anonymous, 
 FROM judged WHERE is_good GROUP BY user_key, id_check;
 
 -- name: salted
--- Rows of the few ids that have the key of another salt.
+-- Rows of ids that have another key than their own: of the next salt, or from before they were hashed.
 UPDATE judged SET user_key = salted.user_key
-FROM (FROM user_ids WHERE user_key <> base_key) AS salted
+FROM (FROM known_ids WHERE user_key <> base_key) AS salted
 WHERE judged.user_key = salted.base_key AND judged.id_check = salted.id_check;
 
 -- name: stored_copies

@@ -1,0 +1,38 @@
+"""What turning `hash_ids` on does to the users that a space has, said before it is done."""
+
+from __future__ import annotations
+
+from enduser.core.events import hashed_id
+from enduser.stores.contract import HashingPreview
+
+_EXAMPLE = "adam.br"
+"""An id that is nobody's."""
+
+
+def what_hashing_does(preview: HashingPreview, space: str, salt: str) -> list[str]:
+    """Return the sentences that say it. The example has no salt, for salts are not shown."""
+    said = [
+        f"In {space}, {_counted(preview.user_ids, 'user id', 'user ids')} will be replaced by a hash: "
+        "no id can be got back, and neither hash_ids nor hash_salt can change any more.",
+        f"An example without a salt: {_EXAMPLE} would be {hashed_id('', _EXAMPLE)}.",
+    ]
+    if not salt:
+        said.append(
+            "hash_salt is empty: who knows an id, or tries all that are likely, can tell its hash. "
+            "Set a salt first if that matters."
+        )
+    if preview.hash_forms:
+        said.append(
+            f"{_counted(preview.hash_forms, 'id looks', 'ids look')} like a hash already, as in messages "
+            "that are marked so. They are hashed again: later messages with the mark are of other users."
+        )
+    if preview.ended_links:
+        said.append(
+            f"{_counted(preview.ended_links, 'link ends', 'links end')}, told by nothing but the id before "
+            "of an alias. Links that are made by hand first (POST /api/v1/links) stay."
+        )
+    return said
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    return f"{count:,} {one if count == 1 else several}"

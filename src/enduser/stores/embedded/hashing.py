@@ -1,0 +1,33 @@
+"""Hashing the user ids that a space has already, when `hash_ids` is turned on."""
+
+from __future__ import annotations
+
+from enduser.core.events import HASH_FORM
+from enduser.stores.contract import HashingPreview
+from enduser.stores.embedded.claiming import Naming
+from enduser.stores.embedded.fold import fold_pending
+from enduser.stores.embedded.reading import Look
+from enduser.stores.embedded.statements import run
+
+
+def hash_stored_ids(naming: Naming) -> None:
+    """Put the hash in place of every user id of the current schema, and fold the persons of several anew.
+
+    The caller owns the transaction; `naming` has the settings as they become.
+    """
+    connection, salt = naming.connection, naming.settings.hash_salt
+    run(connection, "hashing.hash_previous_ids", salt=salt)
+    run(connection, "hashing.forget_claims")
+    naming.take_claims(batch=0)
+    run(connection, "hashing.unseen")
+    run(connection, "hashing.hash_user_ids", salt=salt, secret=naming.secret)
+    run(connection, "hashing.part_persons")
+    run(connection, "hashing.tell_everything")
+    fold_pending(connection, naming.settings)
+
+
+def preview(look: Look) -> HashingPreview:
+    """Return what hashing the user ids of a space would do."""
+    link_on_identify = look.settings().link_on_identify
+    rows = look.run("hashing.preview", hash_form=HASH_FORM, link_on_identify=link_on_identify)
+    return HashingPreview(*rows[0])
