@@ -15,6 +15,7 @@ import time
 from collections import Counter
 
 PADDING = "x" * 150
+ANSWER_S = 60
 
 
 async def send(port: int, head: bytes, name: str, messages: int, until: float, told: dict) -> None:
@@ -30,7 +31,12 @@ async def send(port: int, head: bytes, name: str, messages: int, until: float, t
         ]
         body = json.dumps({"batch": batch, "sentAt": "2026-01-01T10:00:00Z"}).encode()
         writer.write(head % len(body) + body)
-        answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
+        try:
+            answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), ANSWER_S)
+        except (TimeoutError, OSError, EOFError) as error:
+            socket = writer.get_extra_info("sockname")
+            told["wrong"].append(f"no answer to request {number} of {name} from {socket}: {error!r}")
+            break
         length = int(answer.lower().partition(b"content-length: ")[2].split(b"\r")[0])
         content = await reader.readexactly(length)
         status = int(answer.split()[1])
