@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO := enduser-demo
 SDKS := .cache/sdks
 
-.PHONY: help demo test test-full mutants bench lint docs constraints clean install sdks
+.PHONY: help demo test test-full mutants soak bench lint docs constraints clean install sdks
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,6 +52,9 @@ test-full: lint sdks mutants ## also the large and long tests, and the mutants
 
 mutants: $(VENV)/.installed ## break the core in every small way; some test must notice (two minutes)
 	$(BIN)/python tests/core/mutants.py
+
+soak: $(VENV)/.installed ## an hour of load at ten million users while processes are killed (SOAK="--minutes 2 --users 100000 --kills 10" for a quick one)
+	$(BIN)/python bench/soak.py $(SOAK)
 
 bench: $(VENV)/.installed .venv-bench/.installed ## measure beside rivals; writes bench/RESULTS.md (BENCH="--scale 0.01" for a quick check)
 	$(BIN)/python bench/run.py $(BENCH)

@@ -39,13 +39,14 @@ class Server:
 
     def pids(self) -> list[int]:
         """Return all its processes, each before what it started."""
-        return [pid for root in self.roots for pid in _tree(root)]
+        return [pid for root in self.roots for pid in tree(root)]
 
 
-def _tree(pid: int) -> Iterator[int]:
+def tree(pid: int) -> Iterator[int]:
+    """Yield a process and all below it."""
     yield pid
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        yield from _tree(int(child))
+        yield from tree(int(child))
 
 
 def _cpu_s(pid: int) -> float:
@@ -54,6 +55,7 @@ def _cpu_s(pid: int) -> float:
 
 
 def resident_mb(pid: int) -> float:
+    """Return the resident memory of a process."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
