@@ -182,7 +182,7 @@ class Watcher(threading.Thread):
     def _look(self) -> None:
         owner, *collectors = [resident_mb(pid) for pid in tree(self._running.owner.pid)]
         self.owner_mb = max(self.owner_mb, owner)
-        self.collector_mb = max(self.collector_mb, *collectors)
+        self.collector_mb = max([self.collector_mb, *collectors])
         url = f"http://127.0.0.1:{self._wanted.port}/metrics"
         with urllib.request.urlopen(url, timeout=30) as answer:
             lines = answer.read().decode().splitlines()

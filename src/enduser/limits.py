@@ -143,6 +143,9 @@ API_BODY_BYTES_MAX = 1_048_576
 API_READERS_MAX = 4
 """Reads of the management API that run at once; each may use all processors, and memory of its own."""
 
+PASSED_ON_MAX = 200
+"""Calls that a collector has passed on to the owner and that are not answered yet; each is held in memory."""
+
 API_WAITING_MAX = 100
 """Calls of the management API that wait for a reader; with more, a caller would wait in vain."""
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from enduser import limits
+from enduser.api import operations, owner_proxy
 from enduser.api.owner_proxy import OwnerProxy
 from enduser.api.serving import private_socket, server_of
 
@@ -124,6 +125,51 @@ async def test_slow_clients_hold_nothing_that_others_need(proxy: OwnerProxy) -> 
         await begun.acquire()
     assert (await asyncio.wait_for(answer(proxy, b"/healthz"), 5))[0] == 200
     for task in slow:
+        task.cancel()
+
+
+async def test_health_is_what_the_operations_plane_answers() -> None:
+    assert {path.encode() for path in operations.PATHS} == owner_proxy._HEALTH
+
+
+@pytest.fixture
+async def busy(tmp_path: Path):
+    """A proxy to an owner that answers nothing but health."""
+    taken = asyncio.Semaphore(0)
+
+    async def owner_that_works(scope, receive, send) -> None:
+        if scope["path"] == "/healthz":
+            await owner(scope, receive, send)
+            return
+        taken.release()
+        await asyncio.Event().wait()
+
+    path = str(tmp_path / "busy.sock")
+    server = server_of(owner_that_works, lifespan="off")
+    serving = asyncio.create_task(server.serve(sockets=[private_socket(path)]))
+    proxy = OwnerProxy(path)
+    yield proxy, taken
+    await proxy.close()
+    server.force_exit = server.should_exit = True
+    await serving
+
+
+async def test_calls_that_wait_for_the_owner_have_a_limit_and_health_is_told_all_the_same(
+    busy: tuple[OwnerProxy, asyncio.Semaphore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy, taken = busy
+    monkeypatch.setattr(limits, "PASSED_ON_MAX", 150)
+    waiting = [asyncio.create_task(answer(proxy, b"/api/v1/users")) for _ in range(150)]
+    for _ in waiting:
+        await taken.acquire()
+    status, body = await answer(proxy, b"/api/v1/users")
+    assert (status, body["error"]["code"], body["error"]["limit"]) == (429, "too_busy", 150)
+    assert (await asyncio.wait_for(answer(proxy, b"/healthz"), 5))[0] == 200
+    waiting.pop().cancel()
+    await asyncio.sleep(0.05)
+    more = asyncio.create_task(answer(proxy, b"/api/v1/users"))
+    await asyncio.wait_for(taken.acquire(), 5)
+    for task in (*waiting, more):
         task.cancel()
 
 

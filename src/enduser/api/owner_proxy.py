@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 
 from enduser import limits
-from enduser.api.problems import error_json
-from enduser.errors import OwnerUnreachable
+from enduser.api.problems import RETRY_AFTER_S, error_json, status_of
+from enduser.errors import EnduserError, OwnerUnreachable, TooBusy
 
 _NOT_PASSED_ON = frozenset(
     (b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade", b"proxy-connection")
@@ -17,6 +17,9 @@ _NOT_PASSED_ON = frozenset(
 
 _SAID_ANEW = frozenset((b"host", b"content-length", b"expect"))
 """Headers of a request that are other ones on the way to the owner, or are done with."""
+
+_HEALTH = frozenset((b"/healthz", b"/readyz", b"/metrics"))
+"""What is passed on however much is asked: who looks after the server must see it."""
 
 
 class OwnerProxy:
@@ -28,15 +31,28 @@ class OwnerProxy:
 
     def __init__(self, socket: str) -> None:
         """Reach the owner through a Unix socket."""
-        transport = httpx.AsyncHTTPTransport(uds=socket)
+        connections = httpx.Limits(max_connections=None, max_keepalive_connections=limits.PASSED_ON_MAX)
+        transport = httpx.AsyncHTTPTransport(uds=socket, limits=connections)
         timeout = httpx.Timeout(None, connect=5.0)
         self._client = httpx.AsyncClient(transport=transport, timeout=timeout)
+        self._passed_on = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass one request on, and its answer back."""
         body = await _body(receive)
         if body is None:
             return
+        is_health = scope["raw_path"] in _HEALTH
+        if self._passed_on >= limits.PASSED_ON_MAX and not is_health:
+            await _refuse(send, _too_busy())
+            return
+        self._passed_on += not is_health
+        try:
+            await self._pass_on(scope, body, send)
+        finally:
+            self._passed_on -= not is_health
+
+    async def _pass_on(self, scope: Any, body: bytes, send: Any) -> None:
         dropped = _NOT_PASSED_ON | _SAID_ANEW
         request = self._client.build_request(
             scope["method"],
@@ -48,7 +64,7 @@ class OwnerProxy:
         try:
             response = await self._client.send(request)
         except httpx.TransportError:
-            await _send_unreachable(send)
+            await _refuse(send, _unreachable())
             return
         await _send_back(response, send)
 
@@ -85,16 +101,26 @@ async def _send_back(response: httpx.Response, send: Any) -> None:
     await send({"type": "http.response.body", "body": response.content})
 
 
-async def _send_unreachable(send: Any) -> None:
-    body = error_json(
-        OwnerUnreachable(
-            "the owner of the data folder does not answer", hint="see its log; it may be starting"
-        )
+def _unreachable() -> EnduserError:
+    return OwnerUnreachable(
+        "the owner of the data folder does not answer", hint="see its log; it may be starting"
     )
+
+
+def _too_busy() -> EnduserError:
+    return TooBusy(
+        f"{limits.PASSED_ON_MAX} calls are being answered already",
+        hint="send it again in a second (PASSED_ON_MAX)",
+        limit=limits.PASSED_ON_MAX,
+    )
+
+
+async def _refuse(send: Any, error: EnduserError) -> None:
+    body = error_json(error)
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
-        (b"retry-after", b"1"),
+        (b"retry-after", str(RETRY_AFTER_S).encode()),
     ]
-    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.start", "status": status_of(type(error)), "headers": headers})
     await send({"type": "http.response.body", "body": body})
