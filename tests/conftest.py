@@ -25,7 +25,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     servers: list[Server] = []
 
     def start(*options: object, data: Path = tmp_path / "data", port: int = 0) -> Server:
-        servers.append(Server(data, *options, port=port))
+        servers.append(Server(data, *options, port=port, logs=tmp_path / f"logs-{len(servers)}"))
         return servers[-1]
 
     yield start

@@ -6,12 +6,13 @@ import contextlib
 import http.client
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from disks import Mount, needs_root
-from loaded import Processes, Senders, assert_each_once
+from loaded import Senders, assert_each_once
 from running import process
-from serving import wait_until
+from serving import Server, wait_until
 
 pytestmark = needs_root
 
@@ -26,8 +27,8 @@ def fill(disk: Path) -> Path:
     return filler
 
 
-def answer(processes: Processes, senders: Senders) -> tuple[int, http.client.HTTPMessage]:
-    connection = http.client.HTTPConnection("127.0.0.1", processes.port, timeout=20)
+def answer(server: Server, senders: Senders) -> tuple[int, http.client.HTTPMessage]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
     body = json.dumps({"batch": [{"type": "track", "userId": "x", "event": "x" * 5_000}] * 40})
     connection.request("POST", "/v1/batch", body, senders.headers)
     found = connection.getresponse()
@@ -37,13 +38,11 @@ def answer(processes: Processes, senders: Senders) -> tuple[int, http.client.HTT
 
 
 def test_a_full_disk_refuses_and_everything_acknowledged_is_there_when_there_is_room_again(
-    mount: Mount,
-    processes: Processes,
+    mount: Mount, serve: Callable[..., Server]
 ) -> None:
     disk = mount("size=150m")
-    processes.data = disk / "data"
-    processes.start()
-    senders = Senders(processes, processes.write_key())
+    server = serve("--collectors", 2, data=disk / "data")
+    senders = Senders(server)
     senders.start()
     wait_until(lambda: len(senders.acknowledged) > 500)
     filler = fill(disk)
@@ -51,7 +50,7 @@ def test_a_full_disk_refuses_and_everything_acknowledged_is_there_when_there_is_
 
     def is_refused() -> bool:
         nonlocal status, headers
-        status, headers = answer(processes, senders)
+        status, headers = answer(server, senders)
         return status != 200
 
     wait_until(is_refused)
@@ -62,6 +61,6 @@ def test_a_full_disk_refuses_and_everything_acknowledged_is_there_when_there_is_
     before = len(senders.acknowledged)
     wait_until(lambda: len(senders.acknowledged) > before + 200)
     senders.stop()
-    assert processes.stop() == 0
-    assert_each_once(processes.data, senders)
-    assert process("verify", data=processes.data).returncode == 0
+    server.stop(is_hurt=True)
+    assert_each_once(server.data, senders)
+    assert process("verify", data=server.data).returncode == 0

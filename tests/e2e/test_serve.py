@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from loaded import Processes, Senders, stored
+from loaded import Senders, stored
 from running import command, process
-from serving import wait_until
+from serving import Server, wait_until
 
 from enduser import limits
 from enduser.core.events import hashed_id
 
 
-def get(processes: Processes, path: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", processes.port, timeout=10)
+@pytest.fixture
+def server(serve: Callable[..., Server]) -> Server:
+    """A running server with two collectors."""
+    return serve("--collectors", 2)
+
+
+def get(server: Server, path: str) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     connection.request("GET", path)
     answer = connection.getresponse()
     body = answer.read()
@@ -28,99 +36,91 @@ def get(processes: Processes, path: str) -> tuple[int, bytes]:
     return answer.status, body
 
 
-def post(processes: Processes, key: str, message: dict[str, object], path: str = "/v1/track") -> int:
-    senders = Senders(processes, key)
-    connection = http.client.HTTPConnection("127.0.0.1", processes.port, timeout=10)
-    connection.request("POST", path, json.dumps(message), senders.headers)
+def post(server: Server, key: str, message: dict[str, object], path: str = "/v1/track") -> int:
+    basic = base64.b64encode(f"{key}:".encode()).decode()
+    headers = {"authorization": f"Basic {basic}", "content-type": "application/json"}
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("POST", path, json.dumps(message), headers)
     answer = connection.getresponse()
     answer.read()
     connection.close()
     return answer.status
 
 
-def enduser(processes: Processes, *words: str) -> str:
-    done = process(*words, data=processes.data)
+def enduser(server: Server, *words: str) -> str:
+    done = process(*words, data=server.data)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_it_answers_soon(processes: Processes) -> None:
+def test_it_answers_soon(serve: Callable[..., Server]) -> None:
     """Two seconds are the promise, which `make bench` measures; here others work beside it."""
     began = time.monotonic()
-    processes.start()
-    assert get(processes, "/healthz")[0] == 200
+    server = serve()
+    assert get(server, "/healthz")[0] == 200
     assert time.monotonic() - began < 8
 
 
-def test_an_object_appears_by_itself_when_its_session_is_over(processes: Processes) -> None:
-    processes.start()
-    enduser(processes, "config", "set", "inactivity_window_s", "1", "--yes")
-    assert post(processes, processes.write_key(), {"userId": "u", "event": "e", "messageId": "m"}) == 200
-    wait_until(lambda: process("users", "show", "u", data=processes.data).returncode == 0, deadline_s=8)
+def test_an_object_appears_by_itself_when_its_session_is_over(server: Server) -> None:
+    enduser(server, "config", "set", "inactivity_window_s", "1", "--yes")
+    assert post(server, server.write_key, {"userId": "u", "event": "e", "messageId": "m"}) == 200
+    wait_until(lambda: process("users", "show", "u", data=server.data).returncode == 0, deadline_s=8)
 
 
-def test_commands_work_while_it_runs(processes: Processes, tmp_path: Path) -> None:
-    processes.start()
+def test_commands_work_while_it_runs(server: Server, tmp_path: Path) -> None:
     history = tmp_path / "history.jsonl"
     history.write_text(json.dumps({"user_id": "h", "occurred_at": "2026-01-01T10:00:00Z"}) + "\n")
-    assert "stored" in enduser(processes, "import", "events", str(history), "--close")
-    assert "h" in enduser(processes, "users", "list")
-    assert "h" in enduser(processes, "users", "export")
-    assert "1 user" in enduser(processes, "verify")
-    assert "1 user" in enduser(processes, "rebuild")
-    key = enduser(processes, "systems", "create", "acme/test").strip()
-    assert post(processes, key, {"userId": "u", "event": "e"}) == 200
-    wait_until(lambda: "stored" in enduser(processes, "status", "--space", "acme/test"))
+    assert "stored" in enduser(server, "import", "events", str(history), "--close")
+    assert "h" in enduser(server, "users", "list")
+    assert "h" in enduser(server, "users", "export")
+    assert "1 user" in enduser(server, "verify")
+    assert "1 user" in enduser(server, "rebuild")
+    key = enduser(server, "systems", "create", "acme/test").strip()
+    assert post(server, key, {"userId": "u", "event": "e"}) == 200
+    wait_until(lambda: "stored" in enduser(server, "status", "--space", "acme/test"))
 
 
-def test_everything_accepted_is_applied_before_it_ends(processes: Processes) -> None:
-    processes.start()
-    senders = Senders(processes, processes.write_key())
+def test_everything_accepted_is_applied_before_it_ends(server: Server) -> None:
+    senders = Senders(server)
     senders.start()
     wait_until(lambda: len(senders.acknowledged) > 300)
     senders.stop()
-    assert processes.stop() == 0
-    assert set(senders.acknowledged) <= set(stored(processes.data))
-    assert not list((processes.data / "spool").rglob("*.seg"))
-    assert "Traceback" not in processes.log.read_text()
+    server.stop()
+    assert set(senders.acknowledged) <= set(stored(server.data))
+    assert not list((server.data / "spool").rglob("*.seg"))
 
 
-def test_a_collector_that_dies_is_replaced(processes: Processes) -> None:
-    processes.start()
-    wait_until(lambda: len(processes.pids()) == 3)
-    victim = processes.pids()[1]
+def test_a_collector_that_dies_is_replaced(server: Server) -> None:
+    wait_until(lambda: len(server.pids()) == 3)
+    victim = server.pids()[1]
     os.kill(victim, signal.SIGKILL)
-    wait_until(lambda: len(processes.pids()) == 3 and victim not in processes.pids())
-    assert get(processes, "/healthz")[0] == 200
+    wait_until(lambda: len(server.pids()) == 3 and victim not in server.pids())
+    assert get(server, "/healthz")[0] == 200
 
 
-def test_collectors_end_with_their_owner(processes: Processes) -> None:
-    processes.start()
-    wait_until(lambda: len(processes.pids()) == 3)
-    _, *collectors = processes.pids()
-    processes.kill_owner()
+def test_collectors_end_with_their_owner(server: Server) -> None:
+    wait_until(lambda: len(server.pids()) == 3)
+    _, *collectors = server.pids()
+    server.kill_owner()
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in collectors))
 
 
-def test_ctrl_c_ends_the_whole_group_in_order(processes: Processes) -> None:
-    processes.start()
-    wait_until(lambda: len(processes.pids()) == 3)
-    os.killpg(processes.owner.pid, signal.SIGINT)
-    assert processes.owner.wait(20) == 0
+def test_ctrl_c_ends_the_whole_group_in_order(server: Server) -> None:
+    wait_until(lambda: len(server.pids()) == 3)
+    os.killpg(server.process.pid, signal.SIGINT)
+    assert server.process.wait(20) == 0
 
 
-def test_a_port_that_is_taken_is_an_error_that_says_what_to_do(processes: Processes, tmp_path: Path) -> None:
-    processes.start()
-    words = ["serve", "--data", tmp_path / "other", "--port", processes.port]
+def test_a_port_that_is_taken_is_an_error_that_says_what_to_do(server: Server, tmp_path: Path) -> None:
+    words = ["serve", "--data", tmp_path / "other", "--port", server.port]
     done = subprocess.run(command(*words), capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 2
     assert "cannot listen on 127.0.0.1" in done.stderr
     assert "--port" in done.stderr
 
 
-def test_a_folder_has_one_server(processes: Processes) -> None:
-    processes.start()
-    words = ["serve", "--data", processes.data, "--port", 0]
+def test_a_folder_has_one_server(server: Server) -> None:
+    words = ["serve", "--data", server.data, "--port", 0]
     done = subprocess.run(command(*words), capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 2
     assert "is in use by process" in done.stderr
@@ -132,16 +132,15 @@ def test_the_number_of_collectors_has_bounds(tmp_path: Path, collectors: int) ->
     assert done.returncode == 2
 
 
-def test_readiness_and_figures_are_told(processes: Processes) -> None:
-    processes.start()
-    key = processes.write_key()
-    assert post(processes, key, {"userId": "u", "event": "e"}) == 200
-    assert post(processes, key, {"event": "e"}) == 200
-    assert post(processes, "unknown", {"userId": "u", "event": "e"}) == 401
-    wait_until(lambda: get(processes, "/readyz")[0] == 200)
+def test_readiness_and_figures_are_told(server: Server) -> None:
+    key = server.write_key
+    assert post(server, key, {"userId": "u", "event": "e"}) == 200
+    assert post(server, key, {"event": "e"}) == 200
+    assert post(server, "unknown", {"userId": "u", "event": "e"}) == 401
+    wait_until(lambda: get(server, "/readyz")[0] == 200)
 
     def figures() -> str:
-        return get(processes, "/metrics")[1].decode()
+        return get(server, "/metrics")[1].decode()
 
     space = 'space="default/production"'
     wait_until(lambda: f'enduser_events_total{{outcome="stored",reason="",{space}}} 1.0' in figures())
@@ -151,19 +150,17 @@ def test_readiness_and_figures_are_told(processes: Processes) -> None:
     assert "enduser_collectors 2.0" in figures()
 
 
-def test_logs_are_lines_of_json(processes: Processes) -> None:
-    processes.start()
-    wait_until(lambda: len(processes.pids()) == 3)
-    os.kill(processes.pids()[1], signal.SIGKILL)
-    wait_until(lambda: "collector ended" in processes.log.read_text())
-    for line in processes.log.read_text().splitlines():
+def test_logs_are_lines_of_json(server: Server) -> None:
+    wait_until(lambda: len(server.pids()) == 3)
+    os.kill(server.pids()[1], signal.SIGKILL)
+    wait_until(lambda: "collector ended" in server.log)
+    for line in server.log.splitlines():
         assert {"event", "level", "timestamp"} <= set(json.loads(line))
 
 
-def test_tail_shows_what_comes_in_and_what_became_of_it(processes: Processes) -> None:
-    processes.start()
-    key = processes.write_key()
-    words = ["tail", "--count", 2, "--data", processes.data]
+def test_tail_shows_what_comes_in_and_what_became_of_it(server: Server) -> None:
+    key = server.write_key
+    words = ["tail", "--count", 2, "--data", server.data]
     with subprocess.Popen(command(*words), stdout=subprocess.PIPE, text=True) as watching:
         sent = 0
 
@@ -172,7 +169,7 @@ def test_tail_shows_what_comes_in_and_what_became_of_it(processes: Processes) ->
             sent += 1
             good = {"type": "track", "userId": "ada", "event": "Report Exported", "messageId": str(sent)}
             both = {"batch": [good, {"type": "track", "event": "nobody"}]}
-            assert post(processes, key, both, "/v1/batch") == 200
+            assert post(server, key, both, "/v1/batch") == 200
             return watching.poll() is not None
 
         wait_until(is_over)
@@ -189,19 +186,17 @@ def test_tail_without_a_server_says_so(tmp_path: Path) -> None:
     assert "no server runs" in done.stderr
 
 
-def test_a_deep_data_folder_is_served_as_well(processes: Processes, tmp_path: Path) -> None:
+def test_a_deep_data_folder_is_served_as_well(serve: Callable[..., Server], tmp_path: Path) -> None:
     """The kernel takes sockets' paths of a hundred bytes only."""
-    processes.data = tmp_path / ("deep" * 15) / ("er" * 30)
-    processes.start()
-    assert get(processes, "/healthz")[0] == 200
-    assert "default/production" in enduser(processes, "status")
+    server = serve(data=tmp_path / ("deep" * 15) / ("er" * 30))
+    assert get(server, "/healthz")[0] == 200
+    assert "default/production" in enduser(server, "status")
 
 
 def test_once_a_command_has_turned_hashing_on_no_plain_id_is_written_to_the_spool(
-    processes: Processes,
+    server: Server,
 ) -> None:
-    processes.start()
-    key = processes.write_key()
+    key = server.write_key
     for number in range(8):  # both collectors have some
         message = {
             "userId": f"before-{number}",
@@ -209,15 +204,15 @@ def test_once_a_command_has_turned_hashing_on_no_plain_id_is_written_to_the_spoo
             "messageId": "m",
             "timestamp": "2026-01-01T10:00:00Z",
         }
-        assert post(processes, key, message) == 200
-    enduser(processes, "config", "set", "hash_ids", "on", "--yes")
+        assert post(server, key, message) == 200
+    enduser(server, "config", "set", "hash_ids", "on", "--yes")
     for number in range(8):
         for when in ("before", "after"):
-            assert post(processes, key, message | {"userId": f"{when}-{number}"}) == 200
-    spooled = b"".join(path.read_bytes() for path in (processes.data / "spool").rglob("*.seg"))
+            assert post(server, key, message | {"userId": f"{when}-{number}"}) == 200
+    spooled = b"".join(path.read_bytes() for path in (server.data / "spool").rglob("*.seg"))
     assert spooled.count(b'"id":"after-') == 0
     assert spooled.count(hashed_id("", "after-0").encode()) == 1
-    assert processes.stop() == 0
-    assert enduser(processes, "verify").endswith("equal 16 events\n")
-    copy = b"".join(path.read_bytes() for path in processes.data.glob("serving.sqlite*"))
+    server.stop()
+    assert enduser(server, "verify").endswith("equal 16 events\n")
+    copy = b"".join(path.read_bytes() for path in server.data.glob("serving.sqlite*"))
     assert (b"before-" in copy, hashed_id("", "before-0").encode() in copy) == (False, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -39,14 +40,24 @@ def wait_until(condition: Callable[[], Found], deadline_s: float = 20) -> Found:
 class Server:
     """A running server on a data folder; what it says is kept in files beside the folder."""
 
-    def __init__(self, data: Path, *options: object, port: int = 0) -> None:
-        """Start it, and wait until it answers. With `port` 0 it takes any that is free."""
+    def __init__(self, data: Path, *options: object, port: int = 0, logs: Path | None = None) -> None:
+        """Start it, and wait until it answers. With `port` 0 it takes any that is free.
+
+        What it says is kept in the folder `logs`, else beside the data folder.
+        """
         self.data = data
-        self._said = data.with_name(f"{data.name}-stdout.txt")
-        self._logged = data.with_name(f"{data.name}-stderr.txt")
-        with self._said.open("wb") as said, self._logged.open("wb") as logged:
+        self._options = options
+        logs = logs or data.parent
+        logs.mkdir(parents=True, exist_ok=True)
+        self._said = logs / f"{data.name}-stdout.txt"
+        self._logged = logs / f"{data.name}-stderr.txt"
+        self._logged.write_bytes(b"")
+        self._start(port)
+
+    def _start(self, port: int) -> None:
+        with self._said.open("wb") as said, self._logged.open("ab") as logged:
             self.process = subprocess.Popen(
-                command("serve", "--data", data, "--port", port, *options),
+                command("serve", "--data", self.data, "--port", port, *self._options),
                 stdout=said,
                 stderr=logged,
                 start_new_session=True,
@@ -68,6 +79,36 @@ class Server:
             return httpx.get(f"{self.url}/healthz").status_code == httpx.codes.OK
         except httpx.TransportError:
             return False
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self.url.rsplit(":", 1)[1])
+
+    def pids(self) -> list[int]:
+        """Return the owner's process id, then those of its collectors."""
+        owner = self.process.pid
+        children = Path(f"/proc/{owner}/task/{owner}/children").read_text().split()
+        return [owner, *map(int, children)]
+
+    def kill_one(self, rng: random.Random) -> str:
+        """Kill one of the processes, begin the owner again if it was that; return which it was."""
+        _, *collectors = self.pids()
+        if collectors and rng.random() < 0.5:
+            os.kill(rng.choice(collectors), signal.SIGKILL)
+            return "collector"
+        self.kill_owner()
+        self.restart()
+        return "owner"
+
+    def kill_owner(self) -> None:
+        """Kill the owner alone; its collectors end by themselves."""
+        self.process.kill()
+        self.process.wait(DEADLINE_S)
+
+    def restart(self) -> None:
+        """Start it again, on the port that it had."""
+        self._start(self.port)
 
     @property
     def log(self) -> str:
@@ -100,12 +141,15 @@ class Server:
         """Wait until a session of the user has closed by itself, and return the End User Object."""
         return wait_until(lambda: self.users().get(user_id))
 
-    def stop(self) -> None:
-        """End it as an operator does; it finishes what it accepted, leaves nothing running, fails nowhere."""
+    def stop(self, *, is_hurt: bool = False) -> None:
+        """End it as an operator does; it finishes what it accepted, leaves nothing running, fails nowhere.
+
+        With `is_hurt` its log may tell of failures.
+        """
         self.process.terminate()
         assert self.process.wait(DEADLINE_S) == 0, self.log[-2_000:]
         assert not self._is_group_alive(), "a process of the server outlived it"
-        assert "Traceback" not in self.log, self.log
+        assert is_hurt or "Traceback" not in self.log, self.log
 
     def kill(self) -> None:
         """End all its processes where they stand."""
