@@ -195,6 +195,16 @@ async def test_other_paths_are_the_owners(client: Client, path: str) -> None:
     assert (await client.answer())[0] == 418
 
 
+async def test_proxies_may_add_to_the_forwarded_addresses_in_lines_of_their_own(tmp_path: Path) -> None:
+    line = "x-forwarded-for: {}\r\n"
+    added = "".join(map(line.format, ["10.0.0.1, 203.0.113.9", "198.51.100.7"]))
+    head, _, body = call(origin="https://acme.test").partition(b"\r\n\r\n")
+    async with Site(tmp_path, trusted_hops=2) as site, connected(site) as client:
+        client.send(head, b"\r\n", added.encode(), b"\r\n", body)
+        assert (await client.answer())[0] == 200
+        assert site.lines()[0]["ip"] == "203.0.113.9"
+
+
 async def test_an_answer_says_when_it_was_given(client: Client) -> None:
     client.send(call(), call(b"nonsense"))
     for _ in range(2):

@@ -39,6 +39,7 @@ _AUTHORIZATION_BYTES_MAX = 1_024
 
 _MEDIA_TYPES = frozenset((b"", b"application/json", b"text/plain", b"application/x-www-form-urlencoded"))
 """The last is what RudderStack's Node SDK calls its JSON."""
+_FORWARDED_FOR = b"x-forwarded-for"
 _SPACE_HINT = "say which of the spaces that the key opens, with ?space=system/environment"
 ANSWER = b'{"success":true,"rejected":[]}'
 
@@ -161,6 +162,14 @@ class Gate:
         return door
 
 
+def by_name(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return headers by name. Of a name that comes twice the last counts, but proxies may add to theirs so."""
+    found = dict(headers)
+    if len(found) != len(headers) and _FORWARDED_FOR in found:
+        found[_FORWARDED_FOR] = b",".join(value for name, value in headers if name == _FORWARDED_FOR)
+    return found
+
+
 def check_head(headers: Mapping[bytes, bytes]) -> None:
     """Look whether a body may come, by what its head says of it.
 
@@ -238,7 +247,7 @@ def _authorized(authorization: bytes) -> str | None:
 def client_ip(peer: str | None, headers: Mapping[bytes, bytes], trusted_hops: int) -> str | None:
     """Return the address of the client: as far back as trusted proxies tell it, else of the connection."""
     if trusted_hops:
-        told = [part.strip() for part in headers.get(b"x-forwarded-for", b"").split(b",")]
+        told = [part.strip() for part in headers.get(_FORWARDED_FOR, b"").split(b",")]
         if len(told) >= trusted_hops and told[-trusted_hops]:
             return told[-trusted_hops].decode("latin-1")
     return peer

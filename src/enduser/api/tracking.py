@@ -16,7 +16,7 @@ import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from enduser import limits
-from enduser.api.collect import ROUTES, Gate, HttpCall, check_head, too_large
+from enduser.api.collect import ROUTES, Gate, HttpCall, by_name, check_head, too_large
 from enduser.api.figures import Figures
 from enduser.api.patience import PatientProtocol
 from enduser.api.public import CORS, JSON, Headers, refusal
@@ -118,7 +118,7 @@ class Tracked:
         self._route = route
         self._query = protocol.url.partition(b"?")[2]
         self._client = protocol.client[0] if protocol.client else None
-        self._headers = dict(protocol.headers)
+        self._headers = by_name(protocol.headers)
         self._body: list[bytes] = []
         self._length = 0
         self._is_turn = False
