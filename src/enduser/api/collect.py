@@ -163,7 +163,7 @@ class Gate:
 
 
 def by_name(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Return headers by name. Of a name that comes twice the last counts, but proxies may add to theirs so."""
+    """Return headers by name. Of a name that comes twice the last counts; proxies may add to theirs so."""
     found = dict(headers)
     if len(found) != len(headers) and _FORWARDED_FOR in found:
         found[_FORWARDED_FOR] = b",".join(value for name, value in headers if name == _FORWARDED_FOR)
