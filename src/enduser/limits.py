@@ -110,6 +110,9 @@ IDLE_SECONDS_MAX = 75
 BATCH_BYTES_MAX = 67_108_864
 """Bytes of spool that are applied at once (64 MiB, some 130,000 events): bounds memory."""
 
+SERVED_AT_ONCE = 100_000
+"""Users in one step when a serving copy is made anew; events are applied between two steps."""
+
 TOUCHED_MAX = 1_000_000
 """Changed users of a space that wait for the serving copy; with more, the copy is made anew."""
 

@@ -52,9 +52,10 @@ def visit(store: EmbeddedStore, *users: str, hour: int = 0, is_anonymous: bool =
 
 def follow(copy: ServingCopy, store: EmbeddedStore) -> bool:
     """Bring the copy up to date; return whether it was made anew."""
-    changes = store.changes(SPACE, copy.fold(SPACE))
-    copy.follow(SPACE, changes)
-    return changes.is_everything
+    is_everything = store.changes(SPACE, copy.fold(SPACE)).is_everything
+    while not copy.follow(SPACE, store):
+        pass
+    return is_everything
 
 
 def assert_same(copy: ServingCopy, store: EmbeddedStore) -> None:
@@ -107,6 +108,60 @@ def test_after_a_recomputation_the_copy_is_right(store: EmbeddedStore, copy: Ser
     follow(copy, store)
     assert_same(copy, store)
     assert copy.find(SPACE, "a", is_anonymous=False)["total_sessions"] == 1
+
+
+@pytest.fixture
+def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SERVED_AT_ONCE", 3)
+
+
+@pytest.mark.usefixtures("few_at_once")
+def test_a_copy_is_made_in_steps_while_users_come_and_go(store: EmbeddedStore, copy: ServingCopy) -> None:
+    """Every step is taken by another process, as after a crash, and something happens before it."""
+    visit(store, *(f"u{number}" for number in range(30)))
+    steps = 0
+    while not copy.follow(SPACE, store):
+        steps += 1
+        assert copy.fold(SPACE) == 0
+        visit(store, f"u{steps}", f"new-{steps}", hour=steps)
+        one, other = (UserId(f"u{steps + n}", is_anonymous=False) for n in (0, 5))
+        store.apply(SPACE, AddLink(one, other, 0) if steps % 2 else RemoveLink(one, other, 0))
+        copy.close()
+        copy.__init__(store.folder)
+    assert steps > 10
+    assert copy.fold(SPACE) > 0
+    for user in store.users(SPACE):
+        assert copy.find(SPACE, user["user_id"], is_anonymous=False) == user
+    (store.folder / "anew").mkdir()
+    made_anew = ServingCopy(store.folder / "anew")
+    follow(made_anew, store)
+    assert list(made_anew.ids(SPACE)) == list(copy.ids(SPACE))
+    made_anew.close()
+
+
+@pytest.mark.usefixtures("few_at_once")
+def test_a_copy_is_cleared_of_what_was_there_before_it_is_made_anew(
+    store: EmbeddedStore, copy: ServingCopy
+) -> None:
+    visit(store, *(f"u{number}" for number in range(20)))
+    follow(copy, store)
+    copy._execute("UPDATE objects SET id = 'gone-' || id")
+    store.rebuild(SPACE)
+    assert follow(copy, store)
+    assert_same(copy, store)
+
+
+@pytest.mark.usefixtures("few_at_once")
+def test_a_recomputation_while_a_copy_is_made_begins_it_anew(store: EmbeddedStore, copy: ServingCopy) -> None:
+    visit(store, *(f"u{number}" for number in range(20)))
+    visit(store, *(f"u{number}" for number in range(20)), hour=1)
+    for _ in range(4):
+        assert not copy.follow(SPACE, store)
+    store.apply(SPACE, ChangeSetting("inactivity_window_s", "7200"))
+    store.apply(SPACE, CloseHistory())
+    store.fold(SPACE)
+    follow(copy, store)
+    assert_same(copy, store)
 
 
 def test_a_recomputation_of_nothing_makes_a_copy_anew_once(store: EmbeddedStore, copy: ServingCopy) -> None:
@@ -162,6 +217,16 @@ def bytes_of(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.glob(f"{FILE}*"))
 
 
+class Renamed:
+    """A store whose other space has the users of the first."""
+
+    def __init__(self, store: EmbeddedStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str):
+        return lambda _, *rest: getattr(self._store, name)(SPACE, *rest)
+
+
 def test_of_a_space_that_is_forgotten_no_byte_is_left_and_others_stay(
     store: EmbeddedStore, copy: ServingCopy
 ) -> None:
@@ -169,7 +234,8 @@ def test_of_a_space_that_is_forgotten_no_byte_is_left_and_others_stay(
     follow(copy, store)
     visit(store, "plain-00007", hour=5)
     follow(copy, store)
-    copy.follow("acme/test", store.changes(SPACE, 0))
+    while not copy.follow("acme/test", Renamed(store)):
+        pass
     assert b"plain-00007" in bytes_of(store.folder)
     forget(store.folder, SPACE)
     forget(store.folder, "acme/test")
@@ -234,7 +300,9 @@ def test_many_changes_are_followed_beside_a_link_that_was_told_again(store: Embe
     assert sum(1 for _ in changes.users) == count + 1
 
 
-def test_a_copy_that_failed_in_the_middle_is_as_it_was(store: EmbeddedStore, copy: ServingCopy) -> None:
+def test_a_copy_that_failed_in_the_middle_is_as_it_was(
+    store: EmbeddedStore, copy: ServingCopy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     visit(store, "a")
     follow(copy, store)
     before = copy.fold(SPACE)
@@ -245,8 +313,10 @@ def test_a_copy_that_failed_in_the_middle_is_as_it_was(store: EmbeddedStore, cop
         yield from changes.users
         raise OSError("the disk is full")
 
-    with pytest.raises(OSError, match="full"):
-        copy.follow(SPACE, replace(changes, users=broken()))
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "changes", lambda *_: replace(changes, users=broken()))
+        with pytest.raises(OSError, match="full"):
+            copy.follow(SPACE, store)
     assert copy.fold(SPACE) == before
     assert list(copy.ids(SPACE)) == [("a", False)]
     follow(copy, store)

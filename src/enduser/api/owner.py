@@ -47,6 +47,7 @@ do, the more is gathered for the next."""
 _REST = 4
 """One part of so many of its time the applier works; the rest is for collectors."""
 
+_NO_PAUSE_S = 0.01
 _DRAIN_S = 0.05
 _RETRY_S = 1.0
 Result = TypeVar("Result")
@@ -207,9 +208,15 @@ class Owner:
             if self._stopping.is_set():
                 await asyncio.sleep(_DRAIN_S)
                 continue
-            pause = _RETRY_S if self.problem else pause_after(elapsed_s() - began)
+            pause = _RETRY_S if self.problem else self._pause_after(elapsed_s() - began)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
+
+    def _pause_after(self, round_s: float) -> float:
+        """Return how long the applier waits after a round that took so many seconds."""
+        if self._applier.is_serving:
+            return _NO_PAUSE_S
+        return max(min(max(PACE_S, _REST * round_s), PACE_S_MAX) - round_s, _NO_PAUSE_S)
 
     async def _round(self) -> bool:
         """Let the applier work once; whatever stops it is told, and tried again: nothing is given up."""
@@ -235,11 +242,6 @@ class Owner:
     def _close(self) -> None:
         self._applier.close()
         self._store.close()
-
-
-def pause_after(round_s: float) -> float:
-    """Return how long the applier waits after a round that took so many seconds."""
-    return max(min(max(PACE_S, _REST * round_s), PACE_S_MAX) - round_s, 0.01)
 
 
 def _hashing(settings: SpaceSettings) -> str | None:

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from enduser import limits
+from enduser.clock import elapsed_s
 from enduser.core.outcomes import Outcomes
 from enduser.ingest.spool import EVENTS, Batch, Damage, Frame, SpoolReader
 from enduser.stores.contract import Applied, OwnedStore, Sample, SpooledEvents
 from enduser.stores.serving import ServingCopy
 
 _FORGET_S = 30.0
+_SERVE_S = 1.0
+"""So long, and a step, the serving copy may be made in one round."""
 
 STEPS = ("read", "write_lines", "apply", "serve", "advance")
 """What happens to what was accepted, in order. Each is the method of that name.
@@ -108,9 +111,21 @@ class Applier:
     def serve(self, _: Work) -> None:
         """Bring the serving copy up to the folds."""
         for space, generation in self._store.generations().items():
-            if self._served.get(space) != generation:
-                self._serving.follow(space, self._store.changes(space, self._serving.fold(space)))
+            if self._served.get(space) != generation and self._follow(space):
                 self._served[space] = generation
+
+    def _follow(self, space: str) -> bool:
+        """Take steps for a while; return whether the copy is up with the store."""
+        began = elapsed_s()
+        while not self._serving.follow(space, self._store):
+            if elapsed_s() - began > _SERVE_S:
+                return False
+        return True
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether the serving copy of a space is being made, and more of it is to do."""
+        return any(not self.is_served(space) for space in self._store.generations())
 
     def advance(self, work: Work) -> None:
         """Forget what is applied, and keep what is told about it."""

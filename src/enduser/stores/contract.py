@@ -466,6 +466,12 @@ class Store(Reader, Protocol):
         """Release the data folder."""
 
 
+ChangedObject = tuple[str, bool, Mapping[str, object] | None]
+"""Id, whether it is anonymous, and the object as in `Store.users`; None: there is none (any more).
+
+Each id of a person comes with the person's object."""
+
+
 @dataclass(frozen=True, slots=True)
 class Changes:
     """The End User Objects that changed since a fold, for a copy to follow."""
@@ -474,10 +480,7 @@ class Changes:
     """The number of the last fold that they contain."""
     is_everything: bool
     """Whether these are all objects of the space, so that a copy begins anew."""
-    users: Iterator[tuple[str, bool, Mapping[str, object] | None]]
-    """Id, whether it is anonymous, and the object as in `Store.users`; None: there is none (any more).
-
-    Each id of a person comes with the person's object."""
+    users: Iterator[ChangedObject]
 
 
 class OwnedStore(Store, Protocol):
@@ -499,6 +502,9 @@ class OwnedStore(Store, Protocol):
 
     def changes(self, space: str, since: int) -> Changes:
         """Return which objects changed after the fold of the number `since`; 0: everything."""
+
+    def objects(self, space: str, part: int, parts: int) -> Iterator[ChangedObject]:
+        """Yield the objects of one of `parts` equal parts of a space, the first is 0."""
 
     def doors(self) -> Sequence[Door]:
         """Return what collectors must know, space by space."""

@@ -13,7 +13,7 @@ from enduser.core.events import ANALYTICS_PROPERTIES, UserId
 from enduser.core.links import stored_ids
 from enduser.core.settings import SpaceSettings, settings_from_text
 from enduser.errors import StoreError, UsageError
-from enduser.stores.contract import Changes, Link, SpaceStatus
+from enduser.stores.contract import ChangedObject, Changes, Link, SpaceStatus
 from enduser.stores.embedded.database import Database, refused
 from enduser.stores.embedded.statements import Rows, bound, run, statements, text_literal, used
 from enduser.stores.embedded.taking import stored_outcomes
@@ -61,6 +61,9 @@ def order_by(sort: str) -> str:
 
 
 # --- looks at one person
+
+_KEYS = 2**63
+"""Keys of users are below; being hashes, they lie evenly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +142,19 @@ def changes(database: Database, space: str, since: int) -> Changes:
     return Changes(fold, is_everything, map(_change, rows))
 
 
+def objects_of_part(database: Database, space: str, part: int, parts: int) -> Iterator[ChangedObject]:
+    """Yield the objects of one of `parts` ranges of persons, with each id of each person."""
+    first, behind = (_KEYS * number // parts for number in (part, part + 1))
+    query = statements("read")["all_users"][0].replace("(users)", f"({_users_by_person()})")
+    query += "WHERE objects.person_key BETWEEN $first AND $last"
+    return map(_change, _rows(database, space, query, {"first": first, "last": behind - 1}))
+
+
 def _users_by_person() -> str:
     return statements("read")["users"][0].replace("SELECT", "SELECT users.person_key,", 1)
 
 
-def _change(row: Mapping[str, object]) -> tuple[str, bool, Mapping[str, object] | None]:
+def _change(row: Mapping[str, object]) -> ChangedObject:
     object_row = {name: value for name, value in row.items() if name in USER_COLUMNS}
     return (
         str(row["own_id"]),

@@ -22,6 +22,7 @@ from enduser.stores.contract import (
     DEFAULT_SPACE,
     AddLink,
     Applied,
+    ChangedObject,
     Changes,
     ChangeSetting,
     CloseHistory,
@@ -277,6 +278,10 @@ class EmbeddedStore:
     def changes(self, space: str, since: int) -> Changes:
         """Return which objects changed after a fold."""
         return reading.changes(self._database, space, since)
+
+    def objects(self, space: str, part: int, parts: int) -> Iterator[ChangedObject]:
+        """Yield the objects of a part of a space."""
+        return reading.objects_of_part(self._database, space, part, parts)
 
     def heal(self) -> None:
         """Make the store usable again after it failed, if that can be done."""
