@@ -205,6 +205,23 @@ async def test_proxies_may_add_to_the_forwarded_addresses_in_lines_of_their_own(
         assert site.lines()[0]["ip"] == "203.0.113.9"
 
 
+async def test_a_client_that_sends_no_more_is_answered(site: Site, client: Client) -> None:
+    client.send(call(numbered(1)), call(numbered(2)))
+    client.writer.write_eof()
+    for connection in (None, "close"):
+        status, headers, _ = await client.answer()
+        assert (status, headers.get("connection")) == (200, connection)
+    assert await client.is_ended()
+    assert len(site.lines()) == 2
+
+
+async def test_a_client_that_ends_in_the_middle_is_left(site: Site, client: Client) -> None:
+    client.send(call()[:-5])
+    client.writer.write_eof()
+    assert await client.is_ended()
+    assert site.lines() == []
+
+
 async def test_an_answer_says_when_it_was_given(client: Client) -> None:
     client.send(call(), call(b"nonsense"))
     for _ in range(2):

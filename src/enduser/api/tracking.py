@@ -87,6 +87,14 @@ class TrackingProtocol(PatientProtocol):
         if isinstance(self.cycle, Tracked):
             self.cycle.go_on()
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer the last call of a client that says that it sends no more, then end the connection."""
+        is_waiting = isinstance(self.cycle, Tracked) and not self.cycle.response_complete
+        if not is_waiting or self.cycle.more_body:
+            return False
+        self.cycle.keep_alive = False
+        return True
+
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         """Answer a request whose turn it is, behind others on the same connection."""
         if isinstance(cycle, Tracked):
