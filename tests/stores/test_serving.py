@@ -323,6 +323,23 @@ def test_a_copy_that_failed_in_the_middle_is_as_it_was(
     assert_same(copy, store)
 
 
+def test_a_copy_of_another_edition_is_made_anew(
+    store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visit(store, "a")
+    with monkeypatch.context() as patched:
+        patched.setattr("enduser.stores.serving._EDITION", 1)
+        older = ServingCopy(store.folder)
+        follow(older, store)
+        older.close()
+    copy = ServingCopy(store.folder)
+    assert copy.fold(SPACE) == 0
+    assert list(copy.ids(SPACE)) == []
+    assert follow(copy, store)
+    assert_same(copy, store)
+    copy.close()
+
+
 def test_a_damaged_copy_is_made_anew(store: EmbeddedStore) -> None:
     visit(store, "a")
     (store.folder / FILE).write_bytes(b"no database" * 1_000)

@@ -80,17 +80,25 @@ class ServingCopy:
             self._connection = self._opened()
 
     def _opened(self) -> sqlite3.Connection:
+        """Return the file opened.
+
+        Raises:
+            sqlite3.DatabaseError: it is damaged, or of another edition.
+        """
+        is_new = not self._path.exists()
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA secure_delete = ON")
-        (edition,) = connection.execute("PRAGMA user_version").fetchone()
-        if edition != _EDITION:
-            connection.executescript(
-                "DROP TABLE IF EXISTS folds; DROP TABLE IF EXISTS objects; DROP TABLE IF EXISTS making"
-            )
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA secure_delete = ON")
+            (edition,) = connection.execute("PRAGMA user_version").fetchone()
+            if not is_new and edition != _EDITION:
+                raise sqlite3.DatabaseError("another edition")  # noqa: TRY301 - to be closed, and made anew
             connection.execute(f"PRAGMA user_version = {_EDITION}")
-        connection.executescript(_TABLES)
+            connection.executescript(_TABLES)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def close(self) -> None:
