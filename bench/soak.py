@@ -49,6 +49,8 @@ class Sent:
     run: str
     acknowledged: array[int] = field(default_factory=lambda: array("q"))
     refused: int = 0
+    failed: list[str] = field(default_factory=list)
+    """Why senders gave up."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -63,7 +65,13 @@ class Sender(threading.Thread):
         self._connection: http.client.HTTPConnection | None = None
 
     def run(self) -> None:
-        """Send until the time is over."""
+        """Send until the time is over; one that gives up says why, for the run has failed then."""
+        try:
+            self._send_all()
+        except Exception as error:
+            self._sent.failed.append(repr(error))
+
+    def _send_all(self) -> None:
         until = self._began + self._wanted.minutes * 60
         while time.monotonic() < until:
             with self._sent.lock:
@@ -233,6 +241,12 @@ def soaked(data: Path, wanted: argparse.Namespace) -> int:
         ("acknowledged events", f"{len(sent.acknowledged) * EVENTS_A_CALL:,}", "", ""),
         ("refused calls, sent again", f"{sent.refused:,}", "", ""),
         ("killed", f"{running.killed['owner']} owners, {running.killed['collector']} collectors", "", ""),
+        (
+            "senders that gave up",
+            " ".join([str(len(sent.failed)), *sent.failed[:1]]),
+            "0",
+            verdict(met=not sent.failed),
+        ),
         ("lost or double events", f"{wrong:,}", "0", verdict(met=wrong == 0)),
         (
             "enduser verify",
@@ -243,7 +257,7 @@ def soaked(data: Path, wanted: argparse.Namespace) -> int:
         *figures(data, watcher),
     ]
     print("\n" + table((f"{wanted.minutes:g} min, {wanted.users:,} users", "measured", "target", ""), rows))
-    return int(bool(wrong or verified.returncode or code))
+    return int(bool(wrong or sent.failed or verified.returncode or code))
 
 
 def kill_all_the_while(
