@@ -47,3 +47,25 @@ def test_the_engine_keeps_sight_of_a_large_insert_behind_an_empty_one(tmp_path: 
         engine.execute("INSERT INTO target FROM source")
         engine.execute("COMMIT")
         assert engine.execute("SELECT count(*) FROM target WHERE id LIKE '%y'").fetchall() == [(count,)]
+
+
+def test_a_checkpoint_closes_up_part_of_the_gaps_and_later_ones_the_rest(tmp_path: Path) -> None:
+    """All at once would hold up the applier for seconds, and take as much room again as the table."""
+    groups = 80
+    with EmbeddedStore(tmp_path, now_us=NOW) as store:
+        store._execute("CREATE TABLE numbers AS SELECT k FROM range($1 * 122_880) AS t(k)", [groups])
+        store._execute("CHECKPOINT")
+        store._execute("DELETE FROM numbers WHERE k % 2 = 0")
+        left = [_groups_after_a_checkpoint(store) for _ in range(4)]
+    assert left[0] > groups / 2
+    assert left == sorted(left, reverse=True)
+    assert left[-1] == groups / 2
+
+
+def _groups_after_a_checkpoint(store: EmbeddedStore) -> int:
+    store._execute("DELETE FROM numbers WHERE k = (SELECT min(k) FROM numbers)")  # it skips idle tables
+    store._execute("CHECKPOINT")
+    count: int = store._execute(
+        "SELECT count(DISTINCT row_group_id) FROM pragma_storage_info('main.numbers')"
+    )[0][0]
+    return count
