@@ -128,7 +128,7 @@ class BodyTooLarge(LimitExceeded):
 
 
 class TooBusy(LimitExceeded):
-    """So many calls wait already that this one was refused; it may come again."""
+    """So many calls wait already, or are half received, that this one was refused; it may come again."""
 
     code = "too_busy"
 

@@ -76,6 +76,10 @@ SALT_CHARACTERS_MAX = 256
 COMMIT_BYTES_MAX = 33_554_432
 """Bytes of accepted requests that wait in a collector for the disk (32 MiB): seconds of the greatest load."""
 
+RECEIVING_BYTES_MAX = 67_108_864
+"""Bytes of bodies of calls that a collector holds and that are not there whole yet (64 MiB), over all
+connections: a thousand slow telephones with the usual batches."""
+
 COLLECTORS_MAX = 64
 """Processes that take events; above it the applier is long the bound."""
 

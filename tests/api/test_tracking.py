@@ -162,6 +162,68 @@ async def test_the_answer_to_too_much_reaches_a_client_that_is_still_sending(cli
     assert await client.is_ended()
 
 
+@asynccontextmanager
+async def half_sent(site: Site, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Client, bytes]]:
+    """Lend a connection with half a call, as much as may be held, and the rest of the call."""
+    sent, half = call(long_body(2_000)), 1_000
+    monkeypatch.setattr(limits, "RECEIVING_BYTES_MAX", len(long_body(2_000)) - half)
+    async with connected(site) as client:
+        client.send(sent[:-half])
+        await asyncio.sleep(0.1)
+        assert site.desk.receiving == limits.RECEIVING_BYTES_MAX
+        yield client, sent[-half:]
+
+
+def long_body(length: int) -> bytes:
+    return json.dumps(EVENT | {"properties": {"note": "x" * length}}).encode()
+
+
+async def test_halves_of_calls_together_have_a_limit(
+    site: Site, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with half_sent(site, monkeypatch) as (other, rest):
+        client.send(call(long_body(10))[:-1])
+        status, headers, body = await client.answer()
+        assert (status, headers["connection"], headers["retry-after"]) == (429, "close", "1")
+        assert b"RECEIVING_BYTES_MAX" in body
+        client.send(b"}")  # what is left of the refused call
+        assert await client.is_ended()
+        assert (await site.post()).status_code == 200  # what is there whole waits for nothing
+        other.send(rest)
+        assert (await other.answer())[0] == 200
+    assert site.desk.receiving == 0
+    async with connected(site) as third:
+        whole = call(long_body(10))
+        third.send(whole[:-1])
+        await asyncio.sleep(0.05)
+        third.send(whole[-1:])
+        assert (await third.answer())[0] == 200
+
+
+async def test_half_a_call_is_held_no_longer_than_its_connection(
+    site: Site, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with half_sent(site, monkeypatch):
+        pass
+    await asyncio.sleep(0.1)
+    assert site.desk.receiving == 0
+    whole = call(long_body(10))
+    client.send(whole[:-1])
+    await asyncio.sleep(0.05)
+    client.send(whole[-1:])
+    assert (await client.answer())[0] == 200
+
+
+async def test_half_a_call_behind_another_is_held_until_it_is_whole(site: Site, client: Client) -> None:
+    whole = call(long_body(10))
+    client.send(call(), whole[:-1])
+    assert (await client.answer())[0] == 200
+    assert site.desk.receiving > 0
+    client.send(whole[-1:])
+    assert (await client.answer())[0] == 200
+    assert site.desk.receiving == 0
+
+
 @pytest.mark.parametrize(
     ("version", "connection", "stays"),
     [("1.1", None, True), ("1.1", "close", False), ("1.0", None, False), ("1.1", "keep-alive", True)],

@@ -42,9 +42,8 @@ class Site:
         self.commit = GroupCommit(lambda frames: self.append(frames))  # noqa: PLW0108 - tests replace it
         self.figures = Figures()
         self.keys = ServerKeys(folder)
-        self.server = public_server(
-            Desk(Gate(Doors(folder), self.keys, **options), self.commit, self.figures), owner
-        )
+        self.desk = Desk(Gate(Doors(folder), self.keys, **options), self.commit, self.figures)
+        self.server = public_server(self.desk, owner)
 
     async def __aenter__(self) -> Self:
         """Listen."""

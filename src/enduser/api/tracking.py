@@ -21,11 +21,13 @@ from enduser.api.figures import Figures
 from enduser.api.patience import PatientProtocol
 from enduser.api.public import CORS, JSON, Headers, refusal
 from enduser.clock import elapsed_s
-from enduser.errors import BodyTooLarge, EnduserError, InternalError
+from enduser.errors import BodyTooLarge, EnduserError, InternalError, TooBusy
 from enduser.ingest.group_commit import GroupCommit
 
 _BY_PATH = {path.encode(): route for path, route in ROUTES.items()}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_AT_ONCE = (BodyTooLarge, TooBusy)
+"""Refusals that do not wait for the rest of the body."""
 log = structlog.get_logger()
 
 
@@ -37,6 +39,8 @@ class Desk:
         self.gate = gate
         self.commit = commit
         self.figures = figures
+        self.receiving = 0
+        """Bytes of bodies that are not there whole yet, over all connections."""
         self._date: Headers | None = None
         self._head = b""
 
@@ -55,6 +59,18 @@ class TrackingProtocol(PatientProtocol):
         """Serve one connection; the rest is what uvicorn gives a protocol."""
         super().__init__(*arguments, **options)
         self._desk = desk
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; a body of which more is to come is held."""
+        super().data_received(data)
+        if isinstance(self.cycle, Tracked) and self.cycle.more_body:
+            self.cycle.wait_for_rest()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Hold nothing any more."""
+        super().connection_lost(exc)
+        if isinstance(self.cycle, Tracked):
+            self.cycle.let_go()
 
     def on_headers_complete(self) -> None:
         """Take a call for ourselves, leave any other request to uvicorn."""
@@ -108,8 +124,8 @@ class Tracked:
     """One call on its way through a connection, in the place of uvicorn's `RequestResponseCycle`."""
 
     __slots__ = (
-        *("_answer", "_body", "_client", "_desk", "_error", "_headers", "_is_turn", "_length", "_protocol"),
-        *("_query", "_route"),
+        *("_answer", "_body", "_client", "_desk", "_error", "_headers", "_held", "_is_turn", "_length"),
+        *("_protocol", "_query", "_route"),
         *("began", "disconnected", "keep_alive", "message_event", "more_body", "response_complete"),
     )
 
@@ -129,6 +145,7 @@ class Tracked:
         self._headers = by_name(protocol.headers)
         self._body: list[bytes] = []
         self._length = 0
+        self._held = 0
         self._is_turn = False
         self._answer = b""
         self._error: EnduserError | None = None
@@ -145,7 +162,7 @@ class Tracked:
             task = self._protocol.loop.create_task(self._begin_when_read())
             self._protocol.tasks.add(task)
             task.add_done_callback(self._protocol.tasks.discard)
-        elif isinstance(self._error, BodyTooLarge) or not self.more_body:
+        elif isinstance(self._error, _AT_ONCE) or not self.more_body:
             self.go_on()
         elif self._protocol.expect_100_continue and self._error is None:
             self._protocol.transport.write(_CONTINUE)
@@ -166,8 +183,26 @@ class Tracked:
         self._body.clear()
         self.go_on()
 
+    def wait_for_rest(self) -> None:
+        """Hold what came of the body until the rest comes, unless all connections hold too much together."""
+        if self._error is not None:
+            return
+        self._desk.receiving += self._length - self._held
+        self._held = self._length
+        if self._desk.receiving > limits.RECEIVING_BYTES_MAX:
+            self._error = _too_many_bytes()
+            self._body.clear()
+            self.let_go()
+            self.go_on()
+
+    def let_go(self) -> None:
+        """Hold nothing of the body."""
+        self._desk.receiving -= self._held
+        self._held = 0
+
     def go_on(self) -> None:
         """Judge the call, if it is its turn and nothing of it is missing that matters."""
+        self.let_go()
         if self.response_complete:
             if not self.keep_alive:
                 self._protocol.transport.close()  # a body that is not read would cut its answer
@@ -206,7 +241,7 @@ class Tracked:
             error = InternalError(
                 "the call could not be taken", hint="the server's log has more; send it again"
             )
-        if isinstance(error, BodyTooLarge):
+        if self.more_body:
             self.keep_alive = False  # the rest of the body is not read
         status, headers, body = refusal(error)
         told = [*self._protocol.server_state.default_headers, *headers]
@@ -247,6 +282,13 @@ def _route_of(url: bytes) -> str | None:
             return None
         route = ROUTES.get(urllib.parse.unquote(path.decode("ascii", "replace")))
     return route
+
+
+def _too_many_bytes() -> TooBusy:
+    return TooBusy(
+        "too many calls are half received",
+        hint=f"{limits.RECEIVING_BYTES_MAX:,} bytes of them may be held (RECEIVING_BYTES_MAX); try again",
+    )
 
 
 def _lines(headers: Headers) -> bytes:
