@@ -15,9 +15,10 @@ WORK = DATA / "work"
 _FREE_GB_MIN = 15
 
 
-def cached_folder(events: int, users: int, *, close: bool) -> Path:
+def cached_folder(events: int, users: int, *, close: bool, **settings: int) -> Path:
     """Return the data folder of a history, imported anew where the schema has changed since."""
-    folder = DATA / f"folder-{events}-{users}-{'closed' if close else 'open'}"
+    told = "".join(f"-{name}={value}" for name, value in settings.items())
+    folder = DATA / f"folder-{events}-{users}-{'closed' if close else 'open'}{told}"
     made_by = folder / "made-by"
     wanted = f"{datasets.VERSION} {_schema()}"
     if made_by.exists() and made_by.read_text() == wanted:
@@ -26,6 +27,8 @@ def cached_folder(events: int, users: int, *, close: bool) -> Path:
     check_space()
     say(f"importing {folder.name}")
     file = datasets.importable(events, users)
+    for name, value in settings.items():
+        run([ENDUSER, "config", "set", name, str(value), "--yes", "--data", folder])
     import_events(folder, file, close=close)
     file.unlink()
     made_by.write_text(wanted)

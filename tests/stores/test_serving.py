@@ -12,6 +12,7 @@ from stored import RULES, SPACE
 
 from enduser import limits
 from enduser.core.events import UserId
+from enduser.stores import serving
 from enduser.stores.contract import (
     AddLink,
     ChangeSetting,
@@ -298,6 +299,20 @@ def test_many_changes_are_followed_beside_a_link_that_was_told_again(store: Embe
     changes = store.changes(SPACE, since)
     assert not changes.is_everything
     assert sum(1 for _ in changes.users) == count + 1
+
+
+def test_the_log_of_large_steps_is_cut_off_by_the_next(
+    store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "_LOG_BYTES_MAX", 100_000)
+    copy = ServingCopy(store.folder)
+    log = store.folder / f"{FILE}-wal"
+    visit(store, *map(str, range(20_000)))
+    follow(copy, store)
+    visit(store, "one more")
+    follow(copy, store)
+    assert log.stat().st_size <= 100_000
+    copy.close()
 
 
 def test_a_copy_that_failed_in_the_middle_is_as_it_was(

@@ -19,6 +19,8 @@ from enduser.stores.contract import ChangedObject, OwnedStore
 
 FILE = "serving.sqlite"
 _ROWS_PER_INSERT = 10_000
+_LOG_BYTES_MAX = 67_108_864
+"""To which SQLite cuts its log off once it is in the file; a step of a copy made anew writes 500 MB of it."""
 _EDITION = 2
 """Another one, and copies of before are made anew."""
 
@@ -91,6 +93,7 @@ class ServingCopy:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA secure_delete = ON")
+            connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES_MAX}")
             (edition,) = connection.execute("PRAGMA user_version").fetchone()
             if not is_new and edition != _EDITION:
                 raise sqlite3.DatabaseError("another edition")  # noqa: TRY301 - to be closed, and made anew
