@@ -26,6 +26,7 @@
     ├── LinkNotFound          two ids that are not linked
     ├── GeoDatabaseError      a place database that is missing, broken or could not be brought
     └── StoreError            the data folder
+        ├── DataFolderMissing there is none where one is to be read
         ├── DataFolderInUse   another process holds it
         ├── SpoolError        the disk refuses what should be accepted
         │   └── SpoolFull     too much is accepted and not yet applied
@@ -203,6 +204,12 @@ class StoreError(EnduserError):
     """The data folder cannot be used."""
 
     code = "store"
+
+
+class DataFolderMissing(StoreError):
+    """There is no data folder where one is to be read; a mistyped name is none."""
+
+    code = "data_folder_missing"
 
 
 class DataFolderInUse(StoreError):

@@ -356,6 +356,16 @@ async def test_behind_a_proxy_browser_sdks_are_told_the_protocol_that_they_came_
         assert response.json()["integrations"]["Segment.io"]["protocol"] == protocol
 
 
+@pytest.mark.parametrize(("hash_ids", "told"), [(False, ""), (True, "pepper")])
+async def test_the_salt_is_told_only_where_browsers_need_it(
+    tmp_path: Path, hash_ids: bool, told: str
+) -> None:
+    settings = SpaceSettings(hash_ids=hash_ids, hash_salt="pepper")
+    async with Site(tmp_path, settings) as site:
+        response = await site.client.get(f"/v1/projects/{KEY}/settings")
+        assert response.json()["enduser"]["hash_salt"] == told
+
+
 @pytest.mark.parametrize("path", ["/v1/projects/unknown/settings", f"/v1/projects/{KEY}/other"])
 async def test_settings_of_an_unknown_key_are_not_told(site: Site, path: str) -> None:
     assert error(await site.client.get(path)) == (401, "unauthorized")

@@ -30,12 +30,23 @@ def test_create_prints_the_key_alone_and_it_opens(tmp_path: Path) -> None:
 
 
 def test_a_key_can_be_for_some_spaces_only(tmp_path: Path) -> None:
+    for space in ("acme/test", "acme/production"):
+        enduser("systems", "create", space, data=tmp_path / "data")
     create(tmp_path / "data", "--space", "acme/test", "--space", "acme/production")
     assert "acme/test, acme/production" in enduser("keys", "list", data=tmp_path / "data").stdout
 
 
+def test_a_key_for_a_space_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    words = ["--space", "default/production", "--space", "acme/tset"]
+    result = enduser("keys", "create", "--role", "admin", *words, data=tmp_path)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "there is no space 'acme/tset'" in result.stderr
+    assert enduser("keys", "list", data=tmp_path).stdout.startswith("No API keys yet.")
+
+
 def test_list_shows_keys_without_their_secrets(tmp_path: Path) -> None:
-    data = tmp_path / "data"
+    data = tmp_path
     assert enduser("keys", "list", data=data).stdout.startswith("No API keys yet.")
     _, key_id, secret = create(data, "--name", "ci").strip().split("_")
     listed = enduser("keys", "list", data=data).stdout
@@ -64,7 +75,7 @@ def test_a_revoked_key_opens_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_usage_ends_with_2(tmp_path: Path, arguments: list[str], message: str) -> None:
-    result = enduser("keys", *arguments, data=tmp_path / "data")
+    result = enduser("keys", *arguments, data=tmp_path)
     assert result.exit_code == 2
     assert message in result.stderr
 

@@ -84,8 +84,8 @@ def test_the_installed_command_is_the_same() -> None:
 
 
 def test_the_data_folder_can_stand_in_the_environment_and_is_else_in_the_current_one(tmp_path: Path) -> None:
-    process("status", cwd=tmp_path, env=environment(ENDUSER_DATA=str(tmp_path / "named")))
-    process("status", cwd=tmp_path)
+    process("config", "list", cwd=tmp_path, env=environment(ENDUSER_DATA=str(tmp_path / "named")))
+    process("config", "list", cwd=tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["enduser-data", "named"]
 
 
@@ -125,8 +125,9 @@ def test_what_goes_wrong_ends_as_one_line_and_an_exit_code(
     def fail(*_: object) -> None:
         raise error
 
+    enduser("status", data=tmp_path)
     monkeypatch.setattr(EmbeddedStore, "verify", fail)
-    result = enduser("verify", data=tmp_path / "data")
+    result = enduser("verify", data=tmp_path)
     assert result.exit_code == code
     assert result.stderr.startswith(message)
 
@@ -137,4 +138,4 @@ def test_a_mistake_of_the_program_is_not_hidden(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(EmbeddedStore, "verify", fail)
     with pytest.raises(RuntimeError, match="a bug"):
-        enduser("verify", data=tmp_path / "data")
+        enduser("verify", data=tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import duckdb
@@ -75,10 +76,40 @@ def test_status_of_events_at_the_epoch_shows_their_clock(tmp_path: Path) -> None
     assert "1970-01-01 00:00:00 UTC" in enduser("status", data=tmp_path / "data").stdout
 
 
-def test_status_of_a_new_folder_makes_it(tmp_path: Path) -> None:
-    result = enduser("status", data=tmp_path / "deep" / "new")
-    assert (result.exit_code, result.stderr) == (0, "")
-    assert (tmp_path / "deep" / "new" / "enduser.duckdb").exists()
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["status"], ["verify"], ["rebuild"], ["users", "list"], ["users", "show", "ada"]),
+        *(["users", "export", "--output", "x.csv"], ["sessions", "export", "--output", "x.csv"]),
+        *(["keys", "list"], ["keys", "revoke", "x"]),
+    ],
+)
+def test_what_shows_or_checks_makes_no_folder_of_a_mistyped_name(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    result = enduser(*arguments, data=tmp_path / "mistyped")
+    assert result.exit_code == 2
+    assert f"there is no data folder {tmp_path / 'mistyped'}\n  name it with --data" in result.stderr
+    assert not (tmp_path / "mistyped").exists()
+
+
+@pytest.mark.parametrize("arguments", [["systems", "list"], ["config", "list"], ["config", "get", "exclude"]])
+def test_what_makes_a_folder_that_it_does_not_fill_says_so(tmp_path: Path, arguments: list[str]) -> None:
+    data = tmp_path / "deep" / "new"
+    note = f"note: the data folder {data} is new, and empty\n"
+    assert enduser(*arguments, data=data).stderr == note
+    assert (data / "enduser.duckdb").exists()
+    assert enduser(*arguments, data=data).stderr == ""
+
+
+def test_only_its_owner_sees_into_a_data_folder(tmp_path: Path) -> None:
+    city_file = write_mmdb(tmp_path / "city.mmdb", {"5.6.0.0/16": FLAT})
+    for number, arguments in enumerate(
+        (["config", "list"], ["keys", "create", "--role", "admin"], ["geo", "install", "--file", city_file])
+    ):
+        data = tmp_path / str(number)
+        assert enduser(*arguments, data=data).exit_code == 0
+        assert stat.S_IMODE(data.stat().st_mode) == 0o700
 
 
 def test_verify_is_clean_after_an_import(data: Path) -> None:
@@ -197,13 +228,13 @@ def test_a_database_that_is_none_is_an_error_that_names_it(tmp_path: Path) -> No
 @pytest.mark.parametrize("path", ["file", "file/below"])
 def test_a_data_folder_that_is_a_file_is_an_error_that_names_it(tmp_path: Path, path: str) -> None:
     (tmp_path / "file").write_text("")
-    result = enduser("status", data=tmp_path / path)
+    result = enduser("config", "list", data=tmp_path / path)
     assert result.exit_code == 2
     assert result.stderr.startswith(f"error: the data folder {tmp_path / path} cannot be used: ")
 
 
 def test_too_little_memory_is_refused(tmp_path: Path) -> None:
-    result = enduser("status", "--memory-limit", 255, data=tmp_path / "data")
+    result = enduser("status", "--memory-limit", 255, data=tmp_path)
     assert result.exit_code == 2
     assert result.stderr.startswith("error: a memory limit of 255 MB is ")
     assert "256" in result.stderr

@@ -203,12 +203,11 @@ def test_wrong_options_of_the_table_end_with_2(data: Path, options: list[str], m
 
 
 def test_without_users_the_table_says_what_to_do(tmp_path: Path) -> None:
-    result = enduser("users", "list", data=tmp_path / "new")
+    result = enduser("users", "list", data=tmp_path)
     assert result.exit_code == 0
     assert result.stdout == (
         "No users in default/production yet. Import some history: enduser import events FILE\n"
     )
-    assert (tmp_path / "new").is_dir()
 
 
 def test_one_user_is_one_user(tmp_path: Path) -> None:
@@ -284,7 +283,7 @@ def test_a_file_holds_what_standard_output_shows(data: Path, tmp_path: Path) -> 
 
 
 def test_the_export_of_nobody_is_a_header_alone(tmp_path: Path) -> None:
-    assert enduser("users", "export", data=tmp_path / "new").stdout == ",".join(COLUMNS) + "\n"
+    assert enduser("users", "export", data=tmp_path).stdout == ",".join(COLUMNS) + "\n"
 
 
 @pytest.mark.parametrize(
@@ -328,7 +327,7 @@ def test_ids_that_differ_only_by_case_are_listed_with_the_count_of_the_rest(
 
 
 def test_where_no_ids_differ_only_by_case_it_says_so(tmp_path: Path) -> None:
-    told = enduser("users", "look-alikes", data=tmp_path / "data")
+    told = enduser("users", "look-alikes", data=tmp_path)
     assert (told.exit_code, told.stdout) == (0, "No user ids of default/production differ only by case.\n")
 
 

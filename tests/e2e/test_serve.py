@@ -180,10 +180,35 @@ def test_tail_shows_what_comes_in_and_what_became_of_it(server: Server) -> None:
     assert any("rejected (junk_user_id)" in line for line in lines)
 
 
+def test_tail_ends_at_ctrl_c_without_a_word(server: Server) -> None:
+    words = command("tail", "--data", server.data)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+        post(server, server.write_key, {"userId": "ada", "event": "Seen"})
+        time.sleep(2)
+        watching.send_signal(signal.SIGINT)
+        _, told = watching.communicate(timeout=20)
+    assert (watching.returncode, told) == (0, "")
+
+
 def test_tail_without_a_server_says_so(tmp_path: Path) -> None:
     done = process("tail", data=tmp_path / "data")
     assert done.returncode == 2
     assert "no server runs" in done.stderr
+
+
+def test_after_a_server_was_killed_commands_say_what_it_accepted_and_did_not_apply(server: Server) -> None:
+    key = server.write_key
+    os.kill(server.process.pid, signal.SIGSTOP)  # nothing is applied; collectors go on
+    both = {"batch": [{"type": "track", "userId": "ada", "event": "Seen", "messageId": n} for n in "12"]}
+    assert post(server, key, both, "/v1/batch") == 200
+    server.kill()
+    note = "note: 2 accepted events not in it yet; enduser serve applies them\n"
+    for words in (["status"], ["verify"]):
+        assert process(*words, data=server.data).stderr == note
+    assert "no server runs" in process("tail", data=server.data).stderr
+    server.restart()
+    server.stop()
+    assert process("status", data=server.data).stderr == ""
 
 
 def test_a_deep_data_folder_is_served_as_well(serve: Callable[..., Server], tmp_path: Path) -> None:

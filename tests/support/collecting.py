@@ -25,16 +25,16 @@ from enduser.stores.contract import DEFAULT_SPACE, Door, WriteKey
 
 KEY = "k" * 32
 ENDED = "e" * 32
+SETTINGS = SpaceSettings(unique_user="cookie:uid")
 EVENT = {"type": "track", "event": "Clicked", "userId": "u", "messageId": "m"}
 
 
 class Site:
     """A collector with a spool of its own, and a client that talks to it."""
 
-    def __init__(self, folder: Path, **options: Any) -> None:
+    def __init__(self, folder: Path, settings: SpaceSettings = SETTINGS, **options: Any) -> None:
         self.folder = folder
         keys = [WriteKey("acme/production", KEY, 0, None), WriteKey("acme/production", ENDED, 0, 1)]
-        settings = SpaceSettings(unique_user="cookie:uid")
         doors = [Door(7, "acme/production", settings, keys), Door(1, DEFAULT_SPACE, settings, [])]
         write_doors(folder, doors)
         self.writer = SpoolWriter(folder, 1)

@@ -122,7 +122,7 @@ class Gate:
             "enduser": {
                 "unique_user": settings.unique_user,
                 "hash_ids": settings.hash_ids,
-                "hash_salt": settings.hash_salt,
+                "hash_salt": settings.hash_salt if settings.hash_ids else "",
                 "inactivity_window_s": settings.inactivity_window_s,
             },
         }

@@ -18,13 +18,21 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from enduser.clock import now_us
-from enduser.errors import DataFolderInUse, EnduserError, StoreError, UsageError, UserNotFound
+from enduser.errors import (
+    DataFolderInUse,
+    DataFolderMissing,
+    EnduserError,
+    StoreError,
+    UsageError,
+    UserNotFound,
+)
 from enduser.service.json_form import iso_time
 from enduser.service.lookups import installed_lookups
 from enduser.stores import contract
 from enduser.stores.contract import SpaceStatus, Store
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.embedded import store as embedded
+from enduser.stores.embedded.database import DATABASE_FILE
 
 EXIT_FOUND = 1
 """Done, with a finding: rows were rejected, a user or a place database is not there, numbers differ."""
@@ -37,9 +45,7 @@ MEMORY_LIMIT_MB = embedded.MEMORY_LIMIT_MB
 
 Data = Annotated[
     Path,
-    typer.Option(
-        "--data", metavar="DIR", envvar="ENDUSER_DATA", help="The data folder; made if it is missing."
-    ),
+    typer.Option("--data", metavar="DIR", envvar="ENDUSER_DATA", help="The data folder."),
 ]
 Space = Annotated[str, typer.Option("--space", metavar="SYSTEM/ENVIRONMENT", help="The space to work in.")]
 Memory = Annotated[
@@ -105,16 +111,40 @@ class Commands(TyperGroup):
             fail(StoreError(f"the database failed: {error}", hint="see whether the disk is full"))
 
 
+def must_be_there(data: Path) -> None:
+    """Let a command that shows or checks what is stored not make a data folder of a mistyped name.
+
+    Raises:
+        DataFolderMissing: there is none.
+    """
+    if not data.exists():
+        raise DataFolderMissing(
+            f"there is no data folder {data.absolute()}",
+            hint="name it with --data or ENDUSER_DATA; enduser serve and enduser import make one",
+        )
+
+
 @contextmanager
-def opened(data: Path, space: str | None = None, memory_limit_mb: int = MEMORY_LIMIT_MB) -> Iterator[Store]:
-    """Open the data folder as it is, or reach the server that owns it; check that the space exists.
+def opened(
+    data: Path, space: str | None = None, memory_limit_mb: int = MEMORY_LIMIT_MB, *, fills: bool = False
+) -> Iterator[Store]:
+    """Open the data folder as it is, made if it is missing, or reach the server that owns it.
+
+    Args:
+        data: the folder.
+        space: must exist; None: no space is used, or each.
+        memory_limit_mb: for the engine.
+        fills: whether the command is there to fill a folder; others say that they have made one.
 
     Raises:
         InvalidSpace: there is no such space.
     """
+    is_new = not (data / DATABASE_FILE).exists()
     with closing(_store(data, memory_limit_mb)) as store:
         if space is not None:
             store.settings(space)
+        if is_new and not fills:
+            err.print(f"note: the data folder {data.absolute()} is new, and empty")
         yield store
 
 
@@ -135,7 +165,12 @@ def folded(data: Path, space: str, memory_limit_mb: int = MEMORY_LIMIT_MB) -> It
     """Open the data folder, and fold first what an interrupted import took.
 
     For commands that read users and sessions. What repairs must not need this: the fold may fail.
+
+    Raises:
+        DataFolderMissing: there is none.
+        InvalidSpace: there is no such space.
     """
+    must_be_there(data)
     with opened(data, space, memory_limit_mb) as opened_store:
         opened_store.fold(space)
         yield opened_store

@@ -37,7 +37,7 @@ def demo(
     yes: Yes = False,
 ) -> None:
     """Invent a year of history of a web app, import it, and close its sessions."""
-    with opened(data, space, memory_limit) as store, scratch_folder(store) as folder:
+    with opened(data, space, memory_limit, fills=True) as store, scratch_folder(store) as folder:
         _refuse_to_mix(store, space, yes=yes)
         now = now_us()
         day_us = 86_400_000_000

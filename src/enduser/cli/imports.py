@@ -110,7 +110,7 @@ def events(
     Exit codes: 0 done, 1 done but some rows were rejected, 2 nothing was applied, 130 interrupted.
     An import that was interrupted is finished by running it again: each event is taken once.
     """
-    with opened(data, space, memory_limit) as store, scratch_folder(store) as folder:
+    with opened(data, space, memory_limit, fills=True) as store, scratch_folder(store) as folder:
         _note_places(store.folder, fill=fill)
         rules = ImportRules(
             started_at=now_us(),

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from enduser.cli.common import DEFAULT_DATA, Data, Yes, err, out, print_table, short_time
+from enduser.cli.common import (
+    DEFAULT_DATA,
+    Data,
+    Yes,
+    err,
+    must_be_there,
+    opened,
+    out,
+    print_table,
+    short_time,
+)
 from enduser.cli.helping import Group
 from enduser.clock import now_us
 
@@ -39,6 +50,8 @@ def create_key(
     _yes: Yes = False,
 ) -> None:
     """Create an API key and print it alone on standard output. It cannot be shown again."""
+    if spaces:
+        _must_exist(data, spaces)
     with _control(data) as control:
         key = control.create_key(name, role, now_us(), spaces or ())
     err.print("Keep the key, only its hash is stored. Send it as the header Authorization: Bearer KEY")
@@ -48,6 +61,7 @@ def create_key(
 @app.command("list")
 def list_keys(data: Data = DEFAULT_DATA, _yes: Yes = False) -> None:
     """List all API keys, revoked ones too, without their secrets."""
+    must_be_there(data)
     with _control(data) as control:
         keys = control.list_keys()
     if not keys:
@@ -70,9 +84,16 @@ def revoke_key(
     _yes: Yes = False,
 ) -> None:
     """Make an API key worthless, at once and for good."""
+    must_be_there(data)
     with _control(data) as control:
         control.revoke_key(key_id, now_us())
     out.print(f"key {key_id} revoked")
+
+
+def _must_exist(data: Path, spaces: Sequence[str]) -> None:
+    with opened(data) as store:
+        for space in spaces:
+            store.settings(space)
 
 
 def _control(data: Path) -> ControlStore:

@@ -20,13 +20,17 @@ from enduser.cli.common import (
     Yes,
     clock_of,
     count_of,
+    err,
     folded,
+    must_be_there,
     opened,
     out,
     printable,
     size,
 )
-from enduser.stores.contract import SpaceStatus
+from enduser.ingest.spool import events_waiting
+from enduser.stores.contract import SpaceStatus, Store
+from enduser.stores.embedded import EmbeddedStore
 
 
 def status(
@@ -38,10 +42,12 @@ def status(
     _yes: Yes = False,
 ) -> None:
     """Show spaces, clocks, events, users, sessions and file sizes."""
+    must_be_there(data)
     with opened(data, space, memory_limit) as store:
         for name in [space] if space else store.spaces():
             _print_status(store.status(name))
         _print_files(data)
+        _note_waiting(store)
 
 
 def _print_status(found: SpaceStatus) -> None:
@@ -53,6 +59,14 @@ def _print_status(found: SpaceStatus) -> None:
     for outcome, reason, count in found.outcomes.counts():
         if count:
             out.print(f"  {outcome:<10} {count:>24,} {reason}".rstrip())
+
+
+def _note_waiting(store: Store) -> None:
+    """Say what a server that was killed has accepted, and nobody has applied yet."""
+    if not isinstance(store, EmbeddedStore):
+        return
+    if count := events_waiting(store.folder, store.spool_positions()):
+        err.print(f"note: {count_of(count, 'accepted event')} not in it yet; enduser serve applies them")
 
 
 def _print_files(data: Path) -> None:
@@ -84,6 +98,7 @@ def verify(
     with folded(data, space, memory_limit) as store:
         differences = store.verify(space)
         found = store.status(space)
+        _note_waiting(store)
     for difference in differences:
         whose = f"{difference.kind} of {difference.user_id!r} {difference.side}"
         out.print(printable(f"{whose}: {difference.row}"))
@@ -100,6 +115,7 @@ def rebuild(
     _yes: Yes = False,
 ) -> None:
     """Recompute all sessions and End User Objects from the events."""
+    must_be_there(data)
     with opened(data, space, memory_limit) as store:
         store.rebuild(space)
         found = store.status(space)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from enduser.cli.common import DEFAULT_DATA, DEFAULT_SPACE, Data, Space, Yes, out, printable, short_time
 from enduser.errors import UsageError
 from enduser.stores.contract import Sample
+
+if TYPE_CHECKING:
+    from enduser.stores.remote import RemoteStore
 
 _PACE_S = 0.5
 
@@ -29,15 +35,18 @@ def tail(
         raise UsageError(
             f"no server runs on {data}", hint="start one: enduser serve; what is stored: enduser status"
         )
-    left = count
-    with RemoteStore(data) as store:
-        last, _ = store.watch(space, 0)
-        while left is None or left > 0:
-            last, samples = store.watch(space, last)
-            for sample in samples[:left]:
-                out.print(line_of(sample))
-            left = None if left is None else left - len(samples)
-            time.sleep(_PACE_S)
+    with RemoteStore(data) as store, suppress(KeyboardInterrupt):
+        for sample in islice(_watched(store, space), count):
+            out.print(line_of(sample))
+
+
+def _watched(store: RemoteStore, space: str) -> Iterator[Sample]:
+    """Yield what the server applies from now on, without end."""
+    last, _ = store.watch(space, 0)
+    while True:
+        last, samples = store.watch(space, last)
+        yield from samples
+        time.sleep(_PACE_S)
 
 
 def line_of(sample: Sample) -> str:

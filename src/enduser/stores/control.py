@@ -22,6 +22,7 @@ from sqlalchemy import event
 from enduser import limits
 from enduser.errors import InvalidSpace, KeyNotFound, LimitExceeded, SchemaTooNew, StoreError, UsageError
 from enduser.stores.contract import DEFAULT_SPACE
+from enduser.stores.data_folder import make_data_folder, unusable
 
 FILE = "control.sqlite"
 REVISION = "0001"
@@ -104,13 +105,10 @@ class ControlStore:
         event.listen(self._engine, "connect", _on_connect)
         event.listen(self._engine, "begin", _on_begin)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_data_folder(folder)
             self._migrate()
         except OSError as error:
-            raise StoreError(
-                f"the data folder {folder} cannot be used: {error.strerror}",
-                hint="name a folder that this user may write, with --data",
-            ) from None
+            raise unusable(folder, error) from None
         except BaseException:
             self._engine.dispose()
             raise

@@ -63,8 +63,13 @@ def socket_path(folder: Path, name: str = SOCKET) -> str:
 
 
 def is_served(folder: Path) -> bool:
-    """Return whether the data folder has the socket of a server."""
-    return (folder / SOCKET).is_socket()
+    """Return whether a server answers for a data folder; one that was killed leaves its socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(socket_path(folder))
+        except OSError:
+            return False
+    return True
 
 
 class RemoteStore:
@@ -77,16 +82,12 @@ class RemoteStore:
             DataFolderInUse: nobody answers there.
         """
         self._folder = folder
-        path = socket_path(folder)
-        with socket.socket(socket.AF_UNIX) as probe:
-            try:
-                probe.connect(path)
-            except OSError:
-                raise errors.DataFolderInUse(
-                    f"the data folder {folder} is in use by a process that does not answer",
-                    hint="wait until it has finished, or stop it",
-                ) from None
-        transport = httpx.HTTPTransport(uds=path)
+        if not is_served(folder):
+            raise errors.DataFolderInUse(
+                f"the data folder {folder} is in use by a process that does not answer",
+                hint="wait until it has finished, or stop it",
+            )
+        transport = httpx.HTTPTransport(uds=socket_path(folder))
         timeout = httpx.Timeout(None, connect=_CONNECT_S)
         self._client = httpx.Client(transport=transport, base_url="http://owner", timeout=timeout)
 

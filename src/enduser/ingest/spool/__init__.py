@@ -8,7 +8,7 @@ the time, so the log itself says up to which time everything that was accepted i
 from enduser.ingest.spool.damage import Damage
 from enduser.ingest.spool.folder import new_series
 from enduser.ingest.spool.frames import EVENTS, MARK, Frame, frame
-from enduser.ingest.spool.reader import Batch, Position, SpoolReader
+from enduser.ingest.spool.reader import Batch, Position, SpoolReader, events_waiting
 from enduser.ingest.spool.writer import SpoolWriter
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Position",
     "SpoolReader",
     "SpoolWriter",
+    "events_waiting",
     "frame",
     "new_series",
 ]

@@ -20,7 +20,7 @@ from enduser.ingest.spool.folder import (
     series_folders,
     spool_of,
 )
-from enduser.ingest.spool.frames import Frame, Scan, scan
+from enduser.ingest.spool.frames import EVENTS, Frame, Scan, scan
 
 Position = tuple[int, int]
 """Segment and byte up to which a series is applied; (0, 0) is its beginning."""
@@ -216,6 +216,24 @@ class SpoolReader:
         for segment in segments_of(folder):
             if segment.number < self._positions[number][0]:
                 segment_path(folder, segment.number).unlink()
+
+
+def events_waiting(folder: Path, positions: Mapping[int, Position]) -> int:
+    """Return how many events are accepted and not applied yet, by reading them all.
+
+    Args:
+        folder: the data folder.
+        positions: of each series that the store knows.
+
+    Raises:
+        SpoolError: a file cannot be read.
+    """
+    count, is_behind = 0, True
+    while is_behind:
+        batch = SpoolReader(folder, positions).read(limits.BATCH_BYTES_MAX)
+        count += sum(bytes(frame.payload).count(b"\n") for frame in batch.frames if frame.kind == EVENTS)
+        positions, is_behind = batch.positions, batch.is_behind
+    return count
 
 
 def _found(number: int, folder: Path) -> _Series:

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import IO
 
-from enduser.errors import DataFolderInUse, StoreError
+from enduser.errors import DataFolderInUse
+from enduser.stores.data_folder import make_data_folder, unusable
 
 
 class FolderLock:
@@ -22,18 +23,11 @@ class FolderLock:
             DataFolderInUse: another process holds it.
             StoreError: the folder cannot be made or written.
         """
+        make_data_folder(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             self._file: IO[str] = (folder / "lock").open("a+", encoding="utf-8")
-        except FileExistsError:
-            raise StoreError(
-                f"the data folder {folder} cannot be used: it is a file", hint="name a folder with --data"
-            ) from None
         except OSError as error:
-            raise StoreError(
-                f"the data folder {folder} cannot be used: {error.strerror}",
-                hint="name a folder that this user may write, with --data",
-            ) from None
+            raise unusable(folder, error) from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
