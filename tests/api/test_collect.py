@@ -281,6 +281,7 @@ async def test_context_location_is_taken_from_a_servers_key(
         (("acme/production", "default/production"), "?space=acme/production", 7),
         (("acme/production",), "?space=default/production", None),
         ((), "?space=acme/other", None),
+        ((), "?space=", None),
         (("acme/other",), "", None),
     ],
 )
@@ -293,6 +294,16 @@ async def test_a_servers_key_leads_to_the_space_that_is_named_or_its_only_one(
         assert error(response) == (401, "unauthorized")
     site.lines()
     assert site.spaces == ({number} if number else set())
+
+
+async def test_a_mistyped_parameter_beside_a_servers_key_does_not_lead_to_another_space(
+    site: Site, control: ControlStore
+) -> None:
+    key = control.create_key("", "admin", 1)
+    response = await site.post("/v1/track?spce=acme/test", headers={"authorization": f"Bearer {key}"})
+    assert error(response) == (400, "malformed_request")
+    assert "'spce'" in response.text
+    assert site.lines() == []
 
 
 async def test_a_servers_key_that_is_revoked_is_worthless_a_second_later(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from running import enduser
 
+from enduser import limits
 from enduser.api import owner
 from enduser.cli.config_file import read_config
 from enduser.errors import UsageError
@@ -37,7 +38,7 @@ def test_a_file_sets_what_options_and_variables_do_not(
         port = 1
         collectors = 2
         trusted_hops = 3
-        spool_bytes = 4000
+        spool_bytes = 40_000_000
         memory_limit = 512
     """)
     monkeypatch.setenv("ENDUSER_COLLECTORS", "5")
@@ -45,7 +46,7 @@ def test_a_file_sets_what_options_and_variables_do_not(
     assert done.exit_code == 0, done.output
     (told,) = options
     assert (told.folder, told.host, told.port) == (tmp_path / "folder", "::1", 7)
-    assert (told.collectors, told.trusted_hops, told.spool_bytes_max) == (5, 3, 4000)
+    assert (told.collectors, told.trusted_hops, told.spool_bytes_max) == (5, 3, 40_000_000)
     assert told.memory_limit_mb == 512
 
 
@@ -101,3 +102,17 @@ def test_a_file_that_is_not_there_or_no_text_is_told(tmp_path: Path) -> None:
     path.write_bytes(b"\xff")
     with pytest.raises(UsageError, match="no TOML"):
         read_config(path, KNOWN)
+
+
+@pytest.mark.parametrize("collectors", [1, 3])
+def test_a_spool_must_hold_the_largest_call_of_each_collector(
+    options: list[Any], tmp_path: Path, collectors: int
+) -> None:
+    words = ["serve", "--data", tmp_path / "data", "--collectors", collectors, "--spool-bytes"]
+    least = collectors * limits.FRAME_BYTES_MAX
+    refused = enduser(*words, least - 1)
+    assert refused.exit_code == 2
+    assert f"a spool of {least - 1:,} bytes is too small\n  the least is {least:,} bytes" in refused.stderr
+    assert options == []
+    assert enduser(*words, least).exit_code == 0
+    assert options[0].spool_bytes_max == least

@@ -150,6 +150,18 @@ def test_readiness_and_figures_are_told(server: Server) -> None:
     assert "enduser_collectors 2.0" in figures()
 
 
+def test_refused_calls_are_told_in_the_log_for_sdks_do_not(server: Server) -> None:
+    for _ in range(3):
+        assert post(server, "wrong", {"userId": "ada", "event": "Seen"}) == 401
+    wait_until(lambda: "calls refused" in server.log)
+    told = [json.loads(line) for line in server.log.splitlines() if "calls refused" in line]
+    assert {line["code"] for line in told} == {"unauthorized"}
+
+
+def test_at_start_the_log_says_that_there_is_no_place_database(server: Server) -> None:
+    assert "no place database" in server.log
+
+
 def test_logs_are_lines_of_json(server: Server) -> None:
     wait_until(lambda: len(server.pids()) == 3)
     os.kill(server.pids()[1], signal.SIGKILL)

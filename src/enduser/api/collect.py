@@ -152,7 +152,10 @@ class Gate:
         key = self._keys.find(text, at)
         if key is None:
             raise Unauthorized("the API key is wrong or revoked", hint="enduser keys list shows the keys")
-        named = parse_qs(query.decode("latin-1")).get("space", [None])[0]
+        told = parse_qs(query.decode("latin-1"), keep_blank_values=True)
+        if unknown := told.keys() - {"space"}:
+            raise MalformedRequest(f"there is no parameter {min(unknown)!r}", hint=_SPACE_HINT)
+        named = told.get("space", [None])[0]
         try:
             space = key.space_of(named)
         except InvalidSpace as error:

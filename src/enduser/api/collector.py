@@ -21,14 +21,14 @@ import uvloop
 
 from enduser.api.collect import Gate
 from enduser.api.figures import Figures, line_of
-from enduser.api.logs import log_as_json
+from enduser.api.logs import RefusalLog, log_as_json
 from enduser.api.owner_proxy import OwnerProxy
 from enduser.api.patience import sweep
 from enduser.api.public import ASGIApp, PublicPlane
 from enduser.api.server_keys import ServerKeys
 from enduser.api.serving import Server, server_of
 from enduser.api.tracking import Desk, TrackingProtocol
-from enduser.clock import now_us
+from enduser.clock import elapsed_s, now_us
 from enduser.errors import SpoolError
 from enduser.ingest.doors import Doors
 from enduser.ingest.group_commit import GroupCommit
@@ -105,8 +105,10 @@ async def _tick(
 ) -> None:
     """Tell the figures, keep the doors fresh, and the time in the series moving while nothing comes."""
     is_refused = False
+    refusals = RefusalLog()
     while True:
         await asyncio.sleep(TICK_S)
+        refusals.look(figures.refused, elapsed_s())
         doors.refresh()
         keys.forget()
         with contextlib.suppress(BrokenPipeError):  # the owner is gone, and this process ends

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
+from math import inf
 
 import structlog
+
+REFUSALS_EVERY_S = 60.0
+log = structlog.get_logger()
 
 
 def log_as_json(**always: object) -> None:
@@ -37,3 +42,24 @@ def log_as_json(**always: object) -> None:
     root.setLevel(logging.INFO)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(**always)
+
+
+class RefusalLog:
+    """Says how many calls were refused, for SDKs do not: each code at once, then once a minute at most."""
+
+    def __init__(self) -> None:
+        """Begin with nothing refused."""
+        self._told: dict[str, tuple[int, float]] = {}
+
+    def look(self, refused: Mapping[str, int], now_s: float) -> None:
+        """Log what was refused since it was told last.
+
+        Args:
+            refused: calls since the start, by the code of the error.
+            now_s: on a clock that never goes back.
+        """
+        for code, count in refused.items():
+            told, told_at = self._told.get(code, (0, -inf))
+            if count > told and now_s - told_at >= REFUSALS_EVERY_S:
+                log.warning("calls refused", code=code, calls=count - told)
+                self._told[code] = count, now_s

@@ -50,6 +50,7 @@ _REST = 4
 _NO_PAUSE_S = 0.01
 _DRAIN_S = 0.05
 _RETRY_S = 1.0
+_PLACES_HINT = "enduser geo install brings one, also while the server runs"
 Result = TypeVar("Result")
 log = structlog.get_logger()
 
@@ -99,10 +100,13 @@ class Owner:
 
     def _open(self) -> EmbeddedStore:
         options = self._options
+        lookups = installed_lookups(options.folder)
+        if lookups.edition() is None:
+            log.warning("no place database: addresses give no place, and are forgotten", hint=_PLACES_HINT)
         store = EmbeddedStore(
             options.folder,
             now_us=now_us(),
-            lookups=installed_lookups(options.folder),
+            lookups=lookups,
             memory_limit_mb=options.memory_limit_mb,
         )
         self._reader = SpoolReader(options.folder, store.spool_positions())

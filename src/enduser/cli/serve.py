@@ -11,6 +11,7 @@ import typer
 from enduser import limits
 from enduser.cli.common import DEFAULT_DATA, MEMORY_LIMIT_MB, Data, Memory, Yes, out
 from enduser.cli.config_file import read_config
+from enduser.errors import UsageError
 
 _SETTINGS = {
     "data": str,
@@ -73,7 +74,6 @@ SpoolBytes = Annotated[
         "--spool-bytes",
         envvar="ENDUSER_SPOOL_BYTES",
         metavar="BYTES",
-        min=1,
         help="How much may be accepted and not yet applied; then requests are asked to come again.",
     ),
 ]
@@ -91,6 +91,7 @@ def serve(
     _yes: Yes = False,
 ) -> None:
     """Collect events over HTTP, apply them, and answer questions, until SIGTERM or Ctrl-C."""
+    _check_spool(spool_bytes, collectors)
     from enduser.api.logs import log_as_json  # late: only this command serves
     from enduser.api.owner import ServerOptions, serve_until_stopped
 
@@ -105,3 +106,17 @@ def serve(
         spool_bytes_max=spool_bytes,
     )
     asyncio.run(serve_until_stopped(options, lambda at: out.print(f"enduser listens on http://{host}:{at}")))
+
+
+def _check_spool(size: int, collectors: int) -> None:
+    """Refuse a spool in which a call could find no place though nothing waits.
+
+    Raises:
+        UsageError: it is too small for so many collectors, among which it is divided.
+    """
+    least = collectors * limits.FRAME_BYTES_MAX
+    if size < least:
+        raise UsageError(
+            f"a spool of {size:,} bytes is too small",
+            hint=f"the least is {least:,} bytes: {limits.FRAME_BYTES_MAX:,} for each collector",
+        )
