@@ -19,7 +19,7 @@ from places import FLAT, write_mmdb
 from enduser import limits
 from enduser.clock import now_us
 from enduser.core.origin import Place
-from enduser.errors import GeoDatabaseError
+from enduser.errors import GeoDatabaseError, StoreError
 from enduser.service import geo
 from enduser.service.geo import CACHE_VARIABLE, FREE_SOURCE, install, open_place_database, status
 
@@ -215,7 +215,7 @@ def test_a_missing_file_and_one_of_other_things_are_errors(tmp_path: Path, data:
 
 def test_a_folder_that_cannot_be_written_is_an_error(city: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(GeoDatabaseError, match="cannot be written: Not a directory"):
+    with pytest.raises(StoreError, match="cannot be used: it is a file"):
         install(tmp_path / "file", files=[city], now_us=NOW)
 
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from enduser import limits
 from enduser.errors import GeoDatabaseError
@@ -195,7 +195,7 @@ def _unpack(path: Path, folder: Path, origin: object) -> list[Path]:
             with gzip.open(path) as packed, plain.open("wb") as target:
                 _copy_bounded(packed, target, origin)
             path = plain.replace(path.with_name(plain.name.removesuffix(".plain")))
-        found = _untar(path, folder) if tarfile.is_tarfile(path) else [path]
+        found = _untar(path, folder, origin) if tarfile.is_tarfile(path) else [path]
     except (gzip.BadGzipFile, EOFError, zlib.error, tarfile.TarError) as error:
         raise GeoDatabaseError(f"{origin} cannot be unpacked: {error}", hint="fetch it again") from None
     if not found:
@@ -212,14 +212,14 @@ def _check(database: Path, origin: object) -> None:
         raise GeoDatabaseError(error.message.replace(str(database), str(origin)), hint=error.hint) from None
 
 
-def _untar(archive: Path, folder: Path) -> list[Path]:
+def _untar(archive: Path, folder: Path, origin: object) -> list[Path]:
     found = []
     with tarfile.open(archive) as tar:
         for member in tar:
             if member.isfile() and member.name.endswith(".mmdb"):
-                member.name = Path(member.name).name
-                tar.extract(member, folder, filter="data")
-                found.append(folder / member.name)
+                found.append(folder / Path(member.name).name)
+                with found[-1].open("wb") as target:
+                    _copy_bounded(cast("IO[bytes]", tar.extractfile(member)), target, origin)
     return sorted(found)
 
 
