@@ -126,7 +126,7 @@ def test_what_a_killed_import_left_in_its_folder_is_removed(tmp_path: Path) -> N
 
 def test_one_import_runs_at_a_time(tmp_path: Path) -> None:
     history = write_lines(tmp_path / "history.jsonl", event("u"))
-    enduser("status", data=tmp_path / "data")
+    enduser("config", "list", data=tmp_path / "data")
     (tmp_path / "data" / "tmp").mkdir(exist_ok=True)
     with (tmp_path / "data" / "tmp" / "import.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
