@@ -367,6 +367,12 @@ async def test_behind_a_proxy_browser_sdks_are_told_the_protocol_that_they_came_
         assert response.json()["integrations"]["Segment.io"]["protocol"] == protocol
 
 
+async def test_settings_are_read_with_get(site: Site) -> None:
+    response = await site.client.post(f"/v1/projects/{KEY}/settings")
+    assert error(response) == (405, "method_not_allowed")
+    assert response.headers["allow"] == "GET, HEAD, OPTIONS"
+
+
 @pytest.mark.parametrize(("hash_ids", "told"), [(False, ""), (True, "pepper")])
 async def test_the_salt_is_told_only_where_browsers_need_it(
     tmp_path: Path, hash_ids: bool, told: str

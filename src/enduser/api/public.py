@@ -19,7 +19,6 @@ Headers = list[tuple[bytes, bytes]]
 CORS = [(b"access-control-allow-origin", b"*")]
 JSON = (b"content-type", b"application/json")
 _SETTINGS_PATH = "/v1/projects/"
-_ALLOWED = b"POST, OPTIONS"
 _PREFLIGHT = [
     *CORS,
     (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
@@ -61,6 +60,8 @@ class PublicPlane:
                 )
         except EnduserError as error:
             status, headers, body = refusal(error)
+            if isinstance(error, MethodNotAllowed):
+                headers.append((b"allow", b"POST, OPTIONS" if path in ROUTES else b"GET, HEAD, OPTIONS"))
             await _send(send, status, body, headers)
             self._figures.refuse(error.code)
 
@@ -81,8 +82,6 @@ def refusal(error: EnduserError) -> tuple[int, Headers, bytes]:
     if status in (429, 503):
         headers.append((b"retry-after", b"5" if status == 503 else b"1"))  # noqa: PLR2004
         headers.append((b"access-control-expose-headers", b"retry-after"))
-    if status == 405:  # noqa: PLR2004
-        headers.append((b"allow", _ALLOWED))
     return status, headers, body
 
 
