@@ -67,6 +67,22 @@ def test_there_is_no_user_before_the_first_session_closes_unless_asked_for(api: 
     assert get(api.client, "users/nobody", 404, include_open="true")["error"]["code"] == "user_not_found"
 
 
+@pytest.mark.parametrize(
+    ("path", "query", "may_be_there_earlier"),
+    [
+        ("users/nobody", {}, True),
+        ("users/nobody", {"include_open": "true"}, False),
+        ("users/nobody/sessions", {}, False),
+    ],
+)
+def test_who_finds_no_user_is_told_only_what_can_help(
+    api: Api, path: str, query: dict[str, str], may_be_there_earlier: bool
+) -> None:
+    hint = get(api.client, path, 404, **query)["error"]["hint"]
+    assert ("include_open=true" in hint) == may_be_there_earlier
+    assert hint.endswith("look for another spelling, or give id_kind")
+
+
 def test_the_sessions_of_a_user_come_newest_first_open_ones_too(api: Api) -> None:
     found = get(api.client, "users/adam/sessions")
     assert found["next_cursor"] is None

@@ -77,13 +77,16 @@ def test_an_unknown_user_ends_with_1_and_says_so(data: Path, unknown: str) -> No
     result = enduser("users", "show", unknown, data=data)
     assert result.exit_code == 1
     assert result.stderr.startswith(
-        f"error: there is no End User Object for {unknown!r} in default/production\n  an object appears when"
+        f"error: there is no End User Object for {unknown!r} in default/production\n"
+        "  an object appears with a user's first session; look for another spelling, or --id-kind"
     )
     assert result.stdout == ""
 
 
-def test_a_user_whose_only_session_is_open_has_no_object_yet(data: Path) -> None:
-    assert enduser("users", "show", "open", data=data).exit_code == 1
+def test_a_user_whose_only_session_is_open_has_no_object_yet_and_it_says_how_to_see_one(data: Path) -> None:
+    result = enduser("users", "show", "open", data=data)
+    assert result.exit_code == 1
+    assert result.stderr.endswith("\n  'open' has an open session; add --include-open\n")
 
 
 def test_an_open_session_is_shown_if_asked_for(data: Path) -> None:

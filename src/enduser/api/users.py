@@ -8,6 +8,10 @@ from enduser.api.calls import Call
 from enduser.errors import UserNotFound
 from enduser.service.json_form import Count, EndUserJson, SessionJson, end_user_json, session_json
 
+_EARLIER = "with include_open=true a user is there before the first session closes"
+"""Which it may be is not looked up: that would cost each call for an unknown user a read of the database."""
+_SPELLING = "look for another spelling, or give id_kind"
+
 
 class UsersPage(msgspec.Struct, frozen=True):
     """Some End User Objects; `next_cursor` is null on the last page."""
@@ -44,7 +48,7 @@ async def show_user(call: Call) -> EndUserJson:
     values = call.values
     found = await call.find_user(values["user_id"], values["id_kind"], include_open=values["include_open"])
     if found is None:
-        raise _no_user(call)
+        raise _no_user(call, _SPELLING if values["include_open"] else f"{_EARLIER}; {_SPELLING}")
     return end_user_json(found)
 
 
@@ -76,7 +80,7 @@ async def list_sessions(call: Call) -> SessionsPage:
         )
     )
     if not page.items and values["cursor"] is None:
-        raise _no_user(call)
+        raise _no_user(call, _SPELLING)
     return SessionsPage([session_json(row) for row in page.items], page.next_cursor)
 
 
@@ -87,8 +91,8 @@ async def list_look_alikes(call: Call) -> LookAlikesJson:
     return LookAlikesJson(groups, found.total_groups, found.total_ids)
 
 
-def _no_user(call: Call) -> UserNotFound:
+def _no_user(call: Call, hint: str) -> UserNotFound:
+    values = call.values
     return UserNotFound(
-        f"there is no user {call.values['user_id']!r} ({call.values['id_kind']}) in {call.space}",
-        hint="an object appears when a user's first session closes; see include_open, and id_kind",
+        f"there is no user {values['user_id']!r} ({values['id_kind']}) in {call.space}", hint=hint
     )

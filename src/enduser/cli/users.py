@@ -34,7 +34,7 @@ from enduser.cli.helping import Group
 from enduser.core.end_user import STANDARD_ATTRIBUTES
 from enduser.core.events import ANALYTICS_PROPERTIES
 from enduser.errors import UserNotFound
-from enduser.stores.contract import LookAlikeGroup
+from enduser.stores.contract import LookAlikeGroup, Store
 
 app = Group("Read End User Objects.")
 
@@ -71,13 +71,20 @@ def show(
     with folded(data, space, memory_limit) as store:
         kind = id_kind.value if id_kind else None
         found = store.find_user(space, user_id, kind, include_open=include_open)
-    if found is None:
-        raise UserNotFound(
-            f"there is no End User Object for {user_id!r} in {space}",
-            hint="an object appears when a user's first session closes; see: enduser status",
-        )
+        if found is None:
+            raise UserNotFound(
+                f"there is no End User Object for {user_id!r} in {space}",
+                hint=_why_not(store, space, user_id, kind),
+            )
     for name in ("user_id", "is_anonymous", *STANDARD_ATTRIBUTES, *ANALYTICS_PROPERTIES):
         out.print(f"{name:<30} {_shown(name, found[name])}")
+
+
+def _why_not(store: Store, space: str, user_id: str, kind: str | None) -> str:
+    """Return what to do about a user without an object: there may be one when the first session closes."""
+    if store.find_user(space, user_id, kind, include_open=True) is not None:
+        return f"{user_id!r} has an open session; add --include-open"
+    return "an object appears with a user's first session; look for another spelling, or --id-kind"
 
 
 def _shown(name: str, value: object) -> str:
