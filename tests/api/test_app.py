@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 
 import anyio
@@ -60,6 +61,27 @@ def test_a_call_without_a_valid_key_is_refused(api: Api, header: str | None) -> 
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER  "])
 def test_a_call_with_a_key_is_answered(api: Api, scheme: str) -> None:
     assert api.bare.get(USER, headers={"Authorization": f"{scheme}{api.key}"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (None, "an API key is needed"),
+        ("Basic {key}", "an API key is needed"),
+        ("Bearer {key}0", "the API key is wrong or revoked"),
+        ("Bearer " + "0a" * 16, "this looks like a write key; the API needs an API key"),
+        ("Bearer  " + "0a" * 16 + " ", "this looks like a write key; the API needs an API key"),
+        ("Bearer " + "0a" * 17, "the API key is wrong or revoked"),
+        ("Bearer " + "0g" * 16, "the API key is wrong or revoked"),
+    ],
+)
+def test_who_is_refused_is_told_what_is_wrong_with_the_key(
+    api: Api, header: str | None, message: str
+) -> None:
+    headers = {} if header is None else {"Authorization": header.format(key=api.key)}
+    error = problem(api.bare.get(USER, headers=headers), 401, "unauthorized")
+    assert error["message"] == message
+    assert "enduser keys create" in str(error["hint"])
 
 
 def test_every_route_but_its_description_needs_a_key(api: Api) -> None:
@@ -169,6 +191,16 @@ def test_pages_may_be_as_long_as_the_limit(api: Api) -> None:
 def test_an_unknown_path_is_not_found_with_and_without_a_key(api: Api, path: str) -> None:
     for client in (api.client, api.bare):
         problem(client.get(f"http://test{path}"), 404, "not_found")
+
+
+def test_a_path_that_is_like_a_tracking_route_is_told_those_that_there_are(api: Api) -> None:
+    hint = problem(api.bare.request("POST", "/v1/trak"), 404, "not_found")["hint"]
+    assert set(re.findall(r"/v1/\w+", str(hint))) == {
+        *("/v1/batch", "/v1/identify", "/v1/track", "/v1/page", "/v1/screen", "/v1/group", "/v1/alias")
+    }
+    other = problem(api.bare.get("/api/v1/trak"), 404, "not_found")["hint"]
+    assert "/api/v1/openapi.json" in str(other)
+    assert "/v1/track" not in str(other)
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,21 @@ async def test_without_a_valid_write_key_nothing_is_taken(site: Site, authorizat
     assert site.lines() == []
 
 
+@pytest.mark.parametrize(
+    ("authorization", "message"),
+    [
+        (basic("unknown"), "the write key is unknown"),
+        ("bearer unknown", "the key is unknown: it is neither a write key nor an API key"),
+        ("Bearer eud_x_y", "the API key is wrong or revoked"),
+    ],
+)
+async def test_who_is_refused_is_told_which_key_was_looked_for(
+    site: Site, authorization: str, message: str
+) -> None:
+    response = await site.post(headers={"authorization": authorization})
+    assert response.json()["error"]["message"] == message
+
+
 async def test_a_key_that_the_owner_has_just_made_is_known(site: Site) -> None:
     keys = [WriteKey("acme/production", "n" * 32, 0, None)]
     write_doors(site.folder, [Door(7, "acme/production", SpaceSettings(), keys)])

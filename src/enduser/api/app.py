@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from enduser import limits
 from enduser.api.calls import Call, Parameter, Route, RunOnOwner, Services
+from enduser.api.collect import CALLS
 from enduser.api.parameters import SPACE, read_query, read_value
 from enduser.api.problems import RETRY_AFTER_S, error_body, status_of
 from enduser.api.routes import ROUTES
@@ -39,6 +41,10 @@ _log = structlog.get_logger()
 
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 """Of every answer: personal data is for the caller alone, and is what it says it is."""
+
+_KEY_HINT = "send the header Authorization: Bearer KEY; for a key: enduser keys create --role admin"
+_WRITE_KEY = re.compile("[0-9a-f]{32}")
+"""What write keys look like, which are often tried here."""
 
 
 def management_app(
@@ -105,7 +111,7 @@ class ManagementApp:
                 return route, segments
         if there:
             raise MethodNotAllowed(f"this path has no {method[:20]}", hint=f"it has {_methods(there)}")
-        raise RouteNotFound("there is no such path", hint="GET /api/v1/openapi.json describes all")
+        raise RouteNotFound("there is no such path", hint=_where_else(request.scope["path"]))
 
     def _routes_of(self, request: Request) -> list[tuple[Route, Mapping[str, str]]]:
         parts = _segments(request.scope)
@@ -134,14 +140,17 @@ class ManagementApp:
 
     async def _authenticate(self, request: Request) -> Key:
         scheme, _, text = request.headers.get("authorization", "").partition(" ")
-        key = None
-        if scheme.lower() == "bearer":
-            control, now = self._services.control, now_us()
-            key = await self._services.on_thread(lambda: control.authenticate(text.strip(), now))
+        if scheme.lower() != "bearer":
+            raise Unauthorized("an API key is needed", hint=_KEY_HINT)
+        control, now = self._services.control, now_us()
+        key = await self._services.on_thread(lambda: control.authenticate(text.strip(), now))
         if key is None:
+            is_write_key = _WRITE_KEY.fullmatch(text.strip())
             raise Unauthorized(
-                "the API key is wrong or revoked" if scheme else "an API key is needed",
-                hint="send the header Authorization: Bearer KEY; for a key: enduser keys create --role admin",
+                "this looks like a write key; the API needs an API key"
+                if is_write_key
+                else "the API key is wrong or revoked",
+                hint=_KEY_HINT,
             )
         return key
 
@@ -160,6 +169,14 @@ class ManagementApp:
 
 def _json(value: object, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+def _where_else(path: str) -> str:
+    """Return the routes that were meant perhaps by a path that is none."""
+    if path.startswith("/v1/"):
+        routes = ", ".join(f"/v1/{call}" for call in ("batch", *CALLS))
+        return f"events are taken by POST {routes}; see docs/tracking-protocol.md"
+    return "GET /api/v1/openapi.json describes the management API"
 
 
 def _methods(there: Sequence[tuple[Route, object]]) -> str:

@@ -144,7 +144,13 @@ class Gate:
             return self._door_of_server(key, call.query, at), True
         door = self._doors.find(key, at)
         if door is None:
-            raise Unauthorized("the write key is unknown", hint="enduser systems list shows the write keys")
+            is_bearer = told[:6].lower() == b"bearer"
+            raise Unauthorized(
+                "the key is unknown: it is neither a write key nor an API key"
+                if is_bearer
+                else "the write key is unknown",
+                hint="enduser systems list shows the write keys",
+            )
         return door, False
 
     def _door_of_server(self, text: str, query: bytes, at: int) -> Door:
