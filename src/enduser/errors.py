@@ -8,7 +8,7 @@
     │   ├── InvalidSpace      a space that does not exist
     │   ├── InvalidSpaceName  a name that no new space can have
     │   ├── InvalidCursor     a place in a list that is none, or of another list
-    │   ├── InvalidParameter  a parameter of a call that is unknown, or has a value that cannot be
+    │   ├── InvalidParameter  a parameter of a call that is unknown, missing, or has a value that cannot be
     │   └── LimitExceeded     a bound of `enduser.limits` was reached
     │       ├── BodyTooLarge  the body of a call is longer than it may be
     │       └── TooBusy       too many calls wait already
@@ -99,7 +99,7 @@ class InvalidCursor(UsageError):
 
 
 class InvalidParameter(UsageError):
-    """A parameter of a call is unknown, given twice, or has a value that cannot be."""
+    """A parameter of a call is unknown, missing, given twice, or has a value that cannot be."""
 
     code = "invalid_parameter"
 

@@ -85,4 +85,27 @@ def test_what_cannot_be_linked_is_refused(own_api: Api, body: dict, status: int,
 def test_removing_what_is_not_linked_is_not_found(own_api: Api) -> None:
     response = delete(own_api, one="a", other="b")
     assert (response.status_code, response.json()["error"]["code"]) == (404, "link_not_found")
-    assert delete(own_api, one="a").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"one": "a"}, "other"),
+        ({"other": "a"}, "one"),
+        ({}, "one"),
+        ({"one": "a", "other": "b", "other_kind": "x"}, "other_kind"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_with_a_pair_to_part_is_told_by_name(
+    own_api: Api, given: dict[str, str], field: str
+) -> None:
+    response = delete(own_api, **given)
+    error = response.json()["error"]
+    assert (response.status_code, error["code"], error["field"]) == (400, "invalid_parameter", field)
+
+
+def test_who_gives_a_wrong_kind_is_told_those_that_there_are(own_api: Api) -> None:
+    wrong = {"one": "a", "other": "b", "other_kind": "x"}
+    for response in (delete(own_api, **wrong), post(own_api, **wrong)):
+        assert "plain, hashed, anonymous" in response.json()["error"]["hint"]

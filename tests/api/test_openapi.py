@@ -74,6 +74,11 @@ def test_a_route_is_described_with_its_parameters_its_answer_and_its_errors(rout
     assert ("requestBody" in operation) == ("413" in statuses) == (route.body is not None)
 
 
+def test_what_a_query_must_give_is_described_as_required() -> None:
+    parameters = DOCUMENT["paths"]["/api/v1/links"]["delete"]["parameters"]
+    assert [one["name"] for one in parameters if one["required"]] == ["one", "other"]
+
+
 def test_every_example_is_what_its_schema_says() -> None:
     found = list(contents(DOCUMENT["paths"]))
     assert len(found) > 50

@@ -99,6 +99,8 @@ class Parameter:
     """Returns the value of its text; raises ValueError where that is none."""
     default: object = None
     is_in_path: bool = False
+    is_required: bool = False
+    """Whether a query must give it; what stands in the path is always there."""
 
 
 Handler = Callable[[Call], Awaitable[Any]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -91,7 +91,9 @@ async def _ids(call: Call, values: Mapping[str, Any]) -> tuple[UserId, UserId]:
         told = msgspec.convert(values, LinkedIds)
     except msgspec.ValidationError as error:
         raise MalformedRequest(
-            str(error), hint='write {"one", "other"}, and "one_kind", "other_kind" where they are not plain'
+            str(error),
+            hint='write {"one", "other"}, and "one_kind", "other_kind" where they are not plain: '
+            f"{', '.join(get_args(Kind))}",
         ) from None
     settings = await call.read(lambda reader: reader.settings(call.space))
     return _stored(told.one, told.one_kind, settings), _stored(told.other, told.other_kind, settings)

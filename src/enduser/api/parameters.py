@@ -98,7 +98,8 @@ def _linked(name: str) -> tuple[Parameter, Parameter]:
         **choice("plain", "hashed", "anonymous"),
         default="plain",
     )
-    return Parameter(name, "An id of the pair.", "9f3c" if name == "other" else "adam.br"), kind
+    example = "9f3c" if name == "other" else "adam.br"
+    return Parameter(name, "An id of the pair.", example, is_required=True), kind
 
 
 LINKED = (*_linked("one"), *_linked("other"))
@@ -108,7 +109,7 @@ def read_query(query: bytes, known: Sequence[Parameter]) -> dict[str, Any]:
     """Return the values of a query, with defaults for what is not given.
 
     Raises:
-        InvalidParameter: a parameter is unknown, given twice, or its value is none.
+        InvalidParameter: a parameter is unknown, missing, given twice, or its value is none.
     """
     by_name = {parameter.name: parameter for parameter in known if not parameter.is_in_path}
     values = {name: parameter.default for name, parameter in by_name.items()}
@@ -120,6 +121,9 @@ def read_query(query: bytes, known: Sequence[Parameter]) -> dict[str, Any]:
         if name in texts:
             raise InvalidParameter(f"{name} is given twice", hint="give it once", field=name)
         texts[name] = text
+    for name, parameter in by_name.items():
+        if parameter.is_required and name not in texts:
+            raise InvalidParameter(f"{name} is missing", hint=f"give {name} in the query", field=name)
     return values | {name: read_value(by_name[name], text) for name, text in texts.items()}
 
 

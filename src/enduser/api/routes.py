@@ -201,7 +201,7 @@ ROUTES = (
         LinkRemoved,
         LinkRemoved(removed=True),
         (*LINKED, SPACE),
-        (LinkNotFound, MalformedRequest),
+        (LinkNotFound,),
     ),
     Route(
         "GET",
