@@ -16,6 +16,7 @@ from enduser import limits
 from enduser.api.app import ManagementApp
 from enduser.api.problems import STATUS, status_of
 from enduser.api.routes import ROUTES
+from enduser.stores.embedded.reading import USER_COLUMNS
 
 USER = "/api/v1/users/adam"
 
@@ -160,6 +161,13 @@ def test_a_wrong_parameter_is_refused_by_name(
 def test_an_unknown_parameter_is_told_those_that_are(api: Api) -> None:
     error = problem(api.client.get(f"{USER}?q=1"), 400, "invalid_parameter")
     assert error["hint"] == "it takes: space, id_kind, include_open"
+
+
+def test_a_wrong_word_is_told_the_words_that_there_are_each_once(api: Api) -> None:
+    kind = problem(api.client.get(f"{USER}?id_kind=x"), 400, "invalid_parameter")
+    assert kind["hint"] == "id_kind is one of: plain, hashed, anonymous"
+    hint = str(problem(api.client.get("/api/v1/users?sort=x"), 400, "invalid_parameter")["hint"])
+    assert hint == f"sort is a name, or - and a name: {', '.join(USER_COLUMNS)}"
 
 
 def test_pages_may_be_as_long_as_the_limit(api: Api) -> None:

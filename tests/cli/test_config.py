@@ -79,7 +79,8 @@ def test_a_setting_is_set_and_kept(data: Path, key: str, value: str, stored: str
         (["set", "session_cap_s", "1.5"], "session_cap_s cannot be '1.5'"),
         (["set", "session_cap_s", "-1"], "session_cap_s cannot be '-1'"),
         (["set", "time_zone", "Mars/Base"], "time_zone cannot be 'Mars/Base'"),
-        (["set", "exclude", "robots"], "exclude cannot be 'robots'"),
+        (["set", "exclude", "robots"], "exclude cannot have the entry 'robots'"),
+        (["set", "exclude", "crawlers, ip:300.1.1.1"], "exclude cannot have the entry 'ip:300.1.1.1'"),
         (["set", "hash_ids", "perhaps"], "hash_ids cannot be 'perhaps'"),
         (["set", "inactivity_window_s"], "Missing argument"),
         (["list", "--space", "acme/production"], "there is no space 'acme/production'"),
@@ -132,7 +133,7 @@ def test_hashing_the_ids_of_users_is_told_beforehand_and_done_only_after_a_yes(d
     assert refused.exit_code == 2
     for said in (
         "In default/production, 1 user id will be replaced by a hash: no id can be got back",
-        "adam.br would be LxhaMQBuA3cjHQqujqUmW/YDuHkWuCFjsT2uXs7lDQY",
+        "An example: adam.br would be LxhaMQBuA3cjHQqujqUmW/YDuHkWuCFjsT2uXs7lDQY.",
         "hash_salt is empty",
         "This cannot be undone. Go on? Nobody is there to ask.",
         "add --yes",
@@ -154,6 +155,13 @@ def test_the_salt_is_set_first_and_is_not_shown(data: Path) -> None:
     done = enduser("config", "set", "hash_ids", "on", "--yes", data=data)
     assert "pepper" not in done.output
     assert "hash_salt is empty" not in done.output
+    example = "An example with another salt, 'sea': adam.br would be"
+    assert (
+        f"hash_salt is set, and is put before each id. {example} {hashed_id('sea', 'adam.br')}."
+        in done.stderr
+    )
+    assert hashed_id("", "adam.br") not in done.output
+    assert hashed_id("pepper", "adam.br") not in done.output
     assert exported("users", data)[0]["user_id"] == hashed_id("pepper", "u")
 
 

@@ -164,10 +164,20 @@ def test_exclude_is_read_and_written_back(text: str, value: tuple[str, ...]) -> 
     assert parse_setting("exclude", setting_text(value)) == value
 
 
-@pytest.mark.parametrize("wrong", ["robots", "ip:abc", "host:", "ip:"])
-def test_a_wrong_exclude_entry_is_refused(wrong: str) -> None:
-    with pytest.raises(InvalidSetting):
-        parse_setting("exclude", wrong)
+@pytest.mark.parametrize(
+    "wrong", ["robots", "crawler", "ip:abc", "ip:300.1.1.1", "host:", "user: ", "ip:", "none"]
+)
+def test_a_wrong_exclude_entry_is_told_among_many(wrong: str) -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        parse_setting("exclude", f"crawlers, {wrong}, host:staging.example")
+    assert caught.value.message == f"exclude cannot have the entry {wrong.strip()!r}"
+    assert caught.value.hint == "an entry is crawlers, ip:NETWORK, host:NAME or user:ID; none stands alone"
+
+
+def test_a_long_wrong_exclude_entry_is_shown_in_part() -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        parse_setting("exclude", "x" * 81)
+    assert caught.value.message == f"exclude cannot have the entry '{'x' * 80}…'"
 
 
 def test_exclude_has_as_many_entries_as_the_limit_and_no_more() -> None:

@@ -160,8 +160,10 @@ def read_value(parameter: Parameter, text: str) -> object:
 
 
 def _bounds(schema: Mapping[str, Any]) -> str:
-    if "enum" in schema:
-        return f"one of: {', '.join(schema['enum'])}"
+    if words := schema.get("enum"):
+        names = [word for word in words if not word.startswith("-")]
+        kind = "one of" if names == words else "a name, or - and a name"
+        return f"{kind}: {', '.join(names)}"
     if "maximum" in schema:
         return f"a whole number from {schema['minimum']} to {schema['maximum']:,}"
     return "true or false"

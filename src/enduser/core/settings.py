@@ -64,6 +64,10 @@ _SHOWN_CHARACTERS = 80
 """How much of a wrong value an error repeats."""
 
 
+def _shown(wrong: str) -> str:
+    return wrong if len(wrong) <= _SHOWN_CHARACTERS else f"{wrong[:_SHOWN_CHARACTERS]}…"
+
+
 def _whole(least: int, most: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         value = int(text)
@@ -125,6 +129,16 @@ def _exclude(text: str) -> tuple[str, ...]:
 
 
 def _exclude_entry(entry: str) -> str:
+    try:
+        return _read_exclude_entry(entry)
+    except ValueError:
+        raise InvalidSetting(
+            f"exclude cannot have the entry {_shown(entry)!r}",
+            hint="an entry is crawlers, ip:NETWORK, host:NAME or user:ID; none stands alone",
+        ) from None
+
+
+def _read_exclude_entry(entry: str) -> str:
     kind, _, value = entry.partition(":")
     if entry == "crawlers":
         return entry
@@ -220,8 +234,7 @@ def parse_setting(name: str, text: str) -> object:
     try:
         return rule.parse(text)
     except (ValueError, KeyError, zoneinfo.ZoneInfoNotFoundError, OSError):
-        shown = text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
-        raise InvalidSetting(f"{name} cannot be {shown!r}", hint=f"{name} is {rule.bounds}") from None
+        raise InvalidSetting(f"{name} cannot be {_shown(text)!r}", hint=f"{name} is {rule.bounds}") from None
 
 
 def setting_text(value: object) -> str:

@@ -7,16 +7,23 @@ from enduser.stores.contract import HashingPreview
 
 _EXAMPLE = "adam.br"
 """An id that is nobody's."""
+_EXAMPLE_SALT = "sea"
+"""A salt that is no space's."""
 
 
 def what_hashing_does(preview: HashingPreview, space: str, salt: str) -> list[str]:
-    """Return the sentences that say it. The example has no salt, for salts are not shown."""
+    """Return the sentences that say it. No example has the salt that is set, which it would help to guess."""
     said = [
         f"In {space}, {_counted(preview.user_ids, 'user id', 'user ids')} will be replaced by a hash: "
         "no id can be got back, and neither hash_ids nor hash_salt can change any more.",
-        f"An example without a salt: {_EXAMPLE} would be {hashed_id('', _EXAMPLE)}.",
     ]
-    if not salt:
+    if salt:
+        said.append(
+            "hash_salt is set, and is put before each id. An example with another salt, "
+            f"{_EXAMPLE_SALT!r}: {_EXAMPLE} would be {hashed_id(_EXAMPLE_SALT, _EXAMPLE)}."
+        )
+    else:
+        said.append(f"An example: {_EXAMPLE} would be {hashed_id('', _EXAMPLE)}.")
         said.append(
             "hash_salt is empty: who knows an id, or tries all that are likely, can tell its hash. "
             "Set a salt first if that matters."
