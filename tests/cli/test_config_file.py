@@ -65,12 +65,22 @@ def test_without_a_file_the_defaults_count(options: list[Any]) -> None:
     assert (options[0].host, options[0].port, options[0].collectors) == ("127.0.0.1", 8300, 1)
 
 
-def test_a_value_out_of_bounds_is_refused_as_that_of_an_option(tmp_path: Path, options: list[Any]) -> None:
+@pytest.mark.parametrize(
+    ("text", "told", "bounds"),
+    [
+        ("port = 99999", "port to 99999", "port is a whole number from 0 to 65535"),
+        ("collectors = 0", "collectors to 0", "collectors is a whole number from 1 to 64"),
+        ("trusted_hops = -1", "trusted_hops to -1", "trusted_hops is a whole number, 0 or more"),
+    ],
+)
+def test_a_value_out_of_bounds_is_told_with_the_file_the_name_and_the_bounds(
+    tmp_path: Path, options: list[Any], monkeypatch: pytest.MonkeyPatch, text: str, told: str, bounds: str
+) -> None:
     path = tmp_path / "enduser.toml"
-    path.write_text("collectors = 0")
-    done = enduser("serve", "--config", path)
-    assert done.exit_code == 2
-    assert "--collectors" in done.output
+    path.write_text(text)
+    monkeypatch.setenv("ENDUSER_PORT", "1")
+    done = enduser("serve", "--config", path, "--port", "2")
+    assert (done.exit_code, done.stderr) == (2, f"error: {path} sets {told}\n  {bounds}\n")
     assert options == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from running import process
+from running import enduser, process
 
 from enduser.cli.reference import reference
 
@@ -25,3 +25,16 @@ def test_a_bound_is_written_in_words() -> None:
 @pytest.mark.parametrize("pattern", [r"<(str|int|path|list)", r"\{", r"x>=", "`--help`"])
 def test_no_help_speaks_of_types_of_python(pattern: str) -> None:
     assert re.findall(pattern, reference()) == []
+
+
+def test_of_a_wrong_value_it_is_told_whether_the_option_or_the_variable_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ENDUSER_PORT", "99999")
+    assert "Invalid value for the variable 'ENDUSER_PORT': Input should" in enduser("serve").stderr
+    assert "Invalid value for '--port': Input should" in enduser("serve", "--port", "x").stderr
+
+
+def test_of_a_missing_option_or_argument_its_name_is_told() -> None:
+    assert "Missing option '--role'" in enduser("keys", "create").stderr
+    assert "Missing argument 'ID'" in enduser("users", "show").stderr

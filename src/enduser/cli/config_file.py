@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from enduser.errors import UsageError
 
 
@@ -40,3 +42,24 @@ def read_config(path: Path, known: Mapping[str, type]) -> dict[str, Any]:
             wanted = "a whole number" if known[name] is int else 'a text in quotes: "…"'
             raise UsageError(f"{path} sets {name} to {value!r}", hint=f"write {wanted}")
     return told
+
+
+def check_values(path: Path, told: Mapping[str, Any], context: Any) -> None:
+    """Check that each option of a command can have the value that a file sets.
+
+    Raises:
+        UsageError: one cannot.
+    """
+    options = {option.name: option for option in context.command.params}
+    for name, value in told.items():
+        try:
+            options[name].process_value(context, value)
+        except typer.BadParameter:
+            raise UsageError(
+                f"{path} sets {name} to {value!r}", hint=f"{name} is {_bounds(options[name])}"
+            ) from None
+
+
+def _bounds(option: Any) -> str:
+    least, most = option.min, option.max
+    return f"a whole number, {least} or more" if most is None else f"a whole number from {least} to {most}"

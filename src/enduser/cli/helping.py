@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import typer
-from typer.core import TyperArgument, TyperCommand
+from typer.core import TyperArgument, TyperCommand, TyperOption
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _AT_LEAST = re.compile(r"\bx>=(?=\d)")
@@ -17,6 +17,18 @@ _BETWEEN = re.compile(r"\b(\d+)<=x<=(\d+)")
 
 class Command(TyperCommand):
     """A command whose help names an argument as its usage does: `FILE`, not `{FILE} <list[str]>`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take what was given.
+
+        Raises:
+            BadParameter: a value is wrong; it names the option or the variable, whichever has the value.
+        """
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.param_hint = _whose(ctx, error.param)
+            raise
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the parts of the usage line, such as `[OPTIONS]` and `FILE...`."""
@@ -38,6 +50,15 @@ class Command(TyperCommand):
                 if isinstance(parameter, TyperArgument):
                     name = parameter.display_name_raw
                 yield name, _BETWEEN.sub(r"\1 to \2", _AT_LEAST.sub("at least ", meaning))
+
+
+def _whose(ctx: Any, parameter: Any) -> str | None:
+    """Return what has a wrong value: the option if it was typed, else the variable; None: an argument."""
+    if not isinstance(parameter, TyperOption):
+        return None
+    if ctx.get_parameter_source(parameter.name).name == "ENVIRONMENT":
+        return f"the variable '{parameter.envvar}'"
+    return " / ".join(f"'{name}'" for name in parameter.opts)
 
 
 class Group(typer.Typer):

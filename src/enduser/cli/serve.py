@@ -10,7 +10,7 @@ import typer
 
 from enduser import limits
 from enduser.cli.common import DEFAULT_DATA, MEMORY_LIMIT_MB, Data, Memory, Yes, out
-from enduser.cli.config_file import read_config
+from enduser.cli.config_file import check_values, read_config
 from enduser.errors import UsageError
 
 _SETTINGS = {
@@ -22,9 +22,15 @@ _SETTINGS = {
 
 
 def _take_file(context: typer.Context, path: Path | None) -> Path | None:
-    """Make what a file sets the defaults of the options."""
+    """Make what a file sets the defaults of the options.
+
+    Raises:
+        UsageError: an option cannot have the value that the file sets.
+    """
     if path is not None:
-        context.default_map = read_config(path, _SETTINGS)
+        told = read_config(path, _SETTINGS)
+        check_values(path, told, context)
+        context.default_map = told
     return path
 
 
