@@ -47,8 +47,9 @@ def test_a_second_process_is_told_which_one_holds_the_folder(
 ) -> None:
     data = tmp_path / "data"
     said = in_use(data, *arguments)
+    typed = f"enduser import events - --close --data {data}"
     assert said == (
-        f"error: the data folder {data} is in use by process {holder.pid} (enduser import events)\n"
+        f"error: the data folder {data} is in use by process {holder.pid} ({typed})\n"
         "  wait until it has finished, or stop it\n"
     )
 

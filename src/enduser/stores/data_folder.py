@@ -24,8 +24,9 @@ def make_data_folder(folder: Path) -> None:
 
 
 def unusable(folder: Path, error: OSError) -> StoreError:
-    """Return what an error of the system means for a data folder."""
+    """Return what an error of the system, with the folder or a file in it, means for a data folder."""
+    which = "" if error.filename is None or Path(error.filename) == folder else f"{error.filename}: "
     return StoreError(
-        f"the data folder {folder} cannot be used: {error.strerror}",
-        hint="name a folder that this user may write, with --data",
+        f"the data folder {folder} cannot be used: {which}{error.strerror}",
+        hint="let this user write there, or name another folder with --data",
     )

@@ -5,12 +5,20 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from enduser.core.settings import SECRET_SETTINGS
 from enduser.errors import DataFolderInUse
 from enduser.stores.data_folder import make_data_folder, unusable
+
+_COMMAND_CHARACTERS_MAX = 200
+"""How much of its command the holder of a folder tells."""
+_PRIVATE_AFTER = (*SECRET_SETTINGS, "show")
+"""Behind these words of a command comes what is not for everybody: a salt, the id of a user."""
 
 
 class FolderLock:
@@ -38,7 +46,7 @@ class FolderLock:
                 hint="wait until it has finished, or stop it",
             ) from None
         self._file.truncate(0)
-        command = " ".join(["enduser", *sys.argv[1:3]])
+        command = command_line(sys.argv[1:])
         json.dump({"pid": os.getpid(), "command": command, "started_at": started_at}, self._file)
         self._file.flush()
 
@@ -54,3 +62,11 @@ class FolderLock:
         """Give the folder back."""
         self._file.truncate(0)
         self._file.close()
+
+
+def command_line(words: Sequence[str]) -> str:
+    """Return a command as it was typed, without what is private, and no longer than is read."""
+    shown = next((at for at, word in enumerate(words, 1) if word in _PRIVATE_AFTER), len(words))
+    line = shlex.join(["enduser", *words[:shown]])
+    is_whole = shown == len(words) and len(line) <= _COMMAND_CHARACTERS_MAX
+    return line if is_whole else f"{line[:_COMMAND_CHARACTERS_MAX]} …"
