@@ -17,7 +17,7 @@ from loaded import Senders, stored
 from running import command, process
 from serving import Server, wait_until
 
-from enduser import limits
+from enduser import __version__, limits
 from enduser.core.events import hashed_id
 
 
@@ -168,6 +168,16 @@ def test_logs_are_lines_of_json(server: Server) -> None:
     wait_until(lambda: "collector ended" in server.log)
     for line in server.log.splitlines():
         assert {"event", "level", "timestamp"} <= set(json.loads(line))
+
+
+def test_the_log_of_a_start_and_a_stop_says_once_what_runs_and_no_more(serve: Callable[..., Server]) -> None:
+    server = serve()
+    server.stop()
+    started, no_places, stopped = map(json.loads, server.log.splitlines())
+    assert (started["event"], stopped["event"]) == ("enduser starts", "enduser has stopped")
+    assert no_places["event"].startswith("no place database")
+    assert (started["version"], started["data"]) == (__version__, str(server.data))
+    assert (started["port"], started["collectors"]) == (server.port, 1)
 
 
 def test_tail_shows_what_comes_in_and_what_became_of_it(server: Server) -> None:

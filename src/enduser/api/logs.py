@@ -40,7 +40,8 @@ def log_as_json(**always: object) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for talkative in ("httpx", "alembic"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(**always)
 
 

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from enduser import __version__
 from enduser.api import operations
 from enduser.api.app import management_app
 from enduser.api.collectors import Collectors, public_listeners
@@ -83,6 +84,13 @@ class Owner:
         listeners = public_listeners(options.host, options.port, options.collectors)
         self.port: int = listeners[0].getsockname()[1]
         """The port that collectors listen on."""
+        log.info(
+            "enduser starts",
+            version=__version__,
+            data=str(options.folder.absolute()),
+            port=self.port,
+            collectors=options.collectors,
+        )
         self._thread = ThreadPoolExecutor(1, "store")
         self._stopping = asyncio.Event()
         self._last_series = 0
@@ -256,3 +264,4 @@ def _hashing(settings: SpaceSettings) -> str | None:
 async def serve_until_stopped(options: ServerOptions, told: Callable[[int], None]) -> None:
     """Run a server; `told` hears the port once it is taken."""
     await Owner(options).run(told)
+    log.info("enduser has stopped")

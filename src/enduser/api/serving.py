@@ -34,6 +34,7 @@ def server_of(app: Any, http: Any = PatientProtocol, **options: Any) -> Server:
         ws="none",
         loop="none",
         log_config=None,
+        log_level="warning",
         access_log=False,
         server_header=False,
         proxy_headers=False,
