@@ -72,7 +72,7 @@ def test_a_holder_that_was_killed_holds_nothing(tmp_path: Path, holder: subproce
 
 
 def test_two_folders_are_two_things(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
-    assert process("status", data=tmp_path / "other").returncode == 0
+    assert process("systems", "create", "acme/test", data=tmp_path / "other").returncode == 0
     assert holder.poll() is None
 
 
