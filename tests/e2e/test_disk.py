@@ -44,7 +44,7 @@ def test_a_full_disk_is_a_clear_error_and_with_room_the_next_run_ends_in_the_sam
     mount: Mount, file: Path, clean: list[str], room: float
 ) -> None:
     data = mount("size=64m") / "data"
-    assert enduser("status", data=data).exit_code == 0
+    assert enduser("config", "list", data=data).exit_code == 0
     used = sum(path.stat().st_size for path in data.rglob("*"))
     mount(f"size={used + int(room * MEGABYTE)}")
     done = process("import", "events", file, "--close", data=data)
@@ -65,7 +65,7 @@ def test_a_full_disk_is_a_clear_error_and_with_room_the_next_run_ends_in_the_sam
 )
 def test_a_read_only_data_folder_is_a_clear_error(tmp_path: Path, mount: Mount, command: list[str]) -> None:
     folder = mount("size=64m")
-    assert enduser("status", data=folder / "data").exit_code == 0
+    assert enduser("config", "list", data=folder / "data").exit_code == 0
     mount("ro")
     done = process(*command, data=folder / "data", cwd=tmp_path)
     assert done.returncode == 2
@@ -91,7 +91,7 @@ def test_a_disk_that_is_full_from_the_start_leaves_no_folder_that_cannot_be_open
     mount: Mount, kilobytes: int
 ) -> None:
     data = mount(f"size={kilobytes}k") / "data"
-    done = process("status", data=data)
+    done = process("config", "list", data=data)
     assert (done.returncode in {0, 2}, "Traceback" in done.stderr) == (True, False), done
     mount("size=64m")
-    assert process("status", data=data).returncode == 0
+    assert process("config", "list", data=data).returncode == 0

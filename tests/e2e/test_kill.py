@@ -112,7 +112,7 @@ def write_history(path: Path) -> Path:
 def history(tmp_path_factory: pytest.TempPathFactory) -> History:
     folder = tmp_path_factory.mktemp("history")
     path, data = write_history(folder / "history.jsonl"), folder / "data"
-    assert enduser("status", data=data).exit_code == 0
+    assert enduser("config", "list", data=data).exit_code == 0
     began = time.monotonic()
     steps = to_the_end(data, "import", "events", path, "--close")
     return History(path, data, exports(data), steps, time.monotonic() - began)
@@ -147,7 +147,7 @@ def test_an_import_that_was_killed_anywhere_ends_in_the_same_state(
     told = f"ENDUSER_SEED={SEED}, round {number}"
     data = tmp_path / "data"
     command = ("import", "events", history.path, "--close")
-    assert enduser("status", data=data).exit_code == 0
+    assert enduser("config", "list", data=data).exit_code == 0
     for _ in range(rng.randint(1, KILLS)):
         if rng.random() < 0.5:
             killed_at_a_time(data, rng.uniform(0.1, history.seconds), *command)
