@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from enduser import limits
 from enduser.core.events import Event, UserId, hashed_id
-from enduser.core.links import ApiLinks, Edge, claims, held_claims, persons, shown_id, united
+from enduser.core.links import (
+    ApiLinks,
+    Edge,
+    claims,
+    held_claims,
+    persons,
+    shown_id,
+    stored_ids,
+    united,
+)
 from enduser.core.settings import SpaceSettings
 
 
@@ -211,3 +220,26 @@ def test_every_id_of_a_person_knows_the_same_person(said: list[Edge]) -> None:
     found = united(said)
     assert all(found[one] == ids for ids in found.values() for one in ids)
     assert {one for edge in said for one in edge.pair} == found.keys()
+
+
+SALTED = SpaceSettings(hash_ids=True, hash_salt="pepper")
+HASH = hashed_id("pepper", "adam")
+
+
+@pytest.mark.parametrize(
+    ("settings", "id_kind", "meant"),
+    [
+        (SpaceSettings(), None, [user("adam"), anonymous("adam")]),
+        (SpaceSettings(), "plain", [user("adam")]),
+        (SpaceSettings(), "anonymous", [anonymous("adam")]),
+        (SpaceSettings(), "hashed", []),
+        (SALTED, None, [user(HASH), anonymous("adam")]),
+        (SALTED, "plain", [user(HASH)]),
+        (SALTED, "anonymous", [anonymous("adam")]),
+        (SALTED, "hashed", [user("adam")]),
+    ],
+)
+def test_what_a_readers_id_can_mean_depends_on_its_kind_and_on_whether_ids_are_hashed(
+    settings: SpaceSettings, id_kind: str | None, meant: list[UserId]
+) -> None:
+    assert list(stored_ids(settings, "adam", id_kind)) == meant
