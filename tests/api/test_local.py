@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import httpx
 import pytest
 from owning import reached
 from running import event, write_lines
@@ -88,6 +89,27 @@ def test_rows_that_break_off_are_an_error_that_names_the_log(tmp_path: Path, err
         with pytest.raises(OwnerUnreachable) as caught:
             next(rows)
     assert "log" in str(caught.value.hint)
+
+
+class Slow:
+    """A store that looks a space up until the server has answered somebody else."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = socket_path(folder)
+
+    def settings(self, space: str) -> SpaceSettings:
+        with httpx.Client(transport=httpx.HTTPTransport(uds=self._path), timeout=5) as somebody:
+            assert somebody.get("http://owner/").status_code == 404
+        return SpaceSettings()
+
+    @property
+    def reader(self) -> Slow:
+        return self
+
+
+def test_the_server_answers_others_while_a_space_to_watch_is_looked_up(tmp_path: Path) -> None:
+    with reached(tmp_path, Slow(tmp_path)) as store:
+        assert store.watch(SPACE, 3) == (3, [])
 
 
 def test_a_server_that_dies_amid_rows_is_an_error_that_says_what_to_do(

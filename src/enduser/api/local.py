@@ -41,8 +41,12 @@ def local_app(
 
     async def watched(request: Request) -> Response:
         space, after = request.query_params["space"], int(request.query_params["after"])
-        store.reader.settings(space)  # there must be such a space
-        return Response(remote.encoded(await run_on_owner(lambda: watch(space, after, elapsed_s()))))
+
+        def look() -> tuple[int, list[Sample]]:
+            store.settings(space)  # there must be such a space
+            return watch(space, after, elapsed_s())
+
+        return Response(remote.encoded(await run_on_owner(look)))
 
     routes = [
         Route("/store/{method}", _answered(call), methods=["POST"]),
