@@ -31,10 +31,7 @@ def reached(folder: Path, store: Any, watch: Watch = nothing_seen) -> Iterator[R
         async def run_on_owner(work: Callable[[], Any]) -> Any:
             return await asyncio.get_running_loop().run_in_executor(thread, work)
 
-        async def told() -> None:
-            return
-
-        with answering(folder, local_app(store, run_on_owner, told, watch)), RemoteStore(folder) as remote:
+        with answering(folder, local_app(store, run_on_owner, watch)), RemoteStore(folder) as remote:
             yield remote
 
 

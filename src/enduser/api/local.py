@@ -24,17 +24,13 @@ Watch = Callable[[str, int, float], tuple[int, list[Sample]]]
 _log = structlog.get_logger()
 
 
-def local_app(
-    store: OwnedStore, run_on_owner: RunOnOwner, told: Callable[[], Awaitable[None]], watch: Watch
-) -> Starlette:
-    """Return the application behind the socket; `told` is called after each call that may change spaces."""
+def local_app(store: OwnedStore, run_on_owner: RunOnOwner, watch: Watch) -> Starlette:
+    """Return the application behind the socket; `run_on_owner` runs a function on the store's thread."""
 
     async def call(request: Request) -> Response:
         method = request.path_params["method"]
         body = await request.body()
         result = await run_on_owner(lambda: remote.answer(store, method, body))
-        if method in _TOLD:
-            await told()
         if isinstance(result, Iterator):
             return StreamingResponse(result)
         return Response(result)
@@ -71,7 +67,3 @@ def _answered(handler: Handler) -> Handler:
             return error_response(mistake(request_id))
 
     return answered
-
-
-_TOLD = frozenset(("apply", "create_space", "rotate_write_key"))
-"""Calls after which collectors must know anew what they may let in."""

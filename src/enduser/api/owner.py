@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +27,12 @@ from enduser.api.patience import sweep
 from enduser.api.served import ServedUsers
 from enduser.api.serving import Server, private_socket, server_of
 from enduser.clock import elapsed_s, now_us
-from enduser.core.settings import SpaceSettings
 from enduser.errors import EnduserError
 from enduser.ingest.applier import Applier
 from enduser.ingest.doors import Doors, write_doors
 from enduser.ingest.spool import SpoolReader, new_series
 from enduser.service.lookups import installed_lookups
+from enduser.stores.contract import Door
 from enduser.stores.control import ControlStore
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.remote import API_SOCKET, socket_path
@@ -96,7 +96,8 @@ class Owner:
         self._last_series = 0
         self.problem: str | None = None
         """Why the applier does not get on; None: it does."""
-        self._hashing: dict[str, str | None] = {}
+        self._doors: Sequence[Door] = ()
+        """What collectors were told last that they may let in."""
         self._store = self._thread.submit(self._open).result()
         self._collectors = Collectors(
             options.folder,
@@ -177,7 +178,7 @@ class Owner:
         )
 
     def _local(self) -> tuple[Server, str]:
-        app = local_app(self._store, self.run_on_store, self._tell_collectors, self._applier.watch)
+        app = local_app(self._store, self._change, self._applier.watch)
         return server_of(app, lifespan="off"), socket_path(self._options.folder)
 
     async def _serve(self, server: Server, path: str, listener: socket.socket) -> None:
@@ -186,24 +187,37 @@ class Owner:
         patience.cancel()
         Path(path).unlink(missing_ok=True)  # noqa: ASYNC240 - a moment, at the end
 
+    # --- what collectors know
+
     async def _change(self, work: Callable[[], Result]) -> Result:
-        """Do what a call of the management plane asks for, and tell collectors what they may let in now."""
-        result = await self.run_on_store(work)
-        await self._tell_collectors()
+        """Do what a call asks for; before it is answered, collectors know what they may let in now.
+
+        If ids are hashed otherwise now, it ends when no collector goes by the old doors any more.
+        """
+        before = self._doors
+        try:
+            return await self.run_on_store(lambda: self._do(work))
+        finally:
+            if _hashings(before) - _hashings(self._doors):
+                await self._collectors.know_doors()
+
+    def _do(self, work: Callable[[], Result]) -> Result:
+        """Do some work, and write the doors as they are after it, also where it failed midway."""
+        try:
+            result = work()
+        except Exception:
+            with contextlib.suppress(Exception):  # the store may have failed; the next call writes them
+                self._write_doors()
+            raise
+        self._write_doors()
         return result
 
-    async def _tell_collectors(self) -> None:
-        """Write the doors; if ids are hashed otherwise now, wait until no collector goes by the old ones."""
-        if await self.run_on_store(self._write_doors):
-            await self._collectors.know_doors()
-
-    def _write_doors(self) -> bool:
-        """Tell collectors what they may let in; return whether ids are hashed in another way than before."""
+    def _write_doors(self) -> None:
+        """Write what collectors may let in, if that has changed."""
         doors = self._store.doors()
-        write_doors(self._options.folder, doors)
-        before = self._hashing
-        self._hashing = {door.space: _hashing(door.settings) for door in doors}
-        return any(self._hashing[space] != how for space, how in before.items())
+        if doors != self._doors:
+            write_doors(self._options.folder, doors)
+            self._doors = doors
 
     # --- the applier
 
@@ -256,9 +270,9 @@ class Owner:
         self._store.close()
 
 
-def _hashing(settings: SpaceSettings) -> str | None:
-    """Return the salt that ids of a space are hashed with, None where they are not."""
-    return settings.hash_salt if settings.hash_ids else None
+def _hashings(doors: Sequence[Door]) -> set[tuple[str, str | None]]:
+    """Return each space with the salt that its ids are hashed with, None where they are not."""
+    return {(door.space, door.settings.hash_salt if door.settings.hash_ids else None) for door in doors}
 
 
 async def serve_until_stopped(options: ServerOptions, told: Callable[[int], None]) -> None:
