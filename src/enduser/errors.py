@@ -19,7 +19,7 @@
     ├── MethodNotAllowed      a call of a path that there is, in another way
     ├── InternalError         a mistake of the program
     ├── AddressInUse          a server that cannot listen where it should
-    ├── OwnerUnreachable      a collector that cannot reach the owner of the data folder
+    ├── OwnerUnreachable      a collector or a command that the owner of the data folder does not answer
     ├── KeyNotFound           no API key of this id
     ├── InputError            a file that is not what it is said to be
     ├── UserNotFound          no End User Object under this id
@@ -171,7 +171,7 @@ class AddressInUse(EnduserError):
 
 
 class OwnerUnreachable(EnduserError):
-    """The process that owns the data folder does not answer."""
+    """The process that owns the data folder does not answer, or not to the end."""
 
     code = "owner_unreachable"
 

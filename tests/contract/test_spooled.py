@@ -239,6 +239,16 @@ def test_a_fresh_space_has_a_write_key_of_its_own(store: EmbeddedStore) -> None:
     assert (first.number, second.number) == (1, 2)
 
 
+def test_each_door_has_the_settings_and_the_keys_of_its_space(store: EmbeddedStore) -> None:
+    store.create_space("acme/test", NOW)
+    store.apply("acme/test", ChangeSetting("hash_salt", "x"))
+    store.rotate_write_key("acme/test", NOW, 0)
+    for door in store.doors():
+        assert door.settings == store.settings(door.space)
+        assert door.keys == [key for key in store.write_keys() if key.space == door.space]
+    assert [len(door.keys) for door in store.doors()] == [1, 2]
+
+
 def test_a_rotated_key_ends_after_its_grace(store: EmbeddedStore) -> None:
     old = store.doors()[0].keys[0].write_key
     new = store.rotate_write_key(SPACE, START, grace_us=60 * SECOND)

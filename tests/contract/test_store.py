@@ -457,6 +457,9 @@ def test_a_space_that_is_not_there_is_named_and_the_others_listed(store: Embedde
     with pytest.raises(InvalidSpace, match="acme/test") as caught:
         store.settings("acme/test")
     assert SPACE in str(caught.value.hint)
+    for rows in (store.users, store.sessions):
+        with pytest.raises(InvalidSpace):
+            rows("acme/test")  # before the first row is asked for, which may be on another thread
 
 
 @pytest.mark.parametrize("name", [SPACE, "acme", "Acme/production", "a/b/c", "a b/c", "/", "acme/"])

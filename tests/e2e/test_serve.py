@@ -212,6 +212,28 @@ def test_tail_ends_at_ctrl_c_without_a_word(server: Server) -> None:
     assert (watching.returncode, told) == (0, "")
 
 
+def test_a_server_that_dies_under_tail_ends_it_with_an_error_that_says_what_to_do(
+    server: Server, tmp_path: Path
+) -> None:
+    shown = tmp_path / "shown.txt"
+    words = command("tail", "--data", server.data)
+    with (
+        shown.open("w") as out,
+        subprocess.Popen(words, stdout=out, stderr=subprocess.PIPE, text=True) as tail,
+    ):
+
+        def is_watched() -> str:
+            assert post(server, server.write_key, {"userId": "ada", "event": "Seen"}) == 200
+            return shown.read_text()
+
+        wait_until(is_watched)
+        server.kill_owner()
+        _, told = tail.communicate(timeout=20)
+    assert tail.returncode == 2
+    assert "did not answer to the end" in told
+    assert "Traceback" not in told
+
+
 def test_tail_without_a_server_says_so(tmp_path: Path) -> None:
     done = process("tail", data=tmp_path / "data")
     assert done.returncode == 2

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import json
-import threading
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from owning import answering, reached
+from starlette.responses import PlainTextResponse
 from stored import RULES, SPACE
 
-from enduser.api.local import local_app
-from enduser.api.serving import private_socket, server_of
+from enduser.api.serving import private_socket
 from enduser.errors import (
     DataFolderInUse,
     InvalidSetting,
     InvalidSpace,
     InvalidSpaceName,
+    OwnerUnreachable,
     UsageError,
 )
 from enduser.stores.contract import ChangeSetting, Chunk, CloseHistory, EventChunk, Form, Store
@@ -28,36 +29,10 @@ from enduser.stores.remote import METHODS, SOCKET, RemoteStore, answer, encoded,
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[RemoteStore]:
-    """Serve a store from a thread of its own, and reach it."""
+    """Serve a store, and reach it."""
     folder = tmp_path / "data"
-    ready = threading.Event()
-    server = None
-
-    async def serve() -> None:
-        nonlocal server
-        with EmbeddedStore(folder, now_us=0, memory_limit_mb=512) as store:
-
-            async def run(work):
-                return work()
-
-            async def told() -> None:
-                return
-
-            server = server_of(
-                local_app(store, run, told, lambda space, after, at_s: (after, [])), lifespan="off"
-            )
-            listener = private_socket(socket_path(folder))
-            ready.set()
-            await server.serve(sockets=[listener])
-
-    thread = threading.Thread(target=asyncio.run, args=[serve()])
-    thread.start()
-    assert ready.wait(20)
-    remote = RemoteStore(folder)
-    yield remote
-    remote.close()
-    server.should_exit = True
-    thread.join()
+    with EmbeddedStore(folder, now_us=0, memory_limit_mb=512) as store, reached(folder, store) as remote:
+        yield remote
 
 
 def visits(folder: Path) -> EventChunk:
@@ -110,6 +85,10 @@ def test_errors_are_the_same_as_at_home(served: RemoteStore) -> None:
         served.create_space("no name", 0)
     with pytest.raises(UsageError, match="no attribute"):
         list(served.users(SPACE, sort="gone"))
+    with pytest.raises(InvalidSpace, match="acme/gone"):
+        list(served.sessions("acme/gone"))
+    with pytest.raises(InvalidSpace, match=re.escape(f"{SPACE}?after=7")):
+        served.watch(f"{SPACE}?after=7", 0)
 
 
 def test_a_remote_store_has_every_method_of_the_contract_with_the_same_parameters() -> None:
@@ -131,6 +110,47 @@ def test_a_folder_whose_owner_does_not_answer_is_in_use(tmp_path: Path) -> None:
         pass
     with pytest.raises(DataFolderInUse, match="does not answer"):
         RemoteStore(tmp_path)
+
+
+async def ends(scope, receive, send) -> None:
+    """Answer as a server does that ends in the middle of a call."""
+    await PlainTextResponse("Internal Server Error", 500)(scope, receive, send)
+
+
+async def says_something_else(scope, receive, send) -> None:
+    await PlainTextResponse('{"of": "another version"}')(scope, receive, send)
+
+
+CALLS = {
+    "a call": lambda store: store.spaces(),
+    "rows": lambda store: list(store.users(SPACE)),
+    "a watch": lambda store: store.watch(SPACE, 0),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_server_that_ends_within_a_call_is_an_error_that_says_what_to_do(tmp_path: Path, name: str) -> None:
+    server = answering(tmp_path, ends)
+    with server, RemoteStore(tmp_path) as store, pytest.raises(OwnerUnreachable, match="500") as caught:
+        CALLS[name](store)
+    assert "log" in str(caught.value.hint)
+
+
+@pytest.mark.filterwarnings("ignore:.*socket.socket")  # httpcore leaves one open that cannot connect
+@pytest.mark.parametrize("name", CALLS)
+def test_a_server_that_has_ended_since_is_an_error_that_says_what_to_do(tmp_path: Path, name: str) -> None:
+    with answering(tmp_path, ends):
+        store = RemoteStore(tmp_path)
+    with store, pytest.raises(OwnerUnreachable, match=str(tmp_path)):
+        CALLS[name](store)
+
+
+@pytest.mark.parametrize("name", ["a call", "a watch"])
+def test_an_answer_of_another_version_is_an_error_that_says_so(tmp_path: Path, name: str) -> None:
+    server = answering(tmp_path, says_something_else)
+    with server, RemoteStore(tmp_path) as store, pytest.raises(UsageError) as caught:
+        CALLS[name](store)
+    assert "one version" in str(caught.value.hint)
 
 
 def test_a_long_path_is_reached_all_the_same(tmp_path: Path) -> None:

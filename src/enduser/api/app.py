@@ -18,14 +18,13 @@ from enduser import limits
 from enduser.api.calls import Call, Parameter, Route, RunOnOwner, Services
 from enduser.api.collect import CALLS
 from enduser.api.parameters import SPACE, read_query, read_value
-from enduser.api.problems import RETRY_AFTER_S, error_body, status_of
+from enduser.api.problems import RETRY_AFTER_S, error_body, mistake, status_of
 from enduser.api.routes import ROUTES
 from enduser.api.served import ServedUsers
 from enduser.clock import now_us
 from enduser.errors import (
     BodyTooLarge,
     EnduserError,
-    InternalError,
     InvalidParameter,
     InvalidSpace,
     MalformedRequest,
@@ -92,10 +91,7 @@ class ManagementApp:
         except Exception:  # noqa: BLE001 - a caller gets an answer, whatever mistake was made
             # The path is left out: it can hold the id of a user, who may want to be forgotten.
             _log.exception("call_failed", request_id=request_id, route=route and route.path)
-            internal = InternalError(
-                "the server made a mistake", hint=f"the log has the details under the id {request_id}"
-            )
-            return self._refusal(request, internal)
+            return self._refusal(request, mistake(request_id))
 
     def _match(self, request: Request) -> tuple[Route, Mapping[str, str]]:
         """Return the route of a call, and the segments of its path that are parameters, by name.

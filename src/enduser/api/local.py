@@ -2,56 +2,68 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Awaitable, Callable, Iterator
 
+import structlog
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from enduser.api.calls import RunOnOwner
-from enduser.api.problems import error_response
+from enduser.api.problems import error_response, mistake
 from enduser.clock import elapsed_s
 from enduser.errors import EnduserError
 from enduser.stores import remote
 from enduser.stores.contract import OwnedStore, Sample
 
+Handler = Callable[[Request], Awaitable[Response]]
 Watch = Callable[[str, int, float], tuple[int, list[Sample]]]
 """Returns the last events of a space after a number; see `ingest.applier.Applier.watch`."""
+_log = structlog.get_logger()
 
 
-def local_app(
-    store: OwnedStore, run_on_owner: RunOnOwner, told: Callable[[], Awaitable[None]], watch: Watch
-) -> Starlette:
-    """Return the application behind the socket; `told` is called after each call that may change spaces."""
+def local_app(store: OwnedStore, run_on_owner: RunOnOwner, watch: Watch) -> Starlette:
+    """Return the application behind the socket; `run_on_owner` runs a function on the store's thread."""
 
     async def call(request: Request) -> Response:
         method = request.path_params["method"]
         body = await request.body()
-        try:
-            result = await run_on_owner(lambda: remote.answer(store, method, body))
-        except EnduserError as error:
-            return error_response(error)
-        if method in _TOLD:
-            await told()
+        result = await run_on_owner(lambda: remote.answer(store, method, body))
         if isinstance(result, Iterator):
             return StreamingResponse(result)
         return Response(result)
 
     async def watched(request: Request) -> Response:
-        space, after = request.path_params["space"], int(request.query_params["after"])
-        try:
-            store.reader.settings(space)  # there must be such a space
-        except EnduserError as error:
-            return error_response(error)
-        return Response(remote.encoded(await run_on_owner(lambda: watch(space, after, elapsed_s()))))
+        space, after = request.query_params["space"], int(request.query_params["after"])
+
+        def look() -> tuple[int, list[Sample]]:
+            store.settings(space)  # there must be such a space
+            return watch(space, after, elapsed_s())
+
+        return Response(remote.encoded(await run_on_owner(look)))
 
     routes = [
-        Route("/store/{method}", call, methods=["POST"]),
-        Route("/watch/{space:path}", watched, methods=["GET"]),
+        Route("/store/{method}", _answered(call), methods=["POST"]),
+        Route("/watch", _answered(watched), methods=["GET"]),
     ]
     return Starlette(routes=routes)
 
 
-_TOLD = frozenset(("apply", "create_space", "rotate_write_key"))
-"""Calls after which collectors must know anew what they may let in."""
+def _answered(handler: Handler) -> Handler:
+    """Answer also what goes wrong; a mistake of the program is told in the log."""
+
+    async def answered(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except EnduserError as error:
+            return error_response(error)
+        except ClientDisconnect:
+            return Response()  # nobody hears it
+        except Exception:  # noqa: BLE001 - a command gets an answer, whatever mistake was made
+            request_id = uuid.uuid4().hex
+            _log.exception("call_failed", request_id=request_id, route=request.url.path)
+            return error_response(mistake(request_id))
+
+    return answered

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from enduser.api.applying import Applying
 from enduser.api.collectors import Collectors
 from enduser.api.figures import BUCKETS_S, Figures
 from enduser.clock import now_us
@@ -31,10 +32,9 @@ class Vitals:
     """What is looked at to say how a server is doing."""
 
     applier: Applier
+    applying: Applying
     reader: SpoolReader
     collectors: Collectors
-    problem: Callable[[], str | None]
-    """Why the applier does not get on; None: it does."""
 
     def lag_s(self) -> float | None:
         """Return how far the applier is behind, in seconds; None: not known yet."""
@@ -44,7 +44,7 @@ class Vitals:
     def problems(self) -> list[str]:
         """Return why the server is not ready."""
         found = []
-        if problem := self.problem():
+        if problem := self.applying.problem:
             found.append(f"the applier does not get on: {problem}")
         lag_s = self.lag_s()
         if lag_s is None or lag_s > LAG_S_MAX:
@@ -96,7 +96,7 @@ class _Server(Collector):
         if (lag_s := vitals.lag_s()) is not None:
             yield _gauge("applier_lag_seconds", "How far the applier is behind the time.", lag_s)
         yield _gauge("collectors", "Collectors that are running.", vitals.collectors.running)
-        is_stuck = vitals.problem() is not None
+        is_stuck = vitals.applying.problem is not None
         yield _gauge("applier_stuck", "1 while the applier cannot apply what was accepted.", int(is_stuck))
         yield _damages(vitals.applier)
         yield from _calls(vitals.collectors.figures())

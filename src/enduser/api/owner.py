@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,37 +20,24 @@ import structlog
 from enduser import __version__
 from enduser.api import operations
 from enduser.api.app import management_app
+from enduser.api.applying import Applying
 from enduser.api.collectors import Collectors, public_listeners
 from enduser.api.local import local_app
 from enduser.api.operations import Vitals, operations_app
 from enduser.api.patience import sweep
 from enduser.api.served import ServedUsers
 from enduser.api.serving import Server, private_socket, server_of
-from enduser.clock import elapsed_s, now_us
-from enduser.core.settings import SpaceSettings
-from enduser.errors import EnduserError
+from enduser.clock import now_us
 from enduser.ingest.applier import Applier
 from enduser.ingest.doors import Doors, write_doors
 from enduser.ingest.spool import SpoolReader, new_series
 from enduser.service.lookups import installed_lookups
+from enduser.stores.contract import Door
 from enduser.stores.control import ControlStore
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.remote import API_SOCKET, socket_path
 from enduser.stores.serving import ServingCopy, ServingReader
 
-PACE_S = 0.5
-"""How often the applier looks, while it keeps up and has little to do."""
-
-PACE_S_MAX = 2.0
-"""How often at least. A round costs as much for one event as for some thousands, so the more there is to
-do, the more is gathered for the next."""
-
-_REST = 4
-"""One part of so many of its time the applier works; the rest is for collectors."""
-
-_NO_PAUSE_S = 0.01
-_DRAIN_S = 0.05
-_RETRY_S = 1.0
 _PLACES_HINT = "enduser geo install brings one, also while the server runs"
 Result = TypeVar("Result")
 log = structlog.get_logger()
@@ -94,9 +81,8 @@ class Owner:
         self._thread = ThreadPoolExecutor(1, "store")
         self._stopping = asyncio.Event()
         self._last_series = 0
-        self.problem: str | None = None
-        """Why the applier does not get on; None: it does."""
-        self._hashing: dict[str, str | None] = {}
+        self._doors: Sequence[Door] = ()
+        """What collectors were told last that they may let in."""
         self._store = self._thread.submit(self._open).result()
         self._collectors = Collectors(
             options.folder,
@@ -104,6 +90,13 @@ class Owner:
             lambda: self.run_on_store(self._new_series),
             trusted_hops=options.trusted_hops,
             spool_bytes_max=options.spool_bytes_max,
+        )
+        self._applying = Applying(
+            self._store,
+            self._applier,
+            self._collectors,
+            run_on_store=self.run_on_store,
+            stopping=self._stopping,
         )
 
     def _open(self) -> EmbeddedStore:
@@ -143,7 +136,7 @@ class Owner:
             asyncio.create_task(self._serve(server, path, listener))
             for (server, path), listener in zip(servers, sockets, strict=True)
         ]
-        applying = asyncio.create_task(self._apply())
+        applying = asyncio.create_task(self._applying.run())
         self._collectors.start()
         await self._stopping.wait()
         await self._collectors.end()
@@ -158,7 +151,7 @@ class Owner:
         folder = self._options.folder
         served = ServedUsers(ServingReader(folder), Doors(folder), self._applier.is_served)
         management = management_app(self._store, control, run_on_owner=self._change, served=served)
-        health = operations_app(self._vitals())
+        health = operations_app(Vitals(self._applier, self._applying, self._reader, self._collectors))
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             plane = health if scope["path"] in operations.PATHS else management
@@ -168,16 +161,8 @@ class Owner:
             self._options.folder, API_SOCKET
         )
 
-    def _vitals(self) -> Vitals:
-        return Vitals(
-            self._applier,
-            self._reader,
-            self._collectors,
-            problem=lambda: self.problem,
-        )
-
     def _local(self) -> tuple[Server, str]:
-        app = local_app(self._store, self.run_on_store, self._tell_collectors, self._applier.watch)
+        app = local_app(self._store, self._change, self._applier.watch)
         return server_of(app, lifespan="off"), socket_path(self._options.folder)
 
     async def _serve(self, server: Server, path: str, listener: socket.socket) -> None:
@@ -186,64 +171,37 @@ class Owner:
         patience.cancel()
         Path(path).unlink(missing_ok=True)  # noqa: ASYNC240 - a moment, at the end
 
+    # --- what collectors know
+
     async def _change(self, work: Callable[[], Result]) -> Result:
-        """Do what a call of the management plane asks for, and tell collectors what they may let in now."""
-        result = await self.run_on_store(work)
-        await self._tell_collectors()
+        """Do what a call asks for; before it is answered, collectors know what they may let in now.
+
+        If ids are hashed otherwise now, it ends when no collector goes by the old doors any more.
+        """
+        before = self._doors
+        try:
+            return await self.run_on_store(lambda: self._do(work))
+        finally:
+            if _hashings(before) - _hashings(self._doors):
+                await self._collectors.know_doors()
+
+    def _do(self, work: Callable[[], Result]) -> Result:
+        """Do some work, and write the doors as they are after it, also where it failed midway."""
+        try:
+            result = work()
+        except Exception:
+            with contextlib.suppress(Exception):  # the store may have failed; the next call writes them
+                self._write_doors()
+            raise
+        self._write_doors()
         return result
 
-    async def _tell_collectors(self) -> None:
-        """Write the doors; if ids are hashed otherwise now, wait until no collector goes by the old ones."""
-        if await self.run_on_store(self._write_doors):
-            await self._collectors.know_doors()
-
-    def _write_doors(self) -> bool:
-        """Tell collectors what they may let in; return whether ids are hashed in another way than before."""
+    def _write_doors(self) -> None:
+        """Write what collectors may let in, if that has changed."""
         doors = self._store.doors()
-        write_doors(self._options.folder, doors)
-        before = self._hashing
-        self._hashing = {door.space: _hashing(door.settings) for door in doors}
-        return any(self._hashing[space] != how for space, how in before.items())
-
-    # --- the applier
-
-    async def _apply(self) -> None:
-        """Apply what is accepted, at an even pace, until everything is applied and nobody can accept more."""
-        while True:
-            is_last = self._collectors.have_ended
-            began = elapsed_s()
-            is_behind = await self._round()
-            if is_behind:
-                continue
-            if is_last:
-                return
-            if self._stopping.is_set():
-                await asyncio.sleep(_DRAIN_S)
-                continue
-            pause = _RETRY_S if self.problem else self._pause_after(elapsed_s() - began)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
-
-    def _pause_after(self, round_s: float) -> float:
-        """Return how long the applier waits after a round that took so many seconds."""
-        if self._applier.is_serving:
-            return _NO_PAUSE_S
-        return max(min(max(PACE_S, _REST * round_s), PACE_S_MAX) - round_s, _NO_PAUSE_S)
-
-    async def _round(self) -> bool:
-        """Let the applier work once; whatever stops it is told, and tried again: nothing is given up."""
-        try:
-            is_behind = await self.run_on_store(self._applier.round)
-        except Exception as error:
-            message = str(error)
-            if self.problem != message:
-                log.exception("applier failed", hint=getattr(error, "hint", None))
-            self.problem = message
-            with contextlib.suppress(EnduserError):  # the next round meets it again
-                await self.run_on_store(self._store.heal)
-            return False
-        self.problem = None
-        return is_behind
+        if doors != self._doors:
+            write_doors(self._options.folder, doors)
+            self._doors = doors
 
     def _new_series(self) -> int:
         """Return the number of a new series; one that was given out just now may not be there yet."""
@@ -256,9 +214,9 @@ class Owner:
         self._store.close()
 
 
-def _hashing(settings: SpaceSettings) -> str | None:
-    """Return the salt that ids of a space are hashed with, None where they are not."""
-    return settings.hash_salt if settings.hash_ids else None
+def _hashings(doors: Sequence[Door]) -> set[tuple[str, str | None]]:
+    """Return each space with the salt that its ids are hashed with, None where they are not."""
+    return {(door.space, door.settings.hash_salt if door.settings.hash_ids else None) for door in doors}
 
 
 async def serve_until_stopped(options: ServerOptions, told: Callable[[int], None]) -> None:

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
 from enduser import errors
-from enduser.errors import EnduserError
+from enduser.errors import EnduserError, InternalError
 
 STATUS: Mapping[type[EnduserError], int] = {
     errors.UsageError: 400,
@@ -74,3 +74,10 @@ def error_json(error: EnduserError) -> bytes:
 def error_response(error: EnduserError) -> Response:
     """Return the answer that an error is."""
     return Response(error_json(error), status_of(type(error)), media_type="application/json")
+
+
+def mistake(request_id: str) -> InternalError:
+    """Return what is told of a mistake of the program, which the log has under the id."""
+    return InternalError(
+        "the server made a mistake", hint=f"the log has the details under the id {request_id}"
+    )

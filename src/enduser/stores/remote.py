@@ -11,6 +11,7 @@ import os
 import socket
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, Self, get_args, get_type_hints
@@ -73,7 +74,10 @@ def is_served(folder: Path) -> bool:
 
 
 class RemoteStore:
-    """See `enduser.stores.contract.Store` for what each method means."""
+    """See `enduser.stores.contract.Store` for what each method means.
+
+    Besides, each raises `OwnerUnreachable` where the server ends before it has answered.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Reach the server that owns a data folder.
@@ -234,23 +238,47 @@ class RemoteStore:
 
         Only a server has this: it is no method of the contract.
         """
-        response = self._client.get(f"/watch/{space}", params={"after": after})
-        _raise_error(response)
-        found: tuple[int, list[Sample]] = decoded(response.content, tuple[int, list[Sample]])
+        with self._asking():
+            response = self._client.get("/watch", params={"space": space, "after": after})
+            _raise_error(response)
+            found: tuple[int, list[Sample]] = decoded(response.content, tuple[int, list[Sample]])
         return found
 
     def _call(self, method: str, /, **arguments: object) -> Any:
-        response = self._client.post(f"/store/{method}", content=encoded(arguments))
-        _raise_error(response)
-        return decoded(response.content, _hints(method)["return"])
+        with self._asking():
+            response = self._client.post(f"/store/{method}", content=encoded(arguments))
+            _raise_error(response)
+            return decoded(response.content, _hints(method)["return"])
 
     def _rows(self, method: str, /, **arguments: object) -> Iterator[Mapping[str, object]]:
-        with self._client.stream("POST", f"/store/{method}", content=encoded(arguments)) as response:
+        call = self._client.stream("POST", f"/store/{method}", content=encoded(arguments))
+        with self._asking(), call as response:
             if response.is_error:
                 response.read()
             _raise_error(response)
             for line in response.iter_lines():
                 yield msgspec.json.decode(line)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Let whatever becomes of the server, and whatever it says, be an error that says what to do.
+
+        Raises:
+            OwnerUnreachable: it ended before it had answered.
+            UsageError: it says what this version cannot read.
+        """
+        try:
+            yield
+        except httpx.TransportError as error:
+            raise errors.OwnerUnreachable(
+                f"the server of the data folder {self._folder} did not answer to the end: {error}",
+                hint="its log says why; what it has done stays done. Run the same command again",
+            ) from error
+        except msgspec.MsgspecError as error:
+            raise errors.UsageError(
+                f"the server of the data folder {self._folder} says what nobody can read here: {error}",
+                hint=_OTHER_VERSION,
+            ) from error
 
 
 def answer(store: Store, method: str, body: bytes) -> bytes | Iterator[bytes]:
@@ -323,11 +351,31 @@ def _typed(kind: Any, value: Any) -> object:
     raise NotImplementedError(kind)
 
 
+class _Problem(msgspec.Struct):
+    """What went wrong, as `enduser.api.problems` writes it."""
+
+    code: str
+    message: str
+    hint: str | None = None
+    field: str | None = None
+    limit: int | None = None
+
+
 def _raise_error(response: httpx.Response) -> None:
+    """Raise the error that an answer is, if it is one, as it would be raised at home.
+
+    Raises:
+        RemoteProtocolError: nobody wrote what went wrong, as where a server ends within a call.
+    """
     if not response.is_error:
         return
-    told = response.json()["error"]
-    raise _error_class(told["code"])(told["message"], hint=told.get("hint"))
+    try:
+        problem = msgspec.json.decode(response.content, type=dict[str, _Problem])["error"]
+    except (msgspec.MsgspecError, KeyError):
+        raise httpx.RemoteProtocolError(f"it says {response.status_code} and no more") from None
+    raise _error_class(problem.code)(
+        problem.message, hint=problem.hint, field=problem.field, limit=problem.limit
+    )
 
 
 def _error_class(code: str) -> type[errors.EnduserError]:

@@ -197,8 +197,19 @@ def export(database: Database, space: str, what: str, path: Path, form: str) -> 
 def _rows(
     database: Database, space: str, query: str, parameters: dict[str, object]
 ) -> Iterator[Mapping[str, object]]:
+    """Return the rows of a query as they are asked for, which another thread may do.
+
+    Raises:
+        InvalidSpace: there is no such space.
+    """
     cursor = database.connection.cursor()
     cursor.execute(f"SET search_path = '{database.schema(space)}'")
+    return _fetched(cursor, query, parameters)
+
+
+def _fetched(
+    cursor: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, object]
+) -> Iterator[Mapping[str, object]]:
     cursor.execute(query, parameters)
     names = [column[0] for column in cursor.description]
     while rows := cursor.fetchmany(_ROWS_PER_FETCH):

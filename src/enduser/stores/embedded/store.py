@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -143,15 +143,15 @@ class EmbeddedStore:
             files.create_space(self._database.connection, space, now_us)
 
     def doors(self) -> Sequence[Door]:
-        """Return what collectors must know, space by space."""
-        keys = self.write_keys()
+        """Return what collectors must know, space by space: asked for after each call, so of all at once."""
+        settings: dict[str, dict[str, str]] = defaultdict(dict)
+        for space, name, value in self._execute("SELECT space, name, value FROM main.settings"):
+            settings[space][name] = value
+        keys: dict[str, list[WriteKey]] = defaultdict(list)
+        for key in self.write_keys():
+            keys[key.space].append(key)
         return [
-            Door(
-                files.space_number(schema),
-                space,
-                self.settings(space),
-                [key for key in keys if key.space == space],
-            )
+            Door(files.space_number(schema), space, settings_from_text(settings[space]), keys[space])
             for space, schema in files.spaces(self._database.connection)
         ]
 
