@@ -83,3 +83,16 @@ def test_an_interrupt_before_the_command_begins_ends_with_130_and_no_traceback(t
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_an_interrupt_after_the_command_does_not_deny_what_was_done(tmp_path: Path) -> None:
+    program = (
+        "import atexit, os, signal, sys; from enduser.__main__ import main;"
+        "atexit.register(os.kill, os.getpid(), signal.SIGINT);"
+        f"sys.argv[1:] = ['config', 'list', '--data', {str(tmp_path / 'data')!r}]; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert "inactivity_window" in done.stdout

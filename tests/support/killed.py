@@ -6,12 +6,13 @@ error says how many statements there were.
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import os
 import signal
 import sys
 
-from enduser.cli import app
+from enduser.__main__ import main as enduser
 from enduser.ingest import files
 from enduser.stores.embedded import statements
 
@@ -28,12 +29,13 @@ def main() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return run(*arguments, **parameters)
 
+    importlib.import_module("enduser.cli")  # every module is there to be changed
     for name, module in list(sys.modules.items()):
         if name.startswith("enduser.") and getattr(module, "run", None) is run:
             module.run = run_or_die
     files.CHUNK_BYTES = CHUNK_BYTES
     try:
-        app()
+        enduser()
     finally:
         print(next(counter) - 1, file=sys.stderr)
 
