@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from managing import Api
 
-from enduser.stores.contract import ChangeSetting
+from enduser.stores.contract import ChangeSettings
 
 LINKS = "/api/v1/links"
 
@@ -55,7 +55,7 @@ def test_an_anonymous_id_is_linked_by_its_kind(own_api: Api) -> None:
 
 def test_plain_ids_are_hashed_where_the_space_hashes(own_api: Api) -> None:
     own_api.store.create_space("acme/test", 1)
-    own_api.store.apply("acme/test", ChangeSetting("hash_ids", "on"))
+    own_api.store.apply("acme/test", ChangeSettings({"hash_ids": "on"}))
     response = own_api.client.request(
         "POST", LINKS, params={"space": "acme/test"}, json={"one": "adam.br", "other": "eve"}
     )

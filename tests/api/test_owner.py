@@ -14,11 +14,11 @@ from enduser import limits
 from enduser.api.owner import Owner, ServerOptions
 from enduser.errors import StoreError
 from enduser.ingest.doors import FILE, Doors
-from enduser.stores.contract import ChangeSetting, CloseHistory, Store
+from enduser.stores.contract import ChangeSettings, CloseHistory, Store
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.remote import RemoteStore
 
-HASH = ChangeSetting("hash_ids", "on")
+HASH = ChangeSettings({"hash_ids": "on"})
 
 
 class Collectors:
@@ -90,7 +90,7 @@ def command(owned: Owned) -> Iterator[RemoteStore]:
 def test_what_a_command_changed_is_known_when_it_ends(owned: Owned, command: RemoteStore) -> None:
     command.create_space("acme/test", 1)
     assert owned.doors().of_space("acme/test") is not None
-    command.apply(SPACE, ChangeSetting("store_ip", "on"))
+    command.apply(SPACE, ChangeSettings({"store_ip": "on"}))
     assert owned.doors().of_space(SPACE).settings.store_ip
     key = command.rotate_write_key(SPACE, 1, 0)
     assert owned.doors().find(key, 2).space == SPACE
@@ -111,7 +111,7 @@ SAME: dict[str, Callable[[Store], object]] = {
     "reads": lambda store: (store.status(SPACE), store.find_user(SPACE, "u"), store.links(SPACE)),
     "a fold": lambda store: store.fold(SPACE),
     "a record": lambda store: store.apply(SPACE, CloseHistory()),
-    "a setting as it was": lambda store: store.apply(SPACE, ChangeSetting("store_ip", "off")),
+    "a setting as it was": lambda store: store.apply(SPACE, ChangeSettings({"store_ip": "off"})),
 }
 
 
@@ -127,10 +127,10 @@ def test_doors_that_are_as_before_are_not_written_again(
 
 @pytest.mark.parametrize(
     ("record", "waits"),
-    [(HASH, 1), (ChangeSetting("hash_salt", "x"), 0), (ChangeSetting("store_ip", "on"), 0)],
+    [(HASH, 1), (ChangeSettings({"hash_salt": "x"}), 0), (ChangeSettings({"store_ip": "on"}), 0)],
 )
 def test_a_call_that_changes_how_ids_are_hashed_waits_until_collectors_know(
-    owned: Owned, record: ChangeSetting, waits: int
+    owned: Owned, record: ChangeSettings, waits: int
 ) -> None:
     owned.call(lambda: owned.store.apply(SPACE, record))
     owned.call(lambda: owned.store.apply(SPACE, record))

@@ -14,7 +14,7 @@ from enduser.api.served import ServedUsers
 from enduser.ingest.applier import Applier
 from enduser.ingest.doors import Doors, write_doors
 from enduser.ingest.spool import SpoolReader
-from enduser.stores.contract import ChangeSetting
+from enduser.stores.contract import ChangeSettings
 from enduser.stores.serving import ServingCopy, ServingReader
 
 
@@ -66,7 +66,7 @@ def test_what_is_not_in_the_copy_yet_is_not_taken_from_there(both: Served) -> No
 
 
 def test_a_setting_that_changes_objects_makes_the_copy_old(both: Served) -> None:
-    both.api.store.apply(SPACE, ChangeSetting("inactivity_window_s", "1"))
+    both.api.store.apply(SPACE, ChangeSettings({"inactivity_window_s": "1"}))
     assert not both.users.knows(SPACE)
 
 

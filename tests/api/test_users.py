@@ -9,7 +9,7 @@ from histories import Row
 from managing import Api, Client
 from stored import SPACE, take
 
-from enduser.stores.contract import ChangeSetting
+from enduser.stores.contract import ChangeSettings
 
 ADAM = {
     "user_id": "adam",
@@ -163,6 +163,6 @@ def test_a_user_may_be_called_like_the_list_of_look_alikes(own_api: Api) -> None
 
 
 def test_hashed_ids_are_no_look_alikes_of_each_other(own_api: Api) -> None:
-    own_api.store.apply(SPACE, ChangeSetting("hash_ids", "on"))
+    own_api.store.apply(SPACE, ChangeSettings({"hash_ids": "on"}))
     response = own_api.client.get("/api/v1/look-alikes")
     assert (response.status_code, response.json()["error"]["code"]) == (409, "ids_hashed")

@@ -22,7 +22,7 @@ from enduser.errors import InvalidSetting
 from enduser.stores import remote
 from enduser.stores.contract import (
     AddLink,
-    ChangeSetting,
+    ChangeSettings,
     Chunk,
     CloseHistory,
     EventChunk,
@@ -32,11 +32,11 @@ from enduser.stores.contract import (
     RemoveLink,
     SpooledEvents,
 )
-from enduser.stores.embedded import EmbeddedStore, capped, fold
+from enduser.stores.embedded import EmbeddedStore, capped, fold, rebuild
 from enduser.stores.embedded.database import DATABASE_FILE
 
 SALT = "pepper"
-ON = ChangeSetting("hash_ids", "on")
+ON = ChangeSettings({"hash_ids": "on"})
 WEAK_KEY = "((id_hash >> 65) & 15)::BIGINT"
 
 
@@ -51,7 +51,7 @@ def hashed(text: str) -> str:
 
 
 def salted(store: EmbeddedStore) -> EmbeddedStore:
-    store.apply(SPACE, ChangeSetting("hash_salt", SALT))
+    store.apply(SPACE, ChangeSettings({"hash_salt": SALT}))
     return store
 
 
@@ -158,7 +158,7 @@ def do_something(two: Two, rng: random.Random) -> None:
         case "fold":
             rng.choice([two.early, two.late]).fold(SPACE)
         case "setting":
-            two.apply(ChangeSetting("link_on_identify", rng.choice(["on", "off"])))
+            two.apply(ChangeSettings({"link_on_identify": rng.choice(["on", "off"])}))
         case "close":
             two.close()
 
@@ -181,7 +181,7 @@ def test_turned_on_in_the_middle_of_any_history_it_is_as_from_the_start(
             for name in ("early", "late")
         ]
         two = Two(*stores, tmp_path)
-        two.apply(ChangeSetting("session_cap_s", rng.choice(["0", "2400", "7200"])))
+        two.apply(ChangeSettings({"session_cap_s": rng.choice(["0", "2400", "7200"])}))
         for _ in range(rng.randrange(3, 14)):
             do_something(two, rng)
         two.late.apply(SPACE, ON)
@@ -284,7 +284,7 @@ def spool(store: EmbeddedStore, folder: Path, **fields: object) -> None:
 def test_more_ids_than_the_engine_holds_in_one_piece_are_hashed(store: EmbeddedStore, tmp_path: Path) -> None:
     """The engine has rows in groups of 122,880, and treats an insert of more in another way."""
     count = 130_000
-    store.apply(SPACE, ChangeSetting("link_on_identify", "on"))
+    store.apply(SPACE, ChangeSettings({"link_on_identify": "on"}))
     path = tmp_path / "rows.jsonl"
     lines = ({"user_id": f"u{n}", "anonymous_id": f"a{n}", "occurred_at": n} for n in range(count))
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
@@ -359,7 +359,7 @@ def test_a_link_that_would_end_stays_where_the_api_says_it_too(store: EmbeddedSt
 def test_the_preview_of_a_space_that_links_on_identify_counts_what_these_do_not_tell(
     store: EmbeddedStore, tmp_path: Path
 ) -> None:
-    store.apply(SPACE, ChangeSetting("link_on_identify", "on"))
+    store.apply(SPACE, ChangeSettings({"link_on_identify": "on"}))
     take(store, tmp_path, [visit("u", 5, "a"), alias("u", 1, "a"), alias("u", 2, "b"), visit(None, 3, "b")])
     store.fold(SPACE)
     assert store.hashing_preview(SPACE).ended_links == 1
@@ -392,15 +392,51 @@ def test_once_ids_are_hashed_neither_the_switch_nor_the_salt_can_change(
     take(store, tmp_path, [visit("u", 0)])
     salted(store).apply(SPACE, ON)
     with pytest.raises(InvalidSetting, match=SETTLED):
-        store.apply(SPACE, ChangeSetting(name, text))
+        store.apply(SPACE, ChangeSettings({name: text}))
     assert store.settings(SPACE).hash_salt == SALT
     store.apply(SPACE, ON)
-    store.apply(SPACE, ChangeSetting("hash_salt", SALT))
+    store.apply(SPACE, ChangeSettings({"hash_salt": SALT}))
+
+
+def test_a_refused_setting_keeps_those_beside_it_as_they_were(store: EmbeddedStore, tmp_path: Path) -> None:
+    take(store, tmp_path, [visit("u", 0)])
+    store.apply(SPACE, ON)
+    before = store.settings(SPACE)
+    with pytest.raises(InvalidSetting) as refused:
+        store.apply(SPACE, ChangeSettings({"store_ip": "on", "session_cap_s": "5", "hash_salt": "x"}))
+    assert refused.value.field == "hash_salt"
+    assert store.settings(SPACE) == before
+
+
+def test_settings_that_change_at_once_do_what_they_do_one_by_one_and_recompute_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(7)
+    rows = [random_row(rng) for _ in range(300)]
+    texts = {"hash_ids": "on", "session_cap_s": "2400", "link_on_identify": "on", "hash_salt": SALT}
+    recomputed = []
+    recompute = rebuild.recompute
+    monkeypatch.setattr(rebuild, "recompute", lambda *given: recomputed.append(recompute(*given)))
+    found = []
+    for name, changes in {
+        "at once": [texts],
+        "one by one": [{key: texts[key]} for key in sorted(texts, key=lambda key: key == "hash_ids")],
+    }.items():
+        with EmbeddedStore(tmp_path / name, now_us=NOW, lookups=LOOKUPS, memory_limit_mb=512) as store:
+            take(store, tmp_path, rows)
+            store.fold(SPACE)
+            recomputed.clear()
+            for change in changes:
+                store.apply(SPACE, ChangeSettings(change))
+            found.append((read(store), len(recomputed)))
+            assert store.verify(SPACE) == []
+    assert found[0][0] == found[1][0]
+    assert [count for _, count in found] == [1, 2]
 
 
 def test_without_users_the_switch_and_the_salt_can_change_at_will(store: EmbeddedStore) -> None:
     for name, text in [("hash_ids", "on"), ("hash_salt", "x"), ("hash_ids", "off"), ("hash_salt", "y")]:
-        store.apply(SPACE, ChangeSetting(name, text))
+        store.apply(SPACE, ChangeSettings({name: text}))
     assert store.settings(SPACE).hash_salt == "y"
 
 

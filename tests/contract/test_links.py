@@ -20,7 +20,7 @@ from enduser.errors import LimitExceeded, UsageError
 from enduser.stores import remote
 from enduser.stores.contract import (
     AddLink,
-    ChangeSetting,
+    ChangeSettings,
     CloseHistory,
     Link,
     RemoveLink,
@@ -200,7 +200,7 @@ CASES = {
 @pytest.mark.parametrize("setting", ["off", "on"])
 @pytest.mark.parametrize("name", CASES)
 def test_in_this_case_claims_mean_what_the_reference_says(both: Both, name: str, setting: str) -> None:
-    both.store.apply(SPACE, ChangeSetting("link_on_identify", setting))
+    both.store.apply(SPACE, ChangeSettings({"link_on_identify": setting}))
     both.take(visit(None, 0, "a"), visit(None, 40, "a"), visit("u", 20), visit("u", 100))
     both.close()
     both.fold()
@@ -365,7 +365,7 @@ def test_a_link_for_which_there_is_no_room_is_refused_and_changes_nothing(both: 
 def test_user_ids_are_hashed_where_the_space_says_so_and_an_id_before_is_the_own_one(
     store: EmbeddedStore, tmp_path: Path
 ) -> None:
-    store.apply(SPACE, ChangeSetting("hash_ids", "on"))
+    store.apply(SPACE, ChangeSettings({"hash_ids": "on"}))
     u, hashed = user("u"), hashed_id("", "u")
     take(store, tmp_path, [visit("u", 0), visit("v", 5), visit(None, 10, "a"), visit(None, 15, "b")])
     take(store, tmp_path, [alias("u", 20, "a", "a"), alias("u", 21, "b", "a"), alias("u", 22, "b")])
@@ -386,7 +386,7 @@ def test_user_ids_are_hashed_where_the_space_says_so_and_an_id_before_is_the_own
 def test_where_ids_are_hashed_an_alias_claims_its_own_anonymous_id_unless_it_names_another(
     store: EmbeddedStore, tmp_path: Path, previous: str | None, joined: bool
 ) -> None:
-    store.apply(SPACE, ChangeSetting("hash_ids", "on"))
+    store.apply(SPACE, ChangeSettings({"hash_ids": "on"}))
     take(store, tmp_path, [visit(None, 0, "a"), visit("u", 5), alias("u", 6, previous, "a")])
     store.fold(SPACE)
     assert [link.other for link in store.links(SPACE)] == [anonymous("a")] * joined
@@ -483,7 +483,7 @@ def do_something(both: Both, rng: random.Random) -> None:
         case "fold":
             both.fold()
         case "setting":
-            both.store.apply(SPACE, ChangeSetting("link_on_identify", rng.choice(["on", "off"])))
+            both.store.apply(SPACE, ChangeSettings({"link_on_identify": rng.choice(["on", "off"])}))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -498,7 +498,7 @@ def test_any_history_of_claims_links_and_removals_gives_what_the_reference_gives
     key = rng.choice(["((id_hash >> 65) & 15)::BIGINT", "(id_hash >> 65)::BIGINT"])
     with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=LOOKUPS, user_key_sql=key) as store:
         both = Both(store, tmp_path)
-        store.apply(SPACE, ChangeSetting("session_cap_s", rng.choice(["0", "2400", "7200"])))
+        store.apply(SPACE, ChangeSettings({"session_cap_s": rng.choice(["0", "2400", "7200"])}))
         for _ in range(rng.randrange(10, 30)):
             do_something(both, rng)
             if rng.random() < 0.3:

@@ -13,7 +13,7 @@ from enduser import limits
 from enduser.core.events import UserId
 from enduser.errors import IdsHashed, LimitExceeded
 from enduser.stores import remote
-from enduser.stores.contract import AddLink, ChangeSetting, LookAlikeGroup, LookAlikes
+from enduser.stores.contract import AddLink, ChangeSettings, LookAlikeGroup, LookAlikes
 from enduser.stores.embedded import EmbeddedStore
 
 NOTHING = LookAlikes([], 0, 0)
@@ -109,7 +109,7 @@ def test_as_many_groups_can_be_asked_for_as_a_page_has_rows(
 
 def test_hashed_ids_cannot_be_compared_and_it_says_so(store: EmbeddedStore, tmp_path: Path) -> None:
     with_ids(store, tmp_path, "ada", "Ada")
-    store.apply(SPACE, ChangeSetting("hash_ids", "on"))
+    store.apply(SPACE, ChangeSettings({"hash_ids": "on"}))
     with pytest.raises(IdsHashed, match="hashes cannot be compared"):
         store.look_alikes(SPACE)
 

@@ -17,7 +17,7 @@ import duckdb
 import pytest
 
 from enduser.errors import SchemaTooNew
-from enduser.stores.contract import ChangeSetting
+from enduser.stores.contract import ChangeSettings
 from enduser.stores.embedded import EmbeddedStore, database
 
 DATA = Path(__file__).parent.parent / "data"
@@ -69,7 +69,7 @@ def store_folder() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with EmbeddedStore(folder / "data", now_us=NOW) as store:
-            store.apply(SPACE, ChangeSetting("session_cap_s", "3600"))
+            store.apply(SPACE, ChangeSettings({"session_cap_s": "3600"}))
             rows = random_history(random.Random(7), users=12, events=25, span_s=20_000_000)
             take(store, folder, rows)
             store.fold(SPACE)

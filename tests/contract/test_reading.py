@@ -19,7 +19,7 @@ from stored import LOOKUPS, NOW, SPACE, assert_object, take
 from enduser import limits
 from enduser.core.events import UserId, hashed_id
 from enduser.errors import InvalidCursor, InvalidSpace, LimitExceeded, ReadTimeout, StoreError, UsageError
-from enduser.stores.contract import ChangeSetting, CloseHistory, Page
+from enduser.stores.contract import ChangeSettings, CloseHistory, Page
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.embedded.reading import USER_COLUMNS, Look
 from enduser.stores.remote import answer, decoded, encoded
@@ -194,7 +194,7 @@ def test_with_open_sessions_an_object_is_as_if_they_were_closed(
     store: EmbeddedStore, tmp_path: Path, texts: dict[str, str], seed: int
 ) -> None:
     for name, text in texts.items():
-        store.apply(SPACE, ChangeSetting(name, text))
+        store.apply(SPACE, ChangeSettings({name: text}))
     rng = random.Random(seed)
     rows = live_history(rng)
     take(store, tmp_path, rows)
@@ -260,8 +260,8 @@ def test_ids_are_told_apart_by_their_kind(store: EmbeddedStore, tmp_path: Path) 
 
 
 def test_hashed_ids_are_found_by_the_plain_id_and_by_the_hash(store: EmbeddedStore, tmp_path: Path) -> None:
-    store.apply(SPACE, ChangeSetting("hash_salt", "salt"))
-    store.apply(SPACE, ChangeSetting("hash_ids", "on"))
+    store.apply(SPACE, ChangeSettings({"hash_salt": "salt"}))
+    store.apply(SPACE, ChangeSettings({"hash_ids": "on"}))
     take(store, tmp_path, [Row(user_id="u", occurred_at=START, message_id="a")])
     store.apply(SPACE, CloseHistory())
     store.fold(SPACE)

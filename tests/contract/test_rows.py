@@ -13,7 +13,7 @@ from enduser import limits
 from enduser.core.events import hashed_id, known_id
 from enduser.core.origin import Place
 from enduser.errors import InputError, LimitExceeded
-from enduser.stores.contract import ChangeSetting, Chunk, EventChunk, Form, ImportRules, Lookups, TimeUnit
+from enduser.stores.contract import ChangeSettings, Chunk, EventChunk, Form, ImportRules, Lookups, TimeUnit
 from enduser.stores.embedded import EmbeddedStore
 
 SPACE = "default/production"
@@ -217,7 +217,7 @@ def test_a_log_line_names_its_user_and_address_or_is_rejected(
     path = tmp_path / "access.log"
     path.write_text(line + "\n")
     with EmbeddedStore(tmp_path / "data", now_us=NOW) as store:
-        store.apply(SPACE, ChangeSetting("store_ip", "on"))
+        store.apply(SPACE, ChangeSettings({"store_ip": "on"}))
         chunk = Chunk(path, Form.ACCESS_LOG)
         outcomes = store.apply(SPACE, EventChunk(chunk, ImportRules(started_at=NOW))).outcomes
         assert outcomes.rejected["malformed_line"] == (address is None)

@@ -10,7 +10,7 @@ from stored import LOOKUPS, NOW, RULES, SPACE
 
 from enduser import limits
 from enduser.core.events import hashed_id
-from enduser.stores.contract import ChangeSetting, Chunk, CloseHistory, EventChunk, Form, SpooledEvents
+from enduser.stores.contract import ChangeSettings, Chunk, CloseHistory, EventChunk, Form, SpooledEvents
 from enduser.stores.embedded import EmbeddedStore
 
 SECOND = 1_000_000
@@ -142,7 +142,7 @@ def test_a_line_that_cannot_be_read_is_counted_and_costs_no_other(
 
 
 def test_events_of_a_space_without_users_are_only_counted(store: EmbeddedStore, tmp_path: Path) -> None:
-    store.apply(SPACE, ChangeSetting("unique_user", "none"))
+    store.apply(SPACE, ChangeSettings({"unique_user": "none"}))
     nobody = {name: value for name, value in line(1).items() if name != "id"}
     applied = spool(store, tmp_path, line(0), nobody, second=9_000)
     assert (applied.outcomes.counted, applied.outcomes.read) == (2, 2)
@@ -155,14 +155,14 @@ def test_events_of_a_space_without_users_are_only_counted(store: EmbeddedStore, 
 def test_events_of_server_libraries_are_visits_only_if_the_space_says_so(
     store: EmbeddedStore, tmp_path: Path, server_events: str, sessions: int
 ) -> None:
-    store.apply(SPACE, ChangeSetting("server_events", server_events))
+    store.apply(SPACE, ChangeSettings({"server_events": server_events}))
     spool(store, tmp_path, line(0, server=True), second=9_000)
     assert store.status(SPACE).sessions == sessions
     assert store.status(SPACE).events == 1
 
 
 def test_an_id_is_hashed_once_at_the_door_or_here(store: EmbeddedStore, tmp_path: Path) -> None:
-    store.apply(SPACE, ChangeSetting("hash_ids", "on"))
+    store.apply(SPACE, ChangeSettings({"hash_ids": "on"}))
     hashed = hashed_id("", "adam.br")
     spool(store, tmp_path, line(0, "a", "adam.br"), line(1, "b", hashed, hashed=True), second=9_000)
     assert user(store, "adam.br")["user_id"] == hashed
@@ -170,8 +170,8 @@ def test_an_id_is_hashed_once_at_the_door_or_here(store: EmbeddedStore, tmp_path
 
 
 def test_an_excluded_user_is_known_by_his_hash(store: EmbeddedStore, tmp_path: Path) -> None:
-    store.apply(SPACE, ChangeSetting("hash_ids", "on"))
-    store.apply(SPACE, ChangeSetting("exclude", "user:test"))
+    store.apply(SPACE, ChangeSettings({"hash_ids": "on"}))
+    store.apply(SPACE, ChangeSettings({"exclude": "user:test"}))
     applied = spool(store, tmp_path, line(0, user=hashed_id("", "test"), hashed=True), second=1)
     assert applied.outcomes.excluded == {"user": 1}
 
@@ -241,7 +241,7 @@ def test_a_fresh_space_has_a_write_key_of_its_own(store: EmbeddedStore) -> None:
 
 def test_each_door_has_the_settings_and_the_keys_of_its_space(store: EmbeddedStore) -> None:
     store.create_space("acme/test", NOW)
-    store.apply("acme/test", ChangeSetting("hash_salt", "x"))
+    store.apply("acme/test", ChangeSettings({"hash_salt": "x"}))
     store.rotate_write_key("acme/test", NOW, 0)
     for door in store.doors():
         assert door.settings == store.settings(door.space)

@@ -19,7 +19,7 @@ from enduser.core.origin import Place
 from enduser.errors import InputError, InvalidSetting, InvalidSpace, InvalidSpaceName, StoreError
 from enduser.stores.contract import (
     Applied,
-    ChangeSetting,
+    ChangeSettings,
     Chunk,
     CloseHistory,
     EventChunk,
@@ -55,7 +55,7 @@ def test_any_order_and_any_batching_gives_what_the_reference_gives(
         monkeypatch.setattr(fold, "EVENTS_PER_PART", 60)
         monkeypatch.setattr(capped, "CUT_EVENTS_PER_ROUND", 3)
     for name, text in texts.items():
-        store.apply(SPACE, ChangeSetting(name, text))
+        store.apply(SPACE, ChangeSettings({name: text}))
     rng = random.Random(f"{texts}{seed}")
     rows = random_history(rng, users=40, events=40, span_s=40_000_000)
     rng.shuffle(rows)
@@ -184,7 +184,7 @@ def test_a_robot_of_months_grows_at_its_end_and_in_its_middle(store: EmbeddedSto
 
 
 def test_two_capped_stretches_become_one(store: EmbeddedStore, tmp_path: Path) -> None:
-    store.apply(SPACE, ChangeSetting("session_cap_s", "3600"))
+    store.apply(SPACE, ChangeSettings({"session_cap_s": "3600"}))
     first = [visit(20 * i) for i in range(10)]
     second = [visit(220 + 20 * i) for i in range(10)]
     check(store, tmp_path, [first + second + [visit(5_000)], [visit(200)], [visit(70), visit(330)]])
@@ -194,7 +194,7 @@ def test_two_capped_stretches_become_one(store: EmbeddedStore, tmp_path: Path) -
 def test_a_new_cut_that_runs_over_a_piece_that_grew_takes_its_place(
     store: EmbeddedStore, tmp_path: Path, is_tied: bool
 ) -> None:
-    store.apply(SPACE, ChangeSetting("session_cap_s", "3600"))
+    store.apply(SPACE, ChangeSettings({"session_cap_s": "3600"}))
     last = [visit(174, "a", place=("NO", None, None))]
     if is_tied:
         last.append(visit(174, "b", place=("DE", None, None)))
@@ -203,7 +203,7 @@ def test_a_new_cut_that_runs_over_a_piece_that_grew_takes_its_place(
 
 
 def test_two_far_places_of_one_capped_stretch_are_cut_as_one(store: EmbeddedStore, tmp_path: Path) -> None:
-    store.apply(SPACE, ChangeSetting("session_cap_s", "3600"))
+    store.apply(SPACE, ChangeSettings({"session_cap_s": "3600"}))
     steady = [visit(13 * i) for i in range(300)]
     check(store, tmp_path, [[*steady, visit(9_000)], [visit(-11), visit(2_003), visit(2_500)], [visit(1)]])
 
@@ -231,7 +231,7 @@ def test_changing_a_setting_recomputes_everything(
 ) -> None:
     rows = random_history(random.Random(5), users=10, events=30, span_s=4_000_000)
     take(store, tmp_path, rows)
-    store.apply(SPACE, ChangeSetting(name, text))
+    store.apply(SPACE, ChangeSettings({name: text}))
     events = numbered(rows)
     assert_same(store, expected(events, store.settings(SPACE), max(e.occurred_at for e in events)))
 
@@ -240,7 +240,7 @@ def test_the_clock_never_goes_back(store: EmbeddedStore, tmp_path: Path) -> None
     take(store, tmp_path, [visit(100)])
     store.apply(SPACE, CloseHistory())
     take(store, tmp_path, [visit(0)])
-    store.apply(SPACE, ChangeSetting("inactivity_window_s", "60"))
+    store.apply(SPACE, ChangeSettings({"inactivity_window_s": "60"}))
     assert store.status(SPACE).clock_at == START + 130 * MINUTE
 
 
@@ -253,7 +253,7 @@ def test_what_a_crash_before_the_fold_left_is_folded_by_the_next_command(tmp_pat
 
 
 def test_ids_are_hashed_at_the_door_when_the_space_says_so(store: EmbeddedStore, tmp_path: Path) -> None:
-    store.apply(SPACE, ChangeSetting("hash_ids", "on"))
+    store.apply(SPACE, ChangeSettings({"hash_ids": "on"}))
     take(store, tmp_path, [Row(" adam.br ", None, START, "m"), Row(None, "anon-1", START, "m"), visit(500)])
     store.fold(SPACE)
     assert store.find_user(SPACE, "LxhaMQBuA3cjHQqujqUmW/YDuHkWuCFjsT2uXs7lDQY", "hashed")
@@ -261,7 +261,7 @@ def test_ids_are_hashed_at_the_door_when_the_space_says_so(store: EmbeddedStore,
     assert store.find_user(SPACE, "anon-1", "anonymous")
     assert store.find_user(SPACE, "adam.br", "hashed") is None
     with pytest.raises(InvalidSetting, match="has users"):
-        store.apply(SPACE, ChangeSetting("hash_salt", "x"))
+        store.apply(SPACE, ChangeSettings({"hash_salt": "x"}))
 
 
 def test_verify_reports_each_difference(store: EmbeddedStore, tmp_path: Path) -> None:
@@ -327,7 +327,7 @@ def test_a_changed_exclusion_holds_for_addresses_seen_before(store: EmbeddedStor
         path.write_text(json.dumps({"user_id": "u", "occurred_at": at, "ip": address}) + "\n")
         outcomes = store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), RULES)).outcomes
         assert (outcomes.stored, outcomes.excluded["ip"]) == ((1, 0) if at == 0 else (0, 1))
-        store.apply(SPACE, ChangeSetting("exclude", "ip:10.0.0.0/8"))
+        store.apply(SPACE, ChangeSettings({"exclude": "ip:10.0.0.0/8"}))
 
 
 def test_a_new_place_database_fills_in_the_same_process(tmp_path: Path) -> None:
@@ -366,7 +366,7 @@ def test_a_retry_with_another_corrected_time_is_the_same_event(store: EmbeddedSt
 
 
 def test_no_plain_id_reaches_the_disk_where_ids_are_hashed(store: EmbeddedStore, tmp_path: Path) -> None:
-    store.apply(SPACE, ChangeSetting("hash_ids", "on"))
+    store.apply(SPACE, ChangeSettings({"hash_ids": "on"}))
     path = tmp_path / "rows.jsonl"
     message = {"userId": "new", "previousId": " adam.br ", "anonymousId": "a-1", "type": "alias"}
     path.write_text(json.dumps({**message, "timestamp": 0}) + "\n")

@@ -16,7 +16,7 @@ from enduser.core.events import UserId, hashed_id
 from enduser.core.links import ApiLinks, Edge
 from enduser.stores.contract import (
     AddLink,
-    ChangeSetting,
+    ChangeSettings,
     Chunk,
     CloseHistory,
     EventChunk,
@@ -54,7 +54,7 @@ def test_ids_that_are_linked_while_everything_crashes_are_the_same_persons_in_th
     halves = [rows[len(rows) // 2 :], rows[: len(rows) // 2]]
     paths = [write(tmp_path / f"{number}.jsonl", half) for number, half in enumerate(halves)]
     records = [EventChunk(Chunk(path, Form.JSON_LINES), RULES) for path in paths]
-    wanted = [records[0], *SAID[:3], ChangeSetting("link_on_identify", setting), records[1], SAID[3]]
+    wanted = [records[0], *SAID[:3], ChangeSettings({"link_on_identify": setting}), records[1], SAID[3]]
     crashes = Crashes(monkeypatch, rng, count=8)
     at = 0
     while at < len(wanted):
@@ -95,11 +95,11 @@ def test_a_crash_while_ids_are_hashed_leaves_all_of_them_plain_or_all_hashed(
         store.apply(SPACE, record)
         crashes = Crashes(monkeypatch, rng, count=1)
         with suppress(CrashError):
-            store.apply(SPACE, ChangeSetting("hash_ids", "on"))
+            store.apply(SPACE, ChangeSettings({"hash_ids": "on"}))
         crashes.stop()
     with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=LOOKUPS) as store:
         assert is_hashed(store) == {store.settings(SPACE).hash_ids}
-        store.apply(SPACE, ChangeSetting("hash_ids", "on"))
+        store.apply(SPACE, ChangeSettings({"hash_ids": "on"}))
         assert is_hashed(store) == {True}
         assert store.apply(SPACE, record).outcomes.stored == 0
         store.fold(SPACE)
@@ -127,7 +127,7 @@ def test_an_import_that_crashes_anywhere_and_is_begun_again_ends_as_one_that_did
         try:
             with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=LOOKUPS, memory_limit_mb=512) as store:
                 store.fold(SPACE)
-                store.apply(SPACE, ChangeSetting("session_cap_s", str(cap_s)))
+                store.apply(SPACE, ChangeSettings({"session_cap_s": str(cap_s)}))
                 for number, path in enumerate(paths):
                     chunk = Chunk(path, Form.JSON_LINES)
                     store.apply(SPACE, EventChunk(chunk, RULES, is_first=number == 0))

@@ -22,7 +22,7 @@ from enduser.errors import (
     OwnerUnreachable,
     UsageError,
 )
-from enduser.stores.contract import ChangeSetting, Chunk, CloseHistory, EventChunk, Form, Store
+from enduser.stores.contract import ChangeSettings, Chunk, CloseHistory, EventChunk, Form, Store
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.remote import METHODS, SOCKET, RemoteStore, answer, encoded, socket_path
 
@@ -69,7 +69,7 @@ def test_a_relative_path_means_the_callers_folder(
 def test_spaces_settings_and_keys_are_those_of_the_store(served: RemoteStore) -> None:
     served.create_space("acme/test", 5)
     assert served.spaces() == [SPACE, "acme/test"]
-    served.apply("acme/test", ChangeSetting("exclude", "none"))
+    served.apply("acme/test", ChangeSettings({"exclude": "none"}))
     assert served.settings("acme/test").exclude == ()
     key = served.rotate_write_key("acme/test", 10, 0)
     assert [one.write_key for one in served.write_keys() if one.space == "acme/test"][-1] == key
@@ -80,7 +80,7 @@ def test_errors_are_the_same_as_at_home(served: RemoteStore) -> None:
         served.status("acme/gone")
     assert "enduser systems create acme/gone" in str(caught.value.hint)
     with pytest.raises(InvalidSetting, match="store_ip cannot be 'x'"):
-        served.apply(SPACE, ChangeSetting("store_ip", "x"))
+        served.apply(SPACE, ChangeSettings({"store_ip": "x"}))
     with pytest.raises(InvalidSpaceName):
         served.create_space("no name", 0)
     with pytest.raises(UsageError, match="no attribute"):

@@ -15,7 +15,7 @@ from enduser.core.events import UserId
 from enduser.stores import serving
 from enduser.stores.contract import (
     AddLink,
-    ChangeSetting,
+    ChangeSettings,
     Chunk,
     CloseHistory,
     EventChunk,
@@ -103,7 +103,7 @@ def test_after_a_recomputation_the_copy_is_right(store: EmbeddedStore, copy: Ser
     visit(store, "a", "b")
     visit(store, "a", hour=1)
     follow(copy, store)
-    store.apply(SPACE, ChangeSetting("inactivity_window_s", "7200"))
+    store.apply(SPACE, ChangeSettings({"inactivity_window_s": "7200"}))
     store.apply(SPACE, CloseHistory())
     store.fold(SPACE)
     follow(copy, store)
@@ -158,7 +158,7 @@ def test_a_recomputation_while_a_copy_is_made_begins_it_anew(store: EmbeddedStor
     visit(store, *(f"u{number}" for number in range(20)), hour=1)
     for _ in range(4):
         assert not copy.follow(SPACE, store)
-    store.apply(SPACE, ChangeSetting("inactivity_window_s", "7200"))
+    store.apply(SPACE, ChangeSettings({"inactivity_window_s": "7200"}))
     store.apply(SPACE, CloseHistory())
     store.fold(SPACE)
     follow(copy, store)
@@ -256,7 +256,7 @@ def test_when_ids_are_hashed_the_copy_forgets_the_plain_ones_and_is_made_anew(
     visit(store, *(f"plain-{number:05}" for number in range(500)))
     follow(copy, store)
     before = store.generations()[SPACE]
-    store.apply(SPACE, ChangeSetting("hash_ids", "on"))
+    store.apply(SPACE, ChangeSettings({"hash_ids": "on"}))
     assert b"plain" not in bytes_of(store.folder)
     assert store.generations()[SPACE] > before
     assert follow(copy, store)
@@ -272,7 +272,7 @@ def test_after_hashing_failed_the_copy_is_made_anew_with_plain_ids(
     before = store.generations()[SPACE]
     monkeypatch.setattr("enduser.stores.embedded.hashing.fold_pending", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        store.apply(SPACE, ChangeSetting("hash_ids", "on"))
+        store.apply(SPACE, ChangeSettings({"hash_ids": "on"}))
     assert store.generations()[SPACE] > before
     assert follow(copy, store)
     assert_same(copy, store)

@@ -22,7 +22,7 @@ from enduser.ingest.applier import Applier
 from enduser.ingest.door import Request, lines_of
 from enduser.ingest.messages import read_call
 from enduser.ingest.spool import EVENTS, SpoolReader, SpoolWriter, frame, new_series
-from enduser.stores.contract import ChangeSetting
+from enduser.stores.contract import ChangeSettings
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.serving import ServingCopy, ServingReader
 
@@ -84,7 +84,7 @@ class World:
             store = EmbeddedStore(self.folder / "data", now_us=self.now, lookups=LOOKUPS, memory_limit_mb=512)
             try:
                 for name, text in SETTINGS.items():
-                    store.apply(SPACE, ChangeSetting(name, text))
+                    store.apply(SPACE, ChangeSettings({name: text}))
                 reader = SpoolReader(self.folder / "data", store.spool_positions())
                 self.owner = store, Applier(store, reader, ServingCopy(self.folder / "data"))
             except CrashError:

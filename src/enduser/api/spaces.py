@@ -13,10 +13,10 @@ from enduser.api.calls import Call
 from enduser.core.outcomes import Outcomes
 from enduser.core.settings import SECRET_SETTINGS, SETTING_RULES, SpaceSettings, parse_setting, setting_rule
 from enduser.core.settings import setting_text as text_of
-from enduser.errors import InvalidSetting, MalformedRequest, Unconfirmed
-from enduser.service.hashing import what_hashing_does
+from enduser.errors import MalformedRequest, Unconfirmed
+from enduser.service.changing_settings import what_is_for_good
 from enduser.service.json_form import Count, Time, iso_time
-from enduser.stores.contract import ChangeSetting, OwnedStore, Reader, SpaceStatus
+from enduser.stores.contract import ChangeSettings, OwnedStore, SpaceStatus
 
 
 class SpaceJson(msgspec.Struct, frozen=True):
@@ -114,12 +114,26 @@ async def show_settings(call: Call) -> Any:
 
 async def change_settings(call: Call) -> Any:
     """Change some settings of a space, and return all."""
-    settings = await call.read(lambda reader: reader.settings(call.space))  # there must be such a space
-    texts = _texts(call.body)
-    if not call.values["confirmed"]:
-        await call.read(lambda reader: _require_no_confirmation(reader, call.space, settings, texts))
-    await call.change(lambda store: _apply(store, call.space, texts))
+    await call.read(lambda reader: reader.settings(call.space))  # there must be such a space
+    texts, confirmed = _texts(call.body), call.values["confirmed"]
+    await call.change(lambda store: _change(store, call.space, texts, confirmed=confirmed))
     return await show_settings(call)
+
+
+def _change(store: OwnedStore, space: str, texts: Mapping[str, str], *, confirmed: bool) -> None:
+    """Change settings, all or none.
+
+    Raises:
+        InvalidSetting: one cannot change any more.
+        Unconfirmed: the change hashes ids that are stored, and nobody has said yes to that.
+    """
+    if not confirmed and (sentences := what_is_for_good(store, space, texts)):
+        raise Unconfirmed(
+            f"hash_ids cannot be turned on without a confirmation. {' '.join(sentences)}",
+            hint="send it again with ?confirmed=true to do this",
+            field="hash_ids",
+        )
+    store.apply(space, ChangeSettings(texts))
 
 
 def _texts(body: Mapping[str, Any]) -> dict[str, str]:
@@ -138,45 +152,8 @@ def _texts(body: Mapping[str, Any]) -> dict[str, str]:
         raise MalformedRequest(str(error), hint="write values as GET /api/v1/settings shows them") from None
     for name, value in body.items():
         texts[name] = text_of(tuple(value) if isinstance(value, list) else value)
-        try:
-            parse_setting(name, texts[name])
-        except InvalidSetting as error:
-            error.field = name
-            raise
+        parse_setting(name, texts[name])
     return texts
-
-
-def _require_no_confirmation(
-    reader: Reader, space: str, settings: SpaceSettings, texts: Mapping[str, str]
-) -> None:
-    """Check that a change can be undone.
-
-    Raises:
-        Unconfirmed: it hashes ids that are stored; the message says how many.
-    """
-    if settings.hash_ids or texts.get("hash_ids") != "on":
-        return
-    preview = reader.hashing_preview(space)
-    if preview.user_ids:
-        does = what_hashing_does(preview, space, texts.get("hash_salt", settings.hash_salt))
-        raise Unconfirmed(
-            f"hash_ids cannot be turned on without a confirmation. {' '.join(does)}",
-            hint="send it again with ?confirmed=true to do this",
-            field="hash_ids",
-        )
-
-
-def _apply(store: OwnedStore, space: str, texts: Mapping[str, str]) -> None:
-    """Change settings; what the store may refuse comes first, so that all are changed or none.
-
-    Of these the salt comes before `hash_ids`: it is put before the ids that this hashes.
-    """
-    for name in sorted(texts, key=lambda name: (not SETTING_RULES[name].is_for_good, name != "hash_salt")):
-        try:
-            store.apply(space, ChangeSetting(name, texts[name]))
-        except InvalidSetting as error:
-            error.field = name
-            raise
 
 
 async def show_status(call: Call) -> StatusJson:

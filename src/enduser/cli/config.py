@@ -22,8 +22,8 @@ from enduser.cli.common import (
 )
 from enduser.cli.helping import Group
 from enduser.core.settings import SECRET_SETTINGS, SETTING_RULES, parse_setting, setting_rule, setting_text
-from enduser.service.hashing import what_hashing_does
-from enduser.stores.contract import ChangeSetting, Store
+from enduser.service.changing_settings import recomputed_events, what_is_for_good
+from enduser.stores.contract import ChangeSettings
 
 app = Group("Read and change the settings of a space.")
 
@@ -69,30 +69,16 @@ def set_setting(
 ) -> None:
     """Change one setting. Window, cap and retention recompute all sessions; hash_ids is for good."""
     with opened(data, space, memory_limit) as store:
-        parsed = parse_setting(key, value)
-        settings = store.settings(space)
-        if parsed != getattr(settings, key):
-            if SETTING_RULES[key].recomputes:
-                _confirm_recomputing(store, space, yes=yes)
-            if key == "hash_ids" and not settings.hash_ids:
-                _confirm_hashing(store, space, settings.hash_salt, yes=yes)
-        store.apply(space, ChangeSetting(key, value))
+        parsed, texts = parse_setting(key, value), {key: value}
+        if events := recomputed_events(store, space, texts):
+            from_events = count_of(events, "event")
+            confirm(f"This recomputes all sessions of {space} from {from_events}. Go on?", yes=yes)
+        if sentences := what_is_for_good(store, space, texts):
+            for sentence in sentences:  # also to who said yes already
+                err.print(sentence)
+            confirm("This cannot be undone. Go on?", yes=yes)
+        store.apply(space, ChangeSettings(texts))
         out.print(f"{key} = {setting_text(parsed)}")
-
-
-def _confirm_recomputing(store: Store, space: str, *, yes: bool) -> None:
-    if events := store.status(space).events:
-        from_events = count_of(events, "event")
-        confirm(f"This recomputes all sessions of {space} from {from_events}. Go on?", yes=yes)
-
-
-def _confirm_hashing(store: Store, space: str, salt: str, *, yes: bool) -> None:
-    """Say what hashing the ids of a space does, also to who said yes already, and ask."""
-    preview = store.hashing_preview(space)
-    if preview.user_ids:
-        for sentence in what_hashing_does(preview, space, salt):
-            err.print(sentence)
-        confirm("This cannot be undone. Go on?", yes=yes)
 
 
 def _shown(name: str, value: object) -> str:

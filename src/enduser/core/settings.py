@@ -228,13 +228,18 @@ def parse_setting(name: str, text: str) -> object:
     """Return the typed value of the setting `name` written as `text`.
 
     Raises:
-        InvalidSetting: the name is unknown or the value lies outside its bounds.
+        InvalidSetting: the name is unknown or the value lies outside its bounds; it names the setting.
     """
     rule = setting_rule(name)
     try:
         return rule.parse(text)
+    except InvalidSetting as error:
+        error.field = name
+        raise
     except (ValueError, KeyError, zoneinfo.ZoneInfoNotFoundError, OSError):
-        raise InvalidSetting(f"{name} cannot be {_shown(text)!r}", hint=f"{name} is {rule.bounds}") from None
+        raise InvalidSetting(
+            f"{name} cannot be {_shown(text)!r}", hint=f"{name} is {rule.bounds}", field=name
+        ) from None
 
 
 def setting_text(value: object) -> str:

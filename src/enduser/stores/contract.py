@@ -96,14 +96,14 @@ class EventChunk:
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeSetting:
-    """A record: one setting of the space gets a value; sessions are recomputed where it matters.
+class ChangeSettings:
+    """A record: settings of the space get values; sessions are recomputed where it matters, once.
 
     `hash_ids` turned on hashes every user id of the space, for good; see `Reader.hashing_preview`.
     """
 
-    name: str
-    text: str
+    texts: Mapping[str, str]
+    """The values by name, as `core.settings.parse_setting` reads them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class RemoveLink:
     is_hashed: bool = False
 
 
-Record = EventChunk | ChangeSetting | CloseHistory | AddLink | RemoveLink
+Record = EventChunk | ChangeSettings | CloseHistory | AddLink | RemoveLink
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from enduser.stores.contract import (
     Applied,
     ChangedObject,
     Changes,
-    ChangeSetting,
+    ChangeSettings,
     CloseHistory,
     Difference,
     Door,
@@ -187,8 +187,8 @@ class EmbeddedStore:
                     if taker is None or taker[0] != space:
                         taker = (space, self._new_taker(space))
                     applied = taker[1].take(record)
-                case ChangeSetting(name, text):
-                    self._change_setting(space, name, text)
+                case ChangeSettings(texts):
+                    self._change_settings(space, texts)
                     taker = None
                 case AddLink() | RemoveLink():
                     self._link(space, record)
@@ -201,7 +201,7 @@ class EmbeddedStore:
                     )
         self._taker = taker
         self._generations[space] += 1  # a setting recomputes
-        if isinstance(record, ChangeSetting) and record.name == "hash_ids":
+        if isinstance(record, ChangeSettings) and "hash_ids" in record.texts:
             self._database.checkpoint()  # the log has plain ids still
         return applied
 
@@ -246,23 +246,23 @@ class EmbeddedStore:
         if isinstance(record, AddLink):
             naming.require_one(record)
 
-    def _change_setting(self, space: str, name: str, text: str) -> None:
-        value = parse_setting(name, text)
+    def _change_settings(self, space: str, texts: Mapping[str, str]) -> None:
         settings = self.settings(space)
-        if getattr(settings, name) == value:
-            return
-        rule = SETTING_RULES[name]
+        values = {name: parse_setting(name, text) for name, text in texts.items()}
+        changed = {name: value for name, value in values.items() if value != getattr(settings, name)}
         has_users = self._execute("SELECT EXISTS (FROM user_ids)")[0][0]
-        if rule.is_for_good and settings.hash_ids and has_users:
-            raise InvalidSetting(
-                f"{name} cannot change any more: the space {space} has users, whose ids are hashed",
-                hint="a hash cannot be turned back into its id; for another choice, use another space",
-            )
-        self._execute("DELETE FROM main.settings WHERE space = $1 AND name = $2", [space, name])
-        self._execute("INSERT INTO main.settings VALUES ($1, $2, $3)", [space, name, setting_text(value)])
-        if name == "hash_ids" and has_users:
+        for name, value in changed.items():
+            if SETTING_RULES[name].is_for_good and settings.hash_ids and has_users:
+                raise InvalidSetting(
+                    f"{name} cannot change any more: the space {space} has users, whose ids are hashed",
+                    hint="a hash cannot be turned back into its id; for another choice, use another space",
+                    field=name,
+                )
+            self._execute("DELETE FROM main.settings WHERE space = $1 AND name = $2", [space, name])
+            self._execute("INSERT INTO main.settings VALUES ($1, $2, $3)", [space, name, setting_text(value)])
+        if "hash_ids" in changed and has_users:
             self._hash_ids(space)
-        elif rule.recomputes:
+        if any(SETTING_RULES[name].recomputes for name in changed):
             rebuild.recompute(self._database, self._naming(space))
 
     def _hash_ids(self, space: str) -> None:

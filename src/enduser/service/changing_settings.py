@@ -1,9 +1,12 @@
-"""What turning `hash_ids` on does to the users that a space has, said before it is done."""
+"""What a change of settings does to what a space has, said before it is done."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from enduser.core.events import hashed_id
-from enduser.stores.contract import HashingPreview
+from enduser.core.settings import SETTING_RULES, parse_setting
+from enduser.stores.contract import HashingPreview, Reader
 
 _EXAMPLE = "adam.br"
 """An id that is nobody's."""
@@ -11,7 +14,33 @@ _EXAMPLE_SALT = "sea"
 """A salt that is no space's."""
 
 
-def what_hashing_does(preview: HashingPreview, space: str, salt: str) -> list[str]:
+def recomputed_events(reader: Reader, space: str, texts: Mapping[str, str]) -> int:
+    """Return from how many events sessions would be computed anew.
+
+    Raises:
+        InvalidSetting: a name or a value is none.
+    """
+    settings = reader.settings(space)
+    changed = [name for name, text in texts.items() if parse_setting(name, text) != getattr(settings, name)]
+    return reader.status(space).events if any(SETTING_RULES[name].recomputes for name in changed) else 0
+
+
+def what_is_for_good(reader: Reader, space: str, texts: Mapping[str, str]) -> list[str]:
+    """Return the sentences that say what cannot be undone: none, unless ids are hashed that are stored.
+
+    Raises:
+        InvalidSetting: a name or a value is none.
+    """
+    settings = reader.settings(space)
+    if settings.hash_ids or not ("hash_ids" in texts and parse_setting("hash_ids", texts["hash_ids"])):
+        return []
+    preview = reader.hashing_preview(space)
+    if not preview.user_ids:
+        return []
+    return _what_hashing_does(preview, space, texts.get("hash_salt", settings.hash_salt))
+
+
+def _what_hashing_does(preview: HashingPreview, space: str, salt: str) -> list[str]:
     """Return the sentences that say it. No example has the salt that is set, which it would help to guess."""
     said = [
         f"In {space}, {_counted(preview.user_ids, 'user id', 'user ids')} will be replaced by a hash: "
