@@ -31,8 +31,9 @@ def test_two_linked_ids_are_one_person_until_the_link_is_removed(own_api: Api) -
     listed = users(own_api)
     response = post(own_api, one="adam", other="adam", other_kind="anonymous")
     assert response.status_code == 200, response.text
-    (link,) = response.json()["items"]
+    link = response.json()
     assert (link["one"], link["other"], link["by"]) == ("adam", "adam", "api")
+    assert own_api.client.get(LINKS).json() == {"items": [link], "next_cursor": None}
     assert show(own_api, "plain") == show(own_api, "anonymous")
     assert show(own_api, "plain")["is_anonymous"] is False
     assert len(users(own_api)) == len(listed) - 1
@@ -45,7 +46,7 @@ def test_two_linked_ids_are_one_person_until_the_link_is_removed(own_api: Api) -
 def test_an_anonymous_id_is_linked_by_its_kind(own_api: Api) -> None:
     name = "adam"
     response = post(own_api, one=name, other="device", other_kind="anonymous")
-    (link,) = response.json()["items"]
+    link = response.json()
     assert (link["other"], link["other_is_anonymous"]) == ("device", True)
     found = own_api.client.get("/api/v1/users/device", params={"id_kind": "anonymous"})
     assert found.json()["user_id"] == name
@@ -73,6 +74,7 @@ def test_plain_ids_are_hashed_where_the_space_hashes(own_api: Api) -> None:
         ({"one": "a", "other": "b", "more": 1}, 400, "malformed_request"),
         ({"one": "a", "other": "a"}, 400, "usage"),
         ({"one": "a", "other": "null"}, 400, "usage"),
+        ({"one": "a", "other": "b", "other_kind": "hashed"}, 400, "usage"),
         ({"one": "a", "other": "x" * 257}, 400, "limit_exceeded"),
     ],
     ids=str,
@@ -80,6 +82,25 @@ def test_plain_ids_are_hashed_where_the_space_hashes(own_api: Api) -> None:
 def test_what_cannot_be_linked_is_refused(own_api: Api, body: dict, status: int, code: str) -> None:
     response = post(own_api, **body)
     assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+
+
+def test_links_are_listed_page_by_page_beside_the_thread_that_changes(own_api: Api) -> None:
+    made = [post(own_api, one=f"u{n}", other=f"a{n}", other_kind="anonymous").json() for n in range(5)]
+    own_api.changed.clear()
+    found, cursor = [], {}
+    while cursor is not None:
+        page = own_api.client.get(LINKS, params={"limit": 2, **cursor}).json()
+        found += page["items"]
+        cursor = {"cursor": page["next_cursor"]} if page["next_cursor"] else None
+    assert sorted(found, key=lambda link: link["one"]) == made
+    assert own_api.changed == []
+    for wrong in ({"limit": 0}, {"cursor": "x"}):
+        assert own_api.client.get(LINKS, params=wrong).status_code == 400
+
+
+def test_ids_are_trimmed_whether_they_are_linked_or_parted(own_api: Api) -> None:
+    assert post(own_api, one=" u ", other="v\u3000").json()["one"] == "u"
+    assert delete(own_api, one=" v", other="u ").status_code == 200
 
 
 def test_removing_what_is_not_linked_is_not_found(own_api: Api) -> None:

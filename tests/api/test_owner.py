@@ -108,7 +108,7 @@ def test_a_change_is_known_whatever_call_made_it(
 
 
 SAME: dict[str, Callable[[Store], object]] = {
-    "reads": lambda store: (store.status(SPACE), store.find_user(SPACE, "u"), store.links(SPACE)),
+    "reads": lambda store: (store.status(SPACE), store.find_user(SPACE, "u"), store.links_page(SPACE)),
     "a fold": lambda store: store.fold(SPACE),
     "a record": lambda store: store.apply(SPACE, CloseHistory()),
     "a setting as it was": lambda store: store.apply(SPACE, ChangeSettings({"store_ip": "off"})),

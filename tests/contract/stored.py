@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from histories import Expected, Row, browser_of, write
@@ -59,3 +59,28 @@ def assert_object(row: Mapping[str, Any], want: EndUser) -> None:
     assert tuple(row[name] for name in ORIGIN) == origin
     said = {n: row[n] for n in ("name", "role", "type", "status", "info") if row[n] is not None}
     assert said == want.properties
+
+
+class Linked(NamedTuple):
+    """Two ids that are linked, since when, and by what."""
+
+    one: UserId
+    other: UserId
+    since: int
+    by: str
+
+
+def linked(row: Mapping[str, Any]) -> Linked:
+    """Return the link of a row."""
+    one = UserId(row["one"], row["one_is_anonymous"])
+    return Linked(one, UserId(row["other"], row["other_is_anonymous"]), row["since"], row["by"])
+
+
+def links(store: EmbeddedStore, limit: int = 100) -> list[Linked]:
+    """Return all links that hold, read page by page."""
+    page = store.links_page(SPACE, limit=limit)
+    found = [linked(row) for row in page.items]
+    while page.next_cursor is not None:
+        page = store.links_page(SPACE, limit=limit, cursor=page.next_cursor)
+        found += [linked(row) for row in page.items]
+    return found

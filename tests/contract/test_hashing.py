@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from histories import Row, expected, numbered, write
-from stored import LOOKUPS, NOW, RULES, SPACE, assert_same, take
+from stored import LOOKUPS, NOW, RULES, SPACE, assert_same, links, take
 from test_links import IDS, SPAN_MINUTES, alias, anonymous, at, random_row, user, visit
 
 from enduser.core.events import Event, UserId, hashed_id
@@ -74,7 +74,7 @@ def read(store: EmbeddedStore) -> dict[str, Any]:
     return {
         "users": list(store.users(SPACE)),
         "sessions": list(store.sessions(SPACE)),
-        "links": store.links(SPACE),
+        "links": links(store),
         "open": store.users_page(SPACE, include_open=True),
         "status": replace(store.status(SPACE), space=""),
         "found": {one: store.find_user(SPACE, one.id, _kind(one)) for one in IDS},
@@ -340,11 +340,11 @@ def test_the_preview_counts_the_links_that_end(
     take(store, tmp_path, [visit(None, 0, "a"), visit("u", 5), visit("v", 6), *rows])
     store.apply(SPACE, CloseHistory())
     store.fold(SPACE)
-    before = store.links(SPACE)
+    before = links(store)
     assert store.hashing_preview(SPACE).ended_links == ended
     assert store.hashing_preview(SPACE).user_ids == 2
     store.apply(SPACE, ON)
-    assert len(store.links(SPACE)) == len(before) - ended
+    assert len(links(store)) == len(before) - ended
 
 
 def test_a_link_that_would_end_stays_where_the_api_says_it_too(store: EmbeddedStore, tmp_path: Path) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from histories import PLACES, Row, expected, numbered
-from stored import LOOKUPS, NOW, SPACE, assert_same, take
+from stored import LOOKUPS, NOW, SPACE, Linked, assert_same, linked, links, take
 
 from enduser import limits
 from enduser.core.events import Event, UserId, hashed_id, take_once
@@ -22,7 +22,7 @@ from enduser.stores.contract import (
     AddLink,
     ChangeSettings,
     CloseHistory,
-    Link,
+    Page,
     RemoveLink,
     SpooledEvents,
 )
@@ -117,19 +117,29 @@ class Both:
         assert found == by_id
         self.follow()
         assert {one: self.copy.get(one) for one in self.ids()} == by_id
-        assert self.store.links(SPACE) == self.links()
+        assert links(self.store) == self.links()
+        pairs = [(link.other, link.one) for link in self.links()[-2:]]
+        self.check_pairs(*pairs, *itertools.islice(itertools.combinations(sorted(self.ids()), 2), 1))
         assert self.store.verify(SPACE) == []
+
+    def check_pairs(self, *pairs: tuple[UserId, UserId]) -> None:
+        """Compare what is found of some pairs of ids, linked or not."""
+        links = self.links()
+        for first, second in pairs:
+            row = self.store.find_link(SPACE, first, second)
+            of_pair = [link for link in links if {link.one, link.other} == {first, second}]
+            assert [row and linked(row)] == (of_pair[:1] or [None])
 
     def ids(self) -> set[UserId]:
         said = {row for pair in (*self.api.links, *self.api.removed) for row in pair}
         return said | {event.user for event in self.events()} | self.persons().keys()
 
-    def links(self) -> list[Link]:
+    def links(self) -> list[Linked]:
         joined = self.persons()
         held = held_claims(claims(self.events(), self.store.settings(SPACE)), self.api)
-        found = [Link(edge.other, edge.one, edge.at, "event") for edge in held]
+        found = [Linked(edge.other, edge.one, edge.at, "event") for edge in held]
         for edge in self.api.links.values():
-            found.append(Link(*sorted(edge.pair, key=order), edge.at, "api"))
+            found.append(Linked(*sorted(edge.pair, key=order), edge.at, "api"))
         taken = [link for link in found if joined.get(link.one, 0) == joined.get(link.other, 1)]
         return sorted(taken, key=lambda link: (link.since, order(link.one), order(link.other), link.by))
 
@@ -276,12 +286,22 @@ def test_linking_twice_keeps_the_first_time_and_removing_ends_it(both: Both) -> 
     for minute in (3, 1):
         both.link(user("u"), user("v"), at(minute))
         both.check()
-    assert both.store.links(SPACE) == [Link(user("u"), user("v"), at(3), "api")]
+    assert links(both.store) == [Linked(user("u"), user("v"), at(3), "api")]
     both.unlink(user("v"), user("u"))
     both.check()
     both.link(user("v"), user("u"), at(7))
     both.check()
-    assert both.store.links(SPACE) == [Link(user("u"), user("v"), at(7), "api")]
+    assert links(both.store) == [Linked(user("u"), user("v"), at(7), "api")]
+
+
+def test_links_are_listed_page_by_page_also_those_of_one_moment(both: Both) -> None:
+    both.take(visit(None, 0, "a"), visit("u", 0), alias("u", 0, "a"))
+    for n in range(4):
+        both.link(user("u"), anonymous(f"b{n}"), at(0))
+        both.link(user(f"v{n % 2}"), anonymous("u"), at(n % 2))
+    both.check()
+    for limit in (1, 2, 3):
+        assert links(both.store, limit) == both.links()
 
 
 def test_a_removed_claim_stays_removed_until_the_api_links_the_two_again(both: Both) -> None:
@@ -389,7 +409,7 @@ def test_where_ids_are_hashed_an_alias_claims_its_own_anonymous_id_unless_it_nam
     store.apply(SPACE, ChangeSettings({"hash_ids": "on"}))
     take(store, tmp_path, [visit(None, 0, "a"), visit("u", 5), alias("u", 6, previous, "a")])
     store.fold(SPACE)
-    assert [link.other for link in store.links(SPACE)] == [anonymous("a")] * joined
+    assert [link.other for link in links(store)] == [anonymous("a")] * joined
 
 
 def test_spooled_events_claim_too_and_an_export_without_their_link_is_the_one_before(
@@ -430,9 +450,11 @@ def test_links_can_be_made_and_listed_from_afar(store: EmbeddedStore, tmp_path: 
 
     pair = user("u"), anonymous("a")
     call("apply", record={"AddLink": AddLink(*pair, at(1))})
-    assert remote.decoded(call("links"), Sequence[Link]) == [Link(*pair, at(1), "api")]
+    (row,) = remote.decoded(call("links_page"), Page).items
+    assert linked(row) == Linked(*pair, at(1), "api")
+    assert remote.decoded(call("find_link", one=pair[0], other=pair[1]), dict) == row
     call("apply", record={"RemoveLink": RemoveLink(*pair, at(2))})
-    assert remote.decoded(call("links"), Sequence[Link]) == []
+    assert remote.decoded(call("links_page"), Page).items == []
 
 
 def test_verify_reports_a_wrong_person_and_a_wrong_claim(store: EmbeddedStore, tmp_path: Path) -> None:
@@ -478,7 +500,7 @@ def do_something(both: Both, rng: random.Random) -> None:
         case "link":
             both.link(one, other, at(rng.randrange(SPAN_MINUTES)))
         case "unlink":
-            pairs = [[link.one, link.other] for link in both.store.links(SPACE)]
+            pairs = [[link.one, link.other] for link in links(both.store)]
             both.unlink(*rng.choice([[one, other], *pairs]))
         case "fold":
             both.fold()

@@ -7,31 +7,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enduser.errors import InvalidCursor
-from enduser.stores.paging import Place, cursor_behind, place_of
+from enduser.stores.paging import cursor_behind, values_behind
 
 INTEGERS = st.integers(-(2**63) + 1, 2**63 - 1)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.one_of(*(v.map(lambda x: (x, type(x))) for v in (INTEGERS, FLOATS, st.booleans(), st.text())))
 
 
-@given(value=VALUES, user_id=st.text(), is_anonymous=st.booleans(), sign=st.sampled_from(["", "-"]))
-def test_a_cursor_names_the_place_that_it_was_made_of(
-    value: tuple[object, type], user_id: str, is_anonymous: bool, sign: str
-) -> None:
-    row = {"score": value[0], "user_id": user_id, "is_anonymous": is_anonymous}
-    cursor = cursor_behind(row, f"{sign}score")
+@given(values=st.lists(VALUES, min_size=1, max_size=6), sign=st.sampled_from(["", "-"]))
+def test_a_cursor_names_the_place_that_it_was_made_of(values: list[tuple[object, type]], sign: str) -> None:
+    kinds = [kind for _, kind in values]
+    cursor = cursor_behind([value for value, _ in values], f"{sign}score")
     assert cursor.replace("-", "").replace("_", "").isalnum()
-    place = place_of(cursor, f"{sign}score", value[1])
-    assert place == Place(f"{sign}score", value[0], user_id, is_anonymous)  # type: ignore[arg-type]
-    assert type(place.value) is value[1]
+    found = values_behind(cursor, f"{sign}score", kinds)
+    assert [(value, type(value)) for value in found] == values
 
 
-def test_a_place_behind_an_unknown_value_fits_every_kind() -> None:
-    cursor = cursor_behind({"score": None, "user_id": "u", "is_anonymous": False}, "score")
-    assert {place_of(cursor, "score", kind).value for kind in (int, float, str, bool)} == {None}
+def test_only_the_first_value_of_a_place_can_be_unknown() -> None:
+    cursor = cursor_behind([None, "u"], "score")
+    assert [list(values_behind(cursor, "score", (kind, str))) for kind in (int, float)] == [[None, "u"]] * 2
+    for values, kinds in [(["u", None], (str, str)), ([None], (int, str)), ([None, "u", "v"], (int, str))]:
+        with pytest.raises(InvalidCursor):
+            values_behind(cursor_behind(values, "score"), "score", kinds)
 
 
 @given(text=st.one_of(st.text(), st.binary().map(lambda b: b.decode("latin-1"))))
 def test_any_other_text_is_refused(text: str) -> None:
     with pytest.raises(InvalidCursor):
-        place_of(text, "score", int)
+        values_behind(text, "score", (int,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from histories import Row
 from stored import LOOKUPS, NOW, SPACE, take
 
 from enduser.api.app import ManagementApp, management_app
+from enduser.api.routes import openapi
 from enduser.api.served import ServedUsers
 from enduser.stores.control import ControlStore
 from enduser.stores.embedded import EmbeddedStore
@@ -41,7 +43,10 @@ class Client:
     async def _request(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
         transport = httpx.ASGITransport(app=self._app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            return await client.request(method, path, **options)
+            response = await client.request(method, path, **options)
+        if response.is_error:
+            assert_declared(method, response)
+        return response
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         """Make a GET call."""
@@ -50,6 +55,16 @@ class Client:
     def patch(self, path: str, **options: Any) -> httpx.Response:
         """Make a PATCH call."""
         return self.request("PATCH", path, **options)
+
+
+def assert_declared(method: str, response: httpx.Response) -> None:
+    """Check that the OpenAPI document of the route says that it can answer with this error."""
+    given = response.url.raw_path.decode().partition("?")[0]
+    for path, operations in openapi()["paths"].items():
+        if method.lower() in operations and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), given):
+            declared = operations[method.lower()]["responses"].get(str(response.status_code), {})
+            codes = declared["content"]["application/json"]["examples"] if declared else {}
+            assert response.json()["error"]["code"] in codes, (method, path, response.text)
 
 
 @dataclass

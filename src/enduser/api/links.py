@@ -9,11 +9,12 @@ import msgspec
 
 from enduser.api.calls import Call
 from enduser.clock import now_us
-from enduser.core.events import UserId, hashed_id
+from enduser.core.events import UserId, known_id
+from enduser.core.links import stored_ids
 from enduser.core.settings import SpaceSettings
-from enduser.errors import LinkNotFound, MalformedRequest
+from enduser.errors import LinkNotFound, MalformedRequest, UsageError
 from enduser.service.json_form import Time, iso_time
-from enduser.stores.contract import AddLink, Link, OwnedStore, RemoveLink
+from enduser.stores.contract import AddLink, OwnedStore, RemoveLink
 
 Kind = Literal["plain", "hashed", "anonymous"]
 
@@ -30,7 +31,7 @@ class LinkJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LinksPage(msgspec.Struct, frozen=True):
-    """All links that hold, oldest first."""
+    """Some links that hold, oldest first."""
 
     items: list[LinkJson]
     next_cursor: str | None = None
@@ -52,65 +53,83 @@ class LinkRemoved(msgspec.Struct, frozen=True):
 
 
 async def list_links(call: Call) -> LinksPage:
-    """Return all links that hold."""
-    links = await call.change(lambda store: store.links(call.space))
-    return LinksPage([_json(link) for link in links])
+    """Return a page of the links that hold."""
+    limit, cursor = call.values["limit"], call.values["cursor"]
+    page = await call.read(lambda reader: reader.links_page(call.space, limit=limit, cursor=cursor))
+    return LinksPage([_json(row) for row in page.items], page.next_cursor)
 
 
-async def create_link(call: Call) -> LinksPage:
-    """Link two ids; return the links that hold then."""
-    one, other = await _ids(call, call.body)
-    record = AddLink(one, other, now_us(), is_hashed=True)
-    await call.change(lambda store: store.apply(call.space, record))
-    return await list_links(call)
+async def create_link(call: Call) -> LinkJson:
+    """Link two ids; return the link."""
+    told = _told(call.body)
+
+    def link(store: OwnedStore) -> LinkJson:
+        one, other = _stored(store, call.space, told)
+        store.apply(call.space, AddLink(one, other, now_us(), is_hashed=True))
+        row = store.find_link(call.space, one, other)
+        assert row is not None
+        return _json(row)
+
+    return await call.change(link)
 
 
 async def remove_link(call: Call) -> LinkRemoved:
     """Remove the link of two ids; it stays removed, whatever later events claim."""
-    one, other = await _ids(call, {name: value for name, value in call.values.items() if name != "space"})
-    await call.change(lambda store: _remove(store, call.space, one, other))
+    told = _told({name: value for name, value in call.values.items() if name != "space"})
+
+    def part(store: OwnedStore) -> None:
+        one, other = _stored(store, call.space, told)
+        if store.find_link(call.space, one, other) is None:
+            raise LinkNotFound(
+                f"{told.one!r} and {told.other!r} are not linked in {call.space}",
+                hint="GET /api/v1/links lists the links that hold, and the kinds of their ids",
+            )
+        store.apply(call.space, RemoveLink(one, other, now_us(), is_hashed=True))
+
+    await call.change(part)
     return LinkRemoved(removed=True)
 
 
-def _remove(store: OwnedStore, space: str, one: UserId, other: UserId) -> None:
-    if not any({link.one, link.other} == {one, other} for link in store.links(space)):
-        raise LinkNotFound(
-            f"{one.id!r} and {other.id!r} are not linked in {space}",
-            hint="GET /api/v1/links lists the links that hold, and the kinds of their ids",
-        )
-    store.apply(space, RemoveLink(one, other, now_us(), is_hashed=True))
-
-
-async def _ids(call: Call, values: Mapping[str, Any]) -> tuple[UserId, UserId]:
-    """Return the two ids of a call as the space stores them.
+def _told(values: Mapping[str, Any]) -> LinkedIds:
+    """Return the two ids of a call.
 
     Raises:
         MalformedRequest: an id is missing, or a kind is none.
     """
     try:
-        told = msgspec.convert(values, LinkedIds)
+        return msgspec.convert(values, LinkedIds)
     except msgspec.ValidationError as error:
         raise MalformedRequest(
             str(error),
             hint='write {"one", "other"}, and "one_kind", "other_kind" where they are not plain: '
             f"{', '.join(get_args(Kind))}",
         ) from None
-    settings = await call.read(lambda reader: reader.settings(call.space))
-    return _stored(told.one, told.one_kind, settings), _stored(told.other, told.other_kind, settings)
 
 
-def _stored(text: str, kind: Kind, settings: SpaceSettings) -> UserId:
-    if kind == "plain" and settings.hash_ids:
-        return UserId(hashed_id(settings.hash_salt, text.strip()), is_anonymous=False)
-    return UserId(text, is_anonymous=kind == "anonymous")
+def _stored(store: OwnedStore, space: str, told: LinkedIds) -> tuple[UserId, UserId]:
+    """Return the two ids as the space stores them now; no setting changes before they are used.
 
-
-def _json(link: Link) -> LinkJson:
-    return LinkJson(
-        one=link.one.id,
-        one_is_anonymous=link.one.is_anonymous,
-        other=link.other.id,
-        other_is_anonymous=link.other.is_anonymous,
-        since=iso_time(link.since),
-        by=link.by,
+    Raises:
+        UsageError: one is nobody's, or is said to be hashed where ids are not.
+    """
+    settings = store.settings(space)
+    one, other = (
+        _as_stored(settings, space, text, kind)
+        for text, kind in ((told.one, told.one_kind), (told.other, told.other_kind))
     )
+    return one, other
+
+
+def _as_stored(settings: SpaceSettings, space: str, text: str, kind: Kind) -> UserId:
+    known = known_id(text)
+    if known is None:
+        raise UsageError(f"{text!r} is nobody's id", hint="docs/concepts.md lists the words that are none")
+    for user in stored_ids(settings, known, kind):
+        return user
+    raise UsageError(
+        f"{text!r} is no hashed id: the ids of {space} are not hashed", hint="say that it is plain"
+    )
+
+
+def _json(row: Mapping[str, Any]) -> LinkJson:
+    return msgspec.convert({**row, "since": iso_time(row["since"])}, LinkJson)

@@ -55,9 +55,11 @@ from enduser.errors import (
     IdsHashed,
     InvalidCursor,
     InvalidSetting,
+    LimitExceeded,
     LinkNotFound,
     MalformedRequest,
     Unconfirmed,
+    UsageError,
     UserNotFound,
 )
 from enduser.service.json_form import EndUserJson, SessionJson
@@ -114,17 +116,13 @@ _STATUS = StatusJson(
 )
 
 
-_LINKS = LinksPage(
-    [
-        LinkJson(
-            one="adam.br",
-            one_is_anonymous=False,
-            other="9f3c",
-            other_is_anonymous=True,
-            since="2026-03-01T10:00:00.000000Z",
-            by="api",
-        )
-    ]
+_LINK = LinkJson(
+    one="adam.br",
+    one_is_anonymous=False,
+    other="9f3c",
+    other_is_anonymous=True,
+    since="2026-03-01T10:00:00.000000Z",
+    by="api",
 )
 
 
@@ -180,16 +178,25 @@ ROUTES = (
         (SPACE, LIMIT),
         (IdsHashed,),
     ),
-    Route("GET", "/api/v1/links", list_links, "List the links that hold", LinksPage, _LINKS, (SPACE,)),
+    Route(
+        "GET",
+        "/api/v1/links",
+        list_links,
+        "List the links that hold, the oldest first, page by page",
+        LinksPage,
+        LinksPage([_LINK]),
+        (SPACE, LIMIT, CURSOR),
+        (InvalidCursor,),
+    ),
     Route(
         "POST",
         "/api/v1/links",
         create_link,
         "Link two ids: they are one person, also for what was",
-        LinksPage,
-        _LINKS,
+        LinkJson,
+        _LINK,
         (SPACE,),
-        (MalformedRequest,),
+        (MalformedRequest, UsageError, LimitExceeded),
         body=LinkedIds,
         body_example={"one": "adam.br", "other": "9f3c", "other_kind": "anonymous"},
     ),
@@ -201,7 +208,7 @@ ROUTES = (
         LinkRemoved,
         LinkRemoved(removed=True),
         (*LINKED, SPACE),
-        (LinkNotFound,),
+        (LinkNotFound, UsageError),
     ),
     Route(
         "GET",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from enduser.core.events import UserId
 from enduser.core.origin import Browser, Place
@@ -136,17 +136,6 @@ class RemoveLink:
 
 
 Record = EventChunk | ChangeSettings | CloseHistory | AddLink | RemoveLink
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """Two ids, as stored, that a link joins: a user id before an anonymous one, else in byte order."""
-
-    one: UserId
-    other: UserId
-    since: int
-    """Time in µs of the event that claims it, or of the call."""
-    by: Literal["event", "api"]
 
 
 SpoolPosition = tuple[int, int]
@@ -371,6 +360,24 @@ class Reader(Protocol):
             LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
         """
 
+    def find_link(self, space: str, one: UserId, other: UserId) -> Mapping[str, object] | None:
+        """Return the link of two ids, as stored, that holds as of the last fold; None if there is none.
+
+        It is a row of `links_page`, of several the earliest.
+        """
+
+    def links_page(self, space: str, *, limit: int = 100, cursor: str | None = None) -> Page:
+        """Return links that hold as of the last fold, the oldest first.
+
+        A row has two ids as stored, `one` and `other`, a user id before an anonymous one, else in byte order,
+        with `one_is_anonymous` and `other_is_anonymous`; `since`, the time in µs of the event that claims the
+        link, or of the call; and `by`: `event` or `api`.
+
+        Raises:
+            InvalidCursor: the cursor is none of such a list.
+            LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
+        """
+
     def hashing_preview(self, space: str) -> HashingPreview:
         """Return what turning `hash_ids` on would do to the users of a space now."""
 
@@ -439,9 +446,6 @@ class Store(Reader, Protocol):
         Raises:
             UsageError: `sort` is no attribute.
         """
-
-    def links(self, space: str) -> Sequence[Link]:
-        """Return the links that hold, as of the last fold, by time and ids."""
 
     def sessions(self, space: str) -> Iterator[Mapping[str, object]]:
         """Yield all sessions, open ones too, by user (the id that a person shows) and start."""

@@ -1,6 +1,6 @@
 """Places in a list, as text that a caller gives back to go on from there.
 
-A place is the sort value and the id of the last row that was seen, not a count of rows: so a list stays
+A place is what the list is ordered by in the last row that was seen, not a count of rows: so a list stays
 whole while it changes. Only rows whose own sort value moves can be missed or seen twice.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import msgspec
 
@@ -22,20 +22,20 @@ class Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     """Right behind one row of a list in the order `sort`."""
 
     sort: str
-    value: _Value
-    """The row's value of the attribute that is sorted by; None: unknown."""
-    user_id: str
-    is_anonymous: bool
+    values: list[_Value]
+    """What the row has of that by which the list is ordered, the first first; None: unknown."""
 
 
-def cursor_behind(row: Mapping[str, object], sort: str) -> str:
-    """Return the cursor of the place behind a row of a list in this order."""
-    place = [sort, row[sort.removeprefix("-")], row["user_id"], row["is_anonymous"]]
-    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+def cursor_behind(values: Sequence[object], sort: str) -> str:
+    """Return the cursor of the place behind the row of these values in a list in this order."""
+    text = msgspec.json.encode([sort, values])
+    return base64.urlsafe_b64encode(text).decode().rstrip("=")
 
 
-def place_of(cursor: str, sort: str, kind: type) -> Place:
-    """Return the place that a cursor names, in a list in the order `sort` of values of a kind.
+def values_behind(cursor: str, sort: str, kinds: Sequence[type]) -> Sequence[_Value]:
+    """Return the values behind which a cursor stands, of these kinds, in a list in the order `sort`.
+
+    Only the first may be None, an unknown one.
 
     Raises:
         InvalidCursor: it names none, or one of a list in another order.
@@ -49,18 +49,23 @@ def place_of(cursor: str, sort: str, kind: type) -> Place:
             hint="take next_cursor of the page before as it is; without a cursor the list begins",
             field="cursor",
         ) from None
-    if place.sort != sort or not _fits(place.value, kind):
+    if place.sort != sort or not _fit(place.values, kinds):
         raise InvalidCursor(
             f"the cursor belongs to a list sorted by {place.sort!r}, not by {sort!r}",
             hint="keep the sort while paging, or begin again without a cursor",
             field="cursor",
         )
-    return place
+    return place.values
+
+
+def _fit(values: Sequence[_Value], kinds: Sequence[type]) -> bool:
+    is_unknown = values[:1] == [None]
+    return len(values) == len(kinds) and all(
+        _fits(value, kind) for value, kind in zip(values[is_unknown:], kinds[is_unknown:], strict=True)
+    )
 
 
 def _fits(value: _Value, kind: type) -> bool:
-    if value is None:
-        return True
     if kind is int and type(value) is int:
         return abs(value) <= _INTEGER_MAX
     return type(value) is kind

@@ -20,13 +20,13 @@ import httpx
 import msgspec
 
 from enduser import errors
+from enduser.core.events import UserId
 from enduser.core.settings import SpaceSettings
 from enduser.stores import contract
 from enduser.stores.contract import (
     Applied,
     Difference,
     HashingPreview,
-    Link,
     LookAlikes,
     Page,
     Record,
@@ -204,6 +204,16 @@ class RemoteStore:
         )
         return found
 
+    def find_link(self, space: str, one: UserId, other: UserId) -> Mapping[str, object] | None:
+        """Return the link of two ids, None if they are not linked."""
+        found: Mapping[str, object] | None = self._call("find_link", space=space, one=one, other=other)
+        return found
+
+    def links_page(self, space: str, *, limit: int = 100, cursor: str | None = None) -> Page:
+        """Return some links that hold, and where the next ones are."""
+        found: Page = self._call("links_page", space=space, limit=limit, cursor=cursor)
+        return found
+
     def hashing_preview(self, space: str) -> HashingPreview:
         """Return what turning `hash_ids` on would do."""
         found: HashingPreview = self._call("hashing_preview", space=space)
@@ -212,11 +222,6 @@ class RemoteStore:
     def look_alikes(self, space: str, *, limit: int = 100) -> LookAlikes:
         """Return user ids that differ only by case."""
         found: LookAlikes = self._call("look_alikes", space=space, limit=limit)
-        return found
-
-    def links(self, space: str) -> Sequence[Link]:
-        """Return the links that hold."""
-        found: Sequence[Link] = self._call("links", space=space)
         return found
 
     def sessions(self, space: str) -> Iterator[Mapping[str, object]]:

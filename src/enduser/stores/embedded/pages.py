@@ -6,18 +6,28 @@ of the page lies is found first, by a look at the sums alone, and only the users
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from enduser import limits
 from enduser.core.events import ANALYTICS_PROPERTIES
 from enduser.errors import LimitExceeded
 from enduser.stores.contract import Page
-from enduser.stores.embedded.reading import Look, objects, order_by, persons, sums
+from enduser.stores.embedded.reading import EVERY_LINK, Look, objects, order_by, persons, sums
 from enduser.stores.embedded.statements import bound, statements
-from enduser.stores.paging import Place, cursor_behind, place_of
+from enduser.stores.paging import cursor_behind, values_behind
 
 _NEWEST = "-started_at"
+_OLDEST = "since"
+_LINK_ORDER = {
+    "since": int,
+    "one_is_anonymous": bool,
+    "one": str,
+    "other_is_anonymous": bool,
+    "other": str,
+    "by": str,
+}
+"""By what links are ordered, with the kinds of it."""
 _BEHIND_ID = "(user_id, is_anonymous) > ($user_id, $is_anonymous)"
 _TIMES_AND_COUNTS = ("first_seen", "last_seen", "total_sessions")
 _DURATIONS = {
@@ -45,7 +55,8 @@ class _Users:
 
     look: Look
     sort: str
-    place: Place | None
+    place: Sequence[object] | None
+    """The values of the row behind which the list begins: of the attribute, its id, its kind."""
     include_open: bool
 
     @property
@@ -59,11 +70,8 @@ class _Users:
     def page(self, limit: int) -> Page:
         query, parameters = objects(self.look, include_open=self.include_open)
         if self.place is not None:
-            parameters |= {
-                "user_id": self.place.user_id,
-                "is_anonymous": self.place.is_anonymous,
-                "value": bound(self.place.value),
-            }
+            value, user_id, is_anonymous = self.place
+            parameters |= {"value": bound(value), "user_id": user_id, "is_anonymous": is_anonymous}
         if expression := "user_ids.id" if self._name == "user_id" else _SUMS.get(self._name):
             query += self._from_place(expression, f"{self._beyond}=")
             edge = self._edge(expression, parameters, limit)
@@ -71,11 +79,11 @@ class _Users:
                 parameters["edge"] = bound(edge)
                 query += f" AND {expression} {'>=' if self._beyond == '<' else '<='} $edge"
         query = f"FROM ({query}) {self._behind_place()} ORDER BY {order_by(self.sort)}"
-        return _page(self.look, query, parameters, limit, self.sort)
+        return _page(self.look, query, parameters, limit, self.sort, (self._name, "user_id", "is_anonymous"))
 
     def _edge(self, expression: str, parameters: Mapping[str, object], limit: int) -> object:
         """Return the value beyond which no row of the page lies; None: not known."""
-        if self.place is not None and self.place.value is None:
+        if self.place is not None and self.place[0] is None:
             return None
         there = f"{sums(include_open=self.include_open)} WHERE total_sessions > 0"
         if self._name == "user_id":
@@ -91,14 +99,14 @@ class _Users:
     def _from_place(self, expression: str, beyond: str) -> str:
         if self.place is None:
             return ""
-        if self.place.value is None:
+        if self.place[0] is None:
             return f" AND {expression} IS NULL"
         return f" AND ({expression} {beyond} $value OR {expression} IS NULL)"
 
     def _behind_place(self) -> str:
         if self.place is None:
             return ""
-        if self.place.value is None:
+        if self.place[0] is None:
             return f'WHERE "{self._name}" IS NULL AND {_BEHIND_ID}'
         return (
             f'WHERE "{self._name}" {self._beyond} $value OR "{self._name}" IS NULL '
@@ -111,7 +119,7 @@ def users_page(look: Look, sort: str, limit: int, cursor: str | None, *, include
     order_by(sort)  # there must be such an attribute
     check_limit(limit)
     kind = _KINDS.get(sort.removeprefix("-"), str)
-    place = None if cursor is None else place_of(cursor, sort, kind)
+    place = None if cursor is None else values_behind(cursor, sort, (kind, str, bool))
     return _Users(look, sort, place, include_open).page(limit)
 
 
@@ -119,17 +127,32 @@ def user_sessions(look: Look, user_id: str, id_kind: str | None, limit: int, cur
     """Return some sessions of a person, the newest first; see `Store.user_sessions`."""
     check_limit(limit)
     query = f"{statements('read')['sessions'][0]} WHERE visits.person_key = $person_key"
+    newest_first = "ORDER BY visits.started_at DESC"
     parameters: dict[str, object] = {}
     if cursor is not None:
-        parameters["value"] = bound(place_of(cursor, _NEWEST, int).value)
+        (value,) = values_behind(cursor, _NEWEST, (int,))
+        parameters["value"] = bound(value)
         query += " AND visits.started_at < $value"
     page = Page([], None)
     for person_key in persons(look, user_id, id_kind):
         parameters["person_key"] = bound(person_key)
-        page = _page(look, f"{query} ORDER BY visits.started_at DESC", parameters, limit, _NEWEST)
+        page = _page(look, f"{query} {newest_first}", parameters, limit, _NEWEST, ("started_at",))
         if page.items:
             break
     return page
+
+
+def links_page(look: Look, limit: int, cursor: str | None) -> Page:
+    """Return some links that hold, the oldest first, and where the next ones are; see `Store.links_page`."""
+    check_limit(limit)
+    query, parameters = f"FROM ({statements('read')['links'][0]})", dict(EVERY_LINK)
+    columns = ", ".join(f'"{name}"' for name in _LINK_ORDER)
+    if cursor is not None:
+        values = values_behind(cursor, _OLDEST, list(_LINK_ORDER.values()))
+        parameters |= {name: bound(value) for name, value in zip(_LINK_ORDER, values, strict=True)}
+        query += f" WHERE ({columns}) > ({', '.join(f'${name}' for name in _LINK_ORDER)})"
+    query += f" ORDER BY {columns}"
+    return _page(look, query, parameters, limit, _OLDEST, list(_LINK_ORDER))
 
 
 def check_limit(limit: int) -> None:
@@ -147,7 +170,16 @@ def check_limit(limit: int) -> None:
         )
 
 
-def _page(look: Look, query: str, parameters: Mapping[str, object], limit: int, sort: str) -> Page:
+def _page(
+    look: Look,
+    query: str,
+    parameters: Mapping[str, object],
+    limit: int,
+    sort: str,
+    ordered_by: Sequence[str],
+) -> Page:
     rows = look.rows(f"{query} LIMIT {int(limit) + 1}", parameters)
-    has_more = len(rows) > limit
-    return Page(rows[:limit], cursor_behind(rows[limit - 1], sort) if has_more else None)
+    if len(rows) <= limit:
+        return Page(rows, None)
+    last = rows[limit - 1]
+    return Page(rows[:limit], cursor_behind([last[name] for name in ordered_by], sort))

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 import duckdb
 
 from enduser import limits
+from enduser.core.events import UserId
 from enduser.core.settings import SpaceSettings
 from enduser.errors import ReadTimeout, StoreError
 from enduser.stores.contract import HashingPreview, LookAlikes, Page, SpaceStatus
@@ -86,6 +87,16 @@ class EmbeddedReader:
         """Return some sessions of a person, the newest first, and where the next ones are."""
         with self.looking_at(space) as look:
             return pages.user_sessions(look, user_id, id_kind, limit, cursor)
+
+    def find_link(self, space: str, one: UserId, other: UserId) -> Mapping[str, object] | None:
+        """Return the link of two ids, None if they are not linked."""
+        with self.looking_at(space) as look:
+            return reading.find_link(look, one, other)
+
+    def links_page(self, space: str, *, limit: int = 100, cursor: str | None = None) -> Page:
+        """Return some links that hold, and where the next ones are."""
+        with self.looking_at(space) as look:
+            return pages.links_page(look, limit, cursor)
 
     def hashing_preview(self, space: str) -> HashingPreview:
         """Return what turning `hash_ids` on would do."""

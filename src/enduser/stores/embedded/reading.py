@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from enduser.core.events import ANALYTICS_PROPERTIES, UserId
 from enduser.core.links import stored_ids
 from enduser.core.settings import SpaceSettings, settings_from_text
 from enduser.errors import StoreError, UsageError
-from enduser.stores.contract import ChangedObject, Changes, Link, SpaceStatus
+from enduser.stores.contract import ChangedObject, Changes, SpaceStatus
 from enduser.stores.embedded.database import Database, refused
 from enduser.stores.embedded.statements import Rows, bound, run, statements, text_literal, used
 from enduser.stores.embedded.taking import stored_outcomes
@@ -121,14 +121,22 @@ def sums(*, include_open: bool) -> str:
     return f"({statements('read')['provisional_users'][0]}) AS users" if include_open else "users"
 
 
+EVERY_LINK: Mapping[str, object] = {"one_key": None, "other_key": None}
+"""The parameters of `read.links` that ask for all."""
+
+
+def find_link(look: Look, one: UserId, other: UserId) -> Mapping[str, object] | None:
+    """Return the link of two ids, None if they are not linked; see `Store.find_link`."""
+    keys = [look.run("read.key_of_id", id=user.id, is_anonymous=user.is_anonymous) for user in (one, other)]
+    if not all(keys):
+        return None
+    (((one_key,),), ((other_key,),)) = keys
+    query = f'FROM ({statements("read")["links"][0]}) ORDER BY since, "by"'
+    rows = look.rows(query, {"one_key": bound(one_key), "other_key": bound(other_key)})
+    return rows[0] if rows else None
+
+
 # --- everything
-
-
-def links(database: Database, space: str) -> Sequence[Link]:
-    """Return the links that hold."""
-    with database.looking_at(database.schema(space)):
-        rows = run(database.connection, "read.links")
-    return [Link(UserId(**one), UserId(**other), since, by) for since, by, (one, other) in rows]
 
 
 def changes(database: Database, space: str, since: int) -> Changes:

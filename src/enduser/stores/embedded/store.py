@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from enduser import limits
+from enduser.core.events import UserId
 from enduser.core.settings import (
     SETTING_RULES,
     SpaceSettings,
@@ -30,7 +31,6 @@ from enduser.stores.contract import (
     Door,
     EventChunk,
     HashingPreview,
-    Link,
     LookAlikes,
     Lookups,
     OwnedStore,
@@ -359,6 +359,14 @@ class EmbeddedStore:
         """Return some sessions of a person, and where the next ones are."""
         return self._reader.user_sessions(space, user_id, id_kind, limit=limit, cursor=cursor)
 
+    def find_link(self, space: str, one: UserId, other: UserId) -> Mapping[str, object] | None:
+        """Return the link of two ids, None if they are not linked."""
+        return self._reader.find_link(space, one, other)
+
+    def links_page(self, space: str, *, limit: int = 100, cursor: str | None = None) -> Page:
+        """Return some links that hold, and where the next ones are."""
+        return self._reader.links_page(space, limit=limit, cursor=cursor)
+
     def hashing_preview(self, space: str) -> HashingPreview:
         """Return what turning `hash_ids` on would do."""
         return self._reader.hashing_preview(space)
@@ -366,10 +374,6 @@ class EmbeddedStore:
     def look_alikes(self, space: str, *, limit: int = 100) -> LookAlikes:
         """Return user ids that differ only by case."""
         return self._reader.look_alikes(space, limit=limit)
-
-    def links(self, space: str) -> Sequence[Link]:
-        """Return the links that hold."""
-        return reading.links(self._database, space)
 
     def sessions(self, space: str) -> Iterator[Mapping[str, object]]:
         """Yield all sessions."""

@@ -21,12 +21,8 @@ LEFT JOIN places USING (place_id)
 LEFT JOIN browsers USING (browser_id)
 WHERE users.total_sessions > 0
 
--- name: of_id
--- A condition on `users`: the person of one id.
-AND users.person_key = (
-    SELECT coalesce(persons.person_key, own.user_key)
-    FROM (FROM user_ids WHERE id = $id AND is_anonymous = $is_anonymous) AS own
-    LEFT JOIN persons USING (user_key))
+-- name: key_of_id
+SELECT user_key FROM user_ids WHERE id = $id AND is_anonymous = $is_anonymous;
 
 -- name: all_users
 -- All objects, with each id of each person.
@@ -54,7 +50,7 @@ LEFT JOIN (users) AS objects ON objects.person_key = owned.person_key
 
 -- name: links
 -- What holds: the least claim of each anonymous id and the links of the API, where they were taken. The
--- rules are those of `linking.edges`.
+-- rules are those of `linking.edges`. Of two ids ($one_key, $other_key), or with NULL of all.
 WITH linked AS (
     SELECT user_key AS anonymous_key, min(said_at) AS linked_at
     FROM (SELECT *, unnest([one_key, other_key]) AS user_key FROM links WHERE NOT is_removed)
@@ -69,20 +65,29 @@ held AS (
         ON removed.one_key = least(anonymous_key, user_key)
        AND removed.other_key = greatest(anonymous_key, user_key)
     WHERE claimed_at <= coalesce(linked_at, claimed_at)
+      AND ($one_key::BIGINT IS NULL OR anonymous_key IN ($one_key::BIGINT, $other_key::BIGINT))
     QUALIFY row_number() OVER (PARTITION BY anonymous_key ORDER BY claimed_at, message_id, id) = 1
     UNION ALL
     SELECT one_key, other_key, said_at, 'api' FROM links WHERE NOT is_removed
+),
+named AS (
+    SELECT since, said_by, list_sort([
+        {'is_anonymous': one.is_anonymous, 'id': one.id},
+        {'is_anonymous': other.is_anonymous, 'id': other.id}]) AS pair
+    FROM held
+    JOIN persons AS one_person ON one_person.user_key = one_key
+    JOIN persons AS other_person
+        ON other_person.user_key = other_key AND other_person.person_key = one_person.person_key
+    JOIN user_ids AS one ON one.user_key = one_key
+    JOIN user_ids AS other ON other.user_key = other_key
+    WHERE $one_key::BIGINT IS NULL
+       OR (least(one_key, other_key) = least($one_key::BIGINT, $other_key::BIGINT)
+           AND greatest(one_key, other_key) = greatest($one_key::BIGINT, $other_key::BIGINT))
 )
-SELECT since, said_by, list_sort([
-    {'is_anonymous': one.is_anonymous, 'id': one.id},
-    {'is_anonymous': other.is_anonymous, 'id': other.id}]) AS pair
-FROM held
-JOIN persons AS one_person ON one_person.user_key = one_key
-JOIN persons AS other_person
-    ON other_person.user_key = other_key AND other_person.person_key = one_person.person_key
-JOIN user_ids AS one ON one.user_key = one_key
-JOIN user_ids AS other ON other.user_key = other_key
-ORDER BY since, pair, said_by
+SELECT pair[1].id AS one, pair[1].is_anonymous AS one_is_anonymous,
+       pair[2].id AS other, pair[2].is_anonymous AS other_is_anonymous,
+       since, said_by AS "by"
+FROM named;
 
 -- name: person
 -- The person whose id this is.
