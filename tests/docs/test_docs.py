@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -23,6 +25,7 @@ from enduser.cli.reference import reference
 from enduser.core.events import EVENT_TYPES, JUNK_IDS
 from enduser.core.outcomes import ExcludeReason, RejectReason
 from enduser.core.settings import SETTING_RULES, SpaceSettings, setting_text
+from enduser.ingest import applier
 from enduser.ingest.csv_rows import COLUMNS
 from enduser.ingest.libraries import DEVICE_LIBRARIES, SERVER_LIBRARIES
 from enduser.stores.embedded import EmbeddedStore
@@ -150,6 +153,48 @@ def test_every_event_type_has_its_place_in_the_table_of_visit_events() -> None:
 def test_every_junk_id_is_named() -> None:
     page = text("docs/concepts.md").lower()
     assert [junk for junk in JUNK_IDS if junk and f"`{junk}`" not in page] == []
+
+
+# --- the code
+
+
+CODE_PAGES = [page for page in PAGE_NAMES if page == "docs/architecture.md" or "decisions" in page]
+
+
+def is_there(name: str) -> bool:
+    try:
+        pkgutil.resolve_name(name)
+    except AttributeError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("page", CODE_PAGES)
+def test_everything_that_a_page_names_in_the_code_is_there(page: str) -> None:
+    named = sorted(set(re.findall(r"\benduser(?:\.\w+)+", text(page))))
+    assert [name for name in named if not (name.startswith(DATABASE_FILE) or is_there(name))] == []
+
+
+def test_the_way_of_an_event_has_the_steps_of_the_applier_in_their_order() -> None:
+    steps = re.findall(r"(?m)^\d+\. `enduser\.ingest\.applier\.Applier\.(\w+)`", text("docs/architecture.md"))
+    assert tuple(steps) == applier.STEPS
+
+
+def test_the_folders_of_the_code_stand_in_the_order_of_their_layers() -> None:
+    contract, _ = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    layers = [name for layer in contract["layers"] for name in re.findall(r"[\w.]+", layer)]
+    listed = re.findall(r"\w+(?=/|\.py)", " ".join(table("docs/architecture.md", "`src/enduser/`")))
+    assert [f"enduser.{name}" for name in listed] == [name for name in layers if is_there(name)]
+
+
+def test_every_dependency_has_its_version_and_its_reason_and_no_other() -> None:
+    page = "docs/decisions/0006-dependencies.md"
+    project = tomllib.loads(text("pyproject.toml"))["project"]
+    packages = [package for cell in table(page, "package") for package in cell.split(", ")]
+    assert sorted(package.replace(" ", "==") for package in packages) == sorted(project["dependencies"])
+    tools = [tool.partition("==")[0] for tool in project["optional-dependencies"]["dev"]]
+    named = text(page)[text(page).index("Development only:") :].split("\n\n")[0]
+    assert [tool for tool in tools if not re.search(rf"\b{tool}\b", named)] == []
 
 
 # --- commands
