@@ -10,7 +10,6 @@ import structlog
 from enduser.api.calls import RunOnOwner
 from enduser.api.collectors import Collectors
 from enduser.clock import elapsed_s
-from enduser.errors import EnduserError
 from enduser.ingest.applier import Applier
 from enduser.stores.contract import OwnedStore
 
@@ -76,7 +75,7 @@ class Applying:
             if self.problem != message:
                 log.exception("applier failed", hint=getattr(error, "hint", None))
             self.problem = message
-            with contextlib.suppress(EnduserError):  # the next round meets it again
+            with contextlib.suppress(Exception):  # the next round meets it again
                 await self._run_on_store(self._store.heal)
             return False
         self.problem = None

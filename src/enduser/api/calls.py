@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -11,7 +12,7 @@ import anyio.to_thread
 
 from enduser import limits
 from enduser.api.served import ServedUsers
-from enduser.errors import EnduserError, TooBusy
+from enduser.errors import EnduserError, StoreError, TooBusy
 from enduser.stores.contract import OwnedStore, Reader
 from enduser.stores.control import ControlStore, Key
 
@@ -76,7 +77,8 @@ class Call:
         """Return the End User Object of an id as `Reader.find_user` does, the quickest way that is right."""
         served, space = self.services.served, self.space
         if served is not None and not include_open and served.knows(space):
-            return await self.services.on_thread(lambda: served.find(space, user_id, id_kind))
+            with suppress(StoreError):  # the copy cannot be read; the truth may
+                return await self.services.on_thread(lambda: served.find(space, user_id, id_kind))
         return await self.read(
             lambda reader: reader.find_user(space, user_id, id_kind, include_open=include_open)
         )

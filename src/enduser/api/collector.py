@@ -38,9 +38,6 @@ from enduser.stores.remote import API_SOCKET, socket_path
 TICK_S = 1.0
 """How often an idle collector marks the time in its series, and looks whether its doors changed."""
 
-BACKLOG = 2_048
-"""Connections that wait to be taken; then the kernel refuses more."""
-
 log = structlog.get_logger()
 
 
@@ -82,7 +79,7 @@ async def collect(options: CollectorOptions) -> None:
 def public_server(desk: Desk, owner: ASGIApp) -> Server:
     """Return the server of the public port; `owner` answers what is not of the tracking protocol."""
     app = PublicPlane(desk.gate, owner, desk.figures)
-    return server_of(app, http=partial(TrackingProtocol, desk), lifespan="off", backlog=BACKLOG)
+    return server_of(app, http=partial(TrackingProtocol, desk), lifespan="off")
 
 
 async def _end_with_owner(server: Server) -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from enduser.api.collector import BACKLOG, CollectorOptions
+from enduser.api.collector import CollectorOptions
 from enduser.api.figures import Figures, read_line, total
-from enduser.api.serving import GRACE_S
+from enduser.api.serving import BACKLOG, GRACE_S
 from enduser.errors import AddressInUse
 
 _RESPAWN_S = 1.0
@@ -104,7 +104,7 @@ class Collectors:
         while not self._is_ending:
             try:
                 process = await self._begin(listener)
-            except OSError:
+            except Exception:  # whatever it was, the next may be started
                 log.exception("collector could not be started")
                 await asyncio.sleep(_RESPAWN_S)
                 continue

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
+import httpcore
 
 from enduser import limits
 from enduser.api.problems import RETRY_AFTER_S, error_json, status_of
+from enduser.api.unix_sockets import UnixSockets
 from enduser.errors import EnduserError, OwnerUnreachable, TooBusy
 
 _NOT_PASSED_ON = frozenset(
@@ -17,6 +18,10 @@ _NOT_PASSED_ON = frozenset(
 
 _SAID_ANEW = frozenset((b"host", b"content-length", b"expect"))
 """Headers of a request that are other ones on the way to the owner, or are done with."""
+
+_CONNECT_S = 5.0
+_IDLE_S = 5.0
+"""So long a connection to the owner is kept that nobody needs."""
 
 _HEALTH = frozenset((b"/healthz", b"/readyz", b"/metrics"))
 """What is passed on however much is asked: who looks after the server must see it."""
@@ -31,10 +36,13 @@ class OwnerProxy:
 
     def __init__(self, socket: str) -> None:
         """Reach the owner through a Unix socket."""
-        connections = httpx.Limits(max_connections=None, max_keepalive_connections=limits.PASSED_ON_MAX)
-        transport = httpx.AsyncHTTPTransport(uds=socket, limits=connections)
-        timeout = httpx.Timeout(None, connect=5.0)
-        self._client = httpx.AsyncClient(transport=transport, timeout=timeout)
+        self._connections = httpcore.AsyncConnectionPool(
+            uds=socket,
+            max_connections=None,
+            max_keepalive_connections=limits.PASSED_ON_MAX,
+            keepalive_expiry=_IDLE_S,
+            network_backend=UnixSockets(),
+        )
         self._passed_on = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -54,23 +62,23 @@ class OwnerProxy:
 
     async def _pass_on(self, scope: Any, body: bytes, send: Any) -> None:
         dropped = _NOT_PASSED_ON | _SAID_ANEW
-        request = self._client.build_request(
-            scope["method"],
-            "http://owner",
-            headers=[(name, value) for name, value in scope["headers"] if name not in dropped],
-            content=body,
-            extensions={"target": scope["raw_path"] + _query(scope["query_string"])},
-        )
+        target = scope["raw_path"] + _query(scope["query_string"])
         try:
-            response = await self._client.send(request)
-        except httpx.TransportError:
+            response = await self._connections.request(
+                scope["method"],
+                httpcore.URL(scheme="http", host="owner", target=target),
+                headers=[(name, value) for name, value in scope["headers"] if name not in dropped],
+                content=body,
+                extensions={"timeout": {"connect": _CONNECT_S}},
+            )
+        except (httpcore.NetworkError, httpcore.ProtocolError):
             await _refuse(send, _unreachable())
             return
         await _send_back(response, send)
 
     async def close(self) -> None:
         """End the connections."""
-        await self._client.aclose()
+        await self._connections.aclose()
 
 
 def _query(told: bytes) -> bytes:
@@ -93,11 +101,11 @@ async def _body(receive: Any) -> bytes | None:
     return bytes(body)
 
 
-async def _send_back(response: httpx.Response, send: Any) -> None:
+async def _send_back(response: httpcore.Response, send: Any) -> None:
     headers = [
-        (name.lower(), value) for name, value in response.headers.raw if name.lower() not in _NOT_PASSED_ON
+        (name.lower(), value) for name, value in response.headers if name.lower() not in _NOT_PASSED_ON
     ]
-    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.content})
 
 

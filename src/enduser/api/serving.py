@@ -16,6 +16,9 @@ from enduser.api.patience import PatientProtocol
 GRACE_S = 10
 """How long requests that were begun may take to end when a server stops."""
 
+BACKLOG = 2_048
+"""Connections that wait to be taken; then the kernel refuses more."""
+
 
 class Server(uvicorn.Server):
     """A server that is ended by `should_exit`; its process hears the signals."""
@@ -32,6 +35,7 @@ def server_of(app: Any, http: Any = PatientProtocol, **options: Any) -> Server:
         app,
         http=http,
         ws="none",
+        backlog=BACKLOG,
         loop="none",
         log_config=None,
         log_level="warning",
@@ -53,5 +57,5 @@ def private_socket(path: str) -> socket.socket:
         listener.bind(path)
     finally:
         os.umask(mask)
-    listener.listen(128)
+    listener.listen(BACKLOG)
     return listener

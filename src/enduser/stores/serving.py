@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from enduser import limits
+from enduser.errors import StoreError
 from enduser.stores.contract import ChangedObject, OwnedStore
 
 FILE = "serving.sqlite"
@@ -210,15 +211,25 @@ class ServingReader:
         self._idle: list[sqlite3.Connection] = []
 
     def find(self, space: str, user_id: str, *, is_anonymous: bool) -> Mapping[str, object] | None:
-        """Return the object of an id as stored, as in `Store.users`; None: there is none."""
+        """Return the object of an id as stored, as in `Store.users`; None: there is none.
+
+        Raises:
+            StoreError: the copy cannot be read.
+        """
         try:
-            connection = self._idle.pop()
+            connection = self._taken()
+            try:
+                return _find(connection, space, user_id, is_anonymous=is_anonymous)
+            finally:
+                self._idle.append(connection)
+        except sqlite3.Error as error:
+            raise StoreError(f"the serving copy cannot be read: {error}") from error
+
+    def _taken(self) -> sqlite3.Connection:
+        try:
+            return self._idle.pop()
         except IndexError:
-            connection = sqlite3.connect(self._uri, uri=True, isolation_level=None, check_same_thread=False)
-        try:
-            return _find(connection, space, user_id, is_anonymous=is_anonymous)
-        finally:
-            self._idle.append(connection)
+            return sqlite3.connect(self._uri, uri=True, isolation_level=None, check_same_thread=False)
 
     def close(self) -> None:
         """Close all connections; nobody may be reading."""

@@ -123,13 +123,14 @@ class EmbeddedReader:
 
     @contextmanager
     def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        connection = self._taken()
-        done = threading.Event()
-        watch = threading.Thread(target=_interrupt_late, args=(connection, done), daemon=True)
-        watch.start()
         try:
-            connection.execute("BEGIN")
-            yield connection
+            with self._taken() as connection, _time_limit(connection):
+                connection.execute("BEGIN")
+                try:
+                    yield connection
+                finally:
+                    with suppress(duckdb.Error):
+                        connection.execute("ROLLBACK")
         except duckdb.InterruptException:
             raise ReadTimeout(
                 f"the read took longer than {limits.READ_SECONDS_MAX} s and was stopped",
@@ -140,24 +141,42 @@ class EmbeddedReader:
                 f"the database could not answer: {error}",
                 hint="give it more memory with --memory-limit, and see whether the disk is full",
             ) from error
-        finally:
-            done.set()
-            watch.join()  # it must not interrupt who gets the connection next
-            with suppress(duckdb.Error):
-                connection.execute("ROLLBACK")
-            self._idle.append(connection)
 
-    def _taken(self) -> duckdb.DuckDBPyConnection:
+    @contextmanager
+    def _taken(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Let a block have a connection for itself."""
+        root = self._root
         try:
-            return self._idle.pop()  # asking first whether there is one, another thread may take it meanwhile
+            connection = self._idle.pop()  # asking first whether there is one, another may take it meanwhile
         except IndexError:
-            return self._new()
+            connection = self._new(root)
+        try:
+            yield connection
+        finally:
+            if root is self._root:
+                self._idle.append(connection)
+            else:
+                connection.close()  # of a database that was opened anew meanwhile
 
-    def _new(self) -> duckdb.DuckDBPyConnection:
-        connection = self._root.cursor()
+    @staticmethod
+    def _new(root: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+        connection = root.cursor()
         connection.execute("SET enable_progress_bar = false")
         run(connection, "functions.functions")
         return connection
+
+
+@contextmanager
+def _time_limit(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Stop what runs on a connection when it takes too long."""
+    done = threading.Event()
+    watch = threading.Thread(target=_interrupt_late, args=(connection, done), daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watch.join()  # it must not interrupt who gets the connection next
 
 
 def _interrupt_late(connection: duckdb.DuckDBPyConnection, done: threading.Event) -> None:

@@ -17,7 +17,7 @@ from enduser.core.settings import (
     setting_text,
     settings_from_text,
 )
-from enduser.errors import InvalidSetting, InvalidSpaceName, LimitExceeded
+from enduser.errors import InvalidSetting, InvalidSpaceName, LimitExceeded, StoreError
 from enduser.stores import serving
 from enduser.stores.contract import (
     DEFAULT_SPACE,
@@ -91,6 +91,8 @@ class EmbeddedStore:
             self._database = Database(folder, memory_limit_mb=memory_limit_mb, user_key_sql=user_key_sql)
             self._reader = EmbeddedReader(self._database.connection)
             self._taker: tuple[str, EventTaker] | None = None
+            self._cut_files: set[str] = set()
+            """Spaces into which a file was being taken, perhaps, when the database was opened anew."""
             if not self.spaces():
                 self.create_space(DEFAULT_SPACE, now_us)
             self._generations = Counter(self.spaces())
@@ -183,7 +185,8 @@ class EmbeddedStore:
         applied = Applied()
         with self._database.changing(self._database.schema(space)):
             match record:
-                case EventChunk():
+                case EventChunk(is_first=is_first):
+                    self._require_whole_file(space, is_first=is_first)
                     if taker is None or taker[0] != space:
                         taker = (space, self._new_taker(space))
                     applied = taker[1].take(record)
@@ -204,6 +207,16 @@ class EmbeddedStore:
         if isinstance(record, ChangeSettings) and "hash_ids" in record.texts:
             self._database.checkpoint()  # the log has plain ids still
         return applied
+
+    def _require_whole_file(self, space: str, *, is_first: bool) -> None:
+        """Check that what was counted of a file is still known; rows without an id are told apart by it."""
+        if is_first:
+            self._cut_files.discard(space)
+        elif space in self._cut_files:
+            raise StoreError(
+                f"the database was opened anew within an import into {space}",
+                hint="run the same command again to finish: nothing is taken twice",
+            )
 
     def spool_positions(self) -> Mapping[int, SpoolPosition]:
         """Return how far each series of the spool is applied."""
@@ -291,6 +304,7 @@ class EmbeddedStore:
         self._database.reopen()
         self._reader.begin(self._database.connection)
         self._taker = None
+        self._cut_files = set(self.spaces())
 
     # --- what is derived
 
