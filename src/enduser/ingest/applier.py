@@ -18,11 +18,12 @@ _FORGET_S = 30.0
 _SERVE_S = 1.0
 """So long, and a step, the serving copy may be made in one round."""
 
-STEPS = ("read", "write_lines", "apply", "serve", "advance")
+STEPS = ("read", "write_lines", "apply", "advance", "serve")
 """What happens to what was accepted, in order. Each is the method of that name.
 
 `apply` is one transaction with the position in the spool, so a crash between any two steps repeats or
-skips nothing: what was not applied is read again, what was applied is passed over.
+skips nothing: what was not applied is read again, what was applied is passed over. A round that fails and
+is tried again must not apply twice either, so nothing stands between `apply` and `advance` that may fail.
 """
 
 
@@ -108,6 +109,20 @@ class Applier:
             SpooledEvents(work.lines, batch.positions, batch.watermark, self._sample_rows())
         )
 
+    def advance(self, work: Work) -> None:
+        """Forget what is applied, and keep what is told about it."""
+        batch = work.batch
+        assert batch is not None
+        self._reader.advance(batch)
+        self.damages += batch.damages
+        self.applied_at = batch.watermark
+        for space, applied in work.applied.items():
+            self.outcomes.setdefault(space, Outcomes()).add(applied.outcomes)
+            if space in self._watches:
+                self._watches[space].see(applied.samples)
+        for path in work.lines.values():
+            path.unlink()
+
     def serve(self, _: Work) -> None:
         """Bring the serving copy up to the folds."""
         for space, generation in self._store.generations().items():
@@ -126,20 +141,6 @@ class Applier:
     def is_serving(self) -> bool:
         """Whether the serving copy of a space is being made, and more of it is to do."""
         return any(not self.is_served(space) for space in self._store.generations())
-
-    def advance(self, work: Work) -> None:
-        """Forget what is applied, and keep what is told about it."""
-        batch = work.batch
-        assert batch is not None
-        self._reader.advance(batch)
-        self.damages += batch.damages
-        self.applied_at = batch.watermark
-        for space, applied in work.applied.items():
-            self.outcomes.setdefault(space, Outcomes()).add(applied.outcomes)
-            if space in self._watches:
-                self._watches[space].see(applied.samples)
-        for path in work.lines.values():
-            path.unlink()
 
     def is_served(self, space: str) -> bool:
         """Return whether the serving copy has all that the truth has; may be asked from any thread."""
