@@ -109,7 +109,10 @@ async def _tick(
     while True:
         await asyncio.sleep(TICK_S)
         refusals.look(figures.refused, elapsed_s())
-        doors.refresh()
+        try:
+            doors.refresh()
+        except OSError:  # too many files are open perhaps; what is known goes on to hold
+            log.exception("doors cannot be read")
         keys.forget()
         with contextlib.suppress(BrokenPipeError):  # the owner is gone, and this process ends
             os.write(sys.stdout.fileno(), line_of(figures))

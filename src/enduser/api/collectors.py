@@ -104,7 +104,7 @@ class Collectors:
         while not self._is_ending:
             try:
                 process = await self._begin(listener)
-            except OSError:
+            except Exception:  # whatever it was, such as a full disk, the next try may go well
                 log.exception("collector could not be started")
                 await asyncio.sleep(_RESPAWN_S)
                 continue
