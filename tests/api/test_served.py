@@ -70,6 +70,33 @@ def test_a_setting_that_changes_objects_makes_the_copy_old(both: Served) -> None
     assert not both.users.knows(SPACE)
 
 
+def test_users_are_found_by_their_ids_after_these_are_hashed(both: Served) -> None:
+    assert both.users.find(SPACE, "adam", "plain")
+    both.api.store.apply(SPACE, ChangeSettings({"hash_ids": "on"}))
+    write_doors(both.api.folder, both.api.store.doors())
+    both.applier.round()
+    assert both.users.knows(SPACE)
+    truth = both.api.store.find_user(SPACE, "adam", "plain")
+    assert truth is not None
+    assert both.users.find(SPACE, "adam", "plain") == truth
+
+
+def test_a_copy_that_is_made_anew_while_a_call_waits_does_not_answer_it(both: Served) -> None:
+    class Late(ServedUsers):
+        def find(self, space: str, user_id: str, id_kind: str | None):
+            both.api.store.apply(SPACE, ChangeSettings({"inactivity_window_s": "1700"}))
+            copy = ServingCopy(both.api.folder)
+            assert not copy.follow(SPACE, both.api.store)
+            assert not copy.follow(SPACE, both.api.store)
+            copy.close()
+            found = super().find(space, user_id, id_kind)
+            assert found is None
+            return found
+
+    client = both.api.with_served(Late(both._copy, Doors(both.api.folder), both.applier.is_served))
+    assert client.get("/api/v1/users/adam").status_code == 200
+
+
 def test_a_space_that_is_not_there_is_not_known(both: Served) -> None:
     assert not both.users.knows("acme/none")
 

@@ -151,6 +151,12 @@ async def test_a_client_that_asks_first_is_not_told_to_send_what_is_too_much(cli
     assert (await client.answer())[0] == 413
 
 
+async def test_a_client_that_asks_first_is_told_at_once_that_its_body_is_not_wanted(client: Client) -> None:
+    client.send(call(b"", content_length="10", content_type="text/xml", expect="100-continue"))
+    status, headers, _ = await client.answer()
+    assert (status, headers["connection"]) == (415, "close")
+
+
 async def test_the_answer_to_too_much_reaches_a_client_that_is_still_sending(client: Client) -> None:
     client.send(call(b"", content_length=str(10 * limits.BODY_BYTES_MAX)))
     filler = bytes(limits.BODY_BYTES_MAX)

@@ -11,6 +11,7 @@ from stored import LOOKUPS, SPACE
 from enduser import limits
 from enduser.ingest.applier import Applier
 from enduser.ingest.spool import EVENTS, SpoolReader, SpoolWriter, frame
+from enduser.stores.contract import ChangeSettings
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.serving import ServingCopy
 
@@ -130,3 +131,23 @@ def test_nothing_stays_in_the_scratch_room(applier: Applier, writer: SpoolWriter
     send(writer, "a")
     applier.round()
     assert list((tmp_path / "tmp" / "spool").iterdir()) == []
+
+
+def test_events_count_once_though_the_serving_copy_fails_again_and_again(
+    applier: Applier, writer: SpoolWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    applier._store.apply(SPACE, ChangeSettings({"unique_user": "none"}))
+    send(writer, "u", "v")
+
+    def refuse(*_: object) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(ServingCopy, "follow", refuse)
+    for _ in range(3):
+        with pytest.raises(OSError, match="no room"):
+            applier.round()
+    monkeypatch.undo()
+    applier.round()
+    assert applier._store.status(SPACE).outcomes.counted == 2
+    assert applier.outcomes[SPACE].counted == 2
+    assert applier.is_served(SPACE)

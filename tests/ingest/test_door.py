@@ -20,11 +20,12 @@ from enduser import limits
 from enduser.core.events import EVENT_TYPES, hashed_id
 from enduser.core.outcomes import RejectReason
 from enduser.core.settings import SpaceSettings
-from enduser.errors import LimitExceeded, MalformedRequest
+from enduser.errors import BodyTooLarge, LimitExceeded, MalformedRequest
 from enduser.ingest.agent import HINTS
 from enduser.ingest.door import Line, Lines, Request, lines_of
 from enduser.ingest.libraries import DEVICE_LIBRARIES, SERVER_LIBRARIES
 from enduser.ingest.messages import BATCH, ROUTES, read_call
+from enduser.ingest.spool import EVENTS, frame
 
 IDS = json.loads((Path(__file__).parents[1] / "conformance" / "ids.json").read_text(encoding="utf-8"))
 
@@ -830,3 +831,31 @@ def test_any_bytes_in_any_call_do_no_harm(body: bytes, route: str) -> None:
         except MalformedRequest:
             continue
         assert len(rows(lines)) == lines.accepted + len(lines.rejected)
+
+
+@pytest.mark.parametrize(("size", "is_refused"), [(1_600, False), (1_800, True), (400_000, True)])
+def test_a_common_context_counts_for_each_message_that_has_none(size: int, is_refused: bool) -> None:
+    bare = {"type": "track", "userId": "u"}
+    batch = [bare] * 2_400 if size < 10_000 else [bare, bare] * 6
+    body = json.dumps({"context": {"traits": {"x": "y" * size}}, "batch": batch}).encode()
+    call = read_call(body, BATCH)
+    if is_refused:
+        with pytest.raises(BodyTooLarge, match="in common"):
+            lines_of(call, Request(received_at=RECEIVED), PLAIN)
+    else:
+        found = lines_of(call, Request(received_at=RECEIVED), PLAIN)
+        assert found.accepted == len(batch)
+        frame(EVENTS, 1, RECEIVED, found.lines)
+
+
+def test_a_common_context_costs_nothing_where_messages_have_their_own() -> None:
+    own = {"type": "track", "userId": "u", "context": {"active": True}}
+    body = json.dumps({"context": {"traits": {"x": "y" * 400_000}}, "batch": [own] * 1_000}).encode()
+    assert lines_of(read_call(body, BATCH), Request(received_at=RECEIVED), PLAIN).accepted == 1_000
+
+
+def test_a_long_user_agent_makes_no_lines_that_are_longer_than_a_frame() -> None:
+    body = json.dumps({"batch": [{"type": "track", "userId": "u"}] * 2_400}).encode()
+    request = Request(received_at=RECEIVED, user_agent="\xff" * 1_024, brands="x" * 1_024, has_origin=True)
+    with pytest.raises(BodyTooLarge, match="in common"):
+        lines_of(read_call(body, BATCH), request, PLAIN)

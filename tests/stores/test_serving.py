@@ -182,6 +182,34 @@ def test_more_changes_than_are_remembered_make_the_copy_anew(
     assert_same(copy, store)
 
 
+def test_a_copy_that_follows_is_not_made_anew_however_much_changes(
+    store: EmbeddedStore, copy: ServingCopy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "TOUCHED_MAX", 5)
+    follow(copy, store)
+    for hour in range(6):
+        visit(store, *(f"u{hour}-{number}" for number in range(4)), hour=hour)
+        assert not follow(copy, store)
+        assert_same(copy, store)
+
+
+def test_a_copy_that_is_some_folds_behind_takes_what_is_remembered(
+    store: EmbeddedStore, copy: ServingCopy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "TOUCHED_MAX", 4)
+    follow(copy, store)
+    for hour in range(3):
+        visit(store, f"a{hour}", f"b{hour}", hour=hour)
+        if not hour:
+            assert not follow(copy, store)
+    assert not follow(copy, store)
+    assert_same(copy, store)
+    for hour in range(3, 6):
+        visit(store, f"a{hour}", f"b{hour}", hour=hour)
+    assert follow(copy, store)
+    assert_same(copy, store)
+
+
 def ids_of(copy: ServingCopy, *texts: str) -> dict[str, object]:
     """Return the ids of the objects that the copy gives for anonymous ids."""
     found = {text: copy.find(SPACE, text, is_anonymous=True) for text in texts}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -17,6 +16,8 @@ from enduser.stores.contract import OwnedStore, Reader
 from enduser.stores.control import ControlStore, Key
 
 Result = TypeVar("Result")
+_NOT_KNOWN: Mapping[str, object] = {}
+"""Stands for an answer of the serving copy that may not be what the truth has."""
 
 
 class RunOnOwner(Protocol):
@@ -77,8 +78,9 @@ class Call:
         """Return the End User Object of an id as `Reader.find_user` does, the quickest way that is right."""
         served, space = self.services.served, self.space
         if served is not None and not include_open and served.knows(space):
-            with suppress(StoreError):  # the copy cannot be read; the truth may
-                return await self.services.on_thread(lambda: served.find(space, user_id, id_kind))
+            found = await self.services.on_thread(lambda: _served(served, space, user_id, id_kind))
+            if found is not _NOT_KNOWN:
+                return found
         return await self.read(
             lambda reader: reader.find_user(space, user_id, id_kind, include_open=include_open)
         )
@@ -87,6 +89,17 @@ class Call:
         """Change the store on the thread that may."""
         store = self.services.store
         return await self.services.run_on_owner(lambda: function(store))
+
+
+def _served(
+    served: ServedUsers, space: str, user_id: str, id_kind: str | None
+) -> Mapping[str, object] | None:
+    """Return what the serving copy has, if it can be read and is not made anew since: the call waited."""
+    try:
+        found = served.find(space, user_id, id_kind)
+    except StoreError:
+        return _NOT_KNOWN
+    return found if served.knows(space) else _NOT_KNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,13 +103,12 @@ async def _tick(
     """Tell the figures, keep the doors fresh, and the time in the series moving while nothing comes."""
     is_refused = False
     refusals = RefusalLog()
+    os.set_blocking(sys.stdout.fileno(), False)  # an owner that hangs is no reason to take no events
     while True:
         await asyncio.sleep(TICK_S)
         refusals.look(figures.refused, elapsed_s())
-        doors.refresh()
         keys.forget()
-        with contextlib.suppress(BrokenPipeError):  # the owner is gone, and this process ends
-            os.write(sys.stdout.fileno(), line_of(figures))
+        _tell(figures, doors)
         if not commit.is_idle:
             continue
         at = now_us()
@@ -120,6 +119,18 @@ async def _tick(
             if not is_refused:
                 log.error("spool refused", problem=error.message, hint=error.hint)  # noqa: TRY400 - it is told
             is_refused = True
+
+
+def _tell(figures: Figures, doors: Doors) -> None:
+    """Tell the owner the figures, by which it also hears that the doors are known as they are written."""
+    try:
+        doors.refresh()
+    except OSError:  # too many files are open perhaps; what is known goes on to hold
+        log.exception("doors cannot be read")
+        return
+    # The owner is gone, and this process ends; or it has not listened for long.
+    with contextlib.suppress(BrokenPipeError, BlockingIOError):
+        os.write(sys.stdout.fileno(), line_of(figures))
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ class ServedUsers:
 
     def find(self, space: str, user_id: str, id_kind: str | None) -> Mapping[str, object] | None:
         """Return what `Reader.find_user` returns, without open sessions, of a space that it knows."""
+        self._doors.refresh()  # ids may be hashed since
         door = self._doors.of_space(space)
         assert door is not None
         for text, is_anonymous in stored_ids(door.settings, user_id, id_kind):

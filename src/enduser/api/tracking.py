@@ -164,8 +164,11 @@ class Tracked:
             task.add_done_callback(self._protocol.tasks.discard)
         elif isinstance(self._error, _AT_ONCE) or not self.more_body:
             self.go_on()
-        elif self._protocol.expect_100_continue and self._error is None:
-            self._protocol.transport.write(_CONTINUE)
+        elif self._protocol.expect_100_continue:
+            if self._error is None:
+                self._protocol.transport.write(_CONTINUE)
+            else:
+                self.go_on()  # the client sends no body before it is told to
 
     async def _begin_when_read(self) -> None:
         await self._protocol.flow.drain()

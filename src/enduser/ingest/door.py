@@ -19,6 +19,7 @@ from enduser import limits
 from enduser.core.events import EVENT_TYPES, HASH_FORM, hashed_id, known_id
 from enduser.core.outcomes import RejectReason
 from enduser.core.settings import SpaceSettings
+from enduser.errors import BodyTooLarge
 from enduser.ingest.agent import agent_of, hints_of_data, hints_of_headers
 from enduser.ingest.libraries import DEVICE_LIBRARIES, SERVER_LIBRARIES
 from enduser.ingest.loose_json import is_deeper
@@ -34,6 +35,7 @@ from enduser.ingest.messages import (
     is_utf8,
     sent_at_of,
 )
+from enduser.ingest.spool.frames import HEAD_BYTES
 from enduser.ingest.times import time_of
 
 Read = TypeVar("Read")
@@ -51,6 +53,9 @@ _SHORT = min(limits.ID_BYTES_MAX, limits.MESSAGE_ID_BYTES_MAX) // 4
 
 _HASH = re.compile(HASH_FORM)
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_LINES_BYTES_MAX = limits.FRAME_BYTES_MAX - HEAD_BYTES
+"""What of a call goes into a frame of the spool."""
+
 _OBJECT = ord("{")
 _NO_OBJECT = frozenset((b"{}", b"null"))
 
@@ -153,6 +158,9 @@ def lines_of(
     """Return the lines of a call's messages, each judged by itself.
 
     `new_id` makes the id of a message that has neither an id nor a client time.
+
+    Raises:
+        BodyTooLarge: what all messages have in common makes the lines longer than a frame of the spool.
     """
     writer = _Writer(call, request, settings, new_id)
     lines: list[Line] = []
@@ -167,13 +175,25 @@ def lines_of(
                 line.got, line.id, line.anon, hashed=line.hashed, msg=line.msg, problem=problem.reason
             )
         lines.append(line)
-    return Lines(_ENCODER.encode_lines(lines), len(lines) - len(rejected), rejected)
+    encoded = _ENCODER.encode_lines(lines)
+    if len(encoded) > _LINES_BYTES_MAX:
+        raise _too_large_together(len(encoded))
+    return Lines(encoded, len(lines) - len(rejected), rejected)
+
+
+def _too_large_together(size: int) -> BodyTooLarge:
+    return BodyTooLarge(
+        f"the messages would have {size:,} bytes or more, each with the context that they have in common",
+        hint=f"the limit is {_LINES_BYTES_MAX:,}; send smaller batches, or a smaller context",
+    )
 
 
 class _Writer:
     """Fills the lines of one call. What all its messages have in common is found once."""
 
-    __slots__ = ("_agent", "_call", "_is_simple", "_latest", "_new_id", "_request", "_settings")
+    __slots__ = (
+        *("_agent", "_call", "_common_bytes", "_is_simple", "_latest", "_new_id", "_request", "_settings"),
+    )
 
     def __init__(
         self, call: Call, request: Request, settings: SpaceSettings, new_id: Callable[[], str]
@@ -182,6 +202,7 @@ class _Writer:
         self._request = request
         self._settings = settings
         self._new_id = new_id
+        self._common_bytes = 0
         self._is_simple = call.is_plain and not call.has_large
         self._latest = request.received_at + _FUTURE_TOLERANCE_US
         hints = hints_of_headers(request.brands, request.full_versions)
@@ -212,9 +233,16 @@ class _Writer:
         return self._read(_MESSAGE, raw)
 
     def _common_context(self) -> Context:
-        """Return the context of a message that has none of its own: the batch's."""
+        """Return the context of a message that has none of its own: the batch's.
+
+        It may be written into every line, so it counts once for each message: a small call must not become
+        a gigabyte.
+        """
         if self._call.context is NOTHING:
             return _NO_CONTEXT
+        self._common_bytes += len(bytes(self._call.context))
+        if self._common_bytes > _LINES_BYTES_MAX:
+            raise _too_large_together(self._common_bytes)
         if not is_utf8(bytes(self._call.context)):
             raise _Reject(RejectReason.MALFORMED_MESSAGE, "the context of the batch is not UTF-8")
         return self._read(_CONTEXT, self._call.context) or _NO_CONTEXT

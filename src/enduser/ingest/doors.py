@@ -65,6 +65,6 @@ class Doors:
             doors = msgspec.json.decode(self._path.read_bytes(), type=list[Door])
         except FileNotFoundError:
             return
-        self._edition = edition
         self._by_space = {door.space: door for door in doors}
         self._by_key = {key.write_key: (door, key.ends_at) for door in doors for key in door.keys}
+        self._edition = edition  # at last: another thread that sees it has what it says

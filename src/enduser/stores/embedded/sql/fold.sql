@@ -427,6 +427,10 @@ WHERE (folded.total_sessions > 0 OR known.total_sessions > 0)
 -- name: finish
 UPDATE state SET folded_batch = last_batch, last_fold = last_fold + 1;
 DELETE FROM filled_events;
-UPDATE state SET touched_since = last_fold
+-- Of too many the newest are remembered: a copy that follows needs no more than those of the last fold.
+UPDATE state SET touched_since = (
+    SELECT max(fold) FROM (
+        SELECT fold, sum(count(*)) OVER (ORDER BY fold DESC) AS so_far FROM touched_persons GROUP BY fold)
+    WHERE so_far > $touched_max)
 WHERE (SELECT count(*) FROM touched_persons) > $touched_max;
 DELETE FROM touched_persons WHERE fold <= (SELECT touched_since FROM state);
