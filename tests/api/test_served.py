@@ -123,6 +123,14 @@ def test_a_failed_copy_leaves_the_truth_to_answer(both: Served, monkeypatch: pyt
     assert both.users.knows(SPACE)
 
 
+def test_a_copy_that_somebody_deleted_leaves_the_truth_to_answer(both: Served) -> None:
+    for path in both.api.folder.glob("serving.sqlite*"):
+        path.unlink()
+    assert both.users.knows(SPACE)
+    client = both.api.with_served(both.users)
+    assert client.get("/api/v1/users/adam").json() == both.api.client.get("/api/v1/users/adam").json()
+
+
 def test_the_api_answers_from_the_copy_while_it_knows(both: Served) -> None:
     asked = []
 

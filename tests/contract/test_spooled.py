@@ -10,6 +10,7 @@ from stored import LOOKUPS, NOW, RULES, SPACE
 
 from enduser import limits
 from enduser.core.events import hashed_id
+from enduser.errors import StoreError
 from enduser.stores.contract import ChangeSettings, Chunk, CloseHistory, EventChunk, Form, SpooledEvents
 from enduser.stores.embedded import EmbeddedStore
 
@@ -257,6 +258,35 @@ def test_a_rotated_key_ends_after_its_grace(store: EmbeddedStore) -> None:
     store.rotate_write_key(SPACE, START, grace_us=0)
     ends = {key.write_key: key.ends_at for key in store.write_keys()}
     assert (ends[old], ends[new]) == (START, START)
+
+
+def test_a_file_whose_rows_were_being_counted_when_the_database_was_opened_again_is_taken_anew(
+    store: EmbeddedStore, tmp_path: Path
+) -> None:
+    path = tmp_path / "same.jsonl"
+    path.write_text(json.dumps({"userId": "u", "timestamp": "2026-01-01T00:00:00Z"}) + "\n")
+    first, second = (EventChunk(Chunk(path, Form.JSON_LINES), RULES, is_first=one) for one in (True, False))
+    store.apply(SPACE, first)
+    store._database.connection.close()
+    store.heal()
+    with pytest.raises(StoreError, match="opened anew within an import"):
+        store.apply(SPACE, second)
+    store.apply(SPACE, first)
+    assert store.apply(SPACE, second).outcomes.stored == 1
+    assert store.status(SPACE).events == 2
+
+
+def test_a_read_that_lasts_while_the_database_is_opened_again_keeps_nobody_from_reading(
+    store: EmbeddedStore,
+) -> None:
+    with store.reader.looking_at(SPACE):
+        store._database.connection.close()
+        store.heal()
+    assert store.reader.status(SPACE).events == 0
+    store.reader.close()
+    with pytest.raises(StoreError):
+        store.reader.status(SPACE)
+    store.reader.begin(store._database.connection)
 
 
 def test_a_database_that_the_engine_gave_up_is_opened_again(store: EmbeddedStore, tmp_path: Path) -> None:

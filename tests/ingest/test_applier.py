@@ -57,6 +57,14 @@ def test_a_session_that_is_over_is_in_the_store_and_in_the_serving_copy(
     assert applier.applied_at == AT + HOUR
 
 
+def test_lines_that_a_killed_process_left_do_not_stay(applier: Applier, tmp_path: Path) -> None:
+    (tmp_path / "tmp" / "spool" / "lines-7.jsonl").write_text("ada")
+    copy = ServingCopy(tmp_path)
+    Applier(applier._store, SpoolReader(tmp_path, {}), copy)
+    copy.close()
+    assert list((tmp_path / "tmp" / "spool").iterdir()) == []
+
+
 def test_outcomes_are_counted_by_space(applier: Applier, writer: SpoolWriter) -> None:
     applier._store.create_space("acme/test", AT)
     send(writer, "u", "u", "v")
