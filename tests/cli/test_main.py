@@ -6,7 +6,6 @@ import resource
 import sys
 from pathlib import Path
 
-import duckdb
 import pytest
 import typer
 from running import enduser, environment, process
@@ -14,7 +13,7 @@ from typer.core import TyperGroup
 
 from enduser import __version__
 from enduser.cli import app
-from enduser.errors import EnduserError
+from enduser.errors import EnduserError, StoreError
 from enduser.stores.embedded import EmbeddedStore
 
 
@@ -116,7 +115,7 @@ def test_wrong_usage_ends_with_2_and_help(arguments: list[str], message: str) ->
         (RuntimeError("Query interrupted"), 130, "interrupted; "),
         (PermissionError(13, "Permission denied", "/x"), 2, "error: /x: Permission denied\n"),
         (OSError(28, "No space left on device"), 2, "error: No space left on device\n  make room"),
-        (duckdb.IOException("disk [red]"), 2, "error: the database failed: disk [red]\n"),
+        (StoreError("the database failed: disk [red]"), 2, "error: the database failed: disk [red]\n"),
     ],
 )
 def test_what_goes_wrong_ends_as_one_line_and_an_exit_code(

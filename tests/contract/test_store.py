@@ -298,15 +298,12 @@ def test_a_failed_commit_leaves_a_store_that_goes_on(
     store: EmbeddedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take(store, tmp_path, [visit(0, place=("NO", None, None))])
-    execute = store._database.execute
 
-    def failing(query: str, *rest: object) -> object:
-        if query == "COMMIT":
-            raise duckdb.IOException("no room")
-        return execute(query, *rest)
+    def failing() -> None:
+        raise duckdb.IOException("no room")
 
-    monkeypatch.setattr(store._database, "execute", failing)
-    with pytest.raises(StoreError, match="no room"):
+    monkeypatch.setattr(store._database, "_commit", failing)
+    with pytest.raises(StoreError, match=r"nothing of it was applied: no room"):
         take(store, tmp_path, [visit(1, place=("SE", None, None))])
     monkeypatch.undo()
     check(store, tmp_path, [[visit(0, place=("NO", None, None)), visit(2, place=("DK", None, None))]])

@@ -181,7 +181,7 @@ def test_the_way_of_an_event_has_the_steps_of_the_applier_in_their_order() -> No
 
 
 def test_the_folders_of_the_code_stand_in_the_order_of_their_layers() -> None:
-    contract, _ = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    contract, *_ = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
     layers = [name for layer in contract["layers"] for name in re.findall(r"[\w.]+", layer)]
     listed = re.findall(r"\w+(?=/|\.py)", " ".join(table("docs/architecture.md", "`src/enduser/`")))
     assert [f"enduser.{name}" for name in listed] == [name for name in layers if is_there(name)]

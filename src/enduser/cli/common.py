@@ -11,7 +11,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import duckdb
 import typer
 from rich.cells import cell_len
 from rich.console import Console
@@ -107,8 +106,6 @@ class Commands(TyperGroup):
             is_full = error.errno == errno.ENOSPC
             hint = "make room on the disk, then run the same command again" if is_full else None
             fail(StoreError(f"{where}{error.strerror or error}", hint=hint))
-        except duckdb.Error as error:
-            fail(StoreError(f"the database failed: {error}", hint="see whether the disk is full"))
 
 
 def must_be_there(data: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 import secrets
 from collections.abc import Iterator, Sequence
@@ -17,6 +15,7 @@ import duckdb
 from enduser import limits
 from enduser.core.events import BLANKS, JUNK_IDS
 from enduser.errors import InvalidSpace, SchemaTooNew, StoreError
+from enduser.stores.embedded.engine import ANSWER, CHANGE, told
 from enduser.stores.embedded.statements import Rows, run
 
 USER_KEY_SQL = "(id_hash >> 65)::BIGINT"
@@ -71,12 +70,22 @@ class Database:
 
     def checkpoint(self) -> None:
         """Write into the file what is only in its log, if that can be done now; else it is done later."""
-        with suppress(duckdb.Error):
+        with suppress(StoreError):
             self.execute("CHECKPOINT")
 
     def execute(self, query: str, parameters: Sequence[object] = ()) -> Rows:
-        """Run one statement and return its rows."""
-        return self.connection.execute(query, list(parameters)).fetchall()
+        """Run one statement and return its rows.
+
+        Raises:
+            StoreError: the engine failed.
+        """
+        with told(ANSWER):
+            return self.connection.execute(query, list(parameters)).fetchall()
+
+    def spaces(self) -> list[tuple[str, str]]:
+        """Return (space, schema) of all spaces, oldest first."""
+        with told(ANSWER):
+            return spaces(self.connection)
 
     def schema(self, space: str) -> str:
         """Return the schema in which the tables of a space stand.
@@ -84,16 +93,22 @@ class Database:
         Raises:
             InvalidSpace: there is no such space.
         """
-        return schema_of(self.connection, space)
+        with told(ANSWER):
+            return schema_of(self.connection, space)
 
     @contextmanager
     def looking_at(self, schema: str) -> Iterator[None]:
-        """Run a block with the tables of a schema in sight."""
+        """Run a block with the tables of a schema in sight.
+
+        Raises:
+            StoreError: the engine failed.
+        """
         self.execute(f"SET search_path = '{schema}'")
         try:
-            yield
+            with told(ANSWER):
+                yield
         except BaseException:
-            with suppress(duckdb.Error):  # in a failed transaction: who began it rolls back, and sets it
+            with suppress(StoreError):  # in a failed transaction: who began it rolls back, and sets it
                 self.execute("SET search_path = 'main'")
             raise
         self.execute("SET search_path = 'main'")
@@ -108,32 +123,16 @@ class Database:
         with self.looking_at(schema):
             self.execute("BEGIN")
             try:
-                yield
-                self.execute("COMMIT")
-            except duckdb.Error as error:
-                self._rollback()
-                raise refused(error) from error
+                with told(CHANGE):
+                    yield
+                    self._commit()
             except BaseException:
-                self._rollback()
+                with suppress(StoreError):  # the failed statement may have rolled back already
+                    self.execute("ROLLBACK")
                 raise
 
-    def _rollback(self) -> None:
-        try:
-            self.execute("ROLLBACK")
-        except duckdb.Error:
-            return  # the failed statement has rolled back already
-
-
-def refused(error: duckdb.Error) -> StoreError:
-    """Return what an engine's error means to the operator."""
-    hint = "this should not happen: please report it with this message"
-    if isinstance(error, duckdb.IOException) or os.strerror(errno.ENOSPC) in str(error):
-        hint = "see whether the disk is full; then run the command again"
-    if isinstance(error, duckdb.OutOfMemoryException):
-        hint = (
-            "give it more with --memory-limit, and see whether the disk is full; then run the command again"
-        )
-    return StoreError(f"the database refused a change, and nothing of it was applied: {error}", hint=hint)
+    def _commit(self) -> None:
+        self.connection.execute("COMMIT")
 
 
 def connect(folder: Path, *, memory_limit_mb: int, user_key_sql: str) -> duckdb.DuckDBPyConnection:
@@ -152,17 +151,15 @@ def connect(folder: Path, *, memory_limit_mb: int, user_key_sql: str) -> duckdb.
         "autoinstall_known_extensions": "false",
     }
     path = folder / DATABASE_FILE
-    try:
+    with told(
+        f"the database {path} cannot be opened", "restore it from a backup, or move it away to begin anew"
+    ):
         if not path.exists():
             _create(path)
         connection = duckdb.connect(str(path), config=config)
-    except duckdb.Error as error:
-        raise StoreError(
-            f"the database {path} cannot be opened: {error}",
-            hint="restore it from a backup, or move it away to begin anew",
-        ) from None
-    prepare(connection, user_key_sql)
-    _migrate_main(connection)
+    with told(f"the database {path} cannot be brought to the newest schema"):
+        prepare(connection, user_key_sql)
+        _migrate_main(connection)
     return connection
 
 

@@ -15,6 +15,7 @@ from enduser.errors import ReadTimeout, StoreError
 from enduser.stores.contract import HashingPreview, LookAlikes, Page, SpaceStatus
 from enduser.stores.embedded import database as files
 from enduser.stores.embedded import hashing, look_alikes, pages, reading
+from enduser.stores.embedded.engine import ANSWER, told
 from enduser.stores.embedded.reading import Look
 from enduser.stores.embedded.statements import run
 
@@ -124,23 +125,20 @@ class EmbeddedReader:
     @contextmanager
     def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
         try:
-            with self._taken() as connection, _time_limit(connection):
+            with told(ANSWER), self._taken() as connection, _time_limit(connection):
                 connection.execute("BEGIN")
                 try:
                     yield connection
                 finally:
                     with suppress(duckdb.Error):
                         connection.execute("ROLLBACK")
-        except duckdb.InterruptException:
+        except StoreError as error:
+            if not isinstance(error.__cause__, duckdb.InterruptException):
+                raise
             raise ReadTimeout(
                 f"the read took longer than {limits.READ_SECONDS_MAX} s and was stopped",
                 hint="the limit is READ_SECONDS_MAX; ask for less, or again when the server has less to do",
             ) from None
-        except duckdb.Error as error:
-            raise StoreError(
-                f"the database could not answer: {error}",
-                hint="give it more memory with --memory-limit, and see whether the disk is full",
-            ) from error
 
     @contextmanager
     def _taken(self) -> Iterator[duckdb.DuckDBPyConnection]:

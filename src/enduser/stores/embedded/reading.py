@@ -12,9 +12,10 @@ from enduser.core.end_user import STANDARD_ATTRIBUTES
 from enduser.core.events import ANALYTICS_PROPERTIES, UserId
 from enduser.core.links import stored_ids
 from enduser.core.settings import SpaceSettings, settings_from_text
-from enduser.errors import StoreError, UsageError
+from enduser.errors import UsageError
 from enduser.stores.contract import ChangedObject, Changes, SpaceStatus
-from enduser.stores.embedded.database import Database, refused
+from enduser.stores.embedded.database import Database
+from enduser.stores.embedded.engine import ANSWER, told
 from enduser.stores.embedded.statements import Rows, bound, run, statements, text_literal, used
 from enduser.stores.embedded.taking import stored_outcomes
 
@@ -190,16 +191,10 @@ def export(database: Database, space: str, what: str, path: Path, form: str) -> 
         time = "strftime(make_timestamp({0}), '%Y-%m-%dT%H:%M:%S.%fZ') AS {0}"
     replaced = ", ".join(time.format(name) for name in _TIMES[what])
     query = f"SELECT * REPLACE ({replaced}) FROM ({statements('read')[what][0]}) ORDER BY {_ORDER[what]}"
-    with database.looking_at(database.schema(space)):
-        try:
-            rows = database.execute(f"COPY ({query}) TO {text_literal(path)} ({_STYLES[form]})")
-        except duckdb.IOException as error:
-            raise StoreError(
-                f"cannot write {path}: {error}", hint="see whether the disk is full, or name another file"
-            ) from None
-        except duckdb.Error as error:
-            raise refused(error) from error
-    return int(rows[0][0])
+    copy = f"COPY ({query}) TO {text_literal(path)} ({_STYLES[form]})"
+    failed = told(f"cannot write {path}", "see whether the disk is full, or name another file")
+    with database.looking_at(database.schema(space)), failed:
+        return int(database.connection.execute(copy).fetchall()[0][0])
 
 
 def _rows(
@@ -209,17 +204,21 @@ def _rows(
 
     Raises:
         InvalidSpace: there is no such space.
+        StoreError: the engine failed, perhaps amid the rows.
     """
-    cursor = database.connection.cursor()
-    cursor.execute(f"SET search_path = '{database.schema(space)}'")
+    schema = database.schema(space)
+    with told(ANSWER):
+        cursor = database.connection.cursor()
+        cursor.execute(f"SET search_path = '{schema}'")
     return _fetched(cursor, query, parameters)
 
 
 def _fetched(
     cursor: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, object]
 ) -> Iterator[Mapping[str, object]]:
-    cursor.execute(query, parameters)
-    names = [column[0] for column in cursor.description]
-    while rows := cursor.fetchmany(_ROWS_PER_FETCH):
-        for row in rows:
-            yield dict(zip(names, row, strict=True))
+    with told(ANSWER):
+        cursor.execute(query, parameters)
+        names = [column[0] for column in cursor.description]
+        while rows := cursor.fetchmany(_ROWS_PER_FETCH):
+            for row in rows:
+                yield dict(zip(names, row, strict=True))

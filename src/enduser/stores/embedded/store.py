@@ -47,6 +47,7 @@ from enduser.stores.embedded import hashing, parquet, reading, rebuild
 from enduser.stores.embedded import spooled as live
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.database import Database
+from enduser.stores.embedded.engine import ANSWER, told
 from enduser.stores.embedded.fold import fold_pending
 from enduser.stores.embedded.folder import FolderLock
 from enduser.stores.embedded.reader import EmbeddedReader
@@ -123,7 +124,7 @@ class EmbeddedStore:
 
     def spaces(self) -> Sequence[str]:
         """Return the names of all spaces."""
-        return [space for space, _ in files.spaces(self._database.connection)]
+        return [space for space, _ in self._database.spaces()]
 
     def create_space(self, space: str, now_us: int) -> None:
         """Create a space named `system/environment`."""
@@ -154,7 +155,7 @@ class EmbeddedStore:
             keys[key.space].append(key)
         return [
             Door(files.space_number(schema), space, settings_from_text(settings[space]), keys[space])
-            for space, schema in files.spaces(self._database.connection)
+            for space, schema in self._database.spaces()
         ]
 
     def write_keys(self) -> Sequence[WriteKey]:
@@ -220,14 +221,15 @@ class EmbeddedStore:
 
     def spool_positions(self) -> Mapping[int, SpoolPosition]:
         """Return how far each series of the spool is applied."""
-        return live.positions(self._database.connection)
+        with told(ANSWER):
+            return live.positions(self._database.connection)
 
     def apply_spooled(self, spooled: SpooledEvents) -> Mapping[str, Applied]:
         """Apply what was spooled, in one transaction."""
         taker, self._taker = self._taker, None
         applied: dict[str, Applied] = {}
         with self._database.changing("main"):
-            for space, schema in files.spaces(self._database.connection):
+            for space, schema in self._database.spaces():
                 number = files.space_number(schema)
                 settings = self.settings(space)
                 with self._database.looking_at(schema):
