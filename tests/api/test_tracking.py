@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import re
 from collections.abc import AsyncIterator
@@ -112,14 +111,27 @@ async def test_refusals_behind_a_call_are_no_deep_stack(
 
 async def test_calls_ahead_have_a_limit(site: Site, client: Client) -> None:
     client.send(*map(numbered_call, range(limits.PIPELINED_REQUESTS_MAX + 2)))
-    statuses = [(await client.answer())[0]]
-    with contextlib.suppress(asyncio.IncompleteReadError):
-        while True:
-            statuses.append((await client.answer())[0])
-    assert 400 in statuses
+    statuses = [(await client.answer())[0] for _ in range(limits.PIPELINED_REQUESTS_MAX + 2)]
+    assert statuses == [200] * (limits.PIPELINED_REQUESTS_MAX + 1) + [400]
+    assert await client.is_ended()
+    assert len(list(site.lines())) == limits.PIPELINED_REQUESTS_MAX + 1
     async with connected(site) as other:
         other.send(call())
         assert (await other.answer())[0] == 200
+
+
+LONG = b"GET /healthz HTTP/1.1\r\nx: " + b"x" * 6 * limits.REQUEST_HEAD_BYTES_MAX
+PART = b"POST /v1/track HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n"
+
+
+@pytest.mark.parametrize(("rest", "status"), [(b"nonsense\r\n\r\n", 400), (PART, 400), (LONG, 431)])
+async def test_what_is_no_http_is_refused_behind_the_answers_to_what_came_before(
+    site: Site, client: Client, rest: bytes, status: int
+) -> None:
+    client.send(call(numbered(1)), call(b"", path="/healthz"), call(numbered(2)), rest)
+    assert [(await client.answer())[0] for _ in range(4)] == [200, 418, 200, status]
+    assert await client.is_ended()
+    assert [int(line["msg"]) for line in site.lines()] == [1, 2]
 
 
 async def test_a_call_may_come_byte_by_byte(site: Site, client: Client) -> None:

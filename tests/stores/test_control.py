@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,22 @@ def test_when_a_key_was_used_last_is_known_to_the_minute(control: ControlStore) 
     for after, expected in [(0, 0), (MINUTE - 1, 0), (MINUTE, MINUTE), (MINUTE + 1, MINUTE)]:
         assert control.authenticate(text, NOW + after) is not None
         assert control.list_keys()[0].last_used_at == NOW + expected
+
+
+def test_a_key_opens_while_another_process_writes_though_nobody_can_note_its_use(
+    control: ControlStore, tmp_path: Path
+) -> None:
+    text = control.create_key("", "admin", NOW)
+    other = sqlite3.connect(tmp_path / "data" / "control.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    assert control.authenticate(text, NOW) is not None
+    assert time.monotonic() - began < 5
+    other.execute("ROLLBACK")
+    other.close()
+    assert control.list_keys()[0].last_used_at is None
+    assert control.authenticate(text, NOW) is not None
+    assert control.list_keys()[0].last_used_at == NOW
 
 
 def test_a_wrong_secret_is_no_use_of_the_key(control: ControlStore) -> None:

@@ -18,7 +18,7 @@ from enduser import limits
 from enduser.api.calls import Call, Parameter, Route, RunOnOwner, Services
 from enduser.api.collect import CALLS
 from enduser.api.parameters import SPACE, read_query, read_value
-from enduser.api.problems import RETRY_AFTER_S, error_body, mistake, status_of
+from enduser.api.problems import error_response, mistake
 from enduser.api.routes import ROUTES
 from enduser.api.served import ServedUsers
 from enduser.clock import now_us
@@ -30,7 +30,6 @@ from enduser.errors import (
     MalformedRequest,
     MethodNotAllowed,
     RouteNotFound,
-    TooBusy,
     Unauthorized,
 )
 from enduser.stores.contract import OwnedStore
@@ -153,13 +152,11 @@ class ManagementApp:
     def _refusal(self, request: Request, error: EnduserError) -> Response:
         if isinstance(error, InvalidSpace):
             error.hint = "GET /api/v1/spaces lists the spaces that the key opens"
-        response = _json(error_body(error), status_of(type(error)))
+        response = error_response(error)
         if isinstance(error, Unauthorized):
             response.headers["WWW-Authenticate"] = "Bearer"
         if isinstance(error, MethodNotAllowed):
             response.headers["Allow"] = _methods(self._routes_of(request))
-        if isinstance(error, TooBusy):
-            response.headers["Retry-After"] = str(RETRY_AFTER_S)
         return response
 
 

@@ -124,7 +124,8 @@ def _problem(status: int, kinds: Sequence[type[EnduserError]]) -> dict[str, Any]
         kind.code: {"summary": _meaning(kind), "value": plain(error_body(kind(_meaning(kind))))}
         for kind in kinds
     }
-    more = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": f"seconds, {RETRY_AFTER_S}"}}
+    more = {status: {"Retry-After": f"seconds, {seconds}"} for status, seconds in RETRY_AFTER_S.items()}
+    more[401] = {"WWW-Authenticate": "Bearer"}
     return {
         "description": "; ".join(f"`{kind.code}`" for kind in kinds),
         "content": {"application/json": {"schema": _schema(ErrorBody), "examples": examples}},

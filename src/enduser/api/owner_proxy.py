@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import httpcore
 
 from enduser import limits
-from enduser.api.problems import RETRY_AFTER_S, error_json, status_of
+from enduser.api.problems import refusal
 from enduser.api.unix_sockets import UnixSockets
 from enduser.errors import EnduserError, OwnerUnreachable, TooBusy
 
@@ -124,11 +125,7 @@ def _too_busy() -> EnduserError:
 
 
 async def _refuse(send: Any, error: EnduserError) -> None:
-    body = error_json(error)
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"retry-after", str(RETRY_AFTER_S).encode()),
-    ]
-    await send({"type": "http.response.start", "status": status_of(type(error)), "headers": headers})
+    status, headers, body = refusal(error)
+    headers.append((b"x-request-id", uuid.uuid4().hex.encode()))  # as every answer of the API has one
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -11,6 +11,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from enduser import limits
 
 _SWEEP_S = 1.0
+_NO_HTTP = 400
+_HEAD_TOO_LONG = 431
 _HEADER_MARKS = 4
 """Bytes around the name and value of a header: a colon, a blank, the end of the line."""
 
@@ -35,6 +37,8 @@ class PatientProtocol(HttpToolsProtocol):
     _is_in_head = True
     _running: Any = None
     """The request that was begun to be answered last."""
+    _refused: int | None = None
+    """The status that ends the connection once what came before is answered; nothing is read any more."""
     _untaken: tuple[int, float] = (0, 0.0)
     """Bytes of answers that the client did not take yet, and since when it took none."""
 
@@ -55,10 +59,12 @@ class PatientProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, unless it is a head, or are trailers, without end."""
+        if self._refused is not None:
+            return
         self._unread_bytes += len(data)
         super().data_received(data)
         if self._unread_bytes > 2 * limits.REQUEST_HEAD_BYTES_MAX and not self.transport.is_closing():
-            self._refuse_head()
+            self._refuse(_HEAD_TOO_LONG)
 
     def on_message_begin(self) -> None:
         """Begin to wait for the end of a request."""
@@ -107,18 +113,18 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Go on to the next request, or begin to be idle."""
-        if self.pipeline or self.transport.is_closing():
+        is_last = not self.pipeline or self.pipeline[-1][0].more_body  # what is refused never comes whole
+        if self._refused is not None and is_last:
+            self._refuse(self._refused)
+        elif self.pipeline or self.transport.is_closing():
             super().on_response_complete()
         else:
             self.flow.resume_reading()
             self.idle_since = self.loop.time()
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the name is that of uvicorn
         """Refuse what is no HTTP, or has too long a head."""
-        if self._head_bytes > limits.REQUEST_HEAD_BYTES_MAX:
-            self._refuse_head()
-        else:
-            super().send_400_response(msg)
+        self._refuse(_HEAD_TOO_LONG if self._head_bytes > limits.REQUEST_HEAD_BYTES_MAX else _NO_HTTP)
 
     def is_late(self, now: float, seconds_max: float) -> bool:
         """Return whether its request is incomplete, or nothing of its answer was taken, for so long."""
@@ -139,9 +145,16 @@ class PatientProtocol(HttpToolsProtocol):
         if self._head_bytes > limits.REQUEST_HEAD_BYTES_MAX:
             raise ValueError("the head is too long")  # the parser stops, and asks for a 400
 
-    def _refuse_head(self) -> None:
-        self.transport.write(STATUS_LINE[431] + b"content-length: 0\r\nconnection: close\r\n\r\n")
-        self.transport.close()
+    def _refuse(self, status: int) -> None:
+        """End the connection with a refusal, behind the answers to what came whole before."""
+        running = self._running
+        if running is not None and not running.response_complete and not running.more_body:
+            self._refused = status
+        elif status == _HEAD_TOO_LONG:
+            self.transport.write(STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
+            self.transport.close()
+        else:
+            super().send_400_response("Invalid HTTP request received.")
 
 
 async def sweep(connections: Iterable[Any]) -> None:

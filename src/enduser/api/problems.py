@@ -34,8 +34,11 @@ STATUS: Mapping[type[EnduserError], int] = {
 }
 """Of a kind of errors and of all below it that are not named themselves."""
 
-RETRY_AFTER_S = 1
-"""What a caller is told who is refused because too many wait."""
+RETRY_AFTER_S: Mapping[int, int] = {429: 1, 503: 5}
+"""When a caller is to come again who is refused because too many wait, or because the server cannot now."""
+
+Headers = list[tuple[bytes, bytes]]
+JSON = (b"content-type", b"application/json")
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -66,14 +69,19 @@ def error_body(error: EnduserError) -> ErrorBody:
     return ErrorBody(Problem(error.code, error.message, **known))  # type: ignore[arg-type]
 
 
-def error_json(error: EnduserError) -> bytes:
-    """Return the body of an error's answer as JSON."""
-    return msgspec.json.encode(error_body(error))
+def refusal(error: EnduserError) -> tuple[int, Headers, bytes]:
+    """Return the answer that an error is: its status, its headers and its body."""
+    status, body = status_of(type(error)), msgspec.json.encode(error_body(error))
+    headers = [JSON, (b"content-length", b"%d" % len(body))]
+    if status in RETRY_AFTER_S:
+        headers.append((b"retry-after", b"%d" % RETRY_AFTER_S[status]))
+    return status, headers, body
 
 
 def error_response(error: EnduserError) -> Response:
-    """Return the answer that an error is."""
-    return Response(error_json(error), status_of(type(error)), media_type="application/json")
+    """Return the answer that an error is, for Starlette."""
+    status, headers, body = refusal(error)
+    return Response(body, status, {name.decode(): value.decode() for name, value in headers})
 
 
 def mistake(request_id: str) -> InternalError:

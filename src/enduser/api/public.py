@@ -7,17 +7,15 @@ from typing import Any
 
 from enduser.api.collect import ROUTES, Gate
 from enduser.api.figures import Figures
-from enduser.api.problems import error_json, status_of
+from enduser.api.problems import JSON, Headers, refusal
 from enduser.errors import EnduserError, MethodNotAllowed, Unauthorized
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
 
 CORS = [(b"access-control-allow-origin", b"*")]
-JSON = (b"content-type", b"application/json")
 _SETTINGS_PATH = "/v1/projects/"
 _PREFLIGHT = [
     *CORS,
@@ -59,7 +57,7 @@ class PublicPlane:
                     send, 200, self._settings(scope), [*CORS, JSON, (b"cache-control", b"max-age=60")]
                 )
         except EnduserError as error:
-            status, headers, body = refusal(error)
+            status, headers, body = public_refusal(error)
             if isinstance(error, MethodNotAllowed):
                 headers.append((b"allow", b"POST, OPTIONS" if path in ROUTES else b"GET, HEAD, OPTIONS"))
             await _send(send, status, body, headers)
@@ -75,14 +73,10 @@ class PublicPlane:
         return self._gate.settings_of(key, scope["scheme"], dict(scope["headers"]))
 
 
-def refusal(error: EnduserError) -> tuple[int, Headers, bytes]:
-    """Return the answer that an error is: its status, its headers and its body."""
-    status, body = status_of(type(error)), error_json(error)
-    headers = [*CORS, JSON, (b"content-length", b"%d" % len(body))]
-    if status in (429, 503):
-        headers.append((b"retry-after", b"5" if status == 503 else b"1"))  # noqa: PLR2004
-        headers.append((b"access-control-expose-headers", b"retry-after"))
-    return status, headers, body
+def public_refusal(error: EnduserError) -> tuple[int, Headers, bytes]:
+    """Return the answer that an error is, as pages of other sites may read it too."""
+    status, headers, body = refusal(error)
+    return status, [*CORS, *headers, (b"access-control-expose-headers", b"retry-after")], body
 
 
 def _preflight(scope: Scope) -> Headers:

@@ -19,7 +19,8 @@ from enduser import limits
 from enduser.api.collect import ROUTES, Gate, HttpCall, by_name, check_head, too_large
 from enduser.api.figures import Figures
 from enduser.api.patience import PatientProtocol
-from enduser.api.public import CORS, JSON, Headers, refusal
+from enduser.api.problems import JSON, Headers
+from enduser.api.public import CORS, public_refusal
 from enduser.clock import elapsed_s
 from enduser.errors import BodyTooLarge, EnduserError, InternalError, TooBusy
 from enduser.ingest.group_commit import GroupCommit
@@ -246,7 +247,7 @@ class Tracked:
             )
         if self.more_body:
             self.keep_alive = False  # the rest of the body is not read
-        status, headers, body = refusal(error)
+        status, headers, body = public_refusal(error)
         told = [*self._protocol.server_state.default_headers, *headers]
         self._end(STATUS_LINE[status] + _lines(told), body)
         self._desk.figures.refuse(error.code)

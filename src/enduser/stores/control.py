@@ -10,7 +10,7 @@ import hmac
 import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -100,22 +100,22 @@ class ControlStore:
             StoreError: it cannot be read or written.
         """
         self._path = folder / FILE
-        url = sa.URL.create("sqlite", database=str(self._path))
-        self._engine = sa.create_engine(url, connect_args={"timeout": _BUSY_S})
-        event.listen(self._engine, "connect", _on_connect)
-        event.listen(self._engine, "begin", _on_begin)
+        self._engine = _engine(self._path, wait_s=_BUSY_S)
+        self._at_once = _engine(self._path, wait_s=0)
+        """For what nobody may wait for: a collector asks for keys on its event loop."""
         try:
             make_data_folder(folder)
             self._migrate()
         except OSError as error:
             raise unusable(folder, error) from None
         except BaseException:
-            self._engine.dispose()
+            self.close()
             raise
 
     def close(self) -> None:
         """Close the file."""
         self._engine.dispose()
+        self._at_once.dispose()
 
     def __enter__(self) -> Self:
         """Return the store, to be closed at the end of the block."""
@@ -192,11 +192,12 @@ class ControlStore:
             return None
         key = _key(row)
         if now_us - (key.last_used_at or 0) >= _USED_EVERY_US:
-            self._mark_used(key, now_us)
+            with suppress(StoreError):  # another process writes, or the disk is full: next time
+                self._mark_used(key, now_us)
         return key
 
     def _mark_used(self, key: Key, now_us: int) -> None:
-        with self._changing() as connection:
+        with self._changing(self._at_once) as connection:
             connection.execute(_KEYS.update().where(_KEYS.c.id == key.id).values(last_used_at=now_us))
 
     @contextmanager
@@ -205,9 +206,9 @@ class ControlStore:
             yield connection
 
     @contextmanager
-    def _changing(self) -> Iterator[sa.Connection]:
+    def _changing(self, engine: sa.Engine | None = None) -> Iterator[sa.Connection]:
         """Run a block whole or not at all, with no other writer beside."""
-        changing = self._engine.execution_options(is_change=True)
+        changing = (engine or self._engine).execution_options(is_change=True)
         with self._telling(), changing.begin() as connection:
             yield connection
 
@@ -243,6 +244,15 @@ class ControlStore:
                 )
             settings.attributes["connection"] = connection
             command.upgrade(settings, "head")
+
+
+def _engine(path: Path, *, wait_s: float) -> sa.Engine:
+    """Return what opens connections to a file; each waits so long for another that writes."""
+    url = sa.URL.create("sqlite", database=str(path))
+    engine = sa.create_engine(url, connect_args={"timeout": wait_s})
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
+    return engine
 
 
 def _revision(connection: sa.Connection) -> str | None:
