@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import importlib
 import json
@@ -62,12 +63,17 @@ def rows(lines: Lines) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines.lines.splitlines()]
 
 
+def accepted(lines: Lines) -> int:
+    """Return how many messages were not rejected."""
+    return sum("problem" not in row for row in rows(lines))
+
+
 def line_of(
     settings: SpaceSettings = PLAIN, request: Mapping[str, Any] | None = None, **fields: Any
 ) -> dict[str, Any]:
     """Return the line of one good message."""
     lines = taken(batch(message(**fields)), settings=settings, **(request or {}))
-    assert (lines.accepted, lines.rejected) == (1, [])
+    assert (accepted(lines), lines.rejected) == (1, [])
     (row,) = rows(lines)
     return row
 
@@ -77,7 +83,7 @@ def rejection_of(settings: SpaceSettings = PLAIN, **fields: Any) -> tuple[str, s
     lines = taken(batch(message(**fields)), settings=settings)
     (rejected,) = lines.rejected
     (row,) = rows(lines)
-    assert (lines.accepted, rejected.index, row["problem"]) == (0, 0, rejected.reason)
+    assert (accepted(lines), rejected.index, row["problem"]) == (0, 0, rejected.reason)
     assert set(row) <= {"got", "problem", "msg", "id", "anon", "hashed"}
     return rejected.reason, rejected.message
 
@@ -118,11 +124,11 @@ def test_lines_come_in_the_order_of_the_messages_the_rejected_ones_too() -> None
         (1, "junk_user_id"),
         (2, "malformed_message"),
     ]
-    assert lines.accepted == 2
+    assert accepted(lines) == 2
 
 
 def test_an_empty_batch_has_no_lines() -> None:
-    assert taken(b'{"batch":[]}') == Lines(b"", 0, [])
+    assert taken(b'{"batch":[]}') == Lines(b"", [])
 
 
 @pytest.mark.parametrize("route", EVENT_TYPES)
@@ -801,7 +807,7 @@ def test_the_engine_reads_the_lines_of_any_body_and_finds_in_them_what_they_say(
     except (MalformedRequest, LimitExceeded):
         return
     found = read_by_engine(lines.lines, tmp_path / "lines.json")
-    assert len(found) == lines.accepted + len(lines.rejected) == len(lines.lines.splitlines())
+    assert len(found) == len(lines.lines.splitlines())
     for row, line in zip(found, lines.lines.split(b"\n"), strict=False):
         assert same(row, line)
 
@@ -826,11 +832,10 @@ def test_the_engine_reads_what_is_left_of_a_hostile_body(tmp_path: Path, piece: 
 @given(st.binary(max_size=200), st.sampled_from(ROUTES))
 def test_any_bytes_in_any_call_do_no_harm(body: bytes, route: str) -> None:
     for whole in (body, b'{"batch":[' + body + b"]}", b'{"userId":"u","properties":' + body + b"}"):
-        try:
+        with contextlib.suppress(MalformedRequest):
             lines = taken(whole, route)
-        except MalformedRequest:
-            continue
-        assert len(rows(lines)) == lines.accepted + len(lines.rejected)
+            bad = [index for index, row in enumerate(rows(lines)) if "problem" in row]
+            assert bad == [rejected.index for rejected in lines.rejected]
 
 
 @pytest.mark.parametrize(("size", "is_refused"), [(1_600, False), (1_800, True), (400_000, True)])
@@ -844,14 +849,14 @@ def test_a_common_context_counts_for_each_message_that_has_none(size: int, is_re
             lines_of(call, Request(received_at=RECEIVED), PLAIN)
     else:
         found = lines_of(call, Request(received_at=RECEIVED), PLAIN)
-        assert found.accepted == len(batch)
+        assert accepted(found) == len(batch)
         frame(EVENTS, 1, RECEIVED, found.lines)
 
 
 def test_a_common_context_costs_nothing_where_messages_have_their_own() -> None:
     own = {"type": "track", "userId": "u", "context": {"active": True}}
     body = json.dumps({"context": {"traits": {"x": "y" * 400_000}}, "batch": [own] * 1_000}).encode()
-    assert lines_of(read_call(body, BATCH), Request(received_at=RECEIVED), PLAIN).accepted == 1_000
+    assert accepted(lines_of(read_call(body, BATCH), Request(received_at=RECEIVED), PLAIN)) == 1_000
 
 
 def test_a_long_user_agent_makes_no_lines_that_are_longer_than_a_frame() -> None:

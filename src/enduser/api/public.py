@@ -17,11 +17,12 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CORS = [(b"access-control-allow-origin", b"*")]
 _SETTINGS_PATH = "/v1/projects/"
+_NO_CONTENT = 204
+"""Has no body, and may not even say how long it is."""
 _PREFLIGHT = [
     *CORS,
     (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
     (b"access-control-max-age", b"86400"),
-    (b"content-length", b"0"),
 ]
 _ASKED_HEADERS = b"authorization, content-type, content-encoding"
 
@@ -47,7 +48,7 @@ class PublicPlane:
             return
         try:
             if scope["method"] == "OPTIONS":
-                await _send(send, 204, b"", _preflight(scope))
+                await _send(send, _NO_CONTENT, b"", _preflight(scope))
             elif path in ROUTES:
                 raise MethodNotAllowed(
                     f"{path} takes POST, not {scope['method']}", hint="send the event as the body of a POST"
@@ -90,7 +91,7 @@ def _preflight(scope: Scope) -> Headers:
 
 async def _send(send: Send, status: int, body: bytes, headers: Headers) -> None:
     names = {name for name, _ in headers}
-    if b"content-length" not in names:
+    if b"content-length" not in names and status != _NO_CONTENT:
         headers = [*headers, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

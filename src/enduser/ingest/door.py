@@ -91,7 +91,6 @@ class Lines(NamedTuple):
 
     lines: bytes
     """A line of JSON a message, in order; of rejected ones too, so that all are counted in one place."""
-    accepted: int
     rejected: list[Rejected]
 
 
@@ -178,7 +177,7 @@ def lines_of(
     encoded = _ENCODER.encode_lines(lines)
     if len(encoded) > _LINES_BYTES_MAX:
         raise _too_large_together(len(encoded))
-    return Lines(encoded, len(lines) - len(rejected), rejected)
+    return Lines(encoded, rejected)
 
 
 def _too_large_together(size: int) -> BodyTooLarge:

@@ -16,6 +16,7 @@ from enduser.errors import InputError
 from enduser.ingest import csv_rows
 from enduser.ingest.compression import BLOCK_BYTES, BrokenStreamError, compression_of, decompressed
 from enduser.ingest.csv_rows import BAD
+from enduser.ingest.messages import is_utf8
 from enduser.stores.contract import Chunk, Form
 
 CHUNK_ROWS = 500_000
@@ -177,28 +178,16 @@ def clean(block: bytes) -> bytes:
 def _is_clean(block: bytes) -> bool:
     """Return whether no line of a block needs a look of its own; nearly all blocks are so."""
     return (
-        len(block) <= limits.LINE_BYTES_MAX
-        and not any(byte in block for byte in _NO_TEXT)
-        and _is_utf8(block)
+        len(block) <= limits.LINE_BYTES_MAX and not any(byte in block for byte in _NO_TEXT) and is_utf8(block)
     )
 
 
 def _clean_line(line: bytes) -> bytes:
     if len(line) > limits.LINE_BYTES_MAX:
         return BAD + RejectReason.LINE_TOO_LONG.encode()
-    if any(byte in line for byte in _NO_TEXT) or not _is_utf8(line):
+    if any(byte in line for byte in _NO_TEXT) or not is_utf8(line):
         return BAD + RejectReason.MALFORMED_LINE.encode()
     return line
-
-
-def _is_utf8(text: bytes) -> bool:
-    if text.isascii():
-        return True
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 # --- chunks
