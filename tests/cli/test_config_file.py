@@ -9,7 +9,7 @@ import pytest
 from running import enduser
 
 from enduser import limits
-from enduser.api import owner
+from enduser.api.owner import server
 from enduser.cli.config_file import read_config
 from enduser.errors import UsageError
 
@@ -24,7 +24,7 @@ def options(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     async def take(told: Any, _: object) -> None:
         taken.append(told)
 
-    monkeypatch.setattr(owner, "serve_until_stopped", take)
+    monkeypatch.setattr(server, "serve_until_stopped", take)
     return taken
 
 

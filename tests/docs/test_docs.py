@@ -17,9 +17,9 @@ import typer
 from typer.core import TyperGroup
 
 from enduser import errors, limits
-from enduser.api.openapi import errors_of
+from enduser.api.management.openapi import errors_of
+from enduser.api.management.routes import ROUTES
 from enduser.api.problems import status_of
-from enduser.api.routes import ROUTES
 from enduser.cli import app
 from enduser.cli.reference import reference
 from enduser.core.events import EVENT_TYPES, JUNK_IDS

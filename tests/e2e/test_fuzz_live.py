@@ -32,7 +32,7 @@ from schemathesis.engine import events
 from serving import Server, memory_mb, pids, wait_until
 
 from enduser import errors, limits
-from enduser.api.collect import ROUTES
+from enduser.api.collector.gate import ROUTES
 from enduser.api.problems import status_of
 from enduser.core.events import EVENT_TYPES
 from enduser.core.outcomes import RejectReason

@@ -11,11 +11,11 @@ from typing import Any, Self
 
 import httpx
 
-from enduser.api.collect import Gate
-from enduser.api.collector import public_server
+from enduser.api.collector.gate import Gate
+from enduser.api.collector.process import public_server
+from enduser.api.collector.server_keys import ServerKeys
+from enduser.api.collector.tracking import Desk
 from enduser.api.figures import Figures
-from enduser.api.server_keys import ServerKeys
-from enduser.api.tracking import Desk
 from enduser.clock import now_us
 from enduser.core.settings import SpaceSettings
 from enduser.ingest.doors import Doors, write_doors

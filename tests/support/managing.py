@@ -16,9 +16,9 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from histories import Row
 from stored import LOOKUPS, NOW, SPACE, take
 
-from enduser.api.app import ManagementApp, management_app
-from enduser.api.routes import openapi
-from enduser.api.served import ServedUsers
+from enduser.api.management.app import ManagementApp, management_app
+from enduser.api.management.routes import openapi
+from enduser.api.management.served import ServedUsers
 from enduser.stores.control import ControlStore
 from enduser.stores.embedded import EmbeddedStore
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from serving import wait_until
 
-from enduser.api.local import Watch, local_app
+from enduser.api.owner.local import Watch, local_app
 from enduser.api.serving import Server, private_socket, server_of
 from enduser.stores.contract import Sample
 from enduser.stores.remote import RemoteStore, socket_path

@@ -99,7 +99,7 @@ def serve(
     """Collect events over HTTP, apply them, and answer questions, until SIGTERM or Ctrl-C."""
     _check_spool(spool_bytes, collectors)
     from enduser.api.logs import log_as_json  # late: only this command serves
-    from enduser.api.owner import ServerOptions, serve_until_stopped
+    from enduser.api.owner.server import ServerOptions, serve_until_stopped
 
     log_as_json()
     options = ServerOptions(

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from enduser.api.calls import RunOnOwner
+from enduser.api.management.calls import RunOnOwner
 from enduser.api.problems import error_response, mistake
 from enduser.clock import elapsed_s
 from enduser.errors import EnduserError

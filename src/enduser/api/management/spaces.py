@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_type_hints
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from enduser.api.calls import Call
+from enduser.api.management.calls import Call
 from enduser.core.outcomes import Outcomes
 from enduser.core.settings import SECRET_SETTINGS, SETTING_RULES, SpaceSettings, parse_setting, setting_rule
 from enduser.core.settings import setting_text as text_of

@@ -1,4 +1,4 @@
-"""Collectors go on, whatever fails beside them."""
+"""A collector goes on, whatever fails beside it."""
 
 from __future__ import annotations
 
@@ -13,34 +13,10 @@ from types import SimpleNamespace
 import pytest
 from collecting import Site
 
-from enduser.api import collector, collectors
-from enduser.api.collectors import Collectors, public_listeners
-from enduser.errors import StoreError
+from enduser.api.collector import process
 from enduser.ingest.doors import Doors
 
 pytestmark = pytest.mark.anyio
-
-
-async def test_a_collector_is_begun_again_also_where_the_store_refused_it_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(collectors, "_RESPAWN_S", 0.01)
-    asked = asyncio.Event()
-    answers = [StoreError("the disk is full"), OSError("no more processes")]
-
-    async def new_series() -> int:
-        if len(answers) == 1:
-            asked.set()
-        raise answers[0] if len(answers) == 1 else answers.pop(0)
-
-    listeners = public_listeners("127.0.0.1", 0, 1)
-    kept = Collectors(tmp_path, listeners, new_series, trusted_hops=0, spool_bytes_max=2**30)
-    kept.start()
-    async with asyncio.timeout(10):
-        await asked.wait()
-        await kept.end()
-    for listener in listeners:
-        listener.close()
 
 
 @pytest.fixture
@@ -53,12 +29,12 @@ def told():
 
 async def marks(site: Site, doors: Doors, own: FileIO, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Let a collector tick, with the pipe as its output, until it marks the time; return whether it does."""
-    monkeypatch.setattr(collector, "sys", SimpleNamespace(stdout=own))
-    monkeypatch.setattr(collector, "TICK_S", 0.01)
+    monkeypatch.setattr(process, "sys", SimpleNamespace(stdout=own))
+    monkeypatch.setattr(process, "TICK_S", 0.01)
     marked = asyncio.Event()
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(site.writer, "mark", lambda _: loop.call_soon_threadsafe(marked.set))
-    ticking = asyncio.create_task(collector._tick(site.figures, doors, site.keys, site.commit, site.writer))
+    ticking = asyncio.create_task(process._tick(site.figures, doors, site.keys, site.commit, site.writer))
     waiting = asyncio.create_task(marked.wait())
     async with asyncio.timeout(10):
         await asyncio.wait([ticking, waiting], return_when="FIRST_COMPLETED")

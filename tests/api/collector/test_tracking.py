@@ -351,7 +351,7 @@ async def test_a_mistake_of_ours_is_an_answer_and_the_next_call_is_taken(
     assert b"mistake" not in body
     site.append = append
     with monkeypatch.context() as patched:
-        patched.setattr("enduser.api.collect.read_call", broken)
+        patched.setattr("enduser.api.collector.gate.read_call", broken)
         client.send(call())
         assert (await client.answer())[0] == 500
     client.send(call())

@@ -16,8 +16,9 @@ from urllib.parse import parse_qs
 import msgspec
 
 from enduser import limits
-from enduser.api.server_keys import PREFIX, ServerKeys
+from enduser.api.collector.server_keys import PREFIX, ServerKeys
 from enduser.clock import now_us
+from enduser.core.events import EVENT_TYPES
 from enduser.errors import BodyTooLarge, InvalidSpace, MalformedRequest, Unauthorized, UnsupportedMediaType
 from enduser.ingest.door import Request, lines_of
 from enduser.ingest.doors import Doors
@@ -25,12 +26,11 @@ from enduser.ingest.messages import read_call
 from enduser.ingest.spool import EVENTS, frame
 from enduser.stores.contract import Door
 
-CALLS = ("identify", "track", "page", "screen", "group", "alias")
 ROUTES: Mapping[str, str] = {
     "/v1/batch": "batch",
     "/v1/b": "batch",
-    **{f"/v1/{call}": call for call in CALLS},
-    **{f"/v1/{call[0]}": call for call in CALLS},
+    **{f"/v1/{call}": call for call in EVENT_TYPES},
+    **{f"/v1/{call[0]}": call for call in EVENT_TYPES},
 }
 """The calls of the tracking protocol by path."""
 

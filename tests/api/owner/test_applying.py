@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
-from enduser.api import applying
-from enduser.api.applying import Applying, pause_s
+from enduser.api.owner import applying
+from enduser.api.owner.applying import Applying, pause_s
 from enduser.errors import StoreError
 
 FULL, BEHIND, UP = StoreError("the disk is full", hint="make room"), True, False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from enduser.api.calls import Call
+from enduser.api.management.calls import Call
 from enduser.errors import UserNotFound
 from enduser.service.json_form import Count, EndUserJson, SessionJson, end_user_json, session_json
 

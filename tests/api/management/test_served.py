@@ -10,7 +10,7 @@ from histories import Row
 from managing import MINUTE, START, Api, served
 from stored import SPACE, take
 
-from enduser.api.served import ServedUsers
+from enduser.api.management.served import ServedUsers
 from enduser.ingest.applier import Applier
 from enduser.ingest.doors import Doors, write_doors
 from enduser.ingest.spool import SpoolReader

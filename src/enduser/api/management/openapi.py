@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from enduser import __version__, errors
-from enduser.api.calls import Parameter, Route
+from enduser.api.management.calls import Parameter, Route
 from enduser.api.problems import RETRY_AFTER_S, ErrorBody, error_body, status_of
 from enduser.errors import EnduserError
 

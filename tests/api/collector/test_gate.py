@@ -14,7 +14,8 @@ import pytest
 from collecting import ENDED, EVENT, KEY, Site, basic
 
 from enduser import limits
-from enduser.api.collect import CALLS, ROUTES
+from enduser.api.collector.gate import ROUTES
+from enduser.core.events import EVENT_TYPES
 from enduser.core.settings import SpaceSettings
 from enduser.errors import SpoolError, SpoolFull
 from enduser.ingest.doors import write_doors
@@ -53,8 +54,8 @@ async def test_every_route_takes_its_call(site: Site, path: str) -> None:
 
 
 def test_every_call_has_a_long_and_a_short_route() -> None:
-    assert {ROUTES[f"/v1/{call}"] for call in CALLS} == set(CALLS)
-    assert all(ROUTES[f"/v1/{call[0]}"] == call for call in CALLS)
+    assert {ROUTES[f"/v1/{call}"] for call in EVENT_TYPES} == set(EVENT_TYPES)
+    assert all(ROUTES[f"/v1/{call[0]}"] == call for call in EVENT_TYPES)
 
 
 @pytest.mark.parametrize(

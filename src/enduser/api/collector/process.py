@@ -1,6 +1,7 @@
 """A collector process: takes events from the public port and writes them to a spool series of its own.
 
-`python -m enduser.api.collector OPTIONS` is started by the owner of the data folder, and ends with it.
+`python -m enduser.api.collector.process OPTIONS` is started by the owner of the data folder, and ends with
+it.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ import msgspec
 import structlog
 import uvloop
 
-from enduser.api.collect import Gate
+from enduser.api.collector.gate import Gate
+from enduser.api.collector.owner_proxy import OwnerProxy
+from enduser.api.collector.public import ASGIApp, PublicPlane
+from enduser.api.collector.server_keys import ServerKeys
+from enduser.api.collector.tracking import Desk, TrackingProtocol
 from enduser.api.figures import Figures, line_of
 from enduser.api.logs import RefusalLog, log_as_json
-from enduser.api.owner_proxy import OwnerProxy
 from enduser.api.patience import sweep
-from enduser.api.public import ASGIApp, PublicPlane
-from enduser.api.server_keys import ServerKeys
 from enduser.api.serving import Server, server_of
-from enduser.api.tracking import Desk, TrackingProtocol
 from enduser.clock import elapsed_s, now_us
 from enduser.errors import SpoolError
 from enduser.ingest.doors import Doors

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from enduser.api.calls import Call
+from enduser.api.management.calls import Call
 from enduser.clock import now_us
 from enduser.core.events import UserId, known_id
 from enduser.core.links import stored_ids

@@ -16,11 +16,11 @@ import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from enduser import limits
-from enduser.api.collect import ROUTES, Gate, HttpCall, by_name, check_head, too_large
+from enduser.api.collector.gate import ROUTES, Gate, HttpCall, by_name, check_head, too_large
+from enduser.api.collector.public import CORS, public_refusal
 from enduser.api.figures import Figures
 from enduser.api.patience import PatientProtocol
 from enduser.api.problems import JSON, Headers
-from enduser.api.public import CORS, public_refusal
 from enduser.clock import elapsed_s
 from enduser.errors import BodyTooLarge, EnduserError, InternalError, TooBusy
 from enduser.ingest.group_commit import GroupCommit

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from enduser import limits
-from enduser.api import operations, owner_proxy
-from enduser.api.owner_proxy import OwnerProxy
+from enduser.api.collector import owner_proxy
+from enduser.api.collector.owner_proxy import OwnerProxy
+from enduser.api.owner import operations
 from enduser.api.serving import private_socket, server_of
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 
 from enduser import limits
-from enduser.api.served import ServedUsers
+from enduser.api.management.served import ServedUsers
 from enduser.errors import EnduserError, StoreError, TooBusy
 from enduser.stores.contract import OwnedStore, Reader
 from enduser.stores.control import ControlStore, Key

@@ -18,14 +18,14 @@ from typing import Any, TypeVar
 import structlog
 
 from enduser import __version__
-from enduser.api import operations
-from enduser.api.app import management_app
-from enduser.api.applying import Applying
-from enduser.api.collectors import Collectors, public_listeners
-from enduser.api.local import local_app
-from enduser.api.operations import Vitals, operations_app
+from enduser.api.management.app import management_app
+from enduser.api.management.served import ServedUsers
+from enduser.api.owner import operations
+from enduser.api.owner.applying import Applying
+from enduser.api.owner.collectors import Collectors, public_listeners
+from enduser.api.owner.local import local_app
+from enduser.api.owner.operations import Vitals, operations_app
 from enduser.api.patience import sweep
-from enduser.api.served import ServedUsers
 from enduser.api.serving import Server, private_socket, server_of
 from enduser.clock import now_us
 from enduser.ingest.applier import Applier

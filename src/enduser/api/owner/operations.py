@@ -15,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from enduser.api.applying import Applying
-from enduser.api.collectors import Collectors
 from enduser.api.figures import BUCKETS_S, Figures
+from enduser.api.owner.applying import Applying
+from enduser.api.owner.collectors import Collectors
 from enduser.clock import now_us
 from enduser.ingest.applier import Applier
 from enduser.ingest.spool import SpoolReader

@@ -15,13 +15,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from enduser import limits
-from enduser.api.calls import Call, Parameter, Route, RunOnOwner, Services
-from enduser.api.collect import CALLS
-from enduser.api.parameters import SPACE, read_query, read_value
+from enduser.api.management.calls import Call, Parameter, Route, RunOnOwner, Services
+from enduser.api.management.parameters import SPACE, read_query, read_value
+from enduser.api.management.routes import ROUTES
+from enduser.api.management.served import ServedUsers
 from enduser.api.problems import error_response, mistake
-from enduser.api.routes import ROUTES
-from enduser.api.served import ServedUsers
 from enduser.clock import now_us
+from enduser.core.events import EVENT_TYPES
 from enduser.errors import (
     BodyTooLarge,
     EnduserError,
@@ -167,7 +167,7 @@ def _json(value: object, status: int = 200) -> Response:
 def _where_else(path: str) -> str:
     """Return the routes that were meant perhaps by a path that is none."""
     if path.startswith("/v1/"):
-        routes = ", ".join(f"/v1/{call}" for call in ("batch", *CALLS))
+        routes = ", ".join(f"/v1/{call}" for call in ("batch", *EVENT_TYPES))
         return f"events are taken by POST {routes}; see docs/tracking-protocol.md"
     return "GET /api/v1/openapi.json describes the management API"
 

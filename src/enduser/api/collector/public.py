@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from enduser.api.collect import ROUTES, Gate
+from enduser.api.collector.gate import ROUTES, Gate
 from enduser.api.figures import Figures
 from enduser.api.problems import JSON, Headers, refusal
 from enduser.errors import EnduserError, MethodNotAllowed, Unauthorized

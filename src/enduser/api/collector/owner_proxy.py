@@ -8,8 +8,8 @@ from typing import Any
 import httpcore
 
 from enduser import limits
+from enduser.api.collector.unix_sockets import UnixSockets
 from enduser.api.problems import refusal
-from enduser.api.unix_sockets import UnixSockets
 from enduser.errors import EnduserError, OwnerUnreachable, TooBusy
 
 _NOT_PASSED_ON = frozenset(

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from enduser import limits
-from enduser.api.calls import Parameter
+from enduser.api.management.calls import Parameter
 from enduser.errors import InvalidParameter
 from enduser.stores.embedded.reading import USER_COLUMNS
 

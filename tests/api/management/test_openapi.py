@@ -16,10 +16,10 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.config import SchemathesisConfig
 from schemathesis.generation import GenerationMode
 
-from enduser.api.calls import Route
-from enduser.api.openapi import document
+from enduser.api.management.calls import Route
+from enduser.api.management.openapi import document
+from enduser.api.management.routes import ROUTES, openapi
 from enduser.api.problems import STATUS
-from enduser.api.routes import ROUTES, openapi
 from enduser.core.settings import SETTING_RULES
 from enduser.stores.embedded.reading import USER_COLUMNS
 

@@ -11,7 +11,7 @@ from owning import answering
 from stored import SPACE
 
 from enduser import limits
-from enduser.api.owner import Owner, ServerOptions
+from enduser.api.owner.server import Owner, ServerOptions
 from enduser.errors import StoreError
 from enduser.ingest.doors import FILE, Doors
 from enduser.stores.contract import ChangeSettings, CloseHistory, Store

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from enduser.api.collector import CollectorOptions
+from enduser.api.collector.process import CollectorOptions
 from enduser.api.figures import Figures, read_line, total
 from enduser.api.serving import BACKLOG, GRACE_S
 from enduser.errors import AddressInUse
@@ -128,7 +128,7 @@ class Collectors:
             spool_bytes_max=self._share,
         )
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "enduser.api.collector", msgspec.json.encode(options).decode()),
+            *(sys.executable, "-m", "enduser.api.collector.process", msgspec.json.encode(options).decode()),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             pass_fds=[listener.fileno()],

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from enduser.api.calls import Call, Route
-from enduser.api.links import (
+from enduser.api.management.calls import Call, Route
+from enduser.api.management.links import (
     LinkedIds,
     LinkJson,
     LinkRemoved,
@@ -15,8 +15,8 @@ from enduser.api.links import (
     list_links,
     remove_link,
 )
-from enduser.api.openapi import document
-from enduser.api.parameters import (
+from enduser.api.management.openapi import document
+from enduser.api.management.parameters import (
     CONFIRMED,
     CURSOR,
     ID_KIND,
@@ -27,7 +27,7 @@ from enduser.api.parameters import (
     SPACE,
     USER_ID,
 )
-from enduser.api.spaces import (
+from enduser.api.management.spaces import (
     OutcomesJson,
     SettingsChange,
     SettingsJson,
@@ -40,7 +40,7 @@ from enduser.api.spaces import (
     show_settings,
     show_status,
 )
-from enduser.api.users import (
+from enduser.api.management.users import (
     LookAlikeGroupJson,
     LookAlikesJson,
     SessionsPage,

@@ -13,9 +13,9 @@ from managing import Api, Client
 from structlog.testing import capture_logs
 
 from enduser import limits
-from enduser.api.app import ManagementApp
+from enduser.api.management.app import ManagementApp
+from enduser.api.management.routes import ROUTES
 from enduser.api.problems import STATUS, status_of
-from enduser.api.routes import ROUTES
 from enduser.stores.embedded.reading import USER_COLUMNS
 
 USER = "/api/v1/users/adam"

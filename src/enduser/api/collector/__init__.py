@@ -1,0 +1,1 @@
+"""A collector: takes events from the public port, and brings them to the disk."""

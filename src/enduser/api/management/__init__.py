@@ -1,0 +1,1 @@
+"""The management API: its routes, and what each does."""
