@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from enduser import errors, limits
+from enduser.api.collector.public import REFUSALS
 from enduser.api.management.openapi import errors_of
 from enduser.api.management.routes import ROUTES
 from enduser.api.problems import status_of
@@ -61,6 +62,15 @@ def table(page: str, first_heading: str) -> dict[str, list[str]]:
 
 def test_every_setting_is_described_and_no_other() -> None:
     assert set(table("docs/settings.md", "setting")) == set(SETTING_RULES)
+
+
+def test_every_refusal_of_a_call_is_described_with_its_status_and_no_other() -> None:
+    _, refusals = text("docs/tracking-protocol.md").split("\n| status | code |")
+    described = []
+    for line in refusals.split("\n\n")[0].splitlines()[2:]:
+        status, (codes, *_) = row(line)
+        described += [(int(status), code) for code in re.findall(r"`(\w+)`", codes)]
+    assert sorted(described) == sorted((status_of(kind), kind.code) for kind in REFUSALS)
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(SpaceSettings)])

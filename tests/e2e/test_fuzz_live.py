@@ -31,12 +31,12 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events
 from serving import Server, memory_mb, pids, wait_until
 
-from enduser import errors, limits
+from enduser import limits
 from enduser.api.collector.gate import ROUTES
+from enduser.api.collector.public import REFUSALS
 from enduser.api.problems import status_of
 from enduser.core.events import EVENT_TYPES
 from enduser.core.outcomes import RejectReason
-from enduser.errors import EnduserError
 from enduser.ingest.messages import read_call
 
 IS_FULL = os.environ.get("ENDUSER_TEST_PROFILE") == "full"
@@ -261,11 +261,7 @@ def pieces_everywhere() -> Iterator[tuple[str, bytes]]:
 
 
 CALLS_WITH_BODIES = sent(PLAIN_BODIES, b"identity", b"", b"br") | sent(GZIPPED, b"gzip")
-STATUS_OF = {
-    kind.code: status_of(kind)
-    for kind in vars(errors).values()
-    if isinstance(kind, type) and issubclass(kind, EnduserError)
-}
+STATUS_OF = {kind.code: status_of(kind) for kind in REFUSALS}
 
 
 def assert_is_described(answer: http.client.HTTPResponse, body: bytes, messages: Callable[[], int]) -> int:
