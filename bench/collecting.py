@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import shutil
 import time
-import urllib.request
 
 from measure import say, table, verdict
-from servers import FOLDER, caught_up, enduser, floor, in_postgres, load, resident_mb
+from servers import (
+    FOLDER,
+    caught_up,
+    enduser,
+    floor,
+    in_postgres,
+    load,
+    resident_mb,
+    started,
+    tree,
+    wait_until,
+)
 from sizes import Sizes
 
 SECONDS = 8
@@ -83,19 +93,19 @@ def _sustained(seconds: float) -> str:
 
 
 def _idle() -> str:
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
     began = time.perf_counter()
-    with enduser(1) as server:
-        while True:
-            try:
-                urllib.request.urlopen(f"{server.url}/healthz").close()  # noqa: S310 - our own server
-                break
-            except OSError:
-                time.sleep(0.01)
+    with started(FOLDER / "data") as (url, process):
+        wait_until(f"{url}/healthz")
         start_s = time.perf_counter() - began
+        wait_until(f"{url}/readyz")
+        ready_s = time.perf_counter() - began
         time.sleep(3)
-        owner, collector = (resident_mb(pid) for pid in server.pids())
+        owner, collector = (resident_mb(pid) for pid in tree(process.pid))
     rows = [
         ("answers after", f"{start_s:.2f} s", f"{START_S_MAX} s", verdict(met=start_s <= START_S_MAX)),
+        ("ready after", f"{ready_s:.2f} s", "", ""),
         ("owner, idle", f"{owner:.0f} MB", "150 MB", verdict(met=owner <= 150)),
         ("collector, idle", f"{collector:.0f} MB", "60 MB", verdict(met=collector <= 60)),
     ]

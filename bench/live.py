@@ -13,7 +13,7 @@ import urllib.request
 from pathlib import Path
 
 from measure import ENDUSER, say, table, verdict
-from servers import FOLDER, Server, caught_up, enduser, load_command, started, wait_until_ready
+from servers import FOLDER, Server, caught_up, enduser, load_command, started, wait_until
 from sizes import Sizes
 
 RATE = 10_000
@@ -87,7 +87,7 @@ def _restarted(size: int) -> tuple[str, str, str, str]:
         os.killpg(owner, signal.SIGKILL)
     began = time.perf_counter()
     with started(FOLDER / "data") as (url, process):
-        wait_until_ready(url)
+        wait_until(f"{url}/readyz")
         caught_up(Server(url, server.key, [process.pid], FOLDER / "data"))
         seconds = time.perf_counter() - began
     return (

@@ -66,7 +66,7 @@ def enduser(collectors: int) -> Iterator[Server]:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     with started(FOLDER / "data", collectors) as (url, process):
-        wait_until_ready(url)
+        wait_until(f"{url}/readyz")
         listed = subprocess.run(
             [ENDUSER, "systems", "list", "--format", "json", "--data", FOLDER / "data"],
             capture_output=True,
@@ -92,11 +92,11 @@ def started(data: Path, collectors: int = 1) -> Iterator[tuple[str, subprocess.P
         process.stdout.close()
 
 
-def wait_until_ready(url: str) -> None:
-    """Wait until a server of ours accepts and applies events."""
+def wait_until(url: str) -> None:
+    """Wait until a server of ours answers there with a success; at `/readyz`, it accepts and applies then."""
     while True:
         try:
-            urllib.request.urlopen(f"{url}/readyz").close()  # noqa: S310 - our own server
+            urllib.request.urlopen(url).close()  # noqa: S310 - our own server
         except OSError:  # not there, or a 503
             time.sleep(0.02)
         else:

@@ -29,7 +29,7 @@ from pathlib import Path
 
 from folders import cached_folder, copy_of
 from measure import ENDUSER, machine, say, table, verdict
-from servers import resident_mb, tree, wait_until_ready
+from servers import resident_mb, tree, wait_until
 
 EVENTS_PER_USER = 8
 EVENTS_A_CALL = 10
@@ -217,7 +217,7 @@ def main() -> int:
 def soaked(data: Path, wanted: argparse.Namespace) -> int:
     """Run on a folder; return the exit code."""
     running = Running(data, wanted)
-    wait_until_ready(f"http://127.0.0.1:{wanted.port}")
+    wait_until(f"http://127.0.0.1:{wanted.port}/readyz")
     watcher = Watcher(running, wanted)
     watcher.start()
     sent = Sent(run=f"{time.time_ns():x}")
