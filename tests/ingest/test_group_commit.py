@@ -132,6 +132,22 @@ async def test_nothing_is_written_while_other_work_is_done_on_the_spool(
     assert disk.written == [[b"mark"], [b"a"]]
 
 
+async def test_work_whose_caller_is_cancelled_is_done_before_anything_is_written(
+    disk: Disk, commit: GroupCommit
+) -> None:
+    disk.is_free.clear()
+    working = asyncio.create_task(commit.run(lambda: disk.append([b"mark"])))
+    await asyncio.sleep(0)
+    future = added(commit, b"a")
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    assert not commit.is_idle
+    asyncio.get_running_loop().call_later(0.05, disk.is_free.set)
+    await future
+    assert disk.written == [[b"mark"], [b"a"]]
+
+
 @slow
 @pytest.mark.parametrize(("size", "fits"), [(-1, True), (0, True), (1, False)])
 async def test_what_waits_is_bounded(

@@ -182,6 +182,19 @@ def test_more_changes_than_are_remembered_make_the_copy_anew(
     assert_same(copy, store)
 
 
+def test_a_copy_that_is_ahead_of_a_restored_database_is_made_anew(
+    store: EmbeddedStore, copy: ServingCopy, tmp_path: Path
+) -> None:
+    visit(store, "gone", "u")
+    visit(store, "gone", hour=1)
+    follow(copy, store)
+    with EmbeddedStore(tmp_path / "restored", now_us=NOW, memory_limit_mb=512) as restored:
+        visit(restored, "u")
+        assert restored.changes(SPACE, 0).fold < copy.fold(SPACE)
+        assert follow(copy, restored)
+        assert_same(copy, restored)
+
+
 def test_a_copy_that_follows_is_not_made_anew_however_much_changes(
     store: EmbeddedStore, copy: ServingCopy, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,13 +62,15 @@ class GroupCommit:
             self._loop.call_soon(self._begin)  # what comes in this turn of the loop goes along
 
     async def run(self, work: Callable[[], None]) -> None:
-        """Do something else with the spool, on the thread, while nothing else is done with it."""
+        """Do something else with the spool, on the thread, while nothing else is done with it.
+
+        Whoever waits for it may be cancelled; the work is done to its end, and then what came meanwhile.
+        """
         assert self.is_idle
         self._idle.clear()
-        try:
-            await self._loop.run_in_executor(self._thread, work)
-        finally:
-            self._go_on()
+        working = self._loop.run_in_executor(self._thread, work)
+        working.add_done_callback(lambda _: self._go_on())
+        await asyncio.shield(working)
 
     async def close(self) -> None:
         """Write what waits, then end the thread."""

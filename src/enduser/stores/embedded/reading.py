@@ -141,10 +141,13 @@ def find_link(look: Look, one: UserId, other: UserId) -> Mapping[str, object] | 
 
 
 def changes(database: Database, space: str, since: int) -> Changes:
-    """Return which objects changed after the fold `since`, or all where that is not remembered."""
+    """Return which objects changed after the fold `since`, or all where that is not remembered.
+
+    A fold that is still to come is of another file, from before a backup was put in its place.
+    """
     with database.looking_at(database.schema(space)):
         fold, touched_since = database.execute("SELECT last_fold, touched_since FROM state")[0]
-    is_everything = since < touched_since
+    is_everything = not touched_since <= since <= fold
     which = "all_users" if is_everything else "changed_users"
     query = statements("read")[which][0].replace("(users)", f"({_users_by_person()})")
     rows = _rows(database, space, query, {} if is_everything else {"since": since})
