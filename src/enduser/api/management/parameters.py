@@ -12,7 +12,7 @@ from enduser.errors import InvalidParameter
 from enduser.stores.embedded.reading import USER_COLUMNS
 
 _QUERY_PARAMETERS_MAX = 100
-"""More than any route knows; the rest of a longer query is not looked at."""
+"""More than any route knows; a longer query is refused before it is taken apart."""
 
 
 def choice(*words: str) -> dict[str, Any]:
