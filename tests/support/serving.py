@@ -171,12 +171,6 @@ class Server:
         return True
 
 
-def pids(server: Server) -> list[int]:
-    """Return the process ids of a running server: the owner's, then those of its collectors."""
-    owner = server.process.pid
-    return [owner, *map(int, Path(f"/proc/{owner}/task/{owner}/children").read_text().split())]
-
-
 def memory_mb(pid: int) -> int:
     """Return the memory that a process has of its own, in megabytes."""
     told = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
