@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,7 +55,7 @@ def test_a_full_disk_refuses_and_everything_acknowledged_is_there_when_there_is_
     wait_until(is_refused)
     assert status == 503
     assert int(headers["retry-after"]) > 0
-    time.sleep(2)  # the applier meets it too
+    wait_until(lambda: "applier failed" in server.log)
     filler.unlink()
     before = len(senders.acknowledged)
     wait_until(lambda: len(senders.acknowledged) > before + 200)

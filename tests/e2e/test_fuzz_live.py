@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 from schemathesis import engine
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events
-from serving import Server, memory_mb, pids, wait_until
+from serving import Server, memory_mb, wait_until
 
 from enduser import limits
 from enduser.api.collector.gate import ROUTES
@@ -390,7 +390,7 @@ def statuses(told: bytes) -> list[int]:
 
 def descriptors(server: Server) -> int:
     """Return how many files and connections all processes of a server hold."""
-    return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids(server))
+    return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in server.pids())
 
 
 def test_what_is_hardly_http_does_no_harm_and_leaves_nothing_behind(site: Site) -> None:
@@ -465,7 +465,7 @@ FLOODS = {
 
 @pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS.keys())
 def test_a_flood_takes_no_memory_and_holds_nobody_up(site: Site, flood: bytes) -> None:
-    before = sum(map(memory_mb, pids(site.server)))
+    before = sum(map(memory_mb, site.server.pids()))
     with site.connect() as connection:
         connection.settimeout(2)
         with suppress(ConnectionError, TimeoutError):  # it is refused before it is over, or not read on
@@ -473,7 +473,7 @@ def test_a_flood_takes_no_memory_and_holds_nobody_up(site: Site, flood: bytes) -
         began = time.monotonic()
         site.assert_works()
         assert time.monotonic() - began < 2
-    assert sum(map(memory_mb, pids(site.server))) < before + 40
+    assert sum(map(memory_mb, site.server.pids())) < before + 40
 
 
 # --- calls made from the description

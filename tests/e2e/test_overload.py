@@ -21,7 +21,7 @@ import httpx
 import overload
 import pytest
 from loaded import stored
-from serving import Server, memory_mb, pids, wait_until
+from serving import Server, memory_mb, wait_until
 
 from enduser import limits
 
@@ -76,7 +76,7 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         while not self._is_over.wait(0.1):
-            owner, *collectors = map(memory_mb, pids(self._server))
+            owner, *collectors = map(memory_mb, self._server.pids())
             self.owner = max(self.owner, owner)
             self.collectors = max([self.collectors, *collectors])
 

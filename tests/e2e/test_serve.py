@@ -9,7 +9,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -202,19 +203,9 @@ def test_tail_shows_what_comes_in_and_what_became_of_it(server: Server) -> None:
     assert any("rejected (junk_user_id)" in line for line in lines)
 
 
-def test_tail_ends_at_ctrl_c_without_a_word(server: Server) -> None:
-    words = command("tail", "--data", server.data)
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
-        post(server, server.write_key, {"userId": "ada", "event": "Seen"})
-        time.sleep(2)
-        watching.send_signal(signal.SIGINT)
-        _, told = watching.communicate(timeout=20)
-    assert (watching.returncode, told) == (0, "")
-
-
-def test_a_server_that_dies_under_tail_ends_it_with_an_error_that_says_what_to_do(
-    server: Server, tmp_path: Path
-) -> None:
+@contextmanager
+def tailed(server: Server, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Lend a `tail` that shows what comes in."""
     shown = tmp_path / "shown.txt"
     words = command("tail", "--data", server.data)
     with (
@@ -227,6 +218,20 @@ def test_a_server_that_dies_under_tail_ends_it_with_an_error_that_says_what_to_d
             return shown.read_text()
 
         wait_until(is_watched)
+        yield tail
+
+
+def test_tail_ends_at_ctrl_c_without_a_word(server: Server, tmp_path: Path) -> None:
+    with tailed(server, tmp_path) as watching:
+        watching.send_signal(signal.SIGINT)
+        _, told = watching.communicate(timeout=20)
+    assert (watching.returncode, told) == (0, "")
+
+
+def test_a_server_that_dies_under_tail_ends_it_with_an_error_that_says_what_to_do(
+    server: Server, tmp_path: Path
+) -> None:
+    with tailed(server, tmp_path) as tail:
         server.kill_owner()
         _, told = tail.communicate(timeout=20)
     assert tail.returncode == 2

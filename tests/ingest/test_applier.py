@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from enduser.ingest.applier import Applier
 from enduser.ingest.spool import EVENTS, SpoolReader, SpoolWriter, frame
 from enduser.stores.contract import ChangeSettings
 from enduser.stores.embedded import EmbeddedStore
-from enduser.stores.serving import ServingCopy
+from enduser.stores.serving import ServingCopy, ServingReader
 
 AT = 1_760_000_000_000_000
 HOUR = 3_600_000_000
@@ -44,7 +45,7 @@ def send(writer: SpoolWriter, *users: str, at: int = AT, space: int = 1, **more:
 
 
 def test_a_session_that_is_over_is_in_the_store_and_in_the_serving_copy(
-    applier: Applier, writer: SpoolWriter
+    applier: Applier, writer: SpoolWriter, tmp_path: Path
 ) -> None:
     send(writer, "u")
     applier.round()
@@ -53,7 +54,8 @@ def test_a_session_that_is_over_is_in_the_store_and_in_the_serving_copy(
     applier.round()
     found = applier._store.find_user(SPACE, "u")
     assert found is not None
-    assert applier._serving.find(SPACE, "u", is_anonymous=False) == found
+    with closing(ServingReader(tmp_path)) as reader:
+        assert reader.find(SPACE, "u", is_anonymous=False) == found
     assert applier.applied_at == AT + HOUR
 
 

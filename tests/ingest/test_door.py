@@ -307,7 +307,6 @@ def test_without_the_setting_and_the_mark_no_id_is_a_hash() -> None:
 
 NOON = "2025-12-31T12:00:00Z"
 NOON_US = RECEIVED - 12 * 3600 * S
-YEAR_US = 365 * 86_400 * S
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import pytest
+from waiting import until
 
 from enduser import limits
 from enduser.errors import SpoolError, SpoolFull
@@ -111,7 +112,7 @@ async def test_a_quick_disk_is_written_from_the_event_loop(disk: Disk) -> None:
 async def test_a_slow_disk_holds_nobody_up(disk: Disk, commit: GroupCommit) -> None:
     disk.is_free.clear()
     future = added(commit, b"a")
-    await asyncio.sleep(0.05)
+    await until(lambda: disk.threads)
     assert not future.done()
     disk.is_free.set()
     await future
@@ -123,9 +124,9 @@ async def test_nothing_is_written_while_other_work_is_done_on_the_spool(
 ) -> None:
     disk.is_free.clear()
     working = asyncio.create_task(commit.run(lambda: disk.append([b"mark"])))
-    await asyncio.sleep(0)
+    await until(lambda: disk.threads)
     future = added(commit, b"a")
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0)  # in this turn of the loop a write would begin
     assert disk.written == []
     disk.is_free.set()
     await asyncio.gather(working, future)
@@ -156,7 +157,7 @@ async def test_what_waits_is_bounded(
     monkeypatch.setattr(limits, "COMMIT_BYTES_MAX", 100)
     disk.is_free.clear()
     first = added(commit, b"x" * 60)
-    await asyncio.sleep(0.05)
+    await until(lambda: disk.threads)
     waiting = [first, added(commit, b"x" * 60)]
     if fits:
         waiting.append(added(commit, b"x" * (40 + size)))

@@ -25,7 +25,9 @@ PAUSE_S = 0.05
 
 
 def wait_until(condition: Callable[[], Found], deadline_s: float = 20) -> Found:
-    """Ask again and again until the answer is true, and return it. The one place where tests wait.
+    """Ask again and again until the answer is true, and return it.
+
+    The one place where tests wait that have no event loop; those that have one wait by `waiting.until`.
 
     Raises:
         AssertionError: it was not true within the deadline; says what it was.
@@ -169,12 +171,6 @@ class Server:
         except ProcessLookupError:
             return False
         return True
-
-
-def pids(server: Server) -> list[int]:
-    """Return the process ids of a running server: the owner's, then those of its collectors."""
-    owner = server.process.pid
-    return [owner, *map(int, Path(f"/proc/{owner}/task/{owner}/children").read_text().split())]
 
 
 def memory_mb(pid: int) -> int:

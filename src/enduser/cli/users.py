@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +32,7 @@ from enduser.cli.export import ExportFormat, Output, export
 from enduser.cli.helping import Group
 from enduser.core.end_user import STANDARD_ATTRIBUTES
 from enduser.core.events import ANALYTICS_PROPERTIES
+from enduser.core.links import IdKind
 from enduser.errors import UserNotFound
 from enduser.stores.contract import LookAlikeGroup, Store
 
@@ -42,14 +42,6 @@ _HEADINGS = "user_id", "last_seen (UTC)", "sessions", "time in app", "average", 
 _DURATIONS = frozenset(
     ("average_session_duration", "total_session_duration", "average_time_between_sessions")
 )
-
-
-class IdKind(StrEnum):
-    """The namespace of an id."""
-
-    PLAIN = "plain"
-    HASHED = "hashed"
-    ANONYMOUS = "anonymous"
 
 
 @app.command("show")
@@ -69,12 +61,11 @@ def show(
 ) -> None:
     """Show the End User Object of one user. Exit code 1 if there is none."""
     with folded(data, space, memory_limit) as store:
-        kind = id_kind.value if id_kind else None
-        found = store.find_user(space, user_id, kind, include_open=include_open)
+        found = store.find_user(space, user_id, id_kind, include_open=include_open)
         if found is None:
             raise UserNotFound(
                 f"there is no End User Object for {user_id!r} in {space}",
-                hint=_why_not(store, space, user_id, kind),
+                hint=_why_not(store, space, user_id, id_kind),
             )
     for name in ("user_id", "is_anonymous", *STANDARD_ATTRIBUTES, *ANALYTICS_PROPERTIES):
         out.print(f"{name:<30} {_shown(name, found[name])}")

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from enduser import limits
 from enduser.core.events import Event, UserId, hashed_id
 from enduser.core.settings import SpaceSettings
+
+IdKind = Literal["plain", "hashed", "anonymous"]
+"""What an id is that a reader gives: a user id, one as stored where ids are hashed, or an anonymous id."""
+ID_KINDS: tuple[IdKind, ...] = get_args(IdKind)
 
 Pair = frozenset[UserId]
 Persons = Mapping[UserId, frozenset[UserId]]

@@ -1,1 +1,1 @@
-"""From a request or a file to typed records: reading, place and browser."""
+"""From a request or a file to what a store takes: reading, judging, the spool, place and browser."""

@@ -19,7 +19,7 @@ class _Places:
         self._opened: tuple[object, PlaceDatabase | None] | None = None
 
     def edition(self) -> object:
-        """Return which database is installed, and close what is it no longer."""
+        """Return which database is installed, and close the one that was before."""
         edition = installed_edition(self._folder)
         if self._opened is not None and self._opened[0] != edition:
             if self._opened[1]:

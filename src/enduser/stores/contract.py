@@ -1,6 +1,7 @@
 """What an engine must be able to do. Every engine passes the same suite (tests/contract/).
 
-The truth changes in one way only: a typed record is applied. Records of a space are applied in order.
+The truth changes in these ways only: a record is applied, what was spooled is applied, a space is created, a
+write key is rotated. What is derived from it follows by `fold`. Records of a space are applied in order.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Form(StrEnum):
     PARQUET = "parquet"
     ACCESS_LOG = "access-log"
     SPOOLED = "spooled"
-    """JSON lines as `ingest.messages` makes them: judged at the door, with the time of their receipt."""
+    """JSON lines as `enduser.ingest.door` makes them: each message judged, with the time of its receipt."""
 
 
 DEFAULT_SPACE = "default/production"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -49,9 +49,8 @@ def forget(folder: Path, space: str) -> None:
     """
     if not (folder / FILE).exists():
         return
-    copy = ServingCopy(folder)
-    copy.forget(space)
-    copy.close()
+    with closing(ServingCopy(folder)) as copy:
+        copy.forget(space)
 
 
 _CLEAR = """
@@ -111,17 +110,16 @@ class ServingCopy:
 
     def fold(self, space: str) -> int:
         """Return up to which fold the copy of a space is; 0: there is none."""
-        row = self._connection.execute("SELECT fold FROM folds WHERE space = ?", [space]).fetchone()
+        row = self._execute("SELECT fold FROM folds WHERE space = ?", space).fetchone()
         return row[0] if row else 0
 
     def forget(self, space: str) -> None:
         """Take out the objects of a space, and leave no trace of them in the file or beside it."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.execute("DELETE FROM objects WHERE space = ?", [space])
-        self._connection.execute("DELETE FROM folds WHERE space = ?", [space])
-        self._connection.execute("DELETE FROM making WHERE space = ?", [space])
-        self._connection.execute("COMMIT")
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with self._changing():
+            self._execute("DELETE FROM objects WHERE space = ?", space)
+            self._execute("DELETE FROM folds WHERE space = ?", space)
+            self._execute("DELETE FROM making WHERE space = ?", space)
+        self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def follow(self, space: str, store: OwnedStore) -> bool:
         """Take a step towards the store, and return whether the copy of a space has all that the store has.
@@ -189,18 +187,6 @@ class ServingCopy:
     def _execute(self, query: str, *parameters: object) -> sqlite3.Cursor:
         return self._connection.execute(query, parameters)
 
-    def find(self, space: str, user_id: str, *, is_anonymous: bool) -> Mapping[str, object] | None:
-        """Return the object of an id as stored, as in `Store.users`; None: there is none."""
-        return _find(self._connection, space, user_id, is_anonymous=is_anonymous)
-
-    def ids(self, space: str) -> Iterator[tuple[str, bool]]:
-        """Yield the ids that have an object in the copy of a space."""
-        rows = self._connection.execute(
-            "SELECT id, is_anonymous FROM objects WHERE space = ? ORDER BY id, is_anonymous", [space]
-        )
-        for id_, is_anonymous in rows:
-            yield id_, bool(is_anonymous)
-
 
 class ServingReader:
     """Reads the copy beside its writer, from any thread, on connections of its own."""
@@ -216,14 +202,19 @@ class ServingReader:
         Raises:
             StoreError: the copy cannot be read.
         """
+        query = "SELECT object FROM objects WHERE space = ? AND id = ? AND is_anonymous = ?"
         try:
             connection = self._taken()
             try:
-                return _find(connection, space, user_id, is_anonymous=is_anonymous)
+                row = connection.execute(query, [space, user_id, is_anonymous]).fetchone()
             finally:
                 self._idle.append(connection)
         except sqlite3.Error as error:
-            raise StoreError(f"the serving copy cannot be read: {error}") from error
+            raise StoreError(
+                f"the serving copy cannot be read: {error}",
+                hint="see whether too many files are open; a damaged copy is made anew at the next start",
+            ) from error
+        return msgspec.json.decode(row[0], type=dict[str, object]) if row else None
 
     def _taken(self) -> sqlite3.Connection:
         try:
@@ -235,13 +226,3 @@ class ServingReader:
         """Close all connections; nobody may be reading."""
         while self._idle:
             self._idle.pop().close()
-
-
-def _find(
-    connection: sqlite3.Connection, space: str, user_id: str, *, is_anonymous: bool
-) -> Mapping[str, object] | None:
-    row = connection.execute(
-        "SELECT object FROM objects WHERE space = ? AND id = ? AND is_anonymous = ?",
-        [space, user_id, is_anonymous],
-    ).fetchone()
-    return msgspec.json.decode(row[0], type=dict[str, object]) if row else None

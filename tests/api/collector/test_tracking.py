@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from collecting import EVENT, KEY, Site, basic
+from waiting import until
 
 from enduser import limits
 from enduser.errors import SpoolFull
@@ -187,13 +188,21 @@ async def half_sent(site: Site, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     monkeypatch.setattr(limits, "RECEIVING_BYTES_MAX", len(long_body(2_000)) - half)
     async with connected(site) as client:
         client.send(sent[:-half])
-        await asyncio.sleep(0.1)
-        assert site.desk.receiving == limits.RECEIVING_BYTES_MAX
+        await until(lambda: site.desk.receiving == limits.RECEIVING_BYTES_MAX)
         yield client, sent[-half:]
 
 
 def long_body(length: int) -> bytes:
     return json.dumps(EVENT | {"properties": {"note": "x" * length}}).encode()
+
+
+async def assert_half_a_call_is_taken(site: Site, client: Client) -> None:
+    """Check that a call is held while the end of its body is missing, and answered when that comes."""
+    whole = call(long_body(10))
+    client.send(whole[:-1])
+    await until(lambda: site.desk.receiving == len(long_body(10)) - 1)
+    client.send(whole[-1:])
+    assert (await client.answer())[0] == 200
 
 
 async def test_halves_of_calls_together_have_a_limit(
@@ -211,11 +220,7 @@ async def test_halves_of_calls_together_have_a_limit(
         assert (await other.answer())[0] == 200
     assert site.desk.receiving == 0
     async with connected(site) as third:
-        whole = call(long_body(10))
-        third.send(whole[:-1])
-        await asyncio.sleep(0.05)
-        third.send(whole[-1:])
-        assert (await third.answer())[0] == 200
+        await assert_half_a_call_is_taken(site, third)
 
 
 async def test_half_a_call_is_held_no_longer_than_its_connection(
@@ -223,13 +228,8 @@ async def test_half_a_call_is_held_no_longer_than_its_connection(
 ) -> None:
     async with half_sent(site, monkeypatch):
         pass
-    await asyncio.sleep(0.1)
-    assert site.desk.receiving == 0
-    whole = call(long_body(10))
-    client.send(whole[:-1])
-    await asyncio.sleep(0.05)
-    client.send(whole[-1:])
-    assert (await client.answer())[0] == 200
+    await until(lambda: site.desk.receiving == 0)
+    await assert_half_a_call_is_taken(site, client)
 
 
 async def test_half_a_call_behind_another_is_held_until_it_is_whole(site: Site, client: Client) -> None:
@@ -380,7 +380,7 @@ async def test_a_server_that_ends_answers_what_it_began(site: Site) -> None:
         await idle.answer()
         head, _, body = call().partition(b"\r\n\r\n")
         busy.send(head, b"\r\n\r\n", body[:5])
-        await asyncio.sleep(0.1)
+        await until(lambda: site.desk.receiving == 5)
         site.server.should_exit = True
         assert await idle.is_ended()
         busy.send(body[5:])

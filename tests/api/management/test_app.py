@@ -294,7 +294,7 @@ def test_a_mistake_of_the_program_is_logged_and_not_told(api: Api, monkeypatch: 
     assert request_id in str(problem(response, 500, "internal")["hint"])
     assert "secret" not in response.text
     assert [(log["event"], log["request_id"], log["log_level"]) for log in logs] == [
-        ("call_failed", request_id, "error")
+        ("call failed", request_id, "error")
     ]
     assert logs[0]["route"] == "/api/v1/users/{user_id}"
     assert "adam" not in json.dumps({name: str(value) for name, value in logs[0].items()})

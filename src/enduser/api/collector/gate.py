@@ -18,8 +18,8 @@ import msgspec
 from enduser import limits
 from enduser.api.collector.server_keys import PREFIX, ServerKeys
 from enduser.clock import now_us
-from enduser.core.events import EVENT_TYPES
 from enduser.errors import BodyTooLarge, InvalidSpace, MalformedRequest, Unauthorized, UnsupportedMediaType
+from enduser.ingest import messages
 from enduser.ingest.door import Request, lines_of
 from enduser.ingest.doors import Doors
 from enduser.ingest.messages import read_call
@@ -27,10 +27,7 @@ from enduser.ingest.spool import EVENTS, frame
 from enduser.stores.contract import Door
 
 ROUTES: Mapping[str, str] = {
-    "/v1/batch": "batch",
-    "/v1/b": "batch",
-    **{f"/v1/{call}": call for call in EVENT_TYPES},
-    **{f"/v1/{call[0]}": call for call in EVENT_TYPES},
+    path: route for route in messages.ROUTES for path in (f"/v1/{route}", f"/v1/{route[0]}")
 }
 """The calls of the tracking protocol by path."""
 

@@ -21,7 +21,6 @@ from enduser.api.management.routes import ROUTES
 from enduser.api.management.served import ServedUsers
 from enduser.api.problems import error_response, mistake
 from enduser.clock import now_us
-from enduser.core.events import EVENT_TYPES
 from enduser.errors import (
     BodyTooLarge,
     EnduserError,
@@ -32,10 +31,11 @@ from enduser.errors import (
     RouteNotFound,
     Unauthorized,
 )
+from enduser.ingest import messages
 from enduser.stores.contract import OwnedStore
 from enduser.stores.control import ControlStore, Key
 
-_log = structlog.get_logger()
+log = structlog.get_logger()
 
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 """Of every answer: personal data is for the caller alone, and is what it says it is."""
@@ -87,9 +87,9 @@ class ManagementApp:
             return self._refusal(request, error)
         except ClientDisconnect:
             raise
-        except Exception:  # noqa: BLE001 - a caller gets an answer, whatever mistake was made
+        except Exception:  # a caller gets an answer, whatever mistake was made
             # The path is left out: it can hold the id of a user, who may want to be forgotten.
-            _log.exception("call_failed", request_id=request_id, route=route and route.path)
+            log.exception("call failed", request_id=request_id, route=route and route.path)
             return self._refusal(request, mistake(request_id))
 
     def _match(self, request: Request) -> tuple[Route, Mapping[str, str]]:
@@ -167,7 +167,7 @@ def _json(value: object, status: int = 200) -> Response:
 def _where_else(path: str) -> str:
     """Return the routes that were meant perhaps by a path that is none."""
     if path.startswith("/v1/"):
-        routes = ", ".join(f"/v1/{call}" for call in ("batch", *EVENT_TYPES))
+        routes = ", ".join(f"/v1/{route}" for route in messages.ROUTES)
         return f"events are taken by POST {routes}; see docs/tracking-protocol.md"
     return "GET /api/v1/openapi.json describes the management API"
 

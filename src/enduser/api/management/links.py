@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import msgspec
 
 from enduser.api.management.calls import Call
 from enduser.clock import now_us
 from enduser.core.events import UserId, known_id
-from enduser.core.links import stored_ids
+from enduser.core.links import ID_KINDS, IdKind, stored_ids
 from enduser.core.settings import SpaceSettings
 from enduser.errors import LinkNotFound, MalformedRequest, UsageError
 from enduser.service.json_form import Time, iso_time
 from enduser.stores.contract import AddLink, OwnedStore, RemoveLink
-
-Kind = Literal["plain", "hashed", "anonymous"]
 
 
 class LinkJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,8 +40,8 @@ class LinkedIds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     one: str
     other: str
-    one_kind: Kind = "plain"
-    other_kind: Kind = "plain"
+    one_kind: IdKind = "plain"
+    other_kind: IdKind = "plain"
 
 
 class LinkRemoved(msgspec.Struct, frozen=True):
@@ -102,7 +100,7 @@ def _told(values: Mapping[str, Any]) -> LinkedIds:
         raise MalformedRequest(
             str(error),
             hint='write {"one", "other"}, and "one_kind", "other_kind" where they are not plain: '
-            f"{', '.join(get_args(Kind))}",
+            f"{', '.join(ID_KINDS)}",
         ) from None
 
 
@@ -120,7 +118,7 @@ def _stored(store: OwnedStore, space: str, told: LinkedIds) -> tuple[UserId, Use
     return one, other
 
 
-def _as_stored(settings: SpaceSettings, space: str, text: str, kind: Kind) -> UserId:
+def _as_stored(settings: SpaceSettings, space: str, text: str, kind: IdKind) -> UserId:
     known = known_id(text)
     if known is None:
         raise UsageError(f"{text!r} is nobody's id", hint="docs/concepts.md lists the words that are none")

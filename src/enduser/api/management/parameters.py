@@ -8,11 +8,12 @@ from urllib.parse import parse_qsl
 
 from enduser import limits
 from enduser.api.management.calls import Parameter
+from enduser.core.links import ID_KINDS
 from enduser.errors import InvalidParameter
 from enduser.stores.embedded.reading import USER_COLUMNS
 
 _QUERY_PARAMETERS_MAX = 100
-"""More than any route knows; the rest of a longer query is not looked at."""
+"""More than any route knows; a longer query is refused before it is taken apart."""
 
 
 def choice(*words: str) -> dict[str, Any]:
@@ -47,7 +48,7 @@ ID_KIND = Parameter(
     "id_kind",
     "The namespace of the id: `plain`, `hashed` (as stored by a space that hashes ids), or `anonymous`.",
     "plain",
-    **choice("plain", "hashed", "anonymous"),
+    **choice(*ID_KINDS),
     default="plain",
 )
 INCLUDE_OPEN = Parameter(
@@ -95,7 +96,7 @@ def _linked(name: str) -> tuple[Parameter, Parameter]:
         f"{name}_kind",
         f"The namespace of `{name}`, as of `id_kind`.",
         "anonymous" if name == "other" else "plain",
-        **choice("plain", "hashed", "anonymous"),
+        **choice(*ID_KINDS),
         default="plain",
     )
     example = "9f3c" if name == "other" else "adam.br"

@@ -21,7 +21,7 @@ from enduser.stores.contract import OwnedStore, Sample
 Handler = Callable[[Request], Awaitable[Response]]
 Watch = Callable[[str, int, float], tuple[int, list[Sample]]]
 """Returns the last events of a space after a number; see `ingest.applier.Applier.watch`."""
-_log = structlog.get_logger()
+log = structlog.get_logger()
 
 
 def local_app(store: OwnedStore, run_on_owner: RunOnOwner, watch: Watch) -> Starlette:
@@ -61,9 +61,9 @@ def _answered(handler: Handler) -> Handler:
             return error_response(error)
         except ClientDisconnect:
             return Response()  # nobody hears it
-        except Exception:  # noqa: BLE001 - a command gets an answer, whatever mistake was made
+        except Exception:  # a command gets an answer, whatever mistake was made
             request_id = uuid.uuid4().hex
-            _log.exception("call_failed", request_id=request_id, route=request.url.path)
+            log.exception("call failed", request_id=request_id, route=request.url.path)
             return error_response(mistake(request_id))
 
     return answered

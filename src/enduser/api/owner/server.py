@@ -112,6 +112,7 @@ class Owner:
         )
         self._reader = SpoolReader(options.folder, store.spool_positions())
         self._applier = Applier(store, self._reader, ServingCopy(options.folder))
+        self._serving_reader = ServingReader(options.folder)
         self._store = store
         self._write_doors()
         return store
@@ -149,7 +150,7 @@ class Owner:
 
     def _management(self, control: ControlStore) -> tuple[Server, str]:
         folder = self._options.folder
-        served = ServedUsers(ServingReader(folder), Doors(folder), self._applier.is_served)
+        served = ServedUsers(self._serving_reader, Doors(folder), self._applier.is_served)
         management = management_app(self._store, control, run_on_owner=self._change, served=served)
         health = operations_app(Vitals(self._applier, self._applying, self._reader, self._collectors))
 
@@ -157,9 +158,7 @@ class Owner:
             plane = health if scope["path"] in operations.PATHS else management
             await plane(scope, receive, send)
 
-        return server_of(app, lifespan="off", date_header=False), socket_path(
-            self._options.folder, API_SOCKET
-        )
+        return server_of(app, lifespan="off", date_header=False), socket_path(folder, API_SOCKET)
 
     def _local(self) -> tuple[Server, str]:
         app = local_app(self._store, self._change, self._applier.watch)
@@ -210,6 +209,7 @@ class Owner:
         return self._last_series
 
     def _close(self) -> None:
+        self._serving_reader.close()
         self._applier.close()
         self._store.close()
 

@@ -1,4 +1,4 @@
-"""The data folder: who owns it, and its schema version."""
+"""The lock of a data folder: one process holds it, and says which it is."""
 
 from __future__ import annotations
 

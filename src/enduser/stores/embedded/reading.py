@@ -37,7 +37,7 @@ def status(connection: duckdb.DuckDBPyConnection, space: str) -> SpaceStatus:
 def users(
     database: Database, space: str, *, sort: str, limit: int | None = None
 ) -> Iterator[Mapping[str, object]]:
-    """Yield End User Objects, or the one of an id, by an attribute; with a `-` the greatest come first.
+    """Yield End User Objects by an attribute; with a `-` the greatest come first.
 
     Raises:
         UsageError: `sort` is no attribute.
