@@ -108,6 +108,10 @@ class Commands(TyperGroup):
             fail(StoreError(f"{where}{error.strerror or error}", hint=hint))
 
 
+_OWN_FILES = ("geo", "control.sqlite", "tmp", "lock", "spool", "lost+found")
+"""With what a data folder can begin that has no database yet: `geo install`, `keys create`, a new disk."""
+
+
 def must_be_there(data: Path) -> None:
     """Let a command that shows or checks what is stored not make a data folder of a mistyped name.
 
@@ -118,6 +122,23 @@ def must_be_there(data: Path) -> None:
         raise DataFolderMissing(
             f"there is no data folder {data.absolute()}",
             hint="name it with --data or ENDUSER_DATA; enduser serve and enduser import make one",
+        )
+    _must_not_be_foreign(data)
+
+
+def _must_not_be_foreign(data: Path) -> None:
+    """Let only commands that fill a data folder make one among files of others.
+
+    Raises:
+        DataFolderMissing: there are such files, and no database.
+    """
+    if not data.is_dir() or (data / DATABASE_FILE).exists():
+        return
+    others = sorted(path.name for path in data.iterdir() if not path.name.startswith((*_OWN_FILES, ".")))
+    if others:
+        raise DataFolderMissing(
+            f"{data.absolute()} is no data folder: it has no {DATABASE_FILE}, but {others[0]}",
+            hint="name the folder that has it with --data or ENDUSER_DATA",
         )
 
 
@@ -137,12 +158,19 @@ def opened(
         InvalidSpace: there is no such space.
     """
     is_new = not (data / DATABASE_FILE).exists()
+    if not fills:
+        _must_not_be_foreign(data)
     with closing(_store(data, memory_limit_mb)) as store:
         if space is not None:
             store.settings(space)
         if is_new and not fills:
-            err.print(f"note: the data folder {data.absolute()} is new, and empty")
+            say_new(data)
         yield store
+
+
+def say_new(data: Path) -> None:
+    """Say that a command has made a data folder, which may be another than was meant."""
+    err.print(f"note: the data folder {data.absolute()} is new, and empty")
 
 
 def _store(data: Path, memory_limit_mb: int) -> Store:

@@ -78,7 +78,7 @@ def set_setting(
                 err.print(sentence)
             confirm("This cannot be undone. Go on?", yes=yes)
         store.apply(space, ChangeSettings(texts))
-        out.print(f"{key} = {setting_text(parsed)}")
+        out.print(f"{key} = {_shown(key, parsed)}")
 
 
 def _shown(name: str, value: object) -> str:

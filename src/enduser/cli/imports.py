@@ -39,6 +39,11 @@ from enduser.service.import_events import (
 )
 from enduser.stores.contract import ImportRules, SpaceStatus
 
+_CLOSE_HELP = (
+    "Close all sessions: move the clock past the last event, for good. "
+    "It does nothing once events came over HTTP."
+)
+
 app = Group("Bring data in.")
 
 
@@ -71,7 +76,11 @@ Files = Annotated[
 ]
 Format = Annotated[FileFormat, typer.Option("--format", help="How the files are written.")]
 Close = Annotated[
-    bool, typer.Option("--close", help="Close all sessions: move the clock past the last event, for good.")
+    bool,
+    typer.Option(
+        "--close",
+        help=_CLOSE_HELP,
+    ),
 ]
 Fill = Annotated[
     bool,
@@ -200,7 +209,12 @@ def _print_summary(summary: ImportSummary, seconds: float) -> None:
 
 def _print_status(status: SpaceStatus) -> None:
     out.print(f"users       {status.users:>12,}")
-    out.print(f"sessions    {status.sessions:>12,}   and {status.open_sessions:,} open")
+    out.print(f"sessions    {status.sessions:>12,}   closed, and {status.open_sessions:,} open")
     out.print(f"clock       {clock_of(status)}")
-    if status.open_sessions:
+    if status.open_sessions and status.live_since is None:
         out.print("Open sessions are in no End User Object until they close; --close closes them.")
+    elif status.open_sessions:
+        out.print(
+            "Open sessions are in no End User Object until they close, which they do by themselves: "
+            "events came over HTTP, so the clock is the server's, and --close does not move it."
+        )

@@ -17,6 +17,7 @@ from enduser.cli.common import (
     opened,
     out,
     print_table,
+    say_new,
     short_time,
 )
 from enduser.cli.helping import Group
@@ -50,8 +51,11 @@ def create_key(
     _yes: Yes = False,
 ) -> None:
     """Create an API key and print it alone on standard output. It cannot be shown again."""
+    is_new = not data.exists()
     if spaces:
         _must_exist(data, spaces)
+    elif is_new:
+        say_new(data)
     with _control(data) as control:
         key = control.create_key(name, role, now_us(), spaces or ())
     err.print("Keep the key, only its hash is stored. Send it as the header Authorization: Bearer KEY")

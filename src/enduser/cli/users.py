@@ -34,7 +34,7 @@ from enduser.core.end_user import STANDARD_ATTRIBUTES
 from enduser.core.events import ANALYTICS_PROPERTIES
 from enduser.core.links import IdKind
 from enduser.errors import UserNotFound
-from enduser.stores.contract import LookAlikeGroup, Store
+from enduser.stores.contract import LookAlikeGroup, SpaceStatus, Store
 
 app = Group("Read End User Objects.")
 
@@ -107,13 +107,20 @@ def list_users(
 ) -> None:
     """List End User Objects as a table; `users export` gives all rows and columns."""
     with folded(data, space, memory_limit) as store:
-        total = store.status(space).users
+        status = store.status(space)
         rows = list(store.users(space, sort=sort, limit=limit))
     if not rows:
-        out.print(f"No users in {space} yet. Import some history: enduser import events FILE")
+        out.print(_nobody(status))
         return
     print_table([_HEADINGS, *map(_cells, rows)], right=(2, 3, 4))
-    out.print(f"{len(rows):,} of {count_of(total, 'user')}")
+    out.print(f"{len(rows):,} of {count_of(status.users, 'user')}")
+
+
+def _nobody(status: SpaceStatus) -> str:
+    if status.open_sessions:
+        are_open = f"{count_of(status.open_sessions, 'session')} still open"
+        return f"No users in {status.space} yet, but {are_open}: a user is listed once a session has closed."
+    return f"No users in {status.space} yet. Import some history: enduser import events FILE"
 
 
 def _cells(row: Mapping[str, object]) -> list[str]:

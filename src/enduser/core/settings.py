@@ -89,7 +89,11 @@ def _time_zone(text: str) -> str:
 
 def _salt(text: str) -> str:
     if len(text) > limits.SALT_CHARACTERS_MAX:
-        raise ValueError(text)
+        raise InvalidSetting(  # without the text: it is a secret
+            f"hash_salt cannot have {len(text):,} characters",
+            hint=f"the limit is {limits.SALT_CHARACTERS_MAX}",
+            limit=limits.SALT_CHARACTERS_MAX,
+        )
     return text
 
 
@@ -124,6 +128,7 @@ def _exclude(text: str) -> tuple[str, ...]:
         raise InvalidSetting(
             f"exclude cannot have {len(entries):,} entries",
             hint=f"the limit is {limits.EXCLUDE_ENTRIES_MAX:,}; whole networks and hosts need one entry each",
+            limit=limits.EXCLUDE_ENTRIES_MAX,
         )
     return tuple(_exclude_entry(entry) for entry in entries)
 
@@ -220,7 +225,7 @@ def setting_rule(name: str) -> SettingRule:
     rule = SETTING_RULES.get(name)
     if rule is None:
         known = ", ".join(SETTING_RULES)
-        raise InvalidSetting(f"there is no setting {name!r}", hint=f"the settings are: {known}")
+        raise InvalidSetting(f"there is no setting {name!r}", hint=f"the settings are: {known}", field=name)
     return rule
 
 

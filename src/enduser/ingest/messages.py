@@ -68,6 +68,8 @@ def read_call(body: bytes, route: str) -> Call:
     """
     assert route in ROUTES
     body = body.rstrip()
+    if not body:
+        raise MalformedRequest("the body is empty", hint="send one JSON object in UTF-8")
     try:
         envelope = _batch_of(body) if route == BATCH else _single_of(body)
     except BROKEN as error:
@@ -128,6 +130,8 @@ def flaw_of(error: Exception) -> str:
     """Return what is wrong with JSON, without a word of its content."""
     if isinstance(error, RecursionError):
         return "it is nested too deep"
+    if str(error) == "Input data was truncated":
+        return "it ends too early, or text in it was cut in the middle of an emoji (such as \\ud83d alone)"
     return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
 
 

@@ -171,7 +171,7 @@ class ControlStore:
             revoked = _KEYS.update().where(_KEYS.c.id == key_id).values(revoked_at=revoked_at)
             if not connection.execute(revoked).rowcount:
                 raise KeyNotFound(
-                    f"there is no API key {key_id!r}",
+                    f"there is no API key {_without_secret(key_id)!r}",
                     hint="give the id, which stands in the middle of the key; see: enduser keys list",
                 )
 
@@ -273,6 +273,12 @@ def _on_connect(connection: Any, _: object) -> None:
 def _on_begin(connection: sa.Connection) -> None:
     is_change = connection.get_execution_options().get("is_change")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_change else "BEGIN")
+
+
+def _without_secret(text: str) -> str:
+    """Return what was given as a key's id; of a whole key, which nobody should see, the id."""
+    prefix, _, rest = text.partition("_")
+    return rest.partition("_")[0] if prefix == KEY_PREFIX else text
 
 
 def _hash(secret: str) -> bytes:

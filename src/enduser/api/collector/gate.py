@@ -37,6 +37,7 @@ _AUTHORIZATION_BYTES_MAX = 1_024
 _MEDIA_TYPES = frozenset((b"", b"application/json", b"text/plain", b"application/x-www-form-urlencoded"))
 """The last is what RudderStack's Node SDK calls its JSON."""
 _FORWARDED_FOR = b"x-forwarded-for"
+_WRITE_KEY_HINT = "enduser systems list shows the write keys; give it the --data of this server"
 _SPACE_HINT = "say which of the spaces that the key opens, with ?space=system/environment"
 ANSWER = b'{"success":true,"rejected":[]}'
 
@@ -108,7 +109,7 @@ class Gate:
         """
         door = self._doors.find(write_key, now_us())
         if door is None:
-            raise Unauthorized("the write key is unknown", hint="enduser systems list shows the write keys")
+            raise Unauthorized("the write key is unknown", hint=_WRITE_KEY_HINT)
         settings = door.settings
         host = headers.get(b"host", b"").decode("latin-1")
         protocol = _protocol(scheme, headers, self._trusted_hops)
@@ -146,8 +147,10 @@ class Gate:
                 "the key is unknown: it is neither a write key nor an API key"
                 if is_bearer
                 else "the write key is unknown",
-                hint="enduser systems list shows the write keys",
+                hint=_WRITE_KEY_HINT,
             )
+        if b"space=" in call.query:
+            _require_space(door, call.query)
         return door, False
 
     def _door_of_server(self, text: str, query: bytes, at: int) -> Door:
@@ -166,6 +169,20 @@ class Gate:
         if (door := self._doors.of_space(space)) is None:
             raise Unauthorized(f"there is no space {space!r}", hint=_SPACE_HINT)
         return door
+
+
+def _require_space(door: Door, query: bytes) -> None:
+    """Check that a query that names a space names the one of the write key.
+
+    Raises:
+        Unauthorized: it names another; the event would lie where nobody looks for it.
+    """
+    for named in parse_qs(query.decode("latin-1"), keep_blank_values=True).get("space", []):
+        if named != door.space:
+            raise Unauthorized(
+                f"this write key opens {door.space}, not {named!r}",
+                hint="leave ?space= out, or send an API key",
+            )
 
 
 def by_name(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ import msgspec
 
 from enduser.api.management.calls import Call
 from enduser.clock import now_us
-from enduser.core.events import UserId, known_id
+from enduser.core.events import HASH_FORM, UserId, known_id
 from enduser.core.links import ID_KINDS, IdKind, stored_ids
 from enduser.core.settings import SpaceSettings
 from enduser.errors import LinkNotFound, MalformedRequest, UsageError
@@ -123,6 +124,11 @@ def _as_stored(settings: SpaceSettings, space: str, text: str, kind: IdKind) -> 
     if known is None:
         raise UsageError(f"{text!r} is nobody's id", hint="docs/concepts.md lists the words that are none")
     for user in stored_ids(settings, known, kind):
+        if kind == "hashed" and not re.fullmatch(HASH_FORM, known):
+            raise UsageError(
+                f"{text!r} is no hash",
+                hint="a hash is 43 characters of base64; a plain id is of the kind plain",
+            )
         return user
     raise UsageError(
         f"{text!r} is no hashed id: the ids of {space} are not hashed", hint="say that it is plain"

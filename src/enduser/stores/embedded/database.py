@@ -244,7 +244,7 @@ def schema_of(connection: duckdb.DuckDBPyConnection, space: str) -> str:
     if space not in known:
         raise InvalidSpace(
             f"there is no space {space!r}",
-            hint=f"the spaces are: {', '.join(known)}; to have another: enduser systems create {space}",
+            hint=f"the spaces are: {', '.join(known)}; enduser systems create makes another",
         )
     return known[space]
 
