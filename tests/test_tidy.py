@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from enduser import errors
+
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "enduser"
 MODULES = sorted(SOURCE.rglob("*.py"))
@@ -106,6 +108,22 @@ def test_only_the_clock_asks_what_time_it_is(path: Path) -> None:
         for alias in node.names
     } & CLOCKS
     assert (asked | imported) == set() or path == SOURCE / "clock.py"
+
+
+def calls_of_errors(path: Path) -> Iterator[ast.Call]:
+    """Yield where a module makes an error of `enduser.errors`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        name = ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
+        kind = getattr(errors, name, None)
+        if isinstance(kind, type) and issubclass(kind, errors.EnduserError):
+            assert isinstance(node, ast.Call)
+            yield node
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_every_error_says_what_to_do(path: Path) -> None:
+    without = [call.lineno for call in calls_of_errors(path) if not {"hint"} & {k.arg for k in call.keywords}]
+    assert without == []
 
 
 def project_files() -> list[Path]:

@@ -112,8 +112,9 @@ def test_a_batch_has_as_many_messages_as_the_limit(message: bytes, count: int, i
     if is_good:
         assert len(read_call(body, BATCH).messages) == count
     else:
-        with pytest.raises(LimitExceeded, match="a batch cannot have"):
+        with pytest.raises(LimitExceeded, match="a batch cannot have") as caught:
             read_call(body, BATCH)
+        assert caught.value.limit == limits.BATCH_MESSAGES_MAX
 
 
 def test_a_body_as_large_as_the_limit_has_room_for_as_many_messages_as_a_batch_may_have() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from enduser import limits
 from enduser.clock import elapsed_s
 from enduser.core.outcomes import Outcomes
-from enduser.ingest.spool import EVENTS, Batch, Damage, Frame, SpoolReader
+from enduser.ingest.spool import EVENTS, Batch, Frame, SpoolReader
 from enduser.stores.contract import Applied, OwnedStore, Sample, SpooledEvents
 from enduser.stores.serving import ServingCopy
 
@@ -72,8 +72,8 @@ class Applier:
         self._scratch.mkdir(parents=True, exist_ok=True)
         self._served: dict[str, int] = {}
         self._watches: dict[str, Watch] = {}
-        self.damages: list[Damage] = []
-        """What was found damaged or torn since the start."""
+        self.damages: Counter[str] = Counter()
+        """How many places of the spool were found `torn` or `damaged` since the start."""
         self.outcomes: dict[str, Outcomes] = {}
         """What became of the events applied since the start, by space."""
         self.applied_at: int | None = None
@@ -115,7 +115,7 @@ class Applier:
         """Keep what is told about what is applied, and forget the rest."""
         batch = work.batch
         assert batch is not None
-        self.damages += batch.damages
+        self.damages.update("torn" if damage.is_torn else "damaged" for damage in batch.damages)
         self.applied_at = batch.watermark
         for space, applied in work.applied.items():
             self.outcomes.setdefault(space, Outcomes()).add(applied.outcomes)

@@ -81,6 +81,7 @@ def read_call(body: bytes, route: str) -> Call:
         raise LimitExceeded(
             f"a batch cannot have {len(envelope.batch):,} messages",
             hint=f"the limit is {limits.BATCH_MESSAGES_MAX:,}; send them in several calls",
+            limit=limits.BATCH_MESSAGES_MAX,
         )
     return Call(
         write_key=envelope.write_key or None,

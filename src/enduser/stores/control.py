@@ -85,7 +85,7 @@ class Key:
         if wanted is not None:
             space = wanted
         if self.spaces and space not in self.spaces:
-            raise InvalidSpace(f"there is no space {space!r}")
+            raise InvalidSpace(f"there is no space {space!r}", hint="name a space that the API key opens")
         return space
 
 
@@ -129,8 +129,8 @@ class ControlStore:
         """Make a key for some spaces (none named: all) and return its text, which cannot be had again.
 
         Raises:
-            UsageError: there is no such role, or the name is too long.
-            LimitExceeded: there are as many keys as there may be.
+            UsageError: there is no such role.
+            LimitExceeded: the name is too long, or there are as many keys as there may be.
         """
         if role not in set(Role):
             raise UsageError(f"there is no role {role!r}", hint=f"the roles are: {', '.join(Role)}")
@@ -138,6 +138,7 @@ class ControlStore:
             raise LimitExceeded(
                 f"a key cannot have a name of {len(name):,} characters",
                 hint=f"the limit is {limits.KEY_NAME_CHARACTERS_MAX} (KEY_NAME_CHARACTERS_MAX)",
+                limit=limits.KEY_NAME_CHARACTERS_MAX,
             )
         key_id, secret = secrets.token_hex(_ID_BYTES), secrets.token_hex(_SECRET_BYTES)
         row = {"id": key_id, "name": name, "role": role, "spaces": list(spaces), "created_at": now_us}
@@ -152,6 +153,7 @@ class ControlStore:
             raise LimitExceeded(
                 f"there are {limits.API_KEYS_MAX:,} API keys",
                 hint=f"the limit is {limits.API_KEYS_MAX:,} (API_KEYS_MAX); revoke those that nobody uses",
+                limit=limits.API_KEYS_MAX,
             )
 
     def list_keys(self) -> Sequence[Key]:

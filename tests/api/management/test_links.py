@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from managing import Api
 
+from enduser import limits
 from enduser.stores.contract import ChangeSettings
 
 LINKS = "/api/v1/links"
@@ -81,7 +82,9 @@ def test_plain_ids_are_hashed_where_the_space_hashes(own_api: Api) -> None:
 )
 def test_what_cannot_be_linked_is_refused(own_api: Api, body: dict, status: int, code: str) -> None:
     response = post(own_api, **body)
-    assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (status, code)
+    assert error.get("limit") == (limits.ID_BYTES_MAX if code == "limit_exceeded" else None)
 
 
 def test_links_are_listed_page_by_page_beside_the_thread_that_changes(own_api: Api) -> None:

@@ -250,6 +250,7 @@ def too_large() -> BodyTooLarge:
     return BodyTooLarge(
         "the body is too large",
         hint=f"the limit is {limits.BODY_BYTES_MAX:,} bytes unpacked (BODY_BYTES_MAX); send smaller batches",
+        limit=limits.BODY_BYTES_MAX,
     )
 
 

@@ -116,8 +116,8 @@ def _damages(applier: Applier) -> Metric:
     damages = CounterMetricFamily(
         "enduser_spool_damages", "Places of the spool that hold no records.", labels=["kind"]
     )
-    for is_torn, kind in ((True, "torn"), (False, "damaged")):
-        damages.add_metric([kind], sum(damage.is_torn is is_torn for damage in applier.damages))
+    for kind in ("torn", "damaged"):
+        damages.add_metric([kind], applier.damages[kind])
     return damages
 
 

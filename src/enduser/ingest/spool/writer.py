@@ -68,12 +68,11 @@ class SpoolWriter:
         self._looked_at: int | None = None
         self._is_closed = False
 
-    def append(self, frames: Sequence[bytes], *, durable: bool = True, now_us: int) -> None:
+    def append(self, frames: Sequence[bytes], *, now_us: int) -> None:
         """Write frames in this order, all or none; return when they are on the disk.
 
         Args:
             frames: frames with events, made by `frame`, in the order of their receipt.
-            durable: False: return when they are with the operating system, which outlives the process.
             now_us: µs since 1970, for the age of segments.
 
         Raises:
@@ -89,7 +88,7 @@ class SpoolWriter:
                 f"the spool is full: {self._bytes_waiting:,} of {self._bytes_max:,} bytes wait to be applied",
                 hint="send more slowly, and again what was refused; nothing of it was kept",
             )
-        segment = self._write(frames, size, now_us, durable=durable)
+        segment = self._write(frames, size, now_us, durable=True)
         if segment.events_since is None:
             segment.events_since = now_us
 

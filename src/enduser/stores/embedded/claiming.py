@@ -94,6 +94,7 @@ class Naming:
                 f"together they would have more than {limits.PERSON_IDS_MAX} ids",
                 hint=f"the limit is {limits.PERSON_IDS_MAX} (PERSON_IDS_MAX); "
                 "remove links of ids that are not this person",
+                limit=limits.PERSON_IDS_MAX,
             )
 
     def _keys_of(self, record: AddLink | RemoveLink) -> dict[str, int]:
@@ -120,6 +121,7 @@ class Naming:
             raise LimitExceeded(
                 f"an id of {len(known.encode()):,} bytes is too long",
                 hint=f"the limit is {limits.ID_BYTES_MAX} (ID_BYTES_MAX)",
+                limit=limits.ID_BYTES_MAX,
             )
         if self.settings.hash_ids and not user.is_anonymous and not record.is_hashed:
             known = hashed_id(self.settings.hash_salt, known)

@@ -80,6 +80,7 @@ class Origins:
             raise LimitExceeded(
                 f"the space would have {len(numbers) + len(new):,} distinct {table}",
                 hint=f"the limit is {limits.ORIGINS_MAX:,}; name places and browsers less finely",
+                limit=limits.ORIGINS_MAX,
             )
         numbers |= {parts: number for number, parts in enumerate(new, start=len(numbers) + 1)}
         if new:

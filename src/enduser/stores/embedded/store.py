@@ -84,6 +84,7 @@ class EmbeddedStore:
             raise LimitExceeded(
                 f"a memory limit of {memory_limit_mb} MB is too small",
                 hint=f"the least is {limits.MEMORY_LIMIT_MB_MIN} MB (MEMORY_LIMIT_MB_MIN)",
+                limit=limits.MEMORY_LIMIT_MB_MIN,
             )
         self._folder = folder
         self._lookups = lookups or Lookups()
@@ -141,7 +142,11 @@ class EmbeddedStore:
                 hint="choose another name; the spaces are listed by: enduser systems list",
             )
         if len(existing) >= limits.SPACES_MAX:
-            raise LimitExceeded(f"there are {len(existing)} spaces", hint=f"the limit is {limits.SPACES_MAX}")
+            raise LimitExceeded(
+                f"there are {len(existing)} spaces",
+                hint=f"the limit is {limits.SPACES_MAX:,} (SPACES_MAX); use another data folder for more",
+                limit=limits.SPACES_MAX,
+            )
         with self._database.changing("main"):
             files.create_space(self._database.connection, space, now_us)
 
