@@ -78,7 +78,8 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(data: Path, tmp_path: Path) -> No
 def test_a_file_is_not_written_in_another_form_than_its_name_says(tmp_path: Path) -> None:
     target = tmp_path / "users.parquet"
     target.write_text("old")
-    result = enduser("users", "export", "--output", target, data=tmp_path)
+    enduser("config", "list", data=tmp_path / "data")
+    result = enduser("users", "export", "--output", target, data=tmp_path / "data")
     assert result.exit_code == 2
     assert "add --format parquet" in result.stderr
     assert target.read_text() == "old"

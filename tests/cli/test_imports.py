@@ -52,7 +52,7 @@ def test_an_import_without_rejections_ends_with_0_and_sums_up(tmp_path: Path, da
         "excluded 0",
         "rejected 0",
         "users 0",
-        "sessions 0 and 2 open",
+        "sessions 0 closed, and 2 open",
         "clock 2026-01-01 10:00:00 UTC (history)",
         "Open sessions are in no End User Object until they close; --close closes them.",
     ]

@@ -88,3 +88,21 @@ def test_keys_work_while_another_process_owns_the_data_folder(tmp_path: Path) ->
 def test_help_need_not_wait_for_the_database_library() -> None:
     check = "import sys, enduser.cli; sys.exit('sqlalchemy' in sys.modules or 'alembic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_a_folder_that_a_key_makes_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    assert (
+        f"the data folder {folder} is new" in enduser("keys", "create", "--role", "admin", data=folder).stderr
+    )
+    assert "is new" not in enduser("keys", "create", "--role", "admin", data=folder).stderr
+
+
+def test_a_key_is_revoked_by_itself_too_and_its_secret_is_not_shown(tmp_path: Path) -> None:
+    key = create(tmp_path / "data")
+    result = enduser("keys", "revoke", key, data=tmp_path / "data")
+    assert (result.exit_code, result.stdout) == (0, f"key {key.split('_')[1]} revoked\n")
+    gone = enduser("keys", "revoke", f"eud_other_{key.split('_')[2]}", data=tmp_path / "data")
+    assert gone.exit_code == 2
+    assert "there is no API key 'other'" in gone.stderr
+    assert key.split("_")[2] not in gone.output

@@ -93,6 +93,17 @@ def test_what_shows_or_checks_makes_no_folder_of_a_mistyped_name(
     assert not (tmp_path / "mistyped").exists()
 
 
+@pytest.mark.parametrize(
+    "command", ["status", "verify", "users list", "keys list", "systems list", "config list"]
+)
+def test_a_folder_of_others_is_made_no_data_folder_by_who_only_looks(tmp_path: Path, command: str) -> None:
+    (tmp_path / "data-of-may").mkdir()
+    result = enduser(*command.split(), data=tmp_path)
+    assert result.exit_code == 2
+    assert f"{tmp_path} is no data folder: it has no enduser.duckdb, but data-of-may\n" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["data-of-may"]
+
+
 @pytest.mark.parametrize("arguments", [["systems", "list"], ["config", "list"], ["config", "get", "exclude"]])
 def test_what_makes_a_folder_that_it_does_not_fill_says_so(tmp_path: Path, arguments: list[str]) -> None:
     data = tmp_path / "deep" / "new"

@@ -83,15 +83,17 @@ def list_keys(data: Data = DEFAULT_DATA, _yes: Yes = False) -> None:
 
 @app.command("revoke")
 def revoke_key(
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `keys list` shows it.")],
+    key_id: Annotated[
+        str, typer.Argument(metavar="ID", help="The key's id, as `keys list` shows it, or the whole key.")
+    ],
     data: Data = DEFAULT_DATA,
     _yes: Yes = False,
 ) -> None:
     """Make an API key worthless, at once and for good."""
     must_be_there(data)
     with _control(data) as control:
-        control.revoke_key(key_id, now_us())
-    out.print(f"key {key_id} revoked")
+        revoked = control.revoke_key(key_id, now_us())
+    out.print(f"key {revoked} revoked")
 
 
 def _must_exist(data: Path, spaces: Sequence[str]) -> None:

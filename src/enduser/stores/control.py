@@ -162,20 +162,26 @@ class ControlStore:
             rows = connection.execute(sa.select(_KEYS).order_by(_KEYS.c.created_at, _KEYS.c.id)).all()
         return [_key(row) for row in rows]
 
-    def revoke_key(self, key_id: str, now_us: int) -> None:
-        """Make a key worthless from now on; doing it again changes nothing.
+    def revoke_key(self, text: str, now_us: int) -> str:
+        """Make a key worthless from now on, and return its id; doing it again changes nothing.
+
+        Args:
+            text: the key's id, or the whole key.
+            now_us: the time.
 
         Raises:
             KeyNotFound: there is no such key.
         """
+        key_id = _id_of(text)
         revoked_at = sa.func.coalesce(_KEYS.c.revoked_at, now_us)
         with self._changing() as connection:
             revoked = _KEYS.update().where(_KEYS.c.id == key_id).values(revoked_at=revoked_at)
             if not connection.execute(revoked).rowcount:
                 raise KeyNotFound(
-                    f"there is no API key {_without_secret(key_id)!r}",
+                    f"there is no API key {key_id!r}",
                     hint="give the id, which stands in the middle of the key; see: enduser keys list",
                 )
+        return key_id
 
     def authenticate(self, text: str, now_us: int) -> Key | None:
         """Return the key of this text, None where it is none or revoked.
@@ -277,8 +283,8 @@ def _on_begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_change else "BEGIN")
 
 
-def _without_secret(text: str) -> str:
-    """Return what was given as a key's id; of a whole key, which nobody should see, the id."""
+def _id_of(text: str) -> str:
+    """Return the id of a key, which stands in the middle of it."""
     prefix, _, rest = text.partition("_")
     return rest.partition("_")[0] if prefix == KEY_PREFIX else text
 

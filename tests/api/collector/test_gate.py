@@ -311,6 +311,17 @@ async def test_a_servers_key_leads_to_the_space_that_is_named_or_its_only_one(
     assert site.spaces == ({number} if number else set())
 
 
+@pytest.mark.parametrize(
+    ("query", "status"), [("?space=acme/production", 200), ("?space=acme/test", 401), ("?x=1", 200)]
+)
+async def test_a_write_key_beside_the_name_of_another_space_is_refused(
+    site: Site, query: str, status: int
+) -> None:
+    response = await site.post(f"/v1/track{query}")
+    assert response.status_code == status
+    assert len(site.lines()) == (status == 200)
+
+
 async def test_a_mistyped_parameter_beside_a_servers_key_does_not_lead_to_another_space(
     site: Site, control: ControlStore
 ) -> None:

@@ -75,7 +75,7 @@ def test_plain_ids_are_hashed_where_the_space_hashes(own_api: Api) -> None:
         ({"one": "a", "other": "b", "more": 1}, 400, "malformed_request"),
         ({"one": "a", "other": "a"}, 400, "usage"),
         ({"one": "a", "other": "null"}, 400, "usage"),
-        ({"one": "a", "other": "b", "other_kind": "hashed"}, 400, "usage"),
+        ({"one": "a", "other": "x" * 43, "other_kind": "hashed"}, 400, "usage"),
         ({"one": "a", "other": "x" * 257}, 400, "limit_exceeded"),
     ],
     ids=str,
@@ -85,6 +85,15 @@ def test_what_cannot_be_linked_is_refused(own_api: Api, body: dict, status: int,
     error = response.json()["error"]
     assert (response.status_code, error["code"]) == (status, code)
     assert error.get("limit") == (limits.ID_BYTES_MAX if code == "limit_exceeded" else None)
+
+
+def test_an_id_that_is_said_to_be_hashed_must_look_like_a_hash(own_api: Api) -> None:
+    own_api.store.create_space("acme/test", 1)
+    own_api.store.apply("acme/test", ChangeSettings({"hash_ids": "on"}))
+    client, ids = own_api.with_key("acme/test"), {"one": "a", "other_kind": "hashed"}
+    refused = client.request("POST", LINKS, json={**ids, "other": "b"})
+    assert (refused.status_code, refused.json()["error"]["message"]) == (400, "'b' is no hash")
+    assert client.request("POST", LINKS, json={**ids, "other": "x" * 43}).status_code == 200
 
 
 def test_links_are_listed_page_by_page_beside_the_thread_that_changes(own_api: Api) -> None:

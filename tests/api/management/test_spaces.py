@@ -65,11 +65,12 @@ def test_a_secret_is_never_shown_only_whether_it_is_set(own_api: Api) -> None:
             "inactivity_window_s",
         ),
         ({"session_cap_s": 5, "time_zone": "Mars/Base"}, "invalid_setting", "time_zone"),
-        ({"session_cap_s": 5, "plan": "vip"}, "invalid_setting", None),
+        ({"session_cap_s": 5, "plan": "vip"}, "invalid_setting", "plan"),
         ({"session_cap_s": "5"}, "malformed_request", None),
         ({"session_cap_s": True}, "malformed_request", None),
         ({"session_cap_s": None}, "malformed_request", None),
         ({"exclude": "crawlers"}, "malformed_request", None),
+        ({"hash_salt": "geheim" * 50}, "invalid_setting", "hash_salt"),
         ([], "malformed_request", None),
         ("x", "malformed_request", None),
     ],
@@ -81,6 +82,7 @@ def test_a_change_that_cannot_be_changes_nothing(
     response = own_api.client.patch(SETTINGS, json=change)
     assert response.status_code == 400
     assert (response.json()["error"]["code"], response.json()["error"].get("field")) == (code, field)
+    assert "geheim" not in response.text
     assert own_api.client.get(SETTINGS).json() == before
 
 

@@ -242,9 +242,10 @@ def schema_of(connection: duckdb.DuckDBPyConnection, space: str) -> str:
     """
     known = dict(spaces(connection))
     if space not in known:
+        wanted = space if space.count("/") == 1 else "SYSTEM/ENVIRONMENT"
         raise InvalidSpace(
             f"there is no space {space!r}",
-            hint=f"the spaces are: {', '.join(known)}; enduser systems create makes another",
+            hint=f"the spaces are: {', '.join(known)}; to have another: enduser systems create {wanted}",
         )
     return known[space]
 
