@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from stored import LOOKUPS, SPACE
+from structlog.testing import capture_logs
 
 from enduser import limits
+from enduser.api.owner.server import tell_damage
 from enduser.ingest.applier import Applier
-from enduser.ingest.spool import EVENTS, SpoolReader, SpoolWriter, frame
+from enduser.ingest.spool import EVENTS, Damage, SpoolReader, SpoolWriter, frame
 from enduser.stores.contract import ChangeSettings
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.serving import ServingCopy, ServingReader
@@ -124,7 +126,11 @@ def test_a_watch_that_nobody_asks_for_is_forgotten(applier: Applier, writer: Spo
     assert applier.watch(SPACE, 0, at_s=100) == (0, [])
 
 
-def test_damage_is_remembered_once(applier: Applier, writer: SpoolWriter, tmp_path: Path) -> None:
+def test_damage_is_told_and_counted_once(
+    applier: Applier, writer: SpoolWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Damage] = []
+    monkeypatch.setattr(applier, "_tell_damage", told.append)
     send(writer, "a")
     send(writer, "b", at=AT + 1)
     (path,) = tmp_path.rglob("*.seg")
@@ -134,6 +140,12 @@ def test_damage_is_remembered_once(applier: Applier, writer: SpoolWriter, tmp_pa
     applier.round()
     applier.round()
     assert applier.damages == {"damaged": 1}
+    assert [(damage.series, damage.segment, damage.is_torn) for damage in told] == [(1, 1, False)]
+    with capture_logs() as lines:
+        tell_damage(told[0])
+    (line,) = lines
+    assert (line["event"], line["log_level"], line["series"]) == ("spool is damaged", "error", 1)
+    assert Path(line["kept_as"]).exists()
     assert applier.outcomes[SPACE].stored == 1
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from enduser import limits
 from enduser.clock import elapsed_s
 from enduser.core.outcomes import Outcomes
-from enduser.ingest.spool import EVENTS, Batch, Frame, SpoolReader
+from enduser.ingest.spool import EVENTS, Batch, Damage, Frame, SpoolReader
 from enduser.stores.contract import Applied, OwnedStore, Sample, SpooledEvents
 from enduser.stores.serving import ServingCopy
 
@@ -62,8 +62,18 @@ class Watch:
 class Applier:
     """Applies what collectors accepted. Used on the thread that owns the store."""
 
-    def __init__(self, store: OwnedStore, reader: SpoolReader, serving: ServingCopy) -> None:
-        """Read with `reader`, which stands where the store is, and keep the serving copy up with it."""
+    def __init__(
+        self,
+        store: OwnedStore,
+        reader: SpoolReader,
+        serving: ServingCopy,
+        tell_damage: Callable[[Damage], None] = lambda _: None,
+    ) -> None:
+        """Read with `reader`, which stands where the store is, and keep the serving copy up with it.
+
+        `tell_damage` hears of each place of the spool that is passed over, once.
+        """
+        self._tell_damage = tell_damage
         self._store = store
         self._reader = reader
         self._serving = serving
@@ -115,7 +125,9 @@ class Applier:
         """Keep what is told about what is applied, and forget the rest."""
         batch = work.batch
         assert batch is not None
-        self.damages.update("torn" if damage.is_torn else "damaged" for damage in batch.damages)
+        for damage in batch.damages:
+            self.damages["torn" if damage.is_torn else "damaged"] += 1
+            self._tell_damage(damage)
         self.applied_at = batch.watermark
         for space, applied in work.applied.items():
             self.outcomes.setdefault(space, Outcomes()).add(applied.outcomes)

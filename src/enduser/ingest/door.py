@@ -184,6 +184,7 @@ def _too_large_together(size: int) -> BodyTooLarge:
     return BodyTooLarge(
         f"the messages would have {size:,} bytes or more, each with the context that they have in common",
         hint=f"the limit is {_LINES_BYTES_MAX:,}; send smaller batches, or a smaller context",
+        limit=_LINES_BYTES_MAX,
     )
 
 

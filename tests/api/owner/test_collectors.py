@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,5 +33,39 @@ async def test_a_collector_is_begun_again_also_where_the_store_refused_it_once(
     async with asyncio.timeout(10):
         await asked.wait()
         await kept.end()
+    for listener in listeners:
+        listener.close()
+
+
+async def test_what_collectors_told_before_they_ended_stays_counted_and_nothing_else_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collectors, "_RESPAWN_S", 0.01)
+    program = 'import time; print(\'{"refused":{"unauthorized":2}}\', flush=True)'
+    begun = 0
+    three = asyncio.Event()
+
+    async def begin(_: object) -> asyncio.subprocess.Process:
+        nonlocal begun
+        begun += 1
+        if begun > 3:
+            three.set()
+            await asyncio.sleep(3_600)
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", program), stdout=asyncio.subprocess.PIPE
+        )
+
+    async def new_series() -> int:
+        return 1
+
+    listeners = public_listeners("127.0.0.1", 0, 1)
+    kept = Collectors(tmp_path, listeners, new_series, trusted_hops=0, spool_bytes_max=2**30)
+    monkeypatch.setattr(kept, "_begin", begin)
+    kept.start()
+    async with asyncio.timeout(20):
+        await three.wait()
+    assert kept.figures().refused == {"unauthorized": 6}
+    assert (kept._figures, kept._told) == ({}, {})
+    kept._keeping[0].cancel()
     for listener in listeners:
         listener.close()

@@ -292,6 +292,7 @@ def _too_many_bytes() -> TooBusy:
     return TooBusy(
         "too many calls are half received",
         hint=f"{limits.RECEIVING_BYTES_MAX:,} bytes of them may be held (RECEIVING_BYTES_MAX); try again",
+        limit=limits.RECEIVING_BYTES_MAX,
     )
 
 

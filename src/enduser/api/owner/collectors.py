@@ -44,6 +44,9 @@ class Collectors:
         self._share = spool_bytes_max // len(listeners)
         self._children: list[asyncio.subprocess.Process] = []
         self._figures: dict[int, Figures] = {}
+        """What each collector that runs told last, by process."""
+        self._ended = Figures()
+        """The sum of those that have ended."""
         self._told: Counter[int] = Counter()
         """How often each collector has told its figures, by process."""
         self._heard = asyncio.Condition()
@@ -64,7 +67,7 @@ class Collectors:
 
     def figures(self) -> Figures:
         """Return what all of them measured, those included that ended."""
-        return total(self._figures.values())
+        return total([self._ended, *self._figures.values()])
 
     def start(self) -> None:
         """Begin to keep them."""
@@ -114,6 +117,8 @@ class Collectors:
             await self._hear(process)
             code = await process.wait()
             self._children.remove(process)
+            self._ended.add(self._figures.pop(process.pid, Figures()))
+            self._told.pop(process.pid, None)
             await self._notify()
             if not self._is_ending:
                 log.error("collector ended", code=code)

@@ -30,7 +30,7 @@ from enduser.api.serving import Server, private_socket, server_of
 from enduser.clock import now_us
 from enduser.ingest.applier import Applier
 from enduser.ingest.doors import Doors, write_doors
-from enduser.ingest.spool import SpoolReader, new_series
+from enduser.ingest.spool import Damage, SpoolReader, new_series
 from enduser.service.lookups import installed_lookups
 from enduser.stores.contract import Door
 from enduser.stores.control import ControlStore
@@ -111,7 +111,7 @@ class Owner:
             memory_limit_mb=options.memory_limit_mb,
         )
         self._reader = SpoolReader(options.folder, store.spool_positions())
-        self._applier = Applier(store, self._reader, ServingCopy(options.folder))
+        self._applier = Applier(store, self._reader, ServingCopy(options.folder), tell_damage)
         self._serving_reader = ServingReader(options.folder)
         self._store = store
         self._write_doors()
@@ -212,6 +212,19 @@ class Owner:
         self._serving_reader.close()
         self._applier.close()
         self._store.close()
+
+
+def tell_damage(damage: Damage) -> None:
+    """Tell in the log what of the spool was passed over, and where a copy of it is."""
+    tell = log.warning if damage.is_torn else log.error
+    tell(
+        "spool record is unfinished" if damage.is_torn else "spool is damaged",
+        series=damage.series,
+        segment=damage.segment,
+        byte_from=damage.byte_from,
+        byte_to=damage.byte_to,
+        kept_as=damage.kept_as and str(damage.kept_as),
+    )
 
 
 def _hashings(doors: Sequence[Door]) -> set[tuple[str, str | None]]:

@@ -2,7 +2,7 @@
 -- before; the reason follows.
 
 -- name: spooled
--- Lines that collectors wrote (`ingest.messages`): checked at the door, their times fixed there. One that
+-- Lines that collectors wrote (`ingest.door`): checked at the door, their times fixed there. One that
 -- cannot be read at all is a row without `got`.
 CREATE OR REPLACE TEMP TABLE read_rows AS
 SELECT
