@@ -104,6 +104,14 @@ def test_a_folder_of_others_is_made_no_data_folder_by_who_only_looks(tmp_path: P
     assert [path.name for path in tmp_path.iterdir()] == ["data-of-may"]
 
 
+@pytest.mark.parametrize(
+    "name", ["geo", "control.sqlite", "enduser.duckdb.new", "serving.sqlite-wal", ".DS_Store"]
+)
+def test_a_folder_that_was_begun_otherwise_is_a_new_data_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    assert enduser("config", "list", data=tmp_path).exit_code == 0
+
+
 @pytest.mark.parametrize("arguments", [["systems", "list"], ["config", "list"], ["config", "get", "exclude"]])
 def test_what_makes_a_folder_that_it_does_not_fill_says_so(tmp_path: Path, arguments: list[str]) -> None:
     data = tmp_path / "deep" / "new"

@@ -108,8 +108,12 @@ class Commands(TyperGroup):
             fail(StoreError(f"{where}{error.strerror or error}", hint=hint))
 
 
-_OWN_FILES = ("geo", "control.sqlite", "tmp", "lock", "spool", "lost+found")
-"""With what a data folder can begin that has no database yet: `geo install`, `keys create`, a new disk."""
+_OWN_FILES = (
+    *(DATABASE_FILE, "control.sqlite", "serving.sqlite", "doors.json", "lock", "owner.sock", "api.sock"),
+    *("geo", "spool", "tmp", "rejected", "damaged", "lost+found"),
+)
+"""How the names begin of what may lie in a data folder without a database: `geo install` and `keys create` may
+have come first, the disk may have been full, or somebody moved a broken database away."""
 
 
 def must_be_there(data: Path) -> None:
