@@ -11,7 +11,7 @@ import duckdb
 from enduser import limits
 from enduser.core.events import UserId
 from enduser.core.settings import SpaceSettings
-from enduser.errors import ReadTimeout, StoreError
+from enduser.errors import ReadTimeout
 from enduser.stores.contract import HashingPreview, LookAlikes, Page, SpaceStatus
 from enduser.stores.embedded import database as files
 from enduser.stores.embedded import hashing, look_alikes, pages, reading
@@ -124,25 +124,19 @@ class EmbeddedReader:
 
     @contextmanager
     def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        try:
-            with told(ANSWER), self._taken() as connection, _time_limit(connection):
+        with told(ANSWER), self._taken() as connection, _time_limit(connection):
+            try:
                 connection.execute("BEGIN")
-                try:
-                    yield connection
-                finally:
-                    with suppress(duckdb.Error):
-                        connection.execute("ROLLBACK")
-        except StoreError as error:
-            if not isinstance(error.__cause__, duckdb.InterruptException):
-                raise
-            raise ReadTimeout(
-                f"the read took longer than {limits.READ_SECONDS_MAX} s and was stopped",
-                hint="the limit is READ_SECONDS_MAX; ask for less, or again when the server has less to do",
-            ) from None
+                yield connection
+            except duckdb.InterruptException:
+                raise ReadTimeout(
+                    f"the read took longer than {limits.READ_SECONDS_MAX} s and was stopped",
+                    hint="the limit is READ_SECONDS_MAX; ask for less, or again when there is less to do",
+                ) from None
 
     @contextmanager
     def _taken(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Let a block have a connection for itself."""
+        """Let a block have a connection for itself; its transaction ends when nobody can interrupt that."""
         root = self._root
         try:
             connection = self._idle.pop()  # asking first whether there is one, another may take it meanwhile
@@ -151,6 +145,8 @@ class EmbeddedReader:
         try:
             yield connection
         finally:
+            with suppress(duckdb.Error):
+                connection.execute("ROLLBACK")
             if root is self._root:
                 self._idle.append(connection)
             else:
