@@ -94,7 +94,11 @@ def test_what_shows_or_checks_makes_no_folder_of_a_mistyped_name(
 
 
 @pytest.mark.parametrize(
-    "command", ["status", "verify", "users list", "keys list", "systems list", "config list"]
+    "command",
+    [
+        *("status", "verify", "users list", "keys list", "systems list", "config list"),
+        "keys create --role admin",
+    ],
 )
 def test_a_folder_of_others_is_made_no_data_folder_by_who_only_looks(tmp_path: Path, command: str) -> None:
     (tmp_path / "data-of-may").mkdir()

@@ -127,10 +127,10 @@ def must_be_there(data: Path) -> None:
             f"there is no data folder {data.absolute()}",
             hint="name it with --data or ENDUSER_DATA; enduser serve and enduser import make one",
         )
-    _must_not_be_foreign(data)
+    must_not_be_foreign(data)
 
 
-def _must_not_be_foreign(data: Path) -> None:
+def must_not_be_foreign(data: Path) -> None:
     """Let only commands that fill a data folder make one among files of others.
 
     Raises:
@@ -163,7 +163,7 @@ def opened(
     """
     is_new = not (data / DATABASE_FILE).exists()
     if not fills:
-        _must_not_be_foreign(data)
+        must_not_be_foreign(data)
     with closing(_store(data, memory_limit_mb)) as store:
         if space is not None:
             store.settings(space)

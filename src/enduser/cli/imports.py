@@ -75,13 +75,7 @@ Files = Annotated[
     typer.Argument(metavar="FILE", help="Files, patterns, or - for standard input; .gz and .zst too."),
 ]
 Format = Annotated[FileFormat, typer.Option("--format", help="How the files are written.")]
-Close = Annotated[
-    bool,
-    typer.Option(
-        "--close",
-        help=_CLOSE_HELP,
-    ),
-]
+Close = Annotated[bool, typer.Option("--close", help=_CLOSE_HELP)]
 Fill = Annotated[
     bool,
     typer.Option(

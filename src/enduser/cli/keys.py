@@ -14,6 +14,7 @@ from enduser.cli.common import (
     Yes,
     err,
     must_be_there,
+    must_not_be_foreign,
     opened,
     out,
     print_table,
@@ -51,6 +52,7 @@ def create_key(
     _yes: Yes = False,
 ) -> None:
     """Create an API key and print it alone on standard output. It cannot be shown again."""
+    must_not_be_foreign(data)
     is_new = not data.exists()
     if spaces:
         _must_exist(data, spaces)
