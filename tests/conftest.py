@@ -1,22 +1,23 @@
-"""What all tests share: Hypothesis profiles by tier, and running servers."""
+"""What all tests share: how many examples Hypothesis tries, and running servers."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from serving import Server
+from tiers import tries
 
 settings.register_profile(
-    "quick", max_examples=60, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+    "enduser",
+    max_examples=tries(60, 500),
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile(
-    "full", max_examples=2_000, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile(os.environ.get("ENDUSER_TEST_PROFILE", "quick"))
+settings.load_profile("enduser")
 
 
 @pytest.fixture

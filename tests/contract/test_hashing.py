@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,6 +14,7 @@ import pytest
 from histories import Row, expected, numbered, write
 from stored import LOOKUPS, NOW, RULES, SPACE, assert_same, links, take
 from test_links import IDS, SPAN_MINUTES, alias, anonymous, at, random_row, user, visit
+from tiers import tries
 
 from enduser.core.events import Event, UserId, hashed_id
 from enduser.core.links import ApiLinks, Edge
@@ -163,7 +163,7 @@ def do_something(two: Two, rng: random.Random) -> None:
             two.close()
 
 
-SEEDS = range(100 if os.environ.get("ENDUSER_TEST_PROFILE") == "full" else 8)
+SEEDS = range(tries(8, 25))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

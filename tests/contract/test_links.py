@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 from histories import PLACES, Row, expected, numbered
 from stored import LOOKUPS, NOW, SPACE, Linked, assert_same, linked, links, take
+from tiers import tries
 
 from enduser import limits
 from enduser.core.events import Event, UserId, hashed_id, take_once
@@ -468,7 +468,7 @@ def test_verify_reports_a_wrong_person_and_a_wrong_claim(store: EmbeddedStore, t
     assert store.verify(SPACE) == []
 
 
-SEEDS = range(60 if os.environ.get("ENDUSER_TEST_PROFILE") == "full" else 8)
+SEEDS = range(tries(8, 25))
 IDS = [*(user(f"u{n}") for n in range(5)), *(anonymous(f"a{n}") for n in range(6)), anonymous("u1")]
 SPAN_MINUTES = 900
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import duckdb
 import pytest
 from histories import Row, expected, numbered, random_history, write
 from stored import LOOKUPS, NOW, RULES, SPACE, assert_same, take
+from tiers import tries
 
 from enduser import limits
 from enduser.core.events import hashed_id
@@ -36,7 +36,7 @@ def store(tmp_path: Path):
         yield opened
 
 
-SEEDS = range(100 if os.environ.get("ENDUSER_TEST_PROFILE") == "full" else 6)
+SEEDS = range(tries(6, 40))
 SETTINGS = [
     {},
     {"session_cap_s": "3600"},

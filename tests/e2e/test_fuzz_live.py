@@ -6,7 +6,6 @@ import base64
 import gzip
 import http.client
 import json
-import os
 import re
 import secrets
 import select
@@ -30,6 +29,7 @@ from schemathesis import engine
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events
 from serving import Server, memory_mb, wait_until
+from tiers import tries
 
 from enduser import limits
 from enduser.api.collector.gate import ROUTES
@@ -39,8 +39,7 @@ from enduser.core.events import EVENT_TYPES
 from enduser.core.outcomes import RejectReason
 from enduser.ingest.messages import read_call
 
-IS_FULL = os.environ.get("ENDUSER_TEST_PROFILE") == "full"
-BODIES, REQUESTS, CALLS = (10_000, 5_000, 200) if IS_FULL else (150, 80, 12)
+BODIES, REQUESTS, CALLS = tries(150, 5_000), tries(80, 2_500), tries(12, 100)
 """How many bodies and raw requests are tried, and how many calls of each route made from its description."""
 
 ANSWER_S = 5

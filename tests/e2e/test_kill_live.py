@@ -14,11 +14,12 @@ import pytest
 from loaded import Senders, assert_each_once, stored
 from running import process
 from serving import Server, wait_until
+from tiers import tries
 
 from enduser.clock import now_us
 from enduser.ingest.spool import EVENTS, frame
 
-ROUNDS = 200 if os.environ.get("ENDUSER_TEST_PROFILE") == "full" else 10
+ROUNDS = tries(10, 200)
 
 
 @pytest.fixture

@@ -538,20 +538,20 @@ def test_a_place_that_is_none_is_looked_at_only_where_it_counts() -> None:
 @pytest.mark.parametrize(
     ("fields", "path"),
     [
-        ({"event": 5}, "$.event"),
-        ({"type": 5}, "$.type"),
-        ({"timestamp": True}, "$.timestamp"),
-        ({"messageId": {}}, "$.messageId"),
-        ({"context": []}, "$.context"),
-        ({"context": {"active": "no"}}, "$.context.active"),
-        ({"context": {"page": {"url": 5}}}, "$.context.page.url"),
-        ({"context": {"library": "x"}}, "$.context.library"),
+        ({"event": 5}, "event"),
+        ({"type": 5}, "type"),
+        ({"timestamp": True}, "timestamp"),
+        ({"messageId": {}}, "messageId"),
+        ({"context": []}, "context"),
+        ({"context": {"active": "no"}}, "context.active"),
+        ({"context": {"page": {"url": 5}}}, "context.page.url"),
+        ({"context": {"library": "x"}}, "context.library"),
     ],
 )
 def test_a_field_of_the_wrong_type_is_named(fields: dict[str, Any], path: str) -> None:
     reason, explanation = rejection_of(**fields)
     assert reason == "malformed_message"
-    assert f"`{path}`" in explanation
+    assert explanation.startswith(f"{path} must be ")
 
 
 @pytest.mark.parametrize("value", [5, "x", [], [{}], True, 1.5])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from crashing import CrashError, Crashes
 from histories import Row, expected, numbered, random_history, write
 from stored import LOOKUPS, NOW, RULES, SPACE, assert_same
+from tiers import tries
 
 from enduser.core.events import UserId, hashed_id
 from enduser.core.links import ApiLinks, Edge
@@ -25,7 +25,7 @@ from enduser.stores.contract import (
 )
 from enduser.stores.embedded import EmbeddedStore
 
-SEEDS = range(200 if os.environ.get("ENDUSER_TEST_PROFILE") == "full" else 12)
+SEEDS = range(tries(12, 60))
 
 
 U, V = UserId("u0", is_anonymous=False), UserId("u1", is_anonymous=False)

@@ -5,7 +5,6 @@ A failure prints its seed.
 
 from __future__ import annotations
 
-import os
 import random
 from pathlib import Path
 
@@ -13,11 +12,12 @@ import pytest
 from crashing import CrashError, Crashes
 from histories import SECOND, Row, random_history
 from stored import SPACE
+from tiers import tries
 from world import Message, World
 
 from enduser.ingest.applier import STEPS
 
-SEEDS = range(200 if os.environ.get("ENDUSER_TEST_PROFILE") == "full" else 8)
+SEEDS = range(tries(8, 60))
 
 
 def messages(rng: random.Random) -> list[Message]:

@@ -21,17 +21,16 @@ from enduser.core.outcomes import RejectReason
 from enduser.core.settings import SpaceSettings
 from enduser.errors import BodyTooLarge
 from enduser.ingest.agent import agent_of, hints_of_data, hints_of_headers
+from enduser.ingest.json_flaws import BROKEN, flaw_of
 from enduser.ingest.libraries import DEVICE_LIBRARIES, SERVER_LIBRARIES
 from enduser.ingest.loose_json import is_deeper
 from enduser.ingest.messages import (
-    BROKEN,
     NOTHING,
     Call,
     Context,
     Location,
     Message,
     Page,
-    flaw_of,
     is_utf8,
     sent_at_of,
 )
@@ -294,7 +293,8 @@ class _Writer:
     def _say_what(self, line: Line, message: Message, context: Context) -> None:
         kind = self._call.type or (message.type or "").lower()
         if kind not in _TYPES:
-            raise _Reject(RejectReason.INVALID_TYPE, f"type is none of {', '.join(EVENT_TYPES)}")
+            told = "type is none of" if kind else "it has no type; there are"
+            raise _Reject(RejectReason.INVALID_TYPE, f"{told} {', '.join(EVENT_TYPES)}")
         line.type = kind
         if kind == "track":
             line.name = message.event or None

@@ -14,14 +14,12 @@ from msgspec import Raw, Struct
 from enduser import limits
 from enduser.core.events import EVENT_TYPES
 from enduser.errors import LimitExceeded, MalformedRequest
+from enduser.ingest.json_flaws import BROKEN, flaw_of
 from enduser.ingest.loose_json import split_batch
 from enduser.ingest.times import time_of
 
 BATCH = "batch"
 ROUTES = (BATCH, *EVENT_TYPES)
-
-BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What a decoder raises on bytes that are no good JSON; a `msgspec.ValidationError` is one of the first."""
 
 NOTHING = Raw(b"")
 
@@ -125,15 +123,6 @@ def is_utf8(text: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def flaw_of(error: Exception) -> str:
-    """Return what is wrong with JSON, without a word of its content."""
-    if isinstance(error, RecursionError):
-        return "it is nested too deep"
-    if str(error) == "Input data was truncated":
-        return "it ends too early, or text in it was cut in the middle of an emoji (such as \\ud83d alone)"
-    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 # --- one message

@@ -14,6 +14,7 @@ from enduser.core.events import HASH_FORM, UserId, known_id
 from enduser.core.links import ID_KINDS, IdKind, stored_ids
 from enduser.core.settings import SpaceSettings
 from enduser.errors import LinkNotFound, MalformedRequest, UsageError
+from enduser.ingest.json_flaws import flaw_of
 from enduser.service.json_form import Time, iso_time
 from enduser.stores.contract import AddLink, OwnedStore, RemoveLink
 
@@ -99,7 +100,7 @@ def _told(values: Mapping[str, Any]) -> LinkedIds:
         return msgspec.convert(values, LinkedIds)
     except msgspec.ValidationError as error:
         raise MalformedRequest(
-            str(error),
+            flaw_of(error),
             hint='write {"one", "other"}, and "one_kind", "other_kind" where they are not plain: '
             f"{', '.join(ID_KINDS)}",
         ) from None

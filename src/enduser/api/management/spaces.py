@@ -14,6 +14,7 @@ from enduser.core.outcomes import Outcomes
 from enduser.core.settings import SECRET_SETTINGS, SETTING_RULES, SpaceSettings, parse_setting, setting_rule
 from enduser.core.settings import setting_text as text_of
 from enduser.errors import MalformedRequest, Unconfirmed
+from enduser.ingest.json_flaws import flaw_of
 from enduser.service.changing_settings import what_is_for_good
 from enduser.service.json_form import Count, Time, iso_time
 from enduser.stores.contract import ChangeSettings, OwnedStore, SpaceStatus
@@ -149,7 +150,9 @@ def _texts(body: Mapping[str, Any]) -> dict[str, str]:
     try:
         msgspec.convert(body, SettingsChange)
     except msgspec.ValidationError as error:
-        raise MalformedRequest(str(error), hint="write values as GET /api/v1/settings shows them") from None
+        raise MalformedRequest(
+            flaw_of(error), hint="write values as GET /api/v1/settings shows them"
+        ) from None
     for name, value in body.items():
         texts[name] = text_of(tuple(value) if isinstance(value, list) else value)
         parse_setting(name, texts[name])
