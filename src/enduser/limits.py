@@ -111,6 +111,9 @@ PIPELINED_REQUESTS_MAX = 16
 IDLE_SECONDS_MAX = 75
 """How long a connection may be kept without a request; browsers and proxies keep theirs for a minute."""
 
+AUTHORIZATION_BYTES_MAX = 1_024
+"""Bytes of the header `Authorization` that are read; no key is so long, and thousands of them are kept."""
+
 BATCH_BYTES_MAX = 67_108_864
 """Bytes of spool that are applied at once (64 MiB, some 130,000 events): bounds memory."""
 
@@ -122,6 +125,9 @@ TOUCHED_MAX = 1_000_000
 
 WATCHED_EVENTS_MAX = 200
 """Events of a batch that are shown to people who watch; nobody reads more at once."""
+
+READY_LAG_SECONDS_MAX = 60
+"""Seconds that the applier may be behind; a server further behind says that it is not ready."""
 
 SPACE_NAME_CHARACTERS_MAX = 64
 """Characters of a system's or an environment's name, each `[a-z0-9][a-z0-9_-]*`."""
@@ -143,6 +149,9 @@ LOOK_ALIKE_IDS_MAX = 10
 
 READ_SECONDS_MAX = 30
 """Seconds that one read of the API may take; a reader that waited longer has gone away."""
+
+QUERY_PARAMETERS_MAX = 100
+"""Parameters in the query of a call; no call takes a tenth of them."""
 
 API_BODY_BYTES_MAX = 1_048_576
 """Bytes of the body of a call of the management API (1 MiB); it holds settings, not files."""

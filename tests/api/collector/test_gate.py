@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import json
 import tracemalloc
@@ -110,6 +111,17 @@ async def test_who_is_refused_is_told_which_key_was_looked_for(
 ) -> None:
     response = await site.post(headers={"authorization": authorization})
     assert response.json()["error"]["message"] == message
+
+
+@pytest.mark.parametrize(("more", "status"), [(-2, 200), (2, 401)])
+async def test_of_a_long_authorization_what_is_within_the_limit_is_read(
+    site: Site, more: int, status: int
+) -> None:
+    size = limits.AUTHORIZATION_BYTES_MAX + more  # base64 grows by four bytes
+    password = "x" * ((size - len("Basic ")) // 4 * 3 - len(f"{KEY}:"))
+    told = "Basic " + base64.b64encode(f"{KEY}:{password}".encode()).decode()
+    assert len(told) == size
+    assert (await site.post(headers={"authorization": told})).status_code == status
 
 
 async def test_a_key_that_the_owner_has_just_made_is_known(site: Site) -> None:

@@ -31,9 +31,6 @@ ROUTES: Mapping[str, str] = {
 }
 """The calls of the tracking protocol by path."""
 
-_AUTHORIZATION_BYTES_MAX = 1_024
-"""More than a key takes; thousands of the last ones are kept at hand."""
-
 _MEDIA_TYPES = frozenset((b"", b"application/json", b"text/plain", b"application/x-www-form-urlencoded"))
 """The last is what RudderStack's Node SDK calls its JSON."""
 _FORWARDED_FOR = b"x-forwarded-for"
@@ -131,7 +128,7 @@ class Gate:
 
         It is the Basic user or the Bearer token, else what the body has as its write key.
         """
-        told = call.headers.get(b"authorization", b"")[:_AUTHORIZATION_BYTES_MAX]
+        told = call.headers.get(b"authorization", b"")[: limits.AUTHORIZATION_BYTES_MAX]
         key = _authorized(told) or in_body
         if not key:
             raise Unauthorized(

@@ -12,9 +12,6 @@ from enduser.core.links import ID_KINDS
 from enduser.errors import InvalidParameter
 from enduser.stores.embedded.reading import USER_COLUMNS
 
-_QUERY_PARAMETERS_MAX = 100
-"""More than any route knows; a longer query is refused before it is taken apart."""
-
 
 def choice(*words: str) -> dict[str, Any]:
     """Return how a parameter is read and described that is one of some words."""
@@ -134,12 +131,12 @@ def _pairs(query: bytes) -> list[tuple[str, str]]:
             query.decode("ascii"),
             keep_blank_values=True,
             errors="strict",
-            max_num_fields=_QUERY_PARAMETERS_MAX,
+            max_num_fields=limits.QUERY_PARAMETERS_MAX,
         )
     except ValueError:
         raise InvalidParameter(
             "the query cannot be read",
-            hint=f"write UTF-8, percent-encoded, and at most {_QUERY_PARAMETERS_MAX} parameters",
+            hint=f"write UTF-8, percent-encoded, and at most {limits.QUERY_PARAMETERS_MAX} parameters",
         ) from None
 
 

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from enduser import limits
 from enduser.api.figures import BUCKETS_S, Figures
 from enduser.api.owner.applying import Applying
 from enduser.api.owner.collectors import Collectors
@@ -23,8 +24,6 @@ from enduser.ingest.applier import Applier
 from enduser.ingest.spool import SpoolReader
 
 PATHS = ("/healthz", "/readyz", "/metrics")
-LAG_S_MAX = 60
-"""A server whose applier is further behind is not ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class Vitals:
         if problem := self.applying.problem:
             found.append(f"the applier does not get on: {problem}")
         lag_s = self.lag_s()
-        if lag_s is None or lag_s > LAG_S_MAX:
+        if lag_s is None or lag_s > limits.READY_LAG_SECONDS_MAX:
             behind = "not at work yet" if lag_s is None else f"{lag_s:.0f} s behind"
             found.append(f"the applier is {behind}")
         if self.collectors.running < self.collectors.wanted:
