@@ -18,7 +18,7 @@ from uvicorn.server import ServerState
 
 from enduser import limits
 from enduser.api import patience
-from enduser.api.serving import Server, server_of
+from enduser.api.http_server import Server, server_of
 
 FAST_S = 0.3
 

@@ -13,7 +13,7 @@ from owning import answering, reached
 from starlette.responses import PlainTextResponse
 from stored import RULES, SPACE
 
-from enduser.api.serving import private_socket
+from enduser.api.http_server import private_socket
 from enduser.errors import (
     DataFolderInUse,
     InvalidSetting,

@@ -12,8 +12,8 @@ from typing import Any
 
 from serving import wait_until
 
+from enduser.api.http_server import Server, private_socket, server_of
 from enduser.api.owner.local import Watch, local_app
-from enduser.api.serving import Server, private_socket, server_of
 from enduser.stores.contract import Sample
 from enduser.stores.remote import RemoteStore, socket_path
 

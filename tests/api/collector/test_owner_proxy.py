@@ -14,8 +14,8 @@ import pytest
 from enduser import limits
 from enduser.api.collector import owner_proxy
 from enduser.api.collector.owner_proxy import OwnerProxy
+from enduser.api.http_server import private_socket, server_of
 from enduser.api.owner import operations
-from enduser.api.serving import private_socket, server_of
 
 pytestmark = pytest.mark.anyio
 

@@ -26,9 +26,9 @@ from enduser.api.collector.public import ASGIApp, PublicPlane
 from enduser.api.collector.server_keys import ServerKeys
 from enduser.api.collector.tracking import Desk, TrackingProtocol
 from enduser.api.figures import Figures, line_of
+from enduser.api.http_server import Server, server_of
 from enduser.api.logs import RefusalLog, log_as_json
 from enduser.api.patience import sweep
-from enduser.api.serving import Server, server_of
 from enduser.clock import elapsed_s, now_us
 from enduser.errors import SpoolError
 from enduser.ingest.doors import Doors

@@ -15,7 +15,7 @@ import structlog
 
 from enduser.api.collector.process import CollectorOptions
 from enduser.api.figures import Figures, read_line, total
-from enduser.api.serving import BACKLOG, GRACE_S
+from enduser.api.http_server import BACKLOG, GRACE_S
 from enduser.errors import AddressInUse
 
 _RESPAWN_S = 1.0

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import structlog
 
 from enduser import __version__
+from enduser.api.http_server import Server, private_socket, server_of
 from enduser.api.management.app import management_app
 from enduser.api.management.served import ServedUsers
 from enduser.api.owner import operations
@@ -26,7 +27,6 @@ from enduser.api.owner.collectors import Collectors, public_listeners
 from enduser.api.owner.local import local_app
 from enduser.api.owner.operations import Vitals, operations_app
 from enduser.api.patience import sweep
-from enduser.api.serving import Server, private_socket, server_of
 from enduser.clock import now_us
 from enduser.ingest.applier import Applier
 from enduser.ingest.doors import Doors, write_doors
