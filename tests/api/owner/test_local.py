@@ -15,7 +15,7 @@ import httpx
 import pytest
 from owning import reached
 from running import event, write_lines
-from serving import Server
+from serving import Server, wait_until
 from stored import SPACE
 from structlog.testing import capture_logs
 
@@ -126,10 +126,18 @@ def test_a_server_that_dies_amid_rows_is_an_error_that_says_what_to_do(
     assert "log" in str(caught.value.hint)
 
 
+def connections(path: str) -> int:
+    """Return how many ends of connections to a Unix socket the kernel knows, its listener among them."""
+    return Path("/proc/net/unix").read_text(encoding="utf-8").count(f" {path}\n")
+
+
 def test_a_server_that_dies_under_a_call_is_an_error_that_says_what_to_do(server: Server) -> None:
     with RemoteStore(server.data) as store, ThreadPoolExecutor(1) as caller:
+        path = socket_path(server.data)
+        wait_until(lambda: connections(path) == 1)
         os.kill(server.process.pid, signal.SIGSTOP)
         called = caller.submit(store.spaces)
+        wait_until(lambda: connections(path) == 2)
         server.kill_owner()
         with pytest.raises(OwnerUnreachable, match=str(server.data)):
             called.result(20)
