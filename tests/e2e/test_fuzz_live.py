@@ -495,8 +495,9 @@ def test_calls_made_from_the_document_of_the_running_server_are_answered_as_it_s
         {
             "headers": {"Authorization": f"Bearer {site.admin}"},
             "generation": {"max-examples": CALLS, "database": "none"},
-            # Whether a cursor, a space or a value of a setting is good, a schema cannot say.
-            "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "400", "404"]}},
+            # Whether a cursor, a space or a value of a setting is good, and whether it needs to be confirmed,
+            # a schema cannot say.
+            "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "400", "404", "409"]}},
         }
     )
     schema = schemathesis.openapi.from_url(f"{site.server.url}/api/v1/openapi.json", config=config)

@@ -217,8 +217,11 @@ def tailed(server: Server, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
             assert post(server, server.write_key, {"userId": "ada", "event": "Seen"}) == 200
             return shown.read_text()
 
-        wait_until(is_watched)
-        yield tail
+        try:
+            wait_until(is_watched)
+            yield tail
+        finally:
+            tail.kill()
 
 
 def test_tail_ends_at_ctrl_c_without_a_word(server: Server, tmp_path: Path) -> None:
