@@ -141,6 +141,13 @@ def test_a_database_comes_from_a_web_address(city: Path, data: Path, site: Site,
     assert found(data) == OSLO
 
 
+def test_a_key_in_the_address_is_not_kept(city: Path, data: Path, site: Site) -> None:
+    site.pages["/city?key=secret"] = city.read_bytes()
+    install(data, url=site.address("/city?key=secret"), now_us=NOW)
+    assert status(data, NOW).source == site.address("/city")
+    assert "secret" not in (data / "geo" / "database.json").read_text()
+
+
 def broken_sources(city: Path) -> dict[str, bytes]:
     return {
         "/rubbish": b"<html>not what you asked for</html>",

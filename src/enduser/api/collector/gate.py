@@ -224,8 +224,8 @@ def unpacked(call: HttpCall) -> bytes:
 
 
 def _encoding(headers: Mapping[bytes, bytes]) -> bytes:
-    told = headers.get(b"content-encoding")
-    return told.strip().lower() if told else b"identity"
+    told = headers.get(b"content-encoding", b"identity").strip().lower() or b"identity"
+    return b"gzip" if told == b"x-gzip" else told  # an old name of the same (RFC 9110)
 
 
 def _unpacked(body: bytes) -> bytes:
