@@ -21,6 +21,8 @@ from postgres import postgres
 
 FOLDER = DATA / "collecting"
 BARE = HERE / "rivals" / "bare_collector.py"
+_PATIENCE_S = 600
+"""A server that is not there by then is not on its way; a restart with a full spool takes half a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +96,13 @@ def started(data: Path, collectors: int = 1) -> Iterator[tuple[str, subprocess.P
 
 def wait_until(url: str) -> None:
     """Wait until a server of ours answers there with a success; at `/readyz`, it accepts and applies then."""
+    deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:
             urllib.request.urlopen(url).close()  # noqa: S310 - our own server
         except OSError:  # not there, or a 503
+            if time.monotonic() > deadline:
+                raise
             time.sleep(0.02)
         else:
             return
