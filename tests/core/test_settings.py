@@ -134,6 +134,7 @@ def test_an_unknown_setting_is_named_and_the_known_ones_listed() -> None:
     assert str(caught.value.hint).startswith(
         "the settings are: unique_user, inactivity_window_s, session_cap_s, "
     )
+    assert caught.value.field == "windw"
 
 
 @pytest.mark.parametrize(("size", "shown"), [(80, "x" * 80), (81, "x" * 80 + "…")])
@@ -142,6 +143,7 @@ def test_a_wrong_value_is_shown_up_to_eighty_characters_with_what_is_right(size:
         parse_setting("store_ip", "x" * size)
     assert caught.value.message == f"store_ip cannot be '{shown}'"
     assert caught.value.hint == "store_ip is on or off"
+    assert caught.value.field == "store_ip"
 
 
 @pytest.mark.parametrize(
@@ -187,12 +189,16 @@ def test_exclude_has_as_many_entries_as_the_limit_and_no_more() -> None:
         parse_setting("exclude", ",".join(entries))
     assert caught.value.message == "exclude cannot have 1,001 entries"
     assert str(caught.value.hint).startswith("the limit is 1,000; ")
+    assert (caught.value.field, caught.value.limit) == ("exclude", limits.EXCLUDE_ENTRIES_MAX)
 
 
 def test_a_salt_is_as_long_as_the_limit_and_no_longer() -> None:
     assert parse_setting("hash_salt", "x" * limits.SALT_CHARACTERS_MAX)
-    with pytest.raises(InvalidSetting):
+    with pytest.raises(InvalidSetting) as caught:
         parse_setting("hash_salt", "x" * (limits.SALT_CHARACTERS_MAX + 1))
+    told = caught.value
+    assert (told.message, told.hint) == ("hash_salt cannot have 257 characters", "the limit is 256")
+    assert (told.field, told.limit) == ("hash_salt", limits.SALT_CHARACTERS_MAX)
 
 
 @pytest.mark.parametrize("zone", ["Mars/Base", "", "../etc/passwd", "/etc/localtime"])
