@@ -17,8 +17,8 @@ from serving import Server, wait_until
 
 WATCHED = "read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg,fdatasync"
 CALL = re.compile(r"(\d+) +(\w+)\(\d+<(.*?)>[,)]")
-UNFINISHED = re.compile(r"(\d+) (.*) <unfinished \.\.\.>")
-RESUMED = re.compile(r"(\d+) <\.\.\. \w+ resumed>(.*)")
+UNFINISHED = re.compile(r"(\d+) +(.*) <unfinished \.\.\.>")
+RESUMED = re.compile(r"(\d+) +<\.\.\. \w+ resumed>(.*)")
 MESSAGE = re.compile(r'messageId\\": ?\\"([\d-]+)\\"')
 LINE = re.compile(r'\\"msg\\":\\"([\d-]+)\\"')
 
