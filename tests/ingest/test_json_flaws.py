@@ -24,6 +24,20 @@ FLAWS = {
 }
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (float, "it must be a number, and is a list"),
+        (int | float, "it must be a number, and is a list"),
+        (int | None, "it must be a whole number, and is a list"),
+    ],
+)
+def test_a_whole_number_is_a_number_too(kind: object, told: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as raised:
+        msgspec.json.decode(b"[]", type=kind)
+    assert flaw_of(raised.value) == told
+
+
 @pytest.mark.parametrize("body", FLAWS, ids=lambda body: body[:30].decode("latin-1"))
 def test_a_flaw_is_told_in_the_words_of_who_sent_it(body: bytes) -> None:
     kind = Message if not body.startswith(b"[[") else object

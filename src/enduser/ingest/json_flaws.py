@@ -36,10 +36,10 @@ def flaw_of(error: Exception) -> str:
 
 def _one_of(wanted: str) -> str:
     """Return kinds of values as words; that a value may be absent goes without saying."""
-    kinds = wanted.split(" | ")
+    kinds = set(wanted.split(" | ")) - {"null"}
     if "float" in kinds:
-        kinds.remove("int")
-    return " or ".join(sorted(_kind(kind) for kind in kinds if kind != "null"))
+        kinds -= {"int"}
+    return " or ".join(sorted(map(_kind, kinds)))
 
 
 def _kind(name: str) -> str:
