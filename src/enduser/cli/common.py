@@ -127,7 +127,6 @@ def must_be_there(data: Path) -> None:
             f"there is no data folder {data.absolute()}",
             hint="name it with --data or ENDUSER_DATA; enduser serve and enduser import make one",
         )
-    must_not_be_foreign(data)
 
 
 def must_not_be_foreign(data: Path) -> None:

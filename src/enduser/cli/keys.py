@@ -52,7 +52,6 @@ def create_key(
     _yes: Yes = False,
 ) -> None:
     """Create an API key and print it alone on standard output. It cannot be shown again."""
-    must_not_be_foreign(data)
     is_new = not data.exists()
     if spaces:
         _must_exist(data, spaces)
@@ -105,6 +104,7 @@ def _must_exist(data: Path, spaces: Sequence[str]) -> None:
 
 
 def _control(data: Path) -> ControlStore:
+    must_not_be_foreign(data)
     from enduser.stores.control import ControlStore  # SQLAlchemy takes 0.3 s, which `--help` need not wait
 
     return ControlStore(data)
