@@ -21,14 +21,13 @@ from sqlalchemy import event
 
 from enduser import limits
 from enduser.errors import InvalidSpace, KeyNotFound, LimitExceeded, SchemaTooNew, StoreError, UsageError
-from enduser.stores.contract import DEFAULT_SPACE
+from enduser.stores.contract import API_KEY_PREFIX, DEFAULT_SPACE
 from enduser.stores.data_folder import make_data_folder, unusable
 
 FILE = "control.sqlite"
 REVISION = "0001"
 """The newest migration; known here so that Alembic is imported only where something is to be done."""
 
-KEY_PREFIX = "eud"
 _ID_BYTES = 6
 _SECRET_BYTES = 20
 """160 bits of randomness: no search finds it, so one SHA-256 keeps it as well as a slow hash would."""
@@ -145,7 +144,7 @@ class ControlStore:
         with self._changing() as connection:
             self._refuse_too_many(connection)
             connection.execute(_KEYS.insert().values(**row, secret_sha256=_hash(secret)))
-        return f"{KEY_PREFIX}_{key_id}_{secret}"
+        return f"{API_KEY_PREFIX}{key_id}_{secret}"
 
     def _refuse_too_many(self, connection: sa.Connection) -> None:
         valid = sa.select(sa.func.count()).select_from(_KEYS).where(_KEYS.c.revoked_at.is_(None))
@@ -172,7 +171,7 @@ class ControlStore:
         Raises:
             KeyNotFound: there is no such key.
         """
-        key_id = _id_of(text)
+        key_id = _parts(text)[0] if text.startswith(API_KEY_PREFIX) else text
         revoked_at = sa.func.coalesce(_KEYS.c.revoked_at, now_us)
         with self._changing() as connection:
             revoked = _KEYS.update().where(_KEYS.c.id == key_id).values(revoked_at=revoked_at)
@@ -190,13 +189,12 @@ class ControlStore:
         """
         if not text.isascii():
             return None
-        prefix, _, rest = text.partition("_")
-        key_id, _, secret = rest.partition("_")
+        key_id, secret = _parts(text)
         with self._reading() as connection:
             row = connection.execute(sa.select(_KEYS).where(_KEYS.c.id == key_id)).one_or_none()
         right = row.secret_sha256 if row is not None else _NO_SECRET
         is_right = hmac.compare_digest(_hash(secret), right)
-        if row is None or not is_right or prefix != KEY_PREFIX or row.revoked_at is not None:
+        if row is None or not is_right or row.revoked_at is not None:
             return None
         key = _key(row)
         if now_us - (key.last_used_at or 0) >= _USED_EVERY_US:
@@ -283,10 +281,12 @@ def _on_begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_change else "BEGIN")
 
 
-def _id_of(text: str) -> str:
-    """Return the id of a key, which stands in the middle of it."""
-    prefix, _, rest = text.partition("_")
-    return rest.partition("_")[0] if prefix == KEY_PREFIX else text
+def _parts(text: str) -> tuple[str, str]:
+    """Return the id and the secret of a key; what is no key has neither."""
+    if not text.startswith(API_KEY_PREFIX):
+        return "", ""
+    key_id, _, secret = text.removeprefix(API_KEY_PREFIX).partition("_")
+    return key_id, secret
 
 
 def _hash(secret: str) -> bytes:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from enduser import limits
-from enduser.api.collector.server_keys import PREFIX, ServerKeys
+from enduser.api.collector.server_keys import ServerKeys
 from enduser.clock import now_us
 from enduser.errors import BodyTooLarge, InvalidSpace, MalformedRequest, Unauthorized, UnsupportedMediaType
 from enduser.ingest import messages
@@ -24,7 +24,7 @@ from enduser.ingest.door import Request, lines_of
 from enduser.ingest.doors import Doors
 from enduser.ingest.messages import read_call
 from enduser.ingest.spool import EVENTS, frame
-from enduser.stores.contract import Door
+from enduser.stores.contract import API_KEY_PREFIX, Door
 
 ROUTES: Mapping[str, str] = {
     path: route for route in messages.ROUTES for path in (f"/v1/{route}", f"/v1/{route[0]}")
@@ -135,7 +135,7 @@ class Gate:
                 "there is no write key",
                 hint="send it as the user name of Basic authentication, or as writeKey",
             )
-        if key.startswith(PREFIX):
+        if key.startswith(API_KEY_PREFIX):
             return self._door_of_server(key, call.query, at), True
         door = self._doors.find(key, at)
         if door is None:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from enduser.stores.control import ControlStore, Key
 
-PREFIX = "eud_"
-"""Begins every API key, and no write key."""
 _KEPT_MAX = 1_000
 
 
