@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 import typer
+from refusals import REFUSALS
 from typer.core import TyperGroup
 
 from enduser import errors, limits
-from enduser.api.collector.public import REFUSALS
 from enduser.api.management.openapi import errors_of
 from enduser.api.management.routes import ROUTES
 from enduser.api.problems import status_of

@@ -25,6 +25,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from refusals import REFUSALS
 from schemathesis import engine
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events
@@ -33,7 +34,6 @@ from tiers import tries
 
 from enduser import limits
 from enduser.api.collector.gate import ROUTES
-from enduser.api.collector.public import REFUSALS
 from enduser.api.problems import status_of
 from enduser.core.events import EVENT_TYPES
 from enduser.core.outcomes import RejectReason

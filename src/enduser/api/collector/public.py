@@ -8,20 +8,7 @@ from typing import Any
 from enduser.api.collector.gate import ROUTES, Gate
 from enduser.api.figures import Figures
 from enduser.api.problems import JSON, Headers, refusal
-from enduser.errors import (
-    BodyTooLarge,
-    EnduserError,
-    InternalError,
-    LimitExceeded,
-    MalformedRequest,
-    MethodNotAllowed,
-    SpoolError,
-    SpoolFull,
-    StoreError,
-    TooBusy,
-    Unauthorized,
-    UnsupportedMediaType,
-)
+from enduser.errors import EnduserError, MethodNotAllowed, Unauthorized
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -38,22 +25,6 @@ _PREFLIGHT = [
     (b"access-control-max-age", b"86400"),
 ]
 _ASKED_HEADERS = b"authorization, content-type, content-encoding"
-
-
-REFUSALS = (
-    MalformedRequest,
-    LimitExceeded,
-    Unauthorized,
-    MethodNotAllowed,
-    BodyTooLarge,
-    UnsupportedMediaType,
-    TooBusy,
-    SpoolFull,
-    InternalError,
-    SpoolError,
-    StoreError,
-)
-"""All that a call of the tracking protocol can be refused with as a whole."""
 
 
 class PublicPlane:
