@@ -179,6 +179,12 @@ def is_there(name: str) -> bool:
     return True
 
 
+@pytest.mark.parametrize("page", PAGE_NAMES)
+def test_every_file_of_the_repository_that_a_page_names_is_there(page: str) -> None:
+    named = re.findall(r"`((?:tests|bench|src|docs)/[\w./-]+)`", text(page))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 @pytest.mark.parametrize("page", CODE_PAGES)
 def test_everything_that_a_page_names_in_the_code_is_there(page: str) -> None:
     named = sorted(set(re.findall(r"\benduser(?:\.\w+)+", text(page))))

@@ -39,9 +39,9 @@ def traced(pid: int, trace: Path) -> Iterator[None]:
     command = ["strace", "-f", "-yy", "-s", "100000", "-e", f"trace={WATCHED}", "-o", trace, "-p", str(pid)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
         assert tracer.stderr is not None
-        if "attached" not in (told := tracer.stderr.readline()):
-            pytest.skip(f"strace may not trace here: {told.strip()}")
         try:
+            if "attached" not in (told := tracer.stderr.readline()):
+                pytest.skip(f"strace may not trace here: {told.strip()}")
             yield
         finally:
             tracer.send_signal(signal.SIGINT)
