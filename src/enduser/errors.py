@@ -3,6 +3,9 @@
     EnduserError
     ├── UsageError            the caller asked for something that cannot be
     │   ├── InvalidSetting    a setting's name or value
+    │   ├── InvalidAttribute  a custom attribute's name or definition
+    │   ├── InvalidValue      a value that an attribute cannot have
+    │   ├── KeyReused         an idempotency key that came with something else before
     │   ├── Unconfirmed       a change that cannot be undone and was not confirmed
     │   ├── IdsHashed         ids were to be compared that are hashed
     │   ├── InvalidSpace      a space that does not exist
@@ -12,6 +15,8 @@
     │   └── LimitExceeded     a bound of `enduser.limits` was reached
     │       ├── BodyTooLarge  the body of a call is longer than it may be
     │       └── TooBusy       too many calls wait already
+    ├── Forbidden             a call that its key may not make
+    ├── PreconditionFailed    a change of what is not any more as the caller saw it
     ├── MalformedRequest      a call whose body cannot be read at all
     ├── UnsupportedMediaType  a call whose body is no JSON by its own account
     ├── Unauthorized          a call without a valid key
@@ -23,6 +28,7 @@
     ├── KeyNotFound           no API key of this id
     ├── InputError            a file that is not what it is said to be
     ├── UserNotFound          no End User Object under this id
+    ├── AttributeNotFound     no custom attribute of this name
     ├── LinkNotFound          two ids that are not linked
     ├── GeoDatabaseError      a place database that is missing, broken or could not be brought
     └── StoreError            the data folder
@@ -68,6 +74,24 @@ class InvalidSetting(UsageError):
     code = "invalid_setting"
 
 
+class InvalidAttribute(UsageError):
+    """A custom attribute cannot be defined like this."""
+
+    code = "invalid_attribute"
+
+
+class InvalidValue(UsageError):
+    """An attribute cannot have a value that was given for it; nothing was changed."""
+
+    code = "invalid_value"
+
+
+class KeyReused(UsageError):
+    """An idempotency key came before with something else; nothing was changed."""
+
+    code = "key_reused"
+
+
 class Unconfirmed(UsageError):
     """A change that cannot be undone was asked for without a confirmation; nothing was changed."""
 
@@ -108,6 +132,18 @@ class LimitExceeded(UsageError):
     """A bound of `enduser.limits` was reached; the message names the limit and the value."""
 
     code = "limit_exceeded"
+
+
+class Forbidden(EnduserError):
+    """The key of a call is valid, but may not do this."""
+
+    code = "forbidden"
+
+
+class PreconditionFailed(EnduserError):
+    """What was to be changed is not any more as the caller saw it (`If-Match`); nothing was changed."""
+
+    code = "precondition_failed"
 
 
 class MalformedRequest(EnduserError):
@@ -180,6 +216,12 @@ class KeyNotFound(EnduserError):
     """No API key has the id that was asked for."""
 
     code = "key_not_found"
+
+
+class AttributeNotFound(EnduserError):
+    """There is no custom attribute of this name."""
+
+    code = "attribute_not_found"
 
 
 class LinkNotFound(EnduserError):

@@ -16,6 +16,39 @@ MESSAGE_ID_BYTES_MAX = 256
 PROPERTY_CHARACTERS_MAX = 1_024
 """Characters of an analytics property; the same as for a custom string attribute."""
 
+ATTRIBUTES_MAX = 100
+"""Custom attributes over all sources and spaces; each is a column, and people must find their way in them."""
+
+ATTRIBUTE_NAME_CHARACTERS_MAX = 64
+"""Characters of the name of a custom attribute."""
+
+DISPLAY_NAME_CHARACTERS_MAX = 100
+"""Characters of an attribute's display name; it is a label in a list."""
+
+DESCRIPTION_CHARACTERS_MAX = 1_024
+"""Characters of an attribute's description."""
+
+VALUE_CHARACTERS_MAX = 1_024
+"""Characters of a value of the type string, and of an item of a list; longer texts are documents."""
+
+LIST_ITEMS_MAX = 100
+"""Items of a value of the type list."""
+
+NUMBER_MAX = 9_007_199_254_740_992
+"""Size of a number (2^53): above it not every whole number can be told from the next. Ids are strings."""
+
+ROWS_PER_WRITE_MAX = 10_000
+"""Rows of one call that writes values; each has an answer of its own. More are for a file."""
+
+ROWS_BODY_BYTES_MAX = 16_777_216
+"""Bytes of the body of a call that writes values (16 MiB): 1,600 for each of the most rows."""
+
+ONCE_SECONDS = 86_400
+"""Seconds (a day) for which a write with an idempotency key is known; who retries later has given up."""
+
+ONCE_KEY_CHARACTERS_MAX = 255
+"""Characters of an idempotency key; a UUID has 36."""
+
 LISTED_USERS_MAX = 1_000_000
 """Users that one table lists; more are for an export."""
 

@@ -16,9 +16,11 @@ from typing import Any
 import duckdb
 import pytest
 
+from enduser.core.attributes import API, Attribute, AttributeType
 from enduser.errors import SchemaTooNew
-from enduser.stores.contract import ChangeSettings
+from enduser.stores.contract import ChangeSettings, WriteValues
 from enduser.stores.embedded import EmbeddedStore, database
+from enduser.stores.row_file import RowFile, ValueColumn, row_of
 
 DATA = Path(__file__).parent.parent / "data"
 STORED = sorted(DATA.glob("schema-*.duckdb.gz"))
@@ -44,7 +46,7 @@ def unpacked(archive: Path, folder: Path) -> Path:
 def test_a_stored_folder_opens_and_says_what_it_said(archive: Path, tmp_path: Path) -> None:
     expected = json.loads(archive.with_suffix("").with_suffix(".json").read_text())
     with EmbeddedStore(unpacked(archive, tmp_path / "data"), now_us=NOW) as store:
-        assert said(store) == expected
+        assert said(store) == {**expected, "users": [{"attributes": {}, **row} for row in expected["users"]]}
         assert store.verify(SPACE) == []
         assert store.settings(SPACE).session_cap_s == 3_600
 
@@ -73,6 +75,13 @@ def store_folder() -> None:
             rows = random_history(random.Random(7), users=12, events=25, span_s=20_000_000)
             take(store, folder, rows)
             store.fold(SPACE)
+            store.create_attribute(Attribute("plan", AttributeType.STRING))
+            rows = folder / "values.txt"
+            rows.write_text(
+                "".join(row_of(number, [f"u{number}", f"plan {number % 3}"]) for number in range(9))
+            )
+            columns = [ValueColumn("plan", 2)]
+            store.apply(SPACE, WriteValues(API, RowFile(rows, 3, columns), 1_700_000_000_000_000))
             found = said(store)
         content = (folder / "data" / database.DATABASE_FILE).read_bytes()
     DATA.mkdir(exist_ok=True)

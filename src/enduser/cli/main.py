@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from enduser import __version__
-from enduser.cli import config, demo, geo, imports, keys, serve, sessions, state, systems, tail, users
+from enduser.cli import (
+    attributes,
+    config,
+    demo,
+    geo,
+    imports,
+    keys,
+    serve,
+    sessions,
+    state,
+    systems,
+    tail,
+    users,
+)
 from enduser.cli.common import Commands
 from enduser.cli.helping import Group
 
@@ -22,6 +35,7 @@ app = Group(
 app.add_typer(imports.app, name="import")
 app.add_typer(users.app, name="users")
 app.add_typer(sessions.app, name="sessions")
+app.add_typer(attributes.app, name="attributes")
 app.add_typer(systems.app, name="systems")
 app.add_typer(config.app, name="config")
 app.add_typer(keys.app, name="keys")

@@ -1,4 +1,4 @@
-"""`enduser users`: reading End User Objects."""
+"""`enduser users`: End User Objects, and edits by hand."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from enduser.cli.common import (
     duration,
     folded,
     iso,
+    must_be_there,
+    opened,
     out,
     print_table,
     printable,
@@ -30,10 +32,15 @@ from enduser.cli.common import (
 )
 from enduser.cli.export import ExportFormat, Output, export
 from enduser.cli.helping import Group
+from enduser.clock import now_us
+from enduser.core.attributes import AttributeType
 from enduser.core.end_user import STANDARD_ATTRIBUTES
 from enduser.core.events import ANALYTICS_PROPERTIES
 from enduser.core.links import IdKind
-from enduser.errors import UserNotFound
+from enduser.errors import UsageError, UserNotFound
+from enduser.service.provenance import find_said
+from enduser.service.writing_values import edit_by_hand
+from enduser.sources.json_rows import JsonRow
 from enduser.stores.contract import LookAlikeGroup, SpaceStatus, Store
 
 app = Group("Read End User Objects.")
@@ -67,8 +74,95 @@ def show(
                 f"there is no End User Object for {user_id!r} in {space}",
                 hint=_why_not(store, space, user_id, id_kind),
             )
+        said = find_said(store, space, user_id, id_kind)
     for name in ("user_id", "is_anonymous", *STANDARD_ATTRIBUTES, *ANALYTICS_PROPERTIES):
         out.print(f"{name:<30} {_shown(name, found[name])}")
+    for name, held in sorted(said.holding().items()):
+        shown = _text(said.json_value(name, held.value))
+        out.print(f"{name:<30} {shown:<30} {held.source}, since {short_time(held.effective_at)}")
+
+
+def _text(value: object) -> str:
+    """Return a value of a custom attribute for a table."""
+    if isinstance(value, list):
+        return printable("; ".join(value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.15g}" if isinstance(value, float) else printable(str(value))
+
+
+@app.command("set")
+def set_values(
+    user_id: Annotated[str, typer.Argument(metavar="ID", help="The user's id.")],
+    values: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME=VALUE",
+            help="Values; NAME= with nothing behind it takes the value away. A ; parts the items of a list.",
+        ),
+    ],
+    id_kind: Annotated[IdKind, typer.Option("--id-kind", help="The namespace of ID.")] = "plain",
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+    _yes: Yes = False,
+) -> None:
+    """Write custom attributes of one user by hand: all of them or none."""
+    must_be_there(data)
+    with opened(data, space, memory_limit) as store:
+        types = {attribute.name: attribute.type for attribute in store.attributes()}
+        told = dict(_told(value, types) for value in values)
+        edit_by_hand(store, space, JsonRow(user_id, told, id_kind), now_us())
+        is_seen = store.find_user(space, user_id, id_kind) is not None
+    waits = "" if is_seen else "; the user was not seen yet, so they wait for the first session"
+    out.print(f"{count_of(len(told), 'value')} written{waits}")
+
+
+def _told(given: str, types: Mapping[str, AttributeType]) -> tuple[str, object]:
+    name, equals, text = given.partition("=")
+    if not equals:
+        raise UsageError(
+            f"{given!r} is no NAME=VALUE", hint="write such as plan=vip, or plan= to take it away"
+        )
+    if not text.strip():
+        return name, None
+    return name, text.split(";") if types.get(name) is AttributeType.LIST else text
+
+
+@app.command("history")
+def show_history(
+    user_id: Annotated[str, typer.Argument(metavar="ID", help="The user's id.")],
+    id_kind: Annotated[
+        IdKind | None,
+        typer.Option("--id-kind", help="The namespace of ID; without it plain is tried, then anonymous."),
+    ] = None,
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+    _yes: Yes = False,
+) -> None:
+    """Show how the custom attributes of one user changed, the newest change first."""
+    with folded(data, space, memory_limit) as store:
+        said = find_said(store, space, user_id, id_kind)
+    changes = sorted(said.changes(), key=lambda change: (-change[1].at, change[0]))
+    if not changes:
+        out.print(f"Nothing was ever said of the custom attributes of {printable(user_id)} in {space}.")
+        return
+    rows = [
+        (
+            short_time(change.at),
+            name,
+            _known(said.json_value(name, change.before)),
+            _known(said.json_value(name, change.after)),
+            change.candidate.source,
+        )
+        for name, change in changes
+    ]
+    print_table([("since (UTC)", "attribute", "from", "to", "source"), *rows])
+
+
+def _known(value: object) -> str:
+    return "(unknown)" if value is None else _text(value)
 
 
 def _why_not(store: Store, space: str, user_id: str, kind: str | None) -> str:

@@ -19,6 +19,7 @@ from enduser import limits
 from enduser.core.events import EVENT_TYPES, HASH_FORM, hashed_id, known_id
 from enduser.core.outcomes import RejectReason
 from enduser.core.settings import SpaceSettings
+from enduser.core.times import time_of
 from enduser.errors import BodyTooLarge
 from enduser.ingest.agent import agent_of, hints_of_data, hints_of_headers
 from enduser.ingest.json_flaws import BROKEN, flaw_of
@@ -35,7 +36,6 @@ from enduser.ingest.messages import (
     sent_at_of,
 )
 from enduser.ingest.spool.frames import HEAD_BYTES
-from enduser.ingest.times import time_of
 
 Read = TypeVar("Read")
 

@@ -13,10 +13,10 @@ from msgspec import Raw, Struct
 
 from enduser import limits
 from enduser.core.events import EVENT_TYPES
+from enduser.core.times import time_of
 from enduser.errors import LimitExceeded, MalformedRequest
 from enduser.ingest.json_flaws import BROKEN, flaw_of
 from enduser.ingest.loose_json import split_batch
-from enduser.ingest.times import time_of
 
 BATCH = "batch"
 ROUTES = (BATCH, *EVENT_TYPES)

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
+
+from enduser.core.candidates import Candidate
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -16,6 +18,15 @@ Time = Annotated[
 ]
 Seconds = Annotated[float, Meta(description="seconds", ge=0)]
 Count = Annotated[int, Meta(ge=0)]
+
+
+class OriginJson(msgspec.Struct, frozen=True, kw_only=True):
+    """Who said a value that holds: which run of which source, from when on it holds, when it was written."""
+
+    source: str
+    run: int
+    effective_at: Time
+    written_at: Time
 
 
 class EndUserJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +50,11 @@ class EndUserJson(msgspec.Struct, frozen=True, kw_only=True):
     type: str | None
     status: str | None
     info: str | None
-    attributes: Annotated[dict[str, Any], Meta(description="custom attributes by name")]
+    attributes: Annotated[dict[str, Any], Meta(description="custom attributes by name, those that are known")]
+    provenance: (
+        Annotated[dict[str, OriginJson], Meta(description="by custom attribute; with provenance=true")]
+        | UnsetType
+    ) = UNSET
 
 
 class SessionJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,10 +77,21 @@ class SessionJson(msgspec.Struct, frozen=True, kw_only=True):
     browser_version: str | None
 
 
-def end_user_json(row: Mapping[str, Any]) -> EndUserJson:
-    """Return the JSON form of a row of `Store.users`."""
+def end_user_json(row: Mapping[str, Any], held: Mapping[str, Candidate] | None = None) -> EndUserJson:
+    """Return the JSON form of a row of `Store.users`, with the origins of the values that are held."""
     times = {name: iso_time(row[name]) for name in ("first_seen", "last_seen")}
-    return EndUserJson(**{**row, **times, "attributes": {}})
+    provenance = UNSET if held is None else {name: origin_json(one) for name, one in held.items()}
+    return EndUserJson(**{**row, **times}, provenance=provenance)
+
+
+def origin_json(one: Candidate) -> OriginJson:
+    """Return the JSON form of where a candidate comes from."""
+    return OriginJson(
+        source=one.source,
+        run=one.run,
+        effective_at=iso_time(one.effective_at),
+        written_at=iso_time(one.written_at),
+    )
 
 
 def session_json(row: Mapping[str, Any]) -> SessionJson:

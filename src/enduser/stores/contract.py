@@ -12,11 +12,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from enduser.core.attributes import Attribute
+from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.events import UserId
 from enduser.core.origin import Browser, Place
 from enduser.core.outcomes import Outcomes
 from enduser.core.settings import SpaceSettings
 from enduser.errors import InputError
+from enduser.stores.row_file import RowFile
 
 
 class Form(StrEnum):
@@ -136,7 +139,35 @@ class RemoveLink:
     is_hashed: bool = False
 
 
-Record = EventChunk | ChangeSettings | CloseHistory | AddLink | RemoveLink
+@dataclass(frozen=True, slots=True)
+class Once:
+    """What makes a repeated write one: who sends it again within `ONCE_SECONDS` gets the same answer."""
+
+    key: str
+    """What the caller names it."""
+    digest: str
+    """Of what he sent; the same key with another is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteValues:
+    """A record: what the rows of a file say of users, as a new run of a source."""
+
+    source: str
+    rows: RowFile
+    written_at: int
+    """Server time in µs; a row without a time of its own holds from then on."""
+    once: Once | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UndoRun:
+    """A record: a run said nothing; the next candidates hold."""
+
+    run: int
+
+
+Record = EventChunk | ChangeSettings | CloseHistory | AddLink | RemoveLink | WriteValues | UndoRun
 
 
 SpoolPosition = tuple[int, int]
@@ -181,6 +212,36 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueRejection:
+    """A value that was not taken, though its row was: the number of the row, from 1, and why."""
+
+    row: int
+    attribute: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of rows of values: each row is in exactly one of the counts but `read`, their sum."""
+
+    run: int
+    """The number of the run."""
+    read: int
+    new: int
+    """Users of whom nothing was known of what the rows are about."""
+    changed: int
+    """Other users of whom something else holds now."""
+    unchanged: int
+    """Users of whom the same holds as before, and rows that say nothing."""
+    superseded: int
+    """Rows of a user of whom a later row of the file speaks too."""
+    rejected: int
+    """Rows of which nothing could be taken."""
+    rejected_rows: Sequence[Rejection] = ()
+    rejected_values: Sequence[ValueRejection] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """What became of a record."""
 
@@ -189,6 +250,8 @@ class Applied:
     time_unit: TimeUnit | None = None
     """Of events: the unit that their numeric times were read in; None where there were none."""
     samples: Sequence[Sample] = ()
+    written: Written | None = None
+    """Of rows of values."""
 
 
 API_KEY_PREFIX = "eud_"
@@ -318,6 +381,17 @@ class Reader(Protocol):
     def status(self, space: str) -> SpaceStatus:
         """Return sizes and the clock."""
 
+    def attributes(self) -> Sequence[Attribute]:
+        """Return the custom attributes, the oldest first."""
+
+    def source_order(self, space: str) -> SourceOrder:
+        """Return the sources of a space, the first first."""
+
+    def find_candidates(
+        self, space: str, user_id: str, id_kind: str | None = None
+    ) -> Mapping[str, Sequence[Candidate]]:
+        """Return what was ever said of the person of an id, by attribute; nothing where the id is unknown."""
+
     def find_user(
         self, space: str, user_id: str, id_kind: str | None = None, *, include_open: bool = False
     ) -> Mapping[str, object] | None:
@@ -419,6 +493,30 @@ class Store(Reader, Protocol):
     def rotate_write_key(self, space: str, now_us: int, grace_us: int) -> str:
         """Give a space a new write key and return it; its other keys end `grace_us` after `now_us`."""
 
+    def create_attribute(self, attribute: Attribute) -> None:
+        """Add a custom attribute to the registry.
+
+        Raises:
+            InvalidAttribute: its name cannot be, or is taken.
+            LimitExceeded: there are as many as there may be, or a text is too long.
+        """
+
+    def change_attribute(self, name: str, changed: Attribute) -> None:
+        """Change an attribute, but for its type; by another conflict rule other values may hold.
+
+        Raises:
+            AttributeNotFound: there is none of this name.
+            InvalidAttribute: the new name cannot be, or is taken.
+            LimitExceeded: a text is too long.
+        """
+
+    def delete_attribute(self, name: str) -> None:
+        """Take an attribute away, with all its values and their history, in all spaces.
+
+        Raises:
+            AttributeNotFound: there is none of this name.
+        """
+
     def apply(self, space: str, record: Record) -> Applied:
         """Apply one record, whole or not at all, durably.
 
@@ -430,6 +528,8 @@ class Store(Reader, Protocol):
             InvalidSetting: a setting or its value is none, or cannot change any more.
             UsageError: a link of an id to itself, or to what is no id.
             LimitExceeded: a bound of `enduser.limits` was reached.
+            AttributeNotFound: a column of rows is of no attribute.
+            KeyReused: a write has the key of another.
         """
 
     def fold(self, space: str) -> None:

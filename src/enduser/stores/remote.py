@@ -20,6 +20,8 @@ import httpx
 import msgspec
 
 from enduser import errors
+from enduser.core.attributes import Attribute
+from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.events import UserId
 from enduser.core.settings import SpaceSettings
 from enduser.stores import contract
@@ -201,6 +203,37 @@ class RemoteStore:
         """Return some sessions of a person, and where the next ones are."""
         found: Page = self._call(
             "user_sessions", space=space, user_id=user_id, id_kind=id_kind, limit=limit, cursor=cursor
+        )
+        return found
+
+    def attributes(self) -> Sequence[Attribute]:
+        """Return the custom attributes."""
+        found: Sequence[Attribute] = self._call("attributes")
+        return found
+
+    def create_attribute(self, attribute: Attribute) -> None:
+        """Add a custom attribute to the registry."""
+        self._call("create_attribute", attribute=attribute)
+
+    def change_attribute(self, name: str, changed: Attribute) -> None:
+        """Change an attribute, but for its type."""
+        self._call("change_attribute", name=name, changed=changed)
+
+    def delete_attribute(self, name: str) -> None:
+        """Take an attribute away, with all its values."""
+        self._call("delete_attribute", name=name)
+
+    def source_order(self, space: str) -> SourceOrder:
+        """Return the sources of a space, the first first."""
+        found: SourceOrder = self._call("source_order", space=space)
+        return found
+
+    def find_candidates(
+        self, space: str, user_id: str, id_kind: str | None = None
+    ) -> Mapping[str, Sequence[Candidate]]:
+        """Return what was ever said of the person of an id, by attribute."""
+        found: Mapping[str, Sequence[Candidate]] = self._call(
+            "find_candidates", space=space, user_id=user_id, id_kind=id_kind
         )
         return found
 

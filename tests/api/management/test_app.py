@@ -166,7 +166,7 @@ def test_a_wrong_parameter_is_refused_by_name(
 
 def test_an_unknown_parameter_is_told_those_that_are(api: Api) -> None:
     error = problem(api.client.get(f"{USER}?q=1"), 400, "invalid_parameter")
-    assert error["hint"] == "it takes: space, id_kind, include_open"
+    assert error["hint"] == "it takes: space, id_kind, include_open, provenance"
 
 
 def test_a_wrong_word_is_told_the_words_that_there_are_each_once(api: Api) -> None:
@@ -220,8 +220,8 @@ def test_a_path_that_is_like_a_tracking_route_is_told_those_that_there_are(api: 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("DELETE", USER, "GET, HEAD"),
-        ("POST", "/api/v1/users", "GET, HEAD"),
+        ("DELETE", USER, "GET, HEAD, PATCH"),
+        ("PUT", "/api/v1/users", "GET, HEAD, POST"),
         ("OPTIONS", "/api/v1/status", "GET, HEAD"),
         ("PUT", "/api/v1/settings", "GET, HEAD, PATCH"),
         ("BREW", "/api/v1/settings", "GET, HEAD, PATCH"),

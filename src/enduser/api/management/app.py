@@ -15,8 +15,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from enduser import limits
-from enduser.api.management.calls import Call, Parameter, Route, RunOnOwner, Services
-from enduser.api.management.parameters import SPACE, read_query, read_value
+from enduser.api.management.calls import Answer, Call, Parameter, Route, RunOnOwner, Services
+from enduser.api.management.parameters import SPACE, read_headers, read_query, read_value
 from enduser.api.management.routes import ROUTES
 from enduser.api.management.served import ServedUsers
 from enduser.api.problems import error_response, mistake
@@ -128,9 +128,10 @@ class ManagementApp:
         key = await self._authenticate(request) if route.needs_key else None
         by_name = {parameter.name: parameter for parameter in route.parameters}
         values = read_query(request.scope["query_string"], route.parameters)
+        values |= read_headers(request.headers, route.parameters)
         values |= {name: _path_value(by_name[name], text) for name, text in segments.items()}
         space = key.space_of(values[SPACE.name]) if key and SPACE in route.parameters else ""
-        body = await _body(request) if route.body is not None else {}
+        body = await _body(request, route.body_limit) if route.body is not None else {}
         return Call(self._services, key, space, values, body)
 
     async def _authenticate(self, request: Request) -> Key:
@@ -161,6 +162,9 @@ class ManagementApp:
 
 
 def _json(value: object) -> Response:
+    if isinstance(value, Answer):
+        headers = dict(value.headers)
+        return Response(msgspec.json.encode(value.value), headers=headers, media_type="application/json")
     return Response(msgspec.json.encode(value), media_type="application/json")
 
 
@@ -210,21 +214,22 @@ def _path_value(parameter: Parameter, text: str) -> object:
     return read_value(parameter, text)
 
 
-async def _body(request: Request) -> Mapping[str, Any]:
+async def _body(request: Request, limit: str) -> Mapping[str, Any]:
     """Return the JSON object that is the body of a call.
 
     Raises:
         BodyTooLarge: it is longer than it may be.
         MalformedRequest: it is no JSON object.
     """
-    content = b""
+    bytes_max: int = getattr(limits, limit)
+    content = bytearray()
     async for part in request.stream():
         content += part
-        if len(content) > limits.API_BODY_BYTES_MAX:
+        if len(content) > bytes_max:
             raise BodyTooLarge(
-                f"the body is longer than {limits.API_BODY_BYTES_MAX:,} bytes",
-                hint="send less (API_BODY_BYTES_MAX)",
-                limit=limits.API_BODY_BYTES_MAX,
+                f"the body is longer than {bytes_max:,} bytes",
+                hint=f"send less, in several calls ({limit})",
+                limit=bytes_max,
             )
     try:
         found: Mapping[str, Any] = msgspec.json.decode(content, type=dict[str, Any])

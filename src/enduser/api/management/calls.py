@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -104,7 +104,7 @@ def _served(
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of a route, in the path or in the query."""
+    """A parameter of a route, in the path, the query or a header."""
 
     name: str
     meaning: str
@@ -113,12 +113,21 @@ class Parameter:
     read: Callable[[str], object] = str
     """Returns the value of its text; raises ValueError where that is none."""
     default: object = None
-    is_in_path: bool = False
+    place: Literal["query", "path", "header"] = "query"
     is_required: bool = False
     """Whether a query must give it; what stands in the path is always there."""
 
 
 Handler = Callable[[Call], Awaitable[Any]]
+"""Returns what is answered as JSON, or `Answer`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a handler answers with headers of its own."""
+
+    value: Any
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,5 +148,7 @@ class Route:
     """What it can fail with besides what every route can."""
     body: Any = None
     """The type of the body, where it takes one: a JSON object."""
+    body_limit: str = "API_BODY_BYTES_MAX"
+    """The name of the limit of its bytes."""
     body_example: Any = None
     needs_key: bool = True

@@ -86,8 +86,8 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
         schema["default"] = parameter.default
     return {
         "name": parameter.name,
-        "in": "path" if parameter.is_in_path else "query",
-        "required": parameter.is_in_path or parameter.is_required,
+        "in": parameter.place,
+        "required": parameter.place == "path" or parameter.is_required,
         "description": parameter.meaning,
         "schema": schema,
         "example": _typed(parameter),
@@ -96,7 +96,8 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 
 def _typed(parameter: Parameter) -> object:
     """Return the example of a parameter as a value of its schema."""
-    return parameter.read(str(parameter.example))
+    is_text = parameter.schema.get("type") == "string"
+    return parameter.example if is_text else parameter.read(str(parameter.example))
 
 
 def _problems(route: Route) -> dict[str, Any]:

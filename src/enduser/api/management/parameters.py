@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 from enduser import limits
 from enduser.api.management.calls import Parameter
 from enduser.core.links import ID_KINDS
+from enduser.core.times import iso_instant
 from enduser.errors import InvalidParameter
 from enduser.stores.embedded.reading import USER_COLUMNS
 
@@ -26,6 +27,19 @@ def _switch(text: str) -> bool:
     return {"true": True, "false": False}[text]
 
 
+def _instant(text: str) -> int:
+    at = iso_instant(text)
+    if at is None:
+        raise ValueError(text)
+    return at
+
+
+def _once_key(text: str) -> str:
+    if not (text.isprintable() and 0 < len(text) <= limits.ONCE_KEY_CHARACTERS_MAX):
+        raise ValueError(text)
+    return text
+
+
 def _whole(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise ValueError(text)
@@ -40,7 +54,7 @@ SPACE = Parameter(
     "The space, as `system/environment`. Without it: the key's only one, else `default/production`.",
     "default/production",
 )
-USER_ID = Parameter("user_id", "The id, percent-encoded.", "adam.br", is_in_path=True)
+USER_ID = Parameter("user_id", "The id, percent-encoded.", "adam.br", place="path")
 ID_KIND = Parameter(
     "id_kind",
     "The namespace of the id: `plain`, `hashed` (as stored by a space that hashes ids), or `anonymous`.",
@@ -55,6 +69,36 @@ INCLUDE_OPEN = Parameter(
     {"type": "boolean"},
     _switch,
     default=False,
+)
+PROVENANCE = Parameter(
+    "provenance",
+    "Whether to say of each custom attribute who said it.",
+    "true",
+    {"type": "boolean"},
+    _switch,
+    default=False,
+)
+AS_OF = Parameter(
+    "as_of",
+    "A time in ISO 8601; values are as they were then, by what is known now. Without it: now.",
+    "2026-03-01T10:00:00Z",
+    {"type": "string", "format": "date-time"},
+    _instant,
+)
+ATTRIBUTE = Parameter("name", "The name of the attribute.", "plan", place="path")
+IF_MATCH = Parameter(
+    "If-Match",
+    "The `ETag` of the user as the caller saw him; the change is refused if he is another since.",
+    '"8d0b8b7a3a4f6f4be5b0f6ac0a6f1a7e"',
+    place="header",
+)
+IDEMPOTENCY_KEY = Parameter(
+    "Idempotency-Key",
+    "What the caller names this call; sent again within a day it is done once, and answered the same.",
+    "5f0c8a4e-9f0b-4c3f-8a39-3f2f6a1f5d11",
+    {"type": "string", "minLength": 1, "maxLength": limits.ONCE_KEY_CHARACTERS_MAX},
+    _once_key,
+    place="header",
 )
 SORT = Parameter(
     "sort",
@@ -109,7 +153,7 @@ def read_query(query: bytes, known: Sequence[Parameter]) -> dict[str, Any]:
     Raises:
         InvalidParameter: a parameter is unknown, missing, given twice, or its value is none.
     """
-    by_name = {parameter.name: parameter for parameter in known if not parameter.is_in_path}
+    by_name = {parameter.name: parameter for parameter in known if parameter.place == "query"}
     values = {name: parameter.default for name, parameter in by_name.items()}
     texts: dict[str, str] = {}
     for name, text in _pairs(query):
@@ -123,6 +167,16 @@ def read_query(query: bytes, known: Sequence[Parameter]) -> dict[str, Any]:
         if parameter.is_required and name not in texts:
             raise InvalidParameter(f"{name} is missing", hint=f"give {name} in the query", field=name)
     return values | {name: read_value(by_name[name], text) for name, text in texts.items()}
+
+
+def read_headers(headers: Mapping[str, str], known: Sequence[Parameter]) -> dict[str, Any]:
+    """Return the values of the headers that are parameters, by name; None where one was not sent.
+
+    Raises:
+        InvalidParameter: a header has a value that cannot be.
+    """
+    told = {p.name: (p, headers.get(p.name)) for p in known if p.place == "header"}
+    return {name: None if text is None else read_value(p, text) for name, (p, text) in told.items()}
 
 
 def _pairs(query: bytes) -> list[tuple[str, str]]:
@@ -153,7 +207,7 @@ def read_value(parameter: Parameter, text: str) -> object:
             f"{parameter.name} cannot be {text[:100]!r}",
             hint=f"{parameter.name} is {_bounds(parameter.schema)}",
             field=parameter.name,
-            limit=parameter.schema.get("maximum"),
+            limit=parameter.schema.get("maximum", parameter.schema.get("maxLength")),
         ) from None
 
 
@@ -162,6 +216,10 @@ def _bounds(schema: Mapping[str, Any]) -> str:
         names = [word for word in words if not word.startswith("-")]
         kind = "one of" if names == words else "a name, or - and a name"
         return f"{kind}: {', '.join(names)}"
+    if "maxLength" in schema:
+        return f"a text of {schema['minLength']} to {schema['maxLength']} characters"
+    if schema.get("format") == "date-time":
+        return "a time in ISO 8601, such as 2026-03-01T10:00:00Z"
     if "maximum" in schema:
         return f"a whole number from {schema['minimum']} to {schema['maximum']:,}"
     return "true or false"

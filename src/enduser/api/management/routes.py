@@ -5,6 +5,18 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from enduser.api.management.attributes import (
+    AttributeChange,
+    AttributeDeleted,
+    AttributeJson,
+    AttributesPage,
+    NewAttribute,
+    change_attribute,
+    create_attribute,
+    delete_attribute,
+    list_attributes,
+    show_attribute,
+)
 from enduser.api.management.calls import Call, Route
 from enduser.api.management.links import (
     LinkedIds,
@@ -17,12 +29,17 @@ from enduser.api.management.links import (
 )
 from enduser.api.management.openapi import document
 from enduser.api.management.parameters import (
+    AS_OF,
+    ATTRIBUTE,
     CONFIRMED,
     CURSOR,
     ID_KIND,
+    IDEMPOTENCY_KEY,
+    IF_MATCH,
     INCLUDE_OPEN,
     LIMIT,
     LINKED,
+    PROVENANCE,
     SORT,
     SPACE,
     USER_ID,
@@ -50,19 +67,45 @@ from enduser.api.management.users import (
     list_users,
     show_user,
 )
+from enduser.api.management.values import (
+    CandidateJson,
+    CandidatesPage,
+    ChangeJson,
+    ChangesPage,
+    Edit,
+    Edited,
+    FlawJson,
+    HeldJson,
+    HeldValues,
+    RowResult,
+    RowResults,
+    RowsWrite,
+    edit_user,
+    list_candidates,
+    list_changes,
+    show_values,
+    write_users,
+)
+from enduser.core.attributes import AttributeType, ConflictRule, ValueProblem
 from enduser.core.settings import SpaceSettings
 from enduser.errors import (
+    AttributeNotFound,
+    Forbidden,
     IdsHashed,
+    InvalidAttribute,
     InvalidCursor,
     InvalidSetting,
+    InvalidValue,
+    KeyReused,
     LimitExceeded,
     LinkNotFound,
     MalformedRequest,
+    PreconditionFailed,
     Unconfirmed,
     UsageError,
     UserNotFound,
 )
-from enduser.service.json_form import EndUserJson, SessionJson
+from enduser.service.json_form import EndUserJson, OriginJson, SessionJson
 
 _USER = EndUserJson(
     user_id="adam.br",
@@ -83,7 +126,19 @@ _USER = EndUserJson(
     type=None,
     status=None,
     info=None,
-    attributes={},
+    attributes={"plan": "vip", "seats": 5.0},
+)
+_ORIGIN = OriginJson(
+    source="api", run=7, effective_at="2026-03-01T10:00:00.000000Z", written_at="2026-03-01T10:00:00.000000Z"
+)
+_ATTRIBUTE = AttributeJson(
+    name="plan",
+    type=AttributeType.STRING,
+    display_name="Plan",
+    description="What the customer pays for.",
+    is_pii=False,
+    sources=None,
+    conflict_rule=ConflictRule.LATEST,
 )
 _SESSION = SessionJson(
     user_id="adam.br",
@@ -149,14 +204,155 @@ ROUTES = (
         (InvalidCursor,),
     ),
     Route(
+        "POST",
+        "/api/v1/users",
+        write_users,
+        "Write custom attributes of many users, with an answer for each row",
+        RowResults,
+        RowResults(
+            [
+                RowResult(0, "applied", []),
+                RowResult(
+                    1, "rejected", [FlawJson("seats", ValueProblem.WRONG_TYPE, "seats takes a number")]
+                ),
+            ]
+        ),
+        (SPACE, IDEMPOTENCY_KEY),
+        (LimitExceeded, KeyReused),
+        body=RowsWrite,
+        body_example={
+            "rows": [
+                {"user_id": "adam.br", "attributes": {"plan": "vip"}},
+                {"user_id": "eve", "attributes": {"seats": "many"}, "effective_at": "2026-03-01T10:00:00Z"},
+            ]
+        },
+        body_limit="ROWS_BODY_BYTES_MAX",
+    ),
+    Route(
         "GET",
         "/api/v1/users/{user_id}",
         show_user,
         "Show the End User Object of a user",
         EndUserJson,
         _USER,
-        (USER_ID, SPACE, ID_KIND, INCLUDE_OPEN),
+        (USER_ID, SPACE, ID_KIND, INCLUDE_OPEN, PROVENANCE),
         (UserNotFound,),
+    ),
+    Route(
+        "PATCH",
+        "/api/v1/users/{user_id}",
+        edit_user,
+        "Write custom attributes of one user by hand, all or nothing",
+        Edited,
+        Edited(_USER),
+        (USER_ID, SPACE, ID_KIND, IF_MATCH),
+        (InvalidValue, PreconditionFailed),
+        body=Edit,
+        body_example={"attributes": {"plan": "vip", "seats": None}},
+    ),
+    Route(
+        "GET",
+        "/api/v1/users/{user_id}/attributes",
+        show_values,
+        "Show the custom attributes of a user, seen or not, now or as of a time, with who said them",
+        HeldValues,
+        HeldValues({"plan": HeldJson("vip", _ORIGIN)}, None),
+        (USER_ID, SPACE, ID_KIND, AS_OF),
+    ),
+    Route(
+        "GET",
+        "/api/v1/users/{user_id}/attribute-changes",
+        list_changes,
+        "List how the custom attributes of a user changed, the newest first",
+        ChangesPage,
+        ChangesPage(
+            [
+                ChangeJson(
+                    attribute="plan",
+                    at="2026-03-01T10:00:00.000000Z",
+                    before="free",
+                    after="vip",
+                    source="api",
+                    run=7,
+                )
+            ]
+        ),
+        (USER_ID, SPACE, ID_KIND, LIMIT, CURSOR),
+        (InvalidCursor,),
+    ),
+    Route(
+        "GET",
+        "/api/v1/users/{user_id}/candidates",
+        list_candidates,
+        "List all that sources said of the custom attributes of a user, the newest first",
+        CandidatesPage,
+        CandidatesPage(
+            [
+                CandidateJson(
+                    attribute="plan",
+                    value="vip",
+                    holds=True,
+                    origin=_ORIGIN,
+                    row=1,
+                    user_id="adam.br",
+                    is_anonymous=False,
+                )
+            ]
+        ),
+        (USER_ID, SPACE, ID_KIND, LIMIT, CURSOR),
+        (InvalidCursor,),
+    ),
+    Route(
+        "GET",
+        "/api/v1/attributes",
+        list_attributes,
+        "List the custom attributes",
+        AttributesPage,
+        AttributesPage([_ATTRIBUTE], 100),
+    ),
+    Route(
+        "POST",
+        "/api/v1/attributes",
+        create_attribute,
+        "Add a custom attribute",
+        AttributeJson,
+        _ATTRIBUTE,
+        (),
+        (Forbidden, InvalidAttribute, LimitExceeded),
+        body=NewAttribute,
+        body_example={"name": "plan", "type": "string"},
+    ),
+    Route(
+        "GET",
+        "/api/v1/attributes/{name}",
+        show_attribute,
+        "Show a custom attribute",
+        AttributeJson,
+        _ATTRIBUTE,
+        (ATTRIBUTE,),
+        (AttributeNotFound,),
+    ),
+    Route(
+        "PATCH",
+        "/api/v1/attributes/{name}",
+        change_attribute,
+        "Change a custom attribute; under another name it keeps its values",
+        AttributeJson,
+        _ATTRIBUTE,
+        (ATTRIBUTE,),
+        (Forbidden, AttributeNotFound, InvalidAttribute, LimitExceeded),
+        body=AttributeChange,
+        body_example={"display_name": "Tariff"},
+    ),
+    Route(
+        "DELETE",
+        "/api/v1/attributes/{name}",
+        delete_attribute,
+        "Delete a custom attribute with all its values and their history, for good",
+        AttributeDeleted,
+        AttributeDeleted(deleted=True),
+        (ATTRIBUTE, CONFIRMED),
+        (Forbidden, AttributeNotFound, Unconfirmed),
     ),
     Route(
         "GET",

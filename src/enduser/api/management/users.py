@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from enduser.api.management.calls import Call
+from enduser.api.management.calls import Answer, Call
+from enduser.api.management.values import etag_of
 from enduser.errors import UserNotFound
 from enduser.service.json_form import Count, EndUserJson, SessionJson, end_user_json, session_json
+from enduser.service.provenance import find_said
 
 _EARLIER = "with include_open=true a user is there before the first session closes"
 """Which it may be is not looked up: that would cost each call for an unknown user a read of the database."""
@@ -43,13 +47,18 @@ class LookAlikesJson(msgspec.Struct, frozen=True):
     total_ids: Count
 
 
-async def show_user(call: Call) -> EndUserJson:
-    """Return the End User Object of an id."""
+async def show_user(call: Call) -> Any:
+    """Return the End User Object of an id; as it is, it has an `ETag`."""
     values = call.values
-    found = await call.find_user(values["user_id"], values["id_kind"], include_open=values["include_open"])
+    user_id, id_kind, include_open = values["user_id"], values["id_kind"], values["include_open"]
+    found = await call.find_user(user_id, id_kind, include_open=include_open)
     if found is None:
-        raise _no_user(call, _SPELLING if values["include_open"] else f"{_EARLIER}; {_SPELLING}")
-    return end_user_json(found)
+        raise _no_user(call, _SPELLING if include_open else f"{_EARLIER}; {_SPELLING}")
+    if values["provenance"]:
+        said = await call.read(lambda reader: find_said(reader, call.space, user_id, id_kind))
+        return end_user_json(found, said.holding())
+    user = end_user_json(found)
+    return user if include_open else Answer(user, {"ETag": etag_of(user)})
 
 
 async def list_users(call: Call) -> UsersPage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.resources import files
@@ -13,13 +13,26 @@ from pathlib import Path
 import duckdb
 
 from enduser import limits
+from enduser.core.attributes import FALSE_WORDS, TRUE_WORDS
 from enduser.core.events import BLANKS, JUNK_IDS
 from enduser.errors import InvalidSpace, SchemaTooNew, StoreError
+from enduser.stores.embedded import registry
 from enduser.stores.embedded.engine import ANSWER, CHANGE, told
 from enduser.stores.embedded.statements import Rows, run
 
 USER_KEY_SQL = "(id_hash >> 65)::BIGINT"
 """The key of an id: 63 bits of its keyed hash; tests inject a weak one to see keys collide."""
+
+_VALUE_BOUNDS: Mapping[str, object] = {
+    "value_characters_max": limits.VALUE_CHARACTERS_MAX,
+    "list_items_max": limits.LIST_ITEMS_MAX,
+    "number_max": limits.NUMBER_MAX,
+    "true_words": list(TRUE_WORDS),
+    "false_words": list(FALSE_WORDS),
+    "instant_min": limits.OCCURRED_AT_MIN_US,
+    "instant_max": limits.OCCURRED_AT_MAX_US,
+}
+"""What the macros of `sql/values.sql` must know."""
 
 DATABASE_FILE = "enduser.duckdb"
 
@@ -95,6 +108,11 @@ class Database:
         """
         with told(ANSWER):
             return schema_of(self.connection, space)
+
+    def columns(self) -> Sequence[registry.Column]:
+        """Return the custom attributes with their columns, the oldest first."""
+        with told(ANSWER):
+            return registry.columns(self.connection)
 
     @contextmanager
     def looking_at(self, schema: str) -> Iterator[None]:
@@ -181,6 +199,9 @@ def prepare(connection: duckdb.DuckDBPyConnection, user_key_sql: str = USER_KEY_
     connection.execute(f"CREATE OR REPLACE TEMP MACRO user_key_of(id_hash) AS {user_key_sql}")
     run(connection, "functions.functions")
     run(connection, "taking.file_rows")
+    for name, value in _VALUE_BOUNDS.items():
+        connection.execute(f"SET VARIABLE {name} = $1", [value])
+    run(connection, "values.macros")
 
 
 def _in_any_case(word: str) -> str:
@@ -255,6 +276,8 @@ def create_space(connection: duckdb.DuckDBPyConnection, space: str, now_us: int)
     schema = f"space_{len(spaces(connection)) + 1}"
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     _migrate(connection, "space", schema)
+    for column in registry.columns(connection):
+        registry.add_column(connection, schema, column)
     connection.execute(
         "INSERT INTO main.spaces VALUES ($1, $2, $3, $4)", [space, schema, secrets.token_hex(16), now_us]
     )

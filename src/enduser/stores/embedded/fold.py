@@ -67,7 +67,8 @@ def fold_pending(connection: duckdb.DuckDBPyConnection, settings: SpaceSettings)
     run(connection, "fold.every_member" if is_most else "fold.members", **parameters)
     for part in range(parts):
         _fold_part(connection, parameters | {"part": part})
-    run(connection, "fold.finish", touched_max=limits.TOUCHED_MAX)
+    run(connection, "fold.finish")
+    run(connection, "fold.number", touched_max=limits.TOUCHED_MAX)
 
 
 def _fold_part(connection: duckdb.DuckDBPyConnection, parameters: dict[str, int]) -> None:

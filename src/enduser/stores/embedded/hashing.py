@@ -8,6 +8,7 @@ from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.fold import fold_pending
 from enduser.stores.embedded.reading import Look
 from enduser.stores.embedded.statements import run
+from enduser.stores.embedded.values import tell_everything
 
 
 def hash_stored_ids(naming: Naming) -> None:
@@ -22,7 +23,7 @@ def hash_stored_ids(naming: Naming) -> None:
     run(connection, "hashing.unseen")
     run(connection, "hashing.hash_user_ids", salt=salt, secret=naming.secret)
     run(connection, "hashing.part_persons")
-    run(connection, "hashing.tell_everything")
+    tell_everything(connection)
     fold_pending(connection, naming.settings)
 
 

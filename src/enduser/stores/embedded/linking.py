@@ -8,6 +8,7 @@ from enduser import limits
 from enduser.core.events import UserId
 from enduser.core.links import Edge, shown_id, united
 from enduser.stores.embedded.statements import run
+from enduser.stores.embedded.values import restate_regrouped
 
 
 def regroup(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -32,7 +33,10 @@ def regroup(connection: duckdb.DuckDBPyConnection) -> bool:
     run(connection, "linking.regroup")
     run(connection, "linking.remade")
     run(connection, "linking.clear_remade")
-    return bool(run(connection, "linking.is_regrouped")[0][0])
+    if not run(connection, "linking.is_regrouped")[0][0]:
+        return False
+    restate_regrouped(connection)
+    return True
 
 
 def _tangled_persons(connection: duckdb.DuckDBPyConnection) -> dict[int, int]:

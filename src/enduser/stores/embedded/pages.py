@@ -13,7 +13,15 @@ from enduser import limits
 from enduser.core.events import ANALYTICS_PROPERTIES
 from enduser.errors import LimitExceeded
 from enduser.stores.contract import Page
-from enduser.stores.embedded.reading import EVERY_LINK, Look, objects, order_by, persons, sums
+from enduser.stores.embedded.reading import (
+    EVERY_LINK,
+    Look,
+    objects,
+    order_by,
+    persons,
+    sums,
+    with_attributes,
+)
 from enduser.stores.embedded.statements import bound, statements
 from enduser.stores.paging import cursor_behind, values_behind
 
@@ -79,13 +87,16 @@ class _Users:
                 parameters["edge"] = bound(edge)
                 query += f" AND {expression} {'>=' if self._beyond == '<' else '<='} $edge"
         query = f"FROM ({query}) {self._behind_place()} ORDER BY {order_by(self.sort)}"
-        return _page(self.look, query, parameters, limit, self.sort, (self._name, "user_id", "is_anonymous"))
+        ordered_by = (self._name, "user_id", "is_anonymous")
+        page = _page(self.look, query, parameters, limit, self.sort, ordered_by)
+        columns = self.look.columns()
+        return Page([with_attributes(row, columns) for row in page.items], page.next_cursor)
 
     def _edge(self, expression: str, parameters: Mapping[str, object], limit: int) -> object:
         """Return the value beyond which no row of the page lies; None: not known."""
         if self.place is not None and self.place[0] is None:
             return None
-        there = f"{sums(include_open=self.include_open)} WHERE total_sessions > 0"
+        there = f"{sums(self.look, include_open=self.include_open)} WHERE total_sessions > 0"
         if self._name == "user_id":
             there = f"user_ids WHERE user_key IN (SELECT person_key FROM {there})"
         direction = "DESC" if self._beyond == "<" else "ASC"

@@ -9,12 +9,14 @@ from contextlib import contextmanager, suppress
 import duckdb
 
 from enduser import limits
+from enduser.core.attributes import Attribute
+from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.events import UserId
 from enduser.core.settings import SpaceSettings
 from enduser.errors import ReadTimeout
 from enduser.stores.contract import HashingPreview, LookAlikes, Page, SpaceStatus
+from enduser.stores.embedded import candidates, hashing, look_alikes, pages, reading, registry
 from enduser.stores.embedded import database as files
-from enduser.stores.embedded import hashing, look_alikes, pages, reading
 from enduser.stores.embedded.engine import ANSWER, told
 from enduser.stores.embedded.reading import Look
 from enduser.stores.embedded.statements import run
@@ -88,6 +90,23 @@ class EmbeddedReader:
         """Return some sessions of a person, the newest first, and where the next ones are."""
         with self.looking_at(space) as look:
             return pages.user_sessions(look, user_id, id_kind, limit, cursor)
+
+    def attributes(self) -> Sequence[Attribute]:
+        """Return the custom attributes, the oldest first."""
+        with self._connected() as connection:
+            return [column.attribute for column in registry.columns(connection)]
+
+    def source_order(self, space: str) -> SourceOrder:
+        """Return the sources of a space, the first first."""
+        with self.looking_at(space) as look:
+            return candidates.source_order(look)
+
+    def find_candidates(
+        self, space: str, user_id: str, id_kind: str | None = None
+    ) -> Mapping[str, Sequence[Candidate]]:
+        """Return what was ever said of the person of an id, by attribute."""
+        with self.looking_at(space) as look:
+            return candidates.find_candidates(look, user_id, id_kind)
 
     def find_link(self, space: str, one: UserId, other: UserId) -> Mapping[str, object] | None:
         """Return the link of two ids, None if they are not linked."""

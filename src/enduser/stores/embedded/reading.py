@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 
@@ -14,17 +13,17 @@ from enduser.core.links import stored_ids
 from enduser.core.settings import SpaceSettings, settings_from_text
 from enduser.errors import UsageError
 from enduser.stores.contract import ChangedObject, Changes, SpaceStatus
+from enduser.stores.embedded import registry
 from enduser.stores.embedded.database import Database
 from enduser.stores.embedded.engine import ANSWER, told
-from enduser.stores.embedded.statements import Rows, bound, run, statements, text_literal, used
+from enduser.stores.embedded.registry import Column
+from enduser.stores.embedded.statements import Rows, bound, run, spliced, statements, used
 from enduser.stores.embedded.taking import stored_outcomes
 
 USER_COLUMNS = ("user_id", "is_anonymous", *STANDARD_ATTRIBUTES, *ANALYTICS_PROPERTIES)
 _ROWS_PER_FETCH = 10_000
-_TIMES = {"users": ("first_seen", "last_seen"), "sessions": ("started_at", "ended_at")}
-_ORDER = {"users": "user_id, is_anonymous", "sessions": "user_id, is_anonymous, started_at"}
+ORDER = {"users": "user_id, is_anonymous", "sessions": "user_id, is_anonymous, started_at"}
 _FROM_USERS = "FROM users\n"
-_STYLES = {"csv": "FORMAT csv, HEADER", "jsonl": "FORMAT json", "parquet": "FORMAT parquet"}
 
 
 def status(connection: duckdb.DuckDBPyConnection, space: str) -> SpaceStatus:
@@ -42,10 +41,23 @@ def users(
     Raises:
         UsageError: `sort` is no attribute.
     """
-    query = f"{statements('read')['users'][0]} ORDER BY {order_by(sort)}"
+    columns = database.columns()
+    query = f"{users_query(columns)} ORDER BY {order_by(sort)}"
     if limit is not None:
         query += f" LIMIT {int(limit)}"
-    return _rows(database, space, query, {})
+    return (with_attributes(row, columns) for row in _rows(database, space, query, {}))
+
+
+def users_query(columns: Sequence[Column], form: str = "json") -> str:
+    """Return the query of End User Objects, which ends in conditions, with its values in a form."""
+    return spliced(statements("read")["users"][0], [column.splices(form) for column in columns])
+
+
+def with_attributes(row: Mapping[str, object], columns: Sequence[Column]) -> Mapping[str, object]:
+    """Return a row of `sql/read.sql` with the custom attributes that are known, by name."""
+    values = {column.attribute.name: row[column.name] for column in columns}
+    own = {name: row[name] for name in USER_COLUMNS}
+    return {**own, "attributes": {name: value for name, value in values.items() if value is not None}}
 
 
 def order_by(sort: str) -> str:
@@ -58,7 +70,7 @@ def order_by(sort: str) -> str:
     if name not in USER_COLUMNS:
         raise UsageError(f"there is no attribute {name!r}", hint=f"sort by: {', '.join(USER_COLUMNS)}")
     direction = "DESC" if sort.startswith("-") else "ASC"
-    return f'"{name}" {direction} NULLS LAST, {_ORDER["users"]}'
+    return f'"{name}" {direction} NULLS LAST, {ORDER["users"]}'
 
 
 # --- looks at one person
@@ -89,6 +101,10 @@ class Look:
         query = "SELECT name, value FROM main.settings WHERE space = $1"
         return settings_from_text(dict(self.connection.execute(query, [self.space]).fetchall()))
 
+    def columns(self) -> Sequence[Column]:
+        """Return the custom attributes."""
+        return registry.columns(self.connection)
+
 
 def find_user(
     look: Look, user_id: str, id_kind: str | None, *, include_open: bool
@@ -98,7 +114,7 @@ def find_user(
     for person_key in persons(look, user_id, id_kind):
         parameters["person_key"] = bound(person_key)
         for row in look.rows(f"{query} AND person_key = $person_key", parameters):
-            return row
+            return with_attributes(row, look.columns())
     return None
 
 
@@ -111,15 +127,18 @@ def persons(look: Look, user_id: str, id_kind: str | None) -> Iterator[int]:
 
 def objects(look: Look, *, include_open: bool) -> tuple[str, dict[str, object]]:
     """Return the query of End User Objects, which ends in conditions, and its parameters."""
-    query = statements("read")["users"][0]
+    query = users_query(look.columns())
     assert _FROM_USERS in query
-    query = query.replace(_FROM_USERS, f"FROM {sums(include_open=include_open)}\n")
+    query = query.replace(_FROM_USERS, f"FROM {sums(look, include_open=include_open)}\n")
     return query, {"months": look.settings().retention_months} if include_open else {}
 
 
-def sums(*, include_open: bool) -> str:
+def sums(look: Look, *, include_open: bool) -> str:
     """Return the table of the sums behind the objects, under the name `users`."""
-    return f"({statements('read')['provisional_users'][0]}) AS users" if include_open else "users"
+    if not include_open:
+        return "users"
+    each = [column.splices() for column in look.columns()]
+    return f"({spliced(statements('read')['provisional_users'][0], each)}) AS users"
 
 
 EVERY_LINK: Mapping[str, object] = {"one_key": None, "other_key": None}
@@ -149,55 +168,38 @@ def changes(database: Database, space: str, since: int) -> Changes:
         fold, touched_since = database.execute("SELECT last_fold, touched_since FROM state")[0]
     is_everything = not touched_since <= since <= fold
     which = "all_users" if is_everything else "changed_users"
-    query = statements("read")[which][0].replace("(users)", f"({_users_by_person()})")
+    columns = database.columns()
+    query = statements("read")[which][0].replace("(users)", f"({_users_by_person(columns)})")
     rows = _rows(database, space, query, {} if is_everything else {"since": since})
-    return Changes(fold, is_everything, map(_change, rows))
+    return Changes(fold, is_everything, (_change(row, columns) for row in rows))
 
 
 def objects_of_part(database: Database, space: str, part: int, parts: int) -> Iterator[ChangedObject]:
     """Yield the objects of one of `parts` ranges of persons, with each id of each person."""
     first, behind = (_KEYS * number // parts for number in (part, part + 1))
-    query = statements("read")["all_users"][0].replace("(users)", f"({_users_by_person()})")
+    columns = database.columns()
+    query = statements("read")["all_users"][0].replace("(users)", f"({_users_by_person(columns)})")
     query += "WHERE objects.person_key BETWEEN $first AND $last"
-    return map(_change, _rows(database, space, query, {"first": first, "last": behind - 1}))
+    rows = _rows(database, space, query, {"first": first, "last": behind - 1})
+    return (_change(row, columns) for row in rows)
 
 
-def _users_by_person() -> str:
-    return statements("read")["users"][0].replace("SELECT", "SELECT users.person_key,", 1)
+def _users_by_person(columns: Sequence[Column]) -> str:
+    return users_query(columns).replace("SELECT", "SELECT users.person_key,", 1)
 
 
-def _change(row: Mapping[str, object]) -> ChangedObject:
-    object_row = {name: value for name, value in row.items() if name in USER_COLUMNS}
+def _change(row: Mapping[str, object], columns: Sequence[Column]) -> ChangedObject:
     return (
         str(row["own_id"]),
         bool(row["own_is_anonymous"]),
-        object_row if row["user_id"] is not None else None,
+        with_attributes(row, columns) if row["user_id"] is not None else None,
     )
 
 
 def sessions(database: Database, space: str) -> Iterator[Mapping[str, object]]:
     """Yield all sessions, open ones too, by user and start."""
-    query = f"{statements('read')['sessions'][0]} ORDER BY {_ORDER['sessions']}"
+    query = f"{statements('read')['sessions'][0]} ORDER BY {ORDER['sessions']}"
     return _rows(database, space, query, {})
-
-
-def export(database: Database, space: str, what: str, path: Path, form: str) -> int:
-    """Write all `users` or `sessions` to a file as `csv`, `jsonl` or `parquet`; return the count of rows.
-
-    Times are ISO 8601 UTC with microseconds (in Parquet: timestamps), durations seconds.
-
-    Raises:
-        StoreError: the file cannot be written.
-    """
-    time = "make_timestamp({0})::TIMESTAMPTZ AS {0}"
-    if form != "parquet":
-        time = "strftime(make_timestamp({0}), '%Y-%m-%dT%H:%M:%S.%fZ') AS {0}"
-    replaced = ", ".join(time.format(name) for name in _TIMES[what])
-    query = f"SELECT * REPLACE ({replaced}) FROM ({statements('read')[what][0]}) ORDER BY {_ORDER[what]}"
-    copy = f"COPY ({query}) TO {text_literal(path)} ({_STYLES[form]})"
-    failed = told(f"cannot write {path}", "see whether the disk is full, or name another file")
-    with database.looking_at(database.schema(space)), failed:
-        return int(database.connection.execute(copy).fetchall()[0][0])
 
 
 def _rows(

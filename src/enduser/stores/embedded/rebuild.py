@@ -10,7 +10,9 @@ from enduser.stores.contract import Difference
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.database import DATABASE_FILE, Database
 from enduser.stores.embedded.fold import fold_pending
+from enduser.stores.embedded.linking import regroup
 from enduser.stores.embedded.statements import run, text_literal
+from enduser.stores.embedded.values import restate_all
 
 _CATALOG = Path(DATABASE_FILE).stem
 
@@ -23,6 +25,8 @@ def recompute(database: Database, naming: Naming) -> None:
     run(database.connection, "rebuild.clear")
     run(database.connection, "taking.store_properties", batch=0, properties=list(ANALYTICS_PROPERTIES))
     naming.take_claims(batch=0)
+    regroup(database.connection)
+    restate_all(database.connection)
     fold_pending(database.connection, naming.settings)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -12,6 +12,7 @@ import duckdb
 from duckdb.value.constant import LongValue
 
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+_REPEATED = re.compile(r"<<(.*?)>>", re.DOTALL)
 
 
 @cache
@@ -29,7 +30,7 @@ def _without_comments(text: str) -> str:
     return re.sub(r"--.*", "", text).strip(" \n;")
 
 
-@cache
+@lru_cache(maxsize=1_000)
 def _parameters(statement: str) -> frozenset[str]:
     return named(statement)
 
@@ -50,9 +51,48 @@ def run(connection: duckdb.DuckDBPyConnection, name: str, **parameters: object) 
     file, _, statement = name.partition(".")
     rows: Rows = []
     for text in statements(file)[statement]:
-        given = {name: bound(parameters[name]) for name in _parameters(text)}
-        rows = connection.execute(text, given).fetchall()
+        rows = connection.execute(text, _bound_of(text, parameters)).fetchall()
     return rows
+
+
+def _bound_of(text: str, parameters: Mapping[str, object]) -> dict[str, object]:
+    return {name: bound(parameters[name]) for name in _parameters(text)}
+
+
+Splices = Mapping[str, str]
+"""Texts by the names that stand for them in braces."""
+
+
+def run_spliced(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    each: Sequence[Splices],
+    once: Splices | None = None,
+    /,
+    **parameters: object,
+) -> Rows:
+    """Run a statement in which what stands between << and >> is repeated, once with each of some splices.
+
+    Splices are names and numbers that this code owns; values are parameters.
+    """
+    file, _, statement = name.partition(".")
+    rows: Rows = []
+    for template in statements(file)[statement]:
+        text = spliced(template, each, once)
+        rows = connection.execute(text, _bound_of(text, parameters)).fetchall()
+    return rows
+
+
+def spliced(template: str, each: Sequence[Splices], once: Splices | None = None) -> str:
+    """Return a statement with its splices in place."""
+    text = _REPEATED.sub(lambda part: "".join(_filled(part[1], splices) for splices in each), template)
+    return _filled(text, once or {})
+
+
+def _filled(text: str, splices: Splices) -> str:
+    for name, splice in splices.items():
+        text = text.replace(f"{{{name}}}", splice)
+    return text
 
 
 def used(statement: str, parameters: Mapping[str, object]) -> dict[str, object]:

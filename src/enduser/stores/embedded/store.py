@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Self
 
 from enduser import limits
+from enduser.core.attributes import Attribute
+from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.events import UserId
 from enduser.core.settings import (
     SETTING_RULES,
@@ -40,10 +42,12 @@ from enduser.stores.contract import (
     SpaceStatus,
     SpooledEvents,
     SpoolPosition,
+    UndoRun,
     WriteKey,
+    WriteValues,
 )
 from enduser.stores.embedded import database as files
-from enduser.stores.embedded import hashing, parquet, reading, rebuild
+from enduser.stores.embedded import exports, hashing, parquet, reading, rebuild, registry, values
 from enduser.stores.embedded import spooled as live
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.database import Database
@@ -183,6 +187,44 @@ class EmbeddedStore:
         rows = self._execute("SELECT name, value FROM main.settings WHERE space = $1", [space])
         return settings_from_text(dict(rows))
 
+    # --- the registry of custom attributes
+
+    def attributes(self) -> Sequence[Attribute]:
+        """Return the custom attributes, the oldest first."""
+        return [column.attribute for column in self._database.columns()]
+
+    def create_attribute(self, attribute: Attribute) -> None:
+        """Add a custom attribute."""
+        with self._database.changing("main"):
+            registry.create(self._database.connection, attribute, self._schemas())
+
+    def change_attribute(self, name: str, changed: Attribute) -> None:
+        """Change an attribute; what holds by another conflict rule is worked out in all spaces."""
+        with self._database.changing("main"):
+            was = registry.change(self._database.connection, name, changed)
+            restates = was.conflict_rule is not changed.conflict_rule
+            if restates or was.name != changed.name:
+                self._tell_attributes_anew(restates=restates)
+
+    def delete_attribute(self, name: str) -> None:
+        """Take an attribute away, with all its values and their history."""
+        with self._database.changing("main"):
+            registry.delete(self._database.connection, name, self._schemas())
+            self._tell_attributes_anew(restates=False)
+
+    def _schemas(self) -> Sequence[str]:
+        return [schema for _, schema in self._database.spaces()]
+
+    def _tell_attributes_anew(self, *, restates: bool) -> None:
+        """Let all objects be told again, in all spaces; with `restates` work out first which values hold."""
+        for space, schema in self._database.spaces():
+            with self._database.looking_at(schema):
+                values.forget_empty(self._database.connection)
+                if restates:
+                    values.restate_all(self._database.connection)
+                values.tell_everything(self._database.connection)
+            self._generations[space] += 1
+
     # --- records
 
     def apply(self, space: str, record: Record) -> Applied:
@@ -201,6 +243,10 @@ class EmbeddedStore:
                     taker = None
                 case AddLink() | RemoveLink():
                     self._link(space, record)
+                case WriteValues():
+                    applied = Applied(written=values.write_values(self._naming(space), record))
+                case UndoRun(run):
+                    values.undo_run(self._database.connection, run)
                 case CloseHistory():
                     window = self.settings(space).window_us
                     self._execute(
@@ -380,6 +426,16 @@ class EmbeddedStore:
         """Return some sessions of a person, and where the next ones are."""
         return self._reader.user_sessions(space, user_id, id_kind, limit=limit, cursor=cursor)
 
+    def source_order(self, space: str) -> SourceOrder:
+        """Return the sources of a space, the first first."""
+        return self._reader.source_order(space)
+
+    def find_candidates(
+        self, space: str, user_id: str, id_kind: str | None = None
+    ) -> Mapping[str, Sequence[Candidate]]:
+        """Return what was ever said of the person of an id, by attribute."""
+        return self._reader.find_candidates(space, user_id, id_kind)
+
     def find_link(self, space: str, one: UserId, other: UserId) -> Mapping[str, object] | None:
         """Return the link of two ids, None if they are not linked."""
         return self._reader.find_link(space, one, other)
@@ -402,7 +458,7 @@ class EmbeddedStore:
 
     def export(self, space: str, what: str, path: Path, form: str) -> int:
         """Write all users or sessions to a file; return the count of rows."""
-        return reading.export(self._database, space, what, path, form)
+        return exports.export(self._database, space, what, path, form)
 
     def count_parquet_rows(self, path: Path) -> int:
         """Return the count of rows of a Parquet file of events."""

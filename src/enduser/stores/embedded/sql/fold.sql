@@ -301,7 +301,7 @@ CREATE OR REPLACE TEMP TABLE refolded AS
 SELECT changes.person_key
 FROM changes LEFT JOIN known USING (person_key)
 WHERE is_reopened
-   OR (known.person_key IS NULL AND last_started_at > life_end(first_at, $months))
+   OR (known.life_started_at IS NULL AND last_started_at > life_end(first_at, $months))
    OR last_started_at > life_end(last_visit_at, $months)
    OR (first_at < life_started_at
        AND (begins_after IS NOT NULL OR life_started_at > life_end(first_at, $months)));
@@ -366,7 +366,8 @@ GROUP BY visits.person_key;
 -- name: spoke
 -- The objects that only a non-visit event changes stay as they are, but for the properties.
 INSERT INTO folded
-SELECT * EXCLUDE (row_id, name, role, type, status, info)
+SELECT person_key, total_sessions, first_seen, last_seen, duration_us, place_at, place_id, browser_at, browser_id,
+       life_started_at, last_visit_at, begins_after
 FROM known ANTI JOIN folded USING (person_key);
 
 -- name: properties
@@ -408,9 +409,14 @@ FROM latest
 GROUP BY person_key;
 
 -- name: store_users
+-- Values of custom attributes stay as they are.
 DELETE FROM users WHERE rowid IN (SELECT row_id FROM known);
-INSERT INTO users SELECT folded.*, name, role, type, status, info
-FROM folded LEFT JOIN said USING (person_key);
+INSERT INTO users BY NAME
+SELECT folded.*, said.* EXCLUDE (person_key),
+       known.* EXCLUDE (row_id, person_key, total_sessions, first_seen, last_seen, duration_us, place_at, place_id,
+                        browser_at, browser_id, life_started_at, last_visit_at, begins_after,
+                        name, role, type, status, info)
+FROM folded LEFT JOIN said USING (person_key) LEFT JOIN known USING (person_key);
 
 -- name: touch
 -- Whose object is another now, for the serving copy to follow. Open sessions alone change no object.
@@ -425,9 +431,13 @@ WHERE (folded.total_sessions > 0 OR known.total_sessions > 0)
        known.browser_id, known.name, known.role, known.type, known.status, known.info);
 
 -- name: finish
-UPDATE state SET folded_batch = last_batch, last_fold = last_fold + 1;
+UPDATE state SET folded_batch = last_batch;
 DELETE FROM filled_events;
--- Of too many the newest are remembered: a copy that follows needs no more than those of the last fold.
+
+-- name: number
+-- What changed gets its number. Of too many the newest are remembered: a copy that follows needs no more than
+-- those of the last fold.
+UPDATE state SET last_fold = last_fold + 1;
 UPDATE state SET touched_since = (
     SELECT max(fold) FROM (
         SELECT fold, sum(count(*)) OVER (ORDER BY fold DESC) AS so_far FROM touched_persons GROUP BY fold)

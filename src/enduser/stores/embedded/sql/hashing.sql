@@ -45,6 +45,8 @@ FROM claimed_before
 WHERE user_key NOT IN (SELECT anonymous_key FROM claims)
   AND user_key NOT IN (SELECT one_key FROM links UNION ALL SELECT other_key FROM links)
   AND user_key NOT IN (
+      SELECT user_key FROM candidates WHERE user_key IN (SELECT user_key FROM claimed_before))
+  AND user_key NOT IN (
       SELECT user_key FROM events WHERE user_key IN (SELECT user_key FROM claimed_before));
 
 -- name: hash_user_ids
@@ -70,8 +72,3 @@ DROP TABLE claimed_before;
 -- lets all be decided and folded anew.
 INSERT INTO relinked SELECT DISTINCT user_key FROM persons;
 UPDATE persons SET person_key = ~person_key;
-
--- name: tell_everything
--- Of what the serving copy has, nothing is true any more.
-DELETE FROM touched_persons;
-UPDATE state SET last_fold = last_fold + 1, touched_since = last_fold + 1;

@@ -1,4 +1,5 @@
--- End User Objects and sessions as people see them.
+-- End User Objects and sessions as people see them. What stands between << and >> is repeated for each custom
+-- attribute: {n} is the number of its column, {shown} its value as JSON has it.
 
 -- name: users
 SELECT
@@ -14,7 +15,7 @@ SELECT
     END AS average_time_between_sessions,
     places.country, places.region, places.city,
     browsers.name AS browser_name, browsers.version AS browser_version,
-    users.name, users.role, users.type, users.status, users.info
+    users.name, users.role, users.type, users.status, users.info<<, {shown} AS a{n}>>
 FROM users
 JOIN user_ids ON user_ids.user_key = users.person_key
 LEFT JOIN places USING (place_id)
@@ -152,11 +153,11 @@ SELECT
          THEN opened.place_id ELSE users.place_id END AS place_id,
     CASE WHEN coalesce(opened.browser_at > users.browser_at, users.browser_at IS NULL)
          THEN opened.browser_id ELSE users.browser_id END AS browser_id,
-    said.name, said.role, said.type, said.status, said.info
+    said.name, said.role, said.type, said.status, said.info<<, users.a{n}>>
 FROM users JOIN opened USING (person_key) LEFT JOIN said USING (person_key)
 UNION ALL
 SELECT person_key, total_sessions, first_seen, last_seen, duration_us, place_id, browser_id,
-       name, role, type, status, info
+       name, role, type, status, info<<, users.a{n}>>
 FROM users ANTI JOIN opened USING (person_key)
 
 -- name: sessions

@@ -59,6 +59,15 @@ def _text(text: str) -> int | None:
     return _number(Decimal(text)) if _NUMBER.fullmatch(text) else _iso(text)
 
 
+def iso_instant(text: str) -> int | None:
+    """Return the instant of an ISO 8601 text in µs since 1970, without a zone UTC; None where it is none.
+
+    As `time_of` reads it, but a number is none, and no blank may stand around it.
+    """
+    at = _iso(text)
+    return at if at is not None and _MIN_US <= at <= _MAX_US else None
+
+
 def _iso(text: str) -> int | None:
     found = _ISO.fullmatch(text)
     if found is None:

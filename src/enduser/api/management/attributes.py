@@ -1,0 +1,175 @@
+"""The registry of custom attributes, which is the same in all spaces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from enduser import limits
+from enduser.api.management.calls import Call
+from enduser.core.attributes import Attribute, AttributeType, ConflictRule
+from enduser.errors import AttributeNotFound, Forbidden, MalformedRequest, Unconfirmed
+from enduser.ingest.json_flaws import flaw_of
+from enduser.stores.contract import OwnedStore, Reader
+
+Name = Annotated[
+    str,
+    Meta(
+        description="letters, digits, _ and .; case-sensitive",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$",
+        max_length=limits.ATTRIBUTE_NAME_CHARACTERS_MAX,
+    ),
+]
+DisplayName = Annotated[
+    str,
+    Meta(description="what people read; empty: the name", max_length=limits.DISPLAY_NAME_CHARACTERS_MAX),
+]
+Description = Annotated[str, Meta(max_length=limits.DESCRIPTION_CHARACTERS_MAX)]
+IsPii = Annotated[bool, Meta(description="whether its values say who somebody is")]
+Sources = Annotated[
+    list[str] | None, Meta(description="the sources that may write it; null: all but unsigned SDKs")
+]
+
+
+class AttributeJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A custom attribute."""
+
+    name: str
+    type: AttributeType
+    display_name: str
+    description: str
+    is_pii: IsPii
+    sources: Sources
+    conflict_rule: ConflictRule
+
+
+class AttributesPage(msgspec.Struct, frozen=True):
+    """All custom attributes, the oldest first, and how many there may be."""
+
+    items: list[AttributeJson]
+    limit: int
+    next_cursor: str | None = None
+
+
+class NewAttribute(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A custom attribute to be."""
+
+    name: str
+    type: AttributeType
+    display_name: str = ""
+    description: str = ""
+    is_pii: IsPii = False
+    sources: Sources = None
+    conflict_rule: ConflictRule = ConflictRule.LATEST
+
+
+class AttributeChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be another of an attribute; what is not named stays."""
+
+    name: str | UnsetType = UNSET
+    display_name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    is_pii: IsPii | UnsetType = UNSET
+    sources: Sources | UnsetType = UNSET
+    conflict_rule: ConflictRule | UnsetType = UNSET
+
+
+class AttributeDeleted(msgspec.Struct, frozen=True):
+    """An attribute is gone, with all its values and their history."""
+
+    deleted: bool
+
+
+async def list_attributes(call: Call) -> AttributesPage:
+    """Return all custom attributes."""
+    found = await call.read(lambda reader: reader.attributes())
+    return AttributesPage([_json(attribute) for attribute in found], limits.ATTRIBUTES_MAX)
+
+
+async def show_attribute(call: Call) -> AttributeJson:
+    """Return one custom attribute."""
+    name = call.values["name"]
+    return _json(await call.read(lambda reader: _find(reader, name)))
+
+
+async def create_attribute(call: Call) -> AttributeJson:
+    """Add a custom attribute."""
+    _require_all_spaces(call)
+    told = _told(call.body, NewAttribute)
+    attribute = Attribute(**_fields(told))
+    await call.change(lambda store: store.create_attribute(attribute))
+    return _json(attribute)
+
+
+async def change_attribute(call: Call) -> AttributeJson:
+    """Change a custom attribute; under another name it keeps its values."""
+    _require_all_spaces(call)
+    name = call.values["name"]
+    changes = _fields(_told(call.body, AttributeChange))
+
+    def change(store: OwnedStore) -> Attribute:
+        changed = replace(_find(store, name), **changes)
+        store.change_attribute(name, changed)
+        return changed
+
+    return _json(await call.change(change))
+
+
+async def delete_attribute(call: Call) -> AttributeDeleted:
+    """Take a custom attribute away, with all its values and their history."""
+    _require_all_spaces(call)
+    name = call.values["name"]
+    await call.read(lambda reader: _find(reader, name))
+    if not call.values["confirmed"]:
+        raise Unconfirmed(
+            f"deleting {name!r} takes all its values and their history away, in all spaces, for good",
+            hint="send it again with ?confirmed=true to do this",
+            field="confirmed",
+        )
+    await call.change(lambda store: store.delete_attribute(name))
+    return AttributeDeleted(deleted=True)
+
+
+def _require_all_spaces(call: Call) -> None:
+    if call.key and call.key.spaces:
+        raise Forbidden(
+            "attributes are the same in all spaces, and this key opens only some",
+            hint="use a key that opens all: enduser keys create without --space",
+        )
+
+
+def _find(reader: Reader, name: str) -> Attribute:
+    for attribute in reader.attributes():
+        if attribute.name == name:
+            return attribute
+    raise AttributeNotFound(
+        f"there is no custom attribute {name!r}",
+        hint="GET /api/v1/attributes lists them; names are case-sensitive",
+        field="name",
+    )
+
+
+def _told(body: Mapping[str, Any], kind: Any) -> Any:
+    try:
+        return msgspec.convert(body, kind)
+    except msgspec.ValidationError as error:
+        raise MalformedRequest(flaw_of(error), hint="docs/attributes.md says what an attribute has") from None
+
+
+def _fields(told: Any) -> dict[str, Any]:
+    """Return what was told, by the names of the fields of an attribute."""
+    values = {name: getattr(told, name, UNSET) for name in (field.name for field in fields(Attribute))}
+    given = {name: value for name, value in values.items() if value is not UNSET}
+    if given.get("sources") is not None:
+        given["sources"] = tuple(given["sources"])
+    return given
+
+
+def _json(attribute: Attribute) -> AttributeJson:
+    values = {field.name: getattr(attribute, field.name) for field in fields(attribute)}
+    sources = None if attribute.sources is None else list(attribute.sources)
+    return AttributeJson(**{**values, "sources": sources})

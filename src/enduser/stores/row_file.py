@@ -1,0 +1,76 @@
+"""Files of rows: the one form in which every source hands over what it says of users.
+
+A row is a line, its cells are parted by chr(31); there are no quotes and no header. So an engine reads it as
+fast as it can read at all, on all processors, and nothing in a cell can be taken for the end of it. The first
+cell is the number of the row, by which all about it is told; the second is, of a row that could not be read,
+the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from enduser.core.events import BLANKS
+
+CELL_END = "\x1f"
+LINE_END = "\x1e"
+"""Stands for a line end within a text."""
+ITEM_END = "\x1d"
+"""Parts the items of a list, where its column names no other separator."""
+CLEARED = "\x18"
+"""A cell that says: there is no value any more. An empty one says nothing."""
+INVALID = "\x01"
+"""A cell whose text had control characters."""
+BAD_ROW = "\x02"
+"""Begins the second cell of a row that could not be read; the reason follows."""
+
+ANONYMOUS, HASHED = "a", "h"
+"""Cells that say of which kind an id is; an empty one: a plain user id."""
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class ValueColumn:
+    """Where the values of an attribute stand in a row."""
+
+    attribute: str
+    at: int
+    """The number of the cell; that of the row's number is 0."""
+    separator: str = ITEM_END
+    """What parts the items of a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowFile:
+    """A file of rows, and what stands in which cell."""
+
+    path: Path
+    cells: int
+    """How many each row has, its number included."""
+    columns: Sequence[ValueColumn]
+    id_at: int = 1
+    kind_at: int | None = None
+    effective_at: int | None = None
+    """Where the time stands from which on a row holds; None: that is when it is written."""
+    blank_clears: bool = False
+    """Whether a blank cell means that there is no value any more."""
+
+
+def cell_of(text: str) -> str:
+    """Return a text as a cell, without blanks around it; of control characters only line ends are kept."""
+    plain = text.strip(BLANKS).replace("\r\n", "\n").replace("\r", "\n")
+    return INVALID if _CONTROLS.search(plain) else plain.replace("\n", LINE_END)
+
+
+def row_of(number: int, cells: Sequence[str]) -> str:
+    """Return a row of cells."""
+    return CELL_END.join([str(number), *cells]) + "\n"
+
+
+def bad_row(number: int, reason: str, cells: int) -> str:
+    """Return a row of so many cells that stands for one that could not be read."""
+    return f"{number}{CELL_END}{BAD_ROW}{reason}{CELL_END * (cells - 2)}\n"

@@ -1,0 +1,583 @@
+"""Values of custom attributes: what the engine makes of what runs say is what the reference model says."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import pytest
+from histories import Row
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from stored import LOOKUPS, NOW, SPACE, take
+from tiers import tries
+
+from enduser import limits
+from enduser.core.attributes import (
+    API,
+    FALSE_WORDS,
+    MANUAL,
+    SDK,
+    TRUE_WORDS,
+    Attribute,
+    AttributeType,
+    ConflictRule,
+    Value,
+    ValueProblem,
+    read_value,
+)
+from enduser.core.candidates import Candidate, SourceOrder, winner
+from enduser.core.events import UserId
+from enduser.core.links import ApiLinks, Edge, persons, shown_id
+from enduser.errors import AttributeNotFound, LimitExceeded
+from enduser.stores.contract import (
+    AddLink,
+    ChangeSettings,
+    CloseHistory,
+    RemoveLink,
+    UndoRun,
+    WriteValues,
+    Written,
+)
+from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.row_file import ANONYMOUS, CLEARED, RowFile, ValueColumn, bad_row, cell_of, row_of
+
+SECOND = 1_000_000
+START = 1_700_000_000 * SECOND
+HEAD = ("id", "kind", "effective_at")
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=LOOKUPS, memory_limit_mb=512) as opened:
+        yield opened
+
+
+@dataclass(frozen=True)
+class Said:
+    """A row: what is said of an id. A value of None clears."""
+
+    user: UserId
+    values: Mapping[str, str | None]
+    effective_at: int | None = None
+
+    def line(self, number: int, names: Iterable[str]) -> str:
+        time = "" if self.effective_at is None else iso(self.effective_at)
+        cells = [cell_of(self.user.id), ANONYMOUS if self.user.is_anonymous else "", time]
+        for name in names:
+            value = self.values.get(name, "")
+            cells.append(CLEARED if value is None else cell_of(value))
+        return row_of(number, cells)
+
+
+def iso(at_us: int) -> str:
+    from datetime import UTC, datetime, timedelta
+
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)).isoformat()
+
+
+def user(text: str) -> UserId:
+    return UserId(text, is_anonymous=False)
+
+
+def row_file(folder: Path, names: list[str], lines: Iterable[str], separator: str = ";") -> RowFile:
+    path = folder / "rows.txt"
+    path.write_text("".join(lines), newline="\n")
+    columns = [ValueColumn(name, len(HEAD) + number, separator) for number, name in enumerate(names, 1)]
+    return RowFile(path, 1 + len(HEAD) + len(names), columns, kind_at=2, effective_at=3)
+
+
+def write(
+    store: EmbeddedStore, folder: Path, rows: list[Said], *, source: str = API, at: int = START
+) -> Written:
+    names = sorted({name for row in rows for name in row.values})
+    file = row_file(folder, names, [row.line(number, names) for number, row in enumerate(rows, 1)])
+    written = store.apply(SPACE, WriteValues(source, file, at)).written
+    assert written is not None
+    return written
+
+
+def values_of(store: EmbeddedStore, user_id: str) -> object:
+    found = store.find_user(SPACE, user_id)
+    return None if found is None else found["attributes"]
+
+
+def seen(store: EmbeddedStore, folder: Path, *users: str) -> None:
+    """Let users have a closed session."""
+    take(store, folder, [Row(user_id=one, occurred_at=START, message_id=f"m-{one}") for one in users])
+    store.apply(SPACE, CloseHistory())
+    store.fold(SPACE)
+
+
+def make(store: EmbeddedStore, **types: str) -> None:
+    for name, kind in types.items():
+        store.create_attribute(Attribute(name, AttributeType(kind)))
+
+
+# --- what a text means
+
+TABLE = json.loads((Path(__file__).parents[1] / "conformance" / "values.json").read_text(encoding="utf-8"))
+TYPES = {kind.value: kind for kind in AttributeType}
+SEPARATOR = ";"
+
+
+@pytest.fixture(scope="module")
+def typed_store(tmp_path_factory: pytest.TempPathFactory):
+    """A store with an attribute of each type, named as the type."""
+    with EmbeddedStore(tmp_path_factory.mktemp("typed") / "data", now_us=NOW, memory_limit_mb=512) as opened:
+        for kind in AttributeType:
+            opened.create_attribute(Attribute(kind, kind))
+        yield opened
+
+
+def meaning(kind: AttributeType, text: str) -> Value | ValueProblem | None:
+    """Return what the reference makes of a text."""
+    return read_value(kind, text, SEPARATOR)
+
+
+@pytest.mark.parametrize(("name", "kind", "text", "value"), TABLE, ids=[case[0] for case in TABLE])
+def test_a_text_means_to_the_reference_what_the_table_says(
+    name: str, kind: str, text: str, value: object
+) -> None:
+    found = meaning(TYPES[kind], text)
+    if isinstance(value, dict):
+        assert isinstance(found, ValueProblem)
+        assert found == value["problem"]
+    else:
+        assert found == (tuple(value) if isinstance(value, list) else value)
+        assert type(found) is not int or kind == "datetime"
+
+
+def assert_meanings(store: EmbeddedStore, folder: Path, texts: list[tuple[AttributeType, str]]) -> None:
+    """Check that the engine makes of each text what the reference makes of it."""
+    rows = [Said(user(f"u{number}"), {kind: text}) for number, (kind, text) in enumerate(texts)]
+    written = write(store, folder, rows)
+    problems = {one.row: (one.attribute, one.reason) for one in written.rejected_values}
+    for number, (kind, text) in enumerate(texts):
+        want = meaning(kind, text)
+        candidates = store.find_candidates(SPACE, f"u{number}").get(kind, [])
+        found = [one for one in candidates if one.run == written.run]
+        if isinstance(want, ValueProblem):
+            assert problems.get(number + 1) == (kind, want), (kind, text)
+            assert found == []
+        else:
+            assert number + 1 not in problems, (kind, text)
+            assert [one.value for one in found] == ([] if want is None else [want]), (kind, text)
+            assert [type(one.value) for one in found] == ([] if want is None else [type(want)])
+    store.apply(SPACE, UndoRun(written.run))
+
+
+def test_a_text_means_to_the_engine_what_the_table_says(typed_store: EmbeddedStore, tmp_path: Path) -> None:
+    assert_meanings(typed_store, tmp_path, [(TYPES[kind], text) for _, kind, text, _ in TABLE])
+
+
+NEAR = st.one_of(
+    st.text(max_size=12),
+    st.text(alphabet="+-0123456789.eE, ", max_size=12),
+    st.from_regex(r"[+-]?[0-9]{1,17}(\.[0-9]{1,17})?(e[+-]?[0-9]{1,3})?", fullmatch=True),
+    st.from_regex(
+        r"[0-9]{4}-[01][0-9]-[0-3][0-9]([T ][0-2][0-9]:[0-6][0-9](Z|[+-]0[0-9]:[0-9]0)?)?", fullmatch=True
+    ),
+    st.dates().map(str),
+    st.sampled_from([*TRUE_WORDS, *FALSE_WORDS]).map(str.title),
+    st.lists(st.text(alphabet="ab \u3000", max_size=3), max_size=5).map(SEPARATOR.join),
+    st.sampled_from([limits.VALUE_CHARACTERS_MAX, limits.VALUE_CHARACTERS_MAX + 1]).map("ü".__mul__),
+    st.sampled_from([limits.LIST_ITEMS_MAX, limits.LIST_ITEMS_MAX + 1]).map(
+        lambda count: SEPARATOR.join(map(str, range(count)))
+    ),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(AttributeType), NEAR), min_size=30, max_size=60))
+@settings(max_examples=tries(15, 200), phases=[Phase.explicit, Phase.reuse, Phase.generate])
+def test_the_engine_reads_what_the_reference_reads(
+    typed_store: EmbeddedStore,
+    tmp_path_factory: pytest.TempPathFactory,
+    texts: list[tuple[AttributeType, str]],
+) -> None:
+    assert_meanings(typed_store, tmp_path_factory.mktemp("texts"), texts)
+
+
+# --- any order
+
+
+@dataclass
+class Model:
+    """What was said, as the reference model keeps it."""
+
+    rules: dict[str, ConflictRule]
+    sources: SourceOrder
+    candidates: list[tuple[str, Candidate]] = field(default_factory=list)
+
+    def say(self, rows: list[Said], source: str, run: int, at: int) -> None:
+        for number, row in enumerate(rows, 1):
+            for name, value in row.values.items():
+                if value != "":
+                    told = row.effective_at if row.effective_at is not None else at
+                    self.candidates.append((name, Candidate(value, told, source, run, number, row.user)))
+
+    def undo(self, run: int) -> None:
+        self.candidates = [(name, one) for name, one in self.candidates if one.run != run]
+
+    def values(self, ids: Iterable[UserId]) -> dict[str, Value]:
+        ids = set(ids)
+        found = {}
+        for name, rule in self.rules.items():
+            own = [one for of, one in self.candidates if of == name and one.user in ids]
+            held = winner(own, rule, self.sources)
+            if held is not None and held.value is not None:
+                found[name] = held.value
+        return found
+
+
+USERS = [user("a"), user("b"), user("c"), user("d"), UserId("x", is_anonymous=True)]
+
+
+def random_rows(rng: random.Random, names: list[str]) -> list[Said]:
+    return [
+        Said(
+            rng.choice(USERS),
+            {name: rng.choice(["1", "2", "3", None, ""]) for name in rng.sample(names, rng.randrange(1, 4))},
+            rng.choice([None, None, START + rng.randrange(5) * SECOND]),
+        )
+        for _ in range(rng.randrange(1, 6))
+    ]
+
+
+@pytest.mark.parametrize("seed", range(tries(12, 150)))
+def test_what_holds_is_what_the_reference_model_says(store: EmbeddedStore, tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    names = ["p", "q", "r"]
+    rules = {name: rng.choice(list(ConflictRule)) for name in names}
+    for name, rule in rules.items():
+        store.create_attribute(Attribute(name, AttributeType.STRING, conflict_rule=rule))
+    model, api = Model(rules, store.source_order(SPACE)), ApiLinks()
+    runs: list[int] = []
+    is_seen = False
+    for step in range(tries(14, 25)):
+        at = START + rng.randrange(6) * SECOND
+        doing = rng.choice(["write"] * 5 + ["undo", "link", "part", "see", "rule", "rebuild"])
+        if doing == "write":
+            rows, source = random_rows(rng, names), rng.choice([API, MANUAL, SDK])
+            runs.append(write(store, tmp_path, rows, source=source, at=at).run)
+            model.say(rows, source, runs[-1], at)
+        elif doing == "undo" and runs:
+            run = runs.pop(rng.randrange(len(runs)))
+            store.apply(SPACE, UndoRun(run))
+            model.undo(run)
+        elif doing in ("link", "part"):
+            one, other = rng.sample(USERS, 2)
+            if doing == "link":
+                store.apply(SPACE, AddLink(one, other, START + step))
+                api.add(Edge(one, other, START + step))
+            else:
+                store.apply(SPACE, RemoveLink(one, other, START + step))
+                api.remove(one, other)
+        elif doing == "see" and not is_seen:
+            is_seen = True
+            see_all(store, tmp_path)
+        elif doing == "rule":
+            name = rng.choice(names)
+            model.rules[name] = rng.choice(list(ConflictRule))
+            changed = Attribute(name, AttributeType.STRING, conflict_rule=model.rules[name])
+            store.change_attribute(name, changed)
+        elif doing == "rebuild":
+            assert store.verify(SPACE) == []
+            store.rebuild(SPACE)
+    if not is_seen:
+        see_all(store, tmp_path)
+    joined = persons([], api)
+    found = {UserId(str(u["user_id"]), bool(u["is_anonymous"])): u["attributes"] for u in store.users(SPACE)}
+    groups = {frozenset(joined.get(one, frozenset((one,)))) for one in USERS}
+    assert found == {shown_id(ids): model.values(ids) for ids in groups}
+    assert store.verify(SPACE) == []
+
+
+def see_all(store: EmbeddedStore, folder: Path) -> None:
+    rows = [
+        Row(
+            user_id=None if one.is_anonymous else one.id,
+            anonymous_id=one.id if one.is_anonymous else None,
+            occurred_at=START,
+            message_id=f"m-{one.id}",
+        )
+        for one in USERS
+    ]
+    take(store, folder, rows)
+    store.apply(SPACE, CloseHistory())
+    store.fold(SPACE)
+
+
+# --- what becomes of rows
+
+
+def test_every_row_is_in_exactly_one_count(store: EmbeddedStore, tmp_path: Path) -> None:
+    make(store, plan="string", seats="number")
+    write(store, tmp_path, [Said(user("known"), {"plan": "free"}), Said(user("same"), {"plan": "free"})])
+    rows = [
+        Said(user("new"), {"plan": "free"}),
+        Said(user("known"), {"plan": "vip"}),
+        Said(user("same"), {"plan": "free"}),
+        Said(user("twice"), {"plan": "free"}),
+        Said(user("twice"), {"plan": "vip"}),
+        Said(user("silent"), {"plan": ""}),
+        Said(user("null"), {"plan": "free"}),
+        Said(user("bad"), {"seats": "many"}),
+        Said(user("partly"), {"plan": "vip", "seats": "many"}),
+    ]
+    written = write(store, tmp_path, rows, at=START + SECOND)
+    counts = (written.new, written.changed, written.unchanged, written.superseded, written.rejected)
+    assert counts == (3, 1, 2, 1, 2)
+    assert written.read == sum(counts) == len(rows)
+    assert [(one.row, one.reason) for one in written.rejected_rows] == [(7, "junk_user_id")]
+    assert [(one.row, one.attribute, one.reason) for one in written.rejected_values] == [
+        (8, "seats", "wrong_type"),
+        (9, "seats", "wrong_type"),
+    ]
+
+
+def test_a_row_that_could_not_be_read_is_told_with_its_reason(store: EmbeddedStore, tmp_path: Path) -> None:
+    make(store, plan="string")
+    lines = [bad_row(1, "malformed_row", 5), Said(user("a"), {"plan": "vip"}).line(2, ["plan"])]
+    file = row_file(tmp_path, ["plan"], lines)
+    written = store.apply(SPACE, WriteValues(API, file, START)).written
+    assert written is not None
+    assert [(one.row, one.reason) for one in written.rejected_rows] == [(1, "malformed_row")]
+    assert (written.read, written.new) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("u" * limits.ID_BYTES_MAX, None),
+        ("u" * (limits.ID_BYTES_MAX + 1), "user_id_too_long"),
+        ("ü" * (limits.ID_BYTES_MAX // 2 + 1), "user_id_too_long"),
+        (" guest ", "junk_user_id"),
+        ("", "junk_user_id"),
+    ],
+)
+def test_an_id_is_judged_as_that_of_an_event(
+    store: EmbeddedStore, tmp_path: Path, given: str, reason: str | None
+) -> None:
+    make(store, plan="string")
+    written = write(store, tmp_path, [Said(user(given), {"plan": "vip"})])
+    assert [one.reason for one in written.rejected_rows] == ([] if reason is None else [reason])
+
+
+TOLERANCE = limits.FUTURE_TOLERANCE_S * SECOND
+
+
+@pytest.mark.parametrize(
+    ("time", "reason"),
+    [
+        (iso(START + TOLERANCE), None),
+        (iso(START + TOLERANCE + 1), "future_time"),
+        ("yesterday", "invalid_time"),
+        ("1700000000", "invalid_time"),
+    ],
+)
+def test_a_row_may_not_hold_from_a_time_that_is_none_or_to_come(
+    store: EmbeddedStore, tmp_path: Path, time: str, reason: str | None
+) -> None:
+    make(store, plan="string")
+    line = row_of(1, ["u", "", time, "vip"])
+    written = store.apply(SPACE, WriteValues(API, row_file(tmp_path, ["plan"], [line]), START)).written
+    assert written is not None
+    assert [one.reason for one in written.rejected_rows] == ([] if reason is None else [reason])
+
+
+# --- what holds
+
+
+def test_values_wait_for_the_first_session_and_move_no_time(store: EmbeddedStore, tmp_path: Path) -> None:
+    make(store, plan="string")
+    write(store, tmp_path, [Said(user("a"), {"plan": "vip"})], at=START + 10**9)
+    assert store.find_user(SPACE, "a") is None
+    assert store.status(SPACE).users == 0
+    seen(store, tmp_path, "a")
+    before = store.find_user(SPACE, "a")
+    assert before is not None
+    assert before["attributes"] == {"plan": "vip"}
+    write(store, tmp_path, [Said(user("a"), {"plan": "free"})], at=START + 2 * 10**9)
+    after = store.find_user(SPACE, "a")
+    assert after == {**before, "attributes": {"plan": "free"}}
+    assert store.status(SPACE).clock_at == START + 1_800 * SECOND
+
+
+def test_the_same_rows_twice_change_nothing_and_a_b_a_ends_with_a(
+    store: EmbeddedStore, tmp_path: Path
+) -> None:
+    make(store, plan="string")
+    seen(store, tmp_path, "u")
+    one, other = ([Said(user("u"), {"plan": plan})] for plan in ("a", "b"))
+    first = write(store, tmp_path, one)
+    again = write(store, tmp_path, one, at=START + SECOND)
+    assert ((first.new, first.unchanged), (again.new, again.unchanged)) == ((1, 0), (0, 1))
+    write(store, tmp_path, other, at=START + 2 * SECOND)
+    last = write(store, tmp_path, one, at=START + 3 * SECOND)
+    assert (last.changed, values_of(store, "u")) == (1, {"plan": "a"})
+
+
+@pytest.mark.parametrize("seed", range(tries(4, 40)))
+def test_the_order_in_which_runs_come_does_not_matter(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    names = ["p", "q", "r"]
+    rules = {name: rng.choice(list(ConflictRule)) for name in names}
+    said = [
+        (rng.choice([API, MANUAL, SDK]), START + number * SECOND, random_rows(rng, names))
+        for number in range(8)
+    ]
+    runs = [(source, at, [Said(row.user, row.values) for row in rows]) for source, at, rows in said]
+    found = []
+    for number in range(3):
+        rng.shuffle(runs)
+        with EmbeddedStore(tmp_path / str(number), now_us=NOW, memory_limit_mb=512) as store:
+            for name, rule in rules.items():
+                store.create_attribute(Attribute(name, AttributeType.STRING, conflict_rule=rule))
+            for source, at, rows in runs:
+                write(store, tmp_path, rows, source=source, at=at)
+            see_all(store, tmp_path)
+            found.append([(one["user_id"], one["attributes"]) for one in store.users(SPACE)])
+    assert found[0] == found[1] == found[2]
+
+
+def test_an_undone_run_leaves_what_was_before(store: EmbeddedStore, tmp_path: Path) -> None:
+    make(store, plan="string")
+    seen(store, tmp_path, "u")
+    write(store, tmp_path, [Said(user("u"), {"plan": "free"})])
+    run = write(store, tmp_path, [Said(user("u"), {"plan": "vip"})], at=START + SECOND).run
+    write(store, tmp_path, [Said(user("u"), {"plan": None})], at=START + 2 * SECOND)
+    assert values_of(store, "u") == {}
+    store.apply(SPACE, UndoRun(run + 1))
+    assert values_of(store, "u") == {"plan": "vip"}
+    store.apply(SPACE, UndoRun(run))
+    assert values_of(store, "u") == {"plan": "free"}
+
+
+def test_ids_are_hashed_where_the_space_hashes(store: EmbeddedStore, tmp_path: Path) -> None:
+    make(store, plan="string")
+    write(store, tmp_path, [Said(user("before"), {"plan": "a"})])
+    store.apply(SPACE, ChangeSettings({"hash_ids": "on", "hash_salt": "sea"}))
+    write(
+        store,
+        tmp_path,
+        [Said(user("before"), {"plan": "b"}), Said(user("after"), {"plan": "b"})],
+        at=START + 1,
+    )
+    seen(store, tmp_path, "before", "after")
+    assert values_of(store, "before") == values_of(store, "after") == {"plan": "b"}
+    assert len(store.find_candidates(SPACE, "before")["plan"]) == 2
+    assert store.verify(SPACE) == []
+
+
+def test_values_stay_while_events_come(store: EmbeddedStore, tmp_path: Path) -> None:
+    make(store, plan="string", seats="number")
+    seen(store, tmp_path, "u")
+    write(store, tmp_path, [Said(user("u"), {"plan": "vip", "seats": "3"})])
+    late = [Row(user_id="u", occurred_at=START + day * 86_400 * SECOND) for day in (-300, -1, 1)]
+    for row in late:
+        take(store, tmp_path, [row])
+        store.fold(SPACE)
+        assert values_of(store, "u") == {"plan": "vip", "seats": 3.0}
+    assert store.verify(SPACE) == []
+
+
+def test_exports_have_the_values(store: EmbeddedStore, tmp_path: Path) -> None:
+    make(store, **{kind: kind for kind in AttributeType})
+    seen(store, tmp_path, "u", "v")
+    told = {"string": "a,b", "number": "5", "boolean": "yes", "date": "2024-02-29", "list": "a;b"}
+    write(store, tmp_path, [Said(user("u"), {**told, "datetime": "2024-01-02T03:04Z"})])
+    shown = {"string": "a,b", "number": 5.0, "boolean": True, "date": "2024-02-29", "list": ["a", "b"]}
+    at = "2024-01-02T03:04:00.000000Z"
+    assert values_of(store, "u") == {**shown, "datetime": at}
+    path = tmp_path / "out"
+    store.export(SPACE, "users", path, "jsonl")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["attributes"] for line in lines] == [
+        {**shown, "datetime": at},
+        dict.fromkeys([*shown, "datetime"]),
+    ]
+    store.export(SPACE, "users", path, "csv")
+    row, other = csv.DictReader(path.read_text().splitlines())
+    assert {kind: row[kind] for kind in AttributeType} == {
+        **told,
+        "number": "5.0",
+        "boolean": "true",
+        "list": '["a","b"]',
+        "datetime": at,
+    }
+    assert {other[kind] for kind in AttributeType} == {""}
+    store.export(SPACE, "users", path, "parquet")
+    kinds = dict(
+        duckdb.execute(
+            f"SELECT column_name, column_type FROM (DESCRIBE FROM read_parquet('{path}'))"
+        ).fetchall()
+    )
+    assert [kinds[kind] for kind in ("string", "number", "boolean", "date", "datetime", "list")] == [
+        "VARCHAR",
+        "DOUBLE",
+        "BOOLEAN",
+        "DATE",
+        "TIMESTAMP WITH TIME ZONE",
+        "VARCHAR[]",
+    ]
+
+
+# --- the registry
+
+
+def test_an_attribute_can_be_renamed_and_keeps_its_values(store: EmbeddedStore, tmp_path: Path) -> None:
+    make(store, plan="string")
+    seen(store, tmp_path, "u")
+    write(store, tmp_path, [Said(user("u"), {"plan": "vip"})])
+    store.change_attribute("plan", Attribute("tariff", AttributeType.STRING, "Tariff"))
+    assert values_of(store, "u") == {"tariff": "vip"}
+    with pytest.raises(AttributeNotFound, match="plan"):
+        store.delete_attribute("plan")
+
+
+def test_a_deleted_attribute_leaves_nothing_and_frees_its_place(store: EmbeddedStore, tmp_path: Path) -> None:
+    make(store, plan="string", seats="number")
+    seen(store, tmp_path, "u")
+    write(store, tmp_path, [Said(user("u"), {"plan": "vip", "seats": "1"}), Said(user("w"), {"plan": "vip"})])
+    store.delete_attribute("plan")
+    assert values_of(store, "u") == {"seats": 1.0}
+    make(store, plan="number")
+    assert values_of(store, "u") == {"seats": 1.0}
+    assert store.find_candidates(SPACE, "w") == {}
+    assert store.verify(SPACE) == []
+
+
+def test_there_are_at_most_as_many_attributes_as_may_be(store: EmbeddedStore) -> None:
+    for number in range(limits.ATTRIBUTES_MAX):
+        make(store, **{f"n{number}": "string"})
+    with pytest.raises(LimitExceeded, match="100"):
+        make(store, one_more="string")
+    store.delete_attribute("n5")
+    make(store, one_more="string")
+    assert len(store.attributes()) == limits.ATTRIBUTES_MAX
+
+
+def test_the_registry_is_the_same_in_all_spaces(store: EmbeddedStore, tmp_path: Path) -> None:
+    store.create_space("acme/before", NOW)
+    make(store, plan="string")
+    store.create_space("acme/after", NOW)
+    file = row_file(tmp_path, ["plan"], [Said(user("u"), {"plan": "vip"}).line(1, ["plan"])])
+    for space in ("acme/before", "acme/after"):
+        store.apply(space, WriteValues(API, file, START))
+        assert [one.value for one in store.find_candidates(space, "u")["plan"]] == ["vip"]
+    assert store.find_candidates(SPACE, "u") == {}
+
+
+def test_a_column_of_no_attribute_is_refused_and_nothing_is_written(
+    store: EmbeddedStore, tmp_path: Path
+) -> None:
+    make(store, plan="string")
+    with pytest.raises(AttributeNotFound, match="tariff"):
+        write(store, tmp_path, [Said(user("u"), {"plan": "vip", "tariff": "x"})])
+    assert store.find_candidates(SPACE, "u") == {}
