@@ -340,3 +340,61 @@ def test_of_hashed_ids_it_says_that_they_cannot_be_compared(tmp_path: Path) -> N
     told = enduser("users", "look-alikes", data=data)
     assert told.exit_code == 2
     assert "hashes cannot be compared" in told.stderr
+
+
+# --- custom attributes
+
+
+@pytest.fixture
+def valued(tmp_path: Path) -> Path:
+    """A data folder with the user `adam` and a few attributes."""
+    folder = tmp_path / "data"
+    path = write_lines(tmp_path / "events.jsonl", event("adam", "2026-01-01T10:00:00Z"))
+    enduser("import", "events", path, "--close", data=folder)
+    for name, kind in (("plan", "string"), ("seats", "number"), ("tags", "list"), ("vip", "boolean")):
+        enduser("attributes", "create", name, "--type", kind, data=folder)
+    return folder
+
+
+def test_values_are_set_by_hand_and_shown_with_their_source(valued: Path) -> None:
+    told = enduser("users", "set", "adam", "plan=a=b", "seats=5", "tags=x;y", "vip=yes", data=valued)
+    assert (told.exit_code, told.stdout) == (0, "4 values written\n")
+    found = {line.split()[0]: line.split()[1:-4] for line in shown_lines(valued)}
+    assert found == {"plan": ["a=b"], "seats": ["5"], "tags": ["x;", "y"], "vip": ["true"]}
+    assert all("manual, since 20" in line for line in shown_lines(valued))
+    enduser("users", "set", "adam", "plan=", data=valued)
+    assert "plan" not in "".join(shown_lines(valued))
+
+
+def shown_lines(folder: Path) -> list[str]:
+    """Return the lines of custom attributes."""
+    return [
+        line for line in enduser("users", "show", "adam", data=folder).stdout.splitlines() if "since" in line
+    ]
+
+
+def test_an_edit_that_cannot_be_whole_is_none(valued: Path) -> None:
+    told = enduser("users", "set", "adam", "plan=vip", "seats=many", data=valued)
+    assert told.exit_code == 2
+    assert "seats takes a number" in told.stderr
+    assert shown_lines(valued) == []
+    told = enduser("users", "set", "adam", "plan", data=valued)
+    assert (told.exit_code, "'plan' is no NAME=VALUE" in told.stderr) == (2, True)
+
+
+def test_who_was_not_seen_is_told_to_wait(valued: Path) -> None:
+    assert "first session" in enduser("users", "set", "eve", "plan=vip", data=valued).stdout
+
+
+def test_the_history_of_a_user_has_the_newest_change_first(valued: Path) -> None:
+    for plan in ("free", "vip", ""):
+        enduser("users", "set", "adam", f"plan={plan}", data=valued)
+    rows = [
+        line.split()[2:] for line in enduser("users", "history", "adam", data=valued).stdout.splitlines()[1:]
+    ]
+    assert rows == [
+        ["plan", "vip", "(unknown)", "manual"],
+        ["plan", "free", "vip", "manual"],
+        ["plan", "(unknown)", "free", "manual"],
+    ]
+    assert "Nothing was ever said" in enduser("users", "history", "eve", data=valued).stdout

@@ -34,11 +34,12 @@ from enduser.core.attributes import (
 from enduser.core.candidates import Candidate, SourceOrder, winner
 from enduser.core.events import UserId
 from enduser.core.links import ApiLinks, Edge, persons, shown_id
-from enduser.errors import AttributeNotFound, LimitExceeded
+from enduser.errors import AttributeNotFound, KeyReused, LimitExceeded
 from enduser.stores.contract import (
     AddLink,
     ChangeSettings,
     CloseHistory,
+    Once,
     RemoveLink,
     UndoRun,
     WriteValues,
@@ -581,3 +582,26 @@ def test_a_column_of_no_attribute_is_refused_and_nothing_is_written(
     with pytest.raises(AttributeNotFound, match="tariff"):
         write(store, tmp_path, [Said(user("u"), {"plan": "vip", "tariff": "x"})])
     assert store.find_candidates(SPACE, "u") == {}
+
+
+# --- once
+
+
+def once(store: EmbeddedStore, folder: Path, plan: str, at: int, digest: str = "d") -> Written:
+    file = row_file(folder, ["plan"], [Said(user("u"), {"plan": plan}).line(1, ["plan"])])
+    written = store.apply(SPACE, WriteValues(API, file, at, Once("key", digest))).written
+    assert written is not None
+    return written
+
+
+def test_a_write_with_a_key_is_known_for_a_day(store: EmbeddedStore, tmp_path: Path) -> None:
+    make(store, plan="string")
+    day = limits.ONCE_SECONDS * SECOND
+    first = once(store, tmp_path, "vip", START)
+    assert once(store, tmp_path, "vip", START + day - 1) == first
+    with pytest.raises(KeyReused, match="key"):
+        once(store, tmp_path, "free", START + day - 1, digest="other")
+    assert len(store.find_candidates(SPACE, "u")["plan"]) == 1
+    again = once(store, tmp_path, "free", START + day, digest="other")
+    assert again.run == first.run + 1
+    assert once(store, tmp_path, "free", START + day + 1, digest="other") == again

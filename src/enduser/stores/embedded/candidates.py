@@ -26,8 +26,8 @@ def find_candidates(look: Look, user_id: str, id_kind: str | None) -> Mapping[st
     for person_key in persons(look, user_id, id_kind):
         for row in look.rows(query, {"person_key": bound(person_key)}):
             for column in columns:
-                value, is_cleared = row[column.name], row[f"c{column.number}"]
-                if value is None and not is_cleared:
+                value = row[column.name]
+                if value is None and column.number not in row["cleared"]:  # type: ignore[operator]
                     continue
                 typed = _typed(column.attribute.type, value)
                 found.setdefault(column.attribute.name, []).append(_candidate(row, typed))

@@ -127,7 +127,6 @@ def add_column(connection: duckdb.DuckDBPyConnection, schema: str, column: Colum
     kind, number = _COLUMN_TYPES[column.attribute.type], column.number
     connection.execute(f"ALTER TABLE {schema}.users ADD COLUMN a{number} {kind}")
     connection.execute(f"ALTER TABLE {schema}.candidates ADD COLUMN a{number} {kind}")
-    connection.execute(f"ALTER TABLE {schema}.candidates ADD COLUMN c{number} BOOLEAN")
 
 
 def change(connection: duckdb.DuckDBPyConnection, name: str, changed: Attribute) -> Attribute:
@@ -156,9 +155,8 @@ def delete(connection: duckdb.DuckDBPyConnection, name: str, schemas: Iterable[s
     number = column_of(connection, name).number
     connection.execute("DELETE FROM main.attributes WHERE number = $1", [number])
     for schema in schemas:
-        for table, names in (("users", "a"), ("candidates", "ac")):
-            for letter in names:
-                connection.execute(f"ALTER TABLE {schema}.{table} DROP COLUMN {letter}{number}")
+        for table in ("users", "candidates"):
+            connection.execute(f"ALTER TABLE {schema}.{table} DROP COLUMN a{number}")
 
 
 def _store(connection: duckdb.DuckDBPyConnection, column: Column) -> None:

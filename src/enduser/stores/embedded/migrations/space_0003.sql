@@ -17,8 +17,8 @@ CREATE TABLE once_keys (
     written VARCHAR NOT NULL         -- what became of it, as JSON
 );
 
--- What each row of each run said of an id, never changed: `aN` is the value, `cN` whether it was cleared;
--- neither where the row says nothing of the attribute.
+-- What each row of each run said of an id, never changed: `aN` is the value; NULL where the row says nothing of
+-- the attribute, or clears it.
 CREATE TABLE candidates (
     user_key BIGINT NOT NULL,
     source INTEGER NOT NULL,
@@ -26,5 +26,6 @@ CREATE TABLE candidates (
     row BIGINT NOT NULL,             -- its number in the run, from 1
     effective_at BIGINT NOT NULL,
     written_at BIGINT NOT NULL,
+    cleared INTEGER[],               -- numbers of the attributes that the row clears; NULL: none
     flaws VARCHAR                    -- values of the row that were not taken, as `7:wrong_type `
 );

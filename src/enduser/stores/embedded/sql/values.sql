@@ -5,7 +5,8 @@
 
 -- name: macros
 -- What a text means as a value of a type, and why it means none: as `core.attributes.read_value`. Texts come
--- without control characters and without blanks around them.
+-- without control characters, and without other blanks around them than spaces.
+CREATE OR REPLACE TEMP MACRO is_cleared(cleared, number) AS coalesce(list_contains(cleared, number), false);
 CREATE OR REPLACE TEMP MACRO with_line_ends(value) AS
     CASE WHEN contains(value, chr(30)) THEN replace(value, chr(30), chr(10)) ELSE value END;
 CREATE OR REPLACE TEMP MACRO string_of(value, separator) AS
@@ -143,7 +144,7 @@ SELECT person_key FROM keyed WHERE $is_ordered;
 -- What the good rows say, as candidates; `flaws` has the values that were not taken, as `7:wrong_type `.
 INSERT INTO {said} BY NAME
 WITH cells AS (
-    SELECT try_cast(k0 AS BIGINT) AS row<<, nullif(trimmed_id(k{at}), '') AS t{n}>> FROM {file}
+    SELECT try_cast(k0 AS BIGINT) AS row<<, nullif(trim(k{at}), '') AS t{n}>> FROM {file}
 ),
 read AS (
     SELECT row<<, t{n}, CASE WHEN t{n} > chr(31) THEN {kind}_of({text}, {separator}) END AS a{n}>> FROM cells
@@ -158,18 +159,21 @@ judged AS (
 )
 SELECT user_key, $source AS source, $run AS run, row, effective_at, $written_at AS written_at,
        CASE WHEN false<< OR p{n} IS NOT NULL>>
-            THEN concat(''<<, CASE WHEN p{n} IS NOT NULL THEN '{n}:' || p{n} || ' ' END>>) END AS flaws
-       <<, a{n}, c{n}>>
+            THEN concat(''<<, CASE WHEN p{n} IS NOT NULL THEN '{n}:' || p{n} || ' ' END>>) END AS flaws,
+       CASE WHEN false<< OR c{n}>>
+            THEN list_filter([NULL<<, CASE WHEN c{n} THEN {n} END>>], lambda number: number IS NOT NULL)
+       END AS cleared
+       <<, a{n}>>
 FROM judged JOIN keyed USING (row)
 WHERE false<< OR a{n} IS NOT NULL OR c{n} OR p{n} IS NOT NULL>>;
 
 -- name: flaws
-SELECT row, flaws, false<< OR a{n} IS NOT NULL OR c{n}>> AS is_taken
+SELECT row, flaws, cleared IS NOT NULL<< OR a{n} IS NOT NULL>> AS is_taken
 FROM {said} WHERE run = $run AND flaws IS NOT NULL ORDER BY row;
 
 -- name: forget_unsaid
 -- Rows of which nothing was taken, and ids that are known by nothing but rows that say nothing.
-DELETE FROM {said} WHERE run = $run AND flaws IS NOT NULL AND NOT (false<< OR a{n} IS NOT NULL OR c{n}>>);
+DELETE FROM {said} WHERE run = $run AND flaws IS NOT NULL AND cleared IS NULL<< AND a{n} IS NULL>>;
 DELETE FROM user_ids
 WHERE user_key IN (SELECT user_key FROM fresh_keys)
   AND user_key NOT IN (SELECT user_key FROM {said} WHERE run = $run);
@@ -184,7 +188,7 @@ WITH members AS MATERIALIZED (
 SELECT person_key, position,
        row_number() OVER (
            PARTITION BY person_key ORDER BY name <> 'sdk', effective_at, -position, run, row) AS number
-       <<, a{n}, c{n}>>
+       <<, a{n}, is_cleared(cleared, {n}) AS c{n}>>
 FROM {all_said} AS said JOIN members USING (user_key) JOIN sources USING (source);
 
 -- name: decided
@@ -204,7 +208,7 @@ CREATE OR REPLACE TEMP TABLE rewritten AS
 WITH won AS (
     SELECT person_key<<, a{n}, true AS g{n}>> FROM decided
     UNION ALL
-    SELECT person_key<<, a{n}, a{n} IS NOT NULL OR c{n}>>
+    SELECT person_key<<, a{n}, a{n} IS NOT NULL OR is_cleared(cleared, {n})>>
     FROM (FROM {said} WHERE run = $run) AS said
     JOIN (FROM keyed ANTI JOIN contested USING (person_key)) AS plain USING (row)
 )
@@ -283,7 +287,7 @@ SELECT EXISTS (FROM contested);
 
 -- name: forget_empty
 -- Of all attributes that are left.
-DELETE FROM candidates WHERE true<< AND a{n} IS NULL AND NOT c{n}>>;
+DELETE FROM candidates WHERE true<< AND a{n} IS NULL AND NOT is_cleared(cleared, {n})>>;
 DELETE FROM users WHERE life_started_at IS NULL<< AND a{n} IS NULL>>;
 
 -- name: contested_of_all
@@ -293,7 +297,8 @@ FROM (SELECT DISTINCT user_key FROM candidates) AS said LEFT JOIN persons USING 
 
 -- name: candidates_of_person
 -- What was said of a person, of all attributes.
-SELECT user_ids.id, is_anonymous, sources.name AS source, run, row, effective_at, written_at<<, {shown} AS a{n}, c{n}>>
+SELECT user_ids.id, is_anonymous, sources.name AS source, run, row, effective_at, written_at<<, {shown} AS a{n}>>,
+       coalesce(cleared, []) AS cleared
 FROM candidates
 JOIN user_ids USING (user_key)
 JOIN sources USING (source)
