@@ -4,6 +4,8 @@
     ├── UsageError            the caller asked for something that cannot be
     │   ├── InvalidSetting    a setting's name or value
     │   ├── InvalidAttribute  a custom attribute's name or definition
+    │   ├── InvalidMapping    columns of a source that cannot be taken like this
+    │   ├── InvalidSource     a name that no source can have
     │   ├── InvalidValue      a value that an attribute cannot have
     │   ├── KeyReused         an idempotency key that came with something else before
     │   ├── Unconfirmed       a change that cannot be undone and was not confirmed
@@ -28,6 +30,8 @@
     ├── KeyNotFound           no API key of this id
     ├── InputError            a file that is not what it is said to be
     ├── UserNotFound          no End User Object under this id
+    ├── SourceNotFound        no source of this name
+    ├── RunNotFound           no run of this number
     ├── AttributeNotFound     no custom attribute of this name
     ├── LinkNotFound          two ids that are not linked
     ├── GeoDatabaseError      a place database that is missing, broken or could not be brought
@@ -78,6 +82,18 @@ class InvalidAttribute(UsageError):
     """A custom attribute cannot be defined like this."""
 
     code = "invalid_attribute"
+
+
+class InvalidMapping(UsageError):
+    """Columns of a source cannot be taken like this; nothing was saved."""
+
+    code = "invalid_mapping"
+
+
+class InvalidSource(UsageError):
+    """A source cannot have this name."""
+
+    code = "invalid_source"
 
 
 class InvalidValue(UsageError):
@@ -216,6 +232,18 @@ class KeyNotFound(EnduserError):
     """No API key has the id that was asked for."""
 
     code = "key_not_found"
+
+
+class SourceNotFound(EnduserError):
+    """There is no source of this name in the space."""
+
+    code = "source_not_found"
+
+
+class RunNotFound(EnduserError):
+    """There is no run of this number in the space, or it is undone already."""
+
+    code = "run_not_found"
 
 
 class AttributeNotFound(EnduserError):

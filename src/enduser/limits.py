@@ -43,6 +43,12 @@ ROWS_PER_WRITE_MAX = 10_000
 ROWS_BODY_BYTES_MAX = 16_777_216
 """Bytes of the body of a call that writes values (16 MiB): 1,600 for each of the most rows."""
 
+REJECTIONS_LISTED_MAX = 100
+"""Rejected rows, and values, of a file that are told at once; a file has all."""
+
+PREVIEWED_USERS_MAX = 10
+"""Users whom the preview of a write shows as they were and as they become."""
+
 ONCE_SECONDS = 86_400
 """Seconds (a day) for which a write with an idempotency key is known; who retries later has given up."""
 
@@ -69,6 +75,15 @@ JSON_DEPTH_MAX = 64
 
 AGENT_CHARACTERS_MAX = 1_024
 """Characters of a user agent, and of its client hints; no browser's has more, and each is looked up."""
+
+SOURCES_MAX = 100
+"""Sources of custom attributes of a space; people must find their way in them."""
+
+SOURCE_NAME_CHARACTERS_MAX = 64
+"""Characters of the name of a source, `[a-z0-9][a-z0-9_-]*`."""
+
+SNIFFED_ROWS_MAX = 1_000
+"""Rows at the beginning of a file from which its form and its types are inferred, for people to confirm."""
 
 CSV_COLUMNS_MAX = 1_000
 """Columns of an imported CSV file. Above it the delimiter was almost surely guessed wrong."""

@@ -43,15 +43,20 @@ def test_these_are_the_commands() -> None:
         *("import events", "users show", "users list", "users export", "sessions export", "status"),
         *("systems list", "systems create", "config list", "config get", "config set", "verify", "rebuild"),
         *("geo install", "geo status", "demo", "serve", "tail", "systems rotate-key"),
-        *("keys create", "keys list", "keys revoke", "users look-alikes"),
+        *("keys create", "keys list", "keys revoke", "users look-alikes", "users set", "users history"),
+        *("attributes list", "attributes create", "attributes change", "attributes delete", "sources look"),
+        *("sources map", "sources run", "sources runs", "sources undo", "sources list", "sources delete"),
     }
+
+
+WITHOUT_SPACE = ("systems", "geo", "serve", "keys l", "keys r", "attributes", "sources look")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_takes_a_data_folder_and_a_yes_and_explains_each_option(name: str) -> None:
     parameters = {option: p for p in COMMANDS[name].params for option in p.opts}
-    assert {"--data", "--yes"} <= set(parameters)
-    assert ("--space" in parameters) == (not name.startswith(("systems", "geo", "serve", "keys l", "keys r")))
+    assert {"--data", "--yes"} <= set(parameters) or name == "sources look"
+    assert ("--space" in parameters) == (not name.startswith(WITHOUT_SPACE))
     assert all(parameter.help for option, parameter in parameters.items())
 
 

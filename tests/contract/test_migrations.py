@@ -81,7 +81,7 @@ def store_folder() -> None:
                 "".join(row_of(number, [f"u{number}", f"plan {number % 3}"]) for number in range(9))
             )
             columns = [ValueColumn("plan", 2)]
-            store.apply(SPACE, WriteValues(API, RowFile(rows, 3, columns), 1_700_000_000_000_000))
+            store.apply(SPACE, WriteValues(API, RowFile([rows], 3, columns), 1_700_000_000_000_000))
             found = said(store)
         content = (folder / "data" / database.DATABASE_FILE).read_bytes()
     DATA.mkdir(exist_ok=True)

@@ -6,7 +6,8 @@ import csv
 import json
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -34,7 +35,9 @@ from enduser.core.attributes import (
 from enduser.core.candidates import Candidate, SourceOrder, winner
 from enduser.core.events import UserId
 from enduser.core.links import ApiLinks, Edge, persons, shown_id
-from enduser.errors import AttributeNotFound, KeyReused, LimitExceeded
+from enduser.core.value_forms import ValueForm
+from enduser.errors import AttributeNotFound, KeyReused, LimitExceeded, RunNotFound
+from enduser.service.provenance import find_said
 from enduser.stores.contract import (
     AddLink,
     ChangeSettings,
@@ -45,7 +48,7 @@ from enduser.stores.contract import (
     WriteValues,
     Written,
 )
-from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.embedded import EmbeddedStore, database
 from enduser.stores.row_file import ANONYMOUS, CLEARED, RowFile, ValueColumn, bad_row, cell_of, row_of
 
 SECOND = 1_000_000
@@ -89,8 +92,9 @@ def user(text: str) -> UserId:
 def row_file(folder: Path, names: list[str], lines: Iterable[str], separator: str = ";") -> RowFile:
     path = folder / "rows.txt"
     path.write_text("".join(lines), newline="\n")
-    columns = [ValueColumn(name, len(HEAD) + number, separator) for number, name in enumerate(names, 1)]
-    return RowFile(path, 1 + len(HEAD) + len(names), columns, kind_at=2, effective_at=3)
+    form = ValueForm(separator=separator)
+    columns = [ValueColumn(name, len(HEAD) + number, form) for number, name in enumerate(names, 1)]
+    return RowFile([path], 1 + len(HEAD) + len(names), columns, kind_at=2, effective_at=3)
 
 
 def write(
@@ -106,6 +110,12 @@ def write(
 def values_of(store: EmbeddedStore, user_id: str) -> object:
     found = store.find_user(SPACE, user_id)
     return None if found is None else found["attributes"]
+
+
+def undo(store: EmbeddedStore, run: int) -> None:
+    """Undo a run, unless it said nothing."""
+    with suppress(RunNotFound):
+        store.apply(SPACE, UndoRun(run))
 
 
 def seen(store: EmbeddedStore, folder: Path, *users: str) -> None:
@@ -158,7 +168,7 @@ def assert_meanings(store: EmbeddedStore, folder: Path, texts: list[tuple[Attrib
     """Check that the engine makes of each text what the reference makes of it."""
     rows = [Said(user(f"u{number}"), {kind: text}) for number, (kind, text) in enumerate(texts)]
     written = write(store, folder, rows)
-    problems = {one.row: (one.attribute, one.reason) for one in written.rejected_values}
+    problems = {one.row: (one.attribute, one.reason) for one in written.value_rejections}
     for number, (kind, text) in enumerate(texts):
         want = meaning(kind, text)
         candidates = store.find_candidates(SPACE, f"u{number}").get(kind, [])
@@ -170,11 +180,39 @@ def assert_meanings(store: EmbeddedStore, folder: Path, texts: list[tuple[Attrib
             assert number + 1 not in problems, (kind, text)
             assert [one.value for one in found] == ([] if want is None else [want]), (kind, text)
             assert [type(one.value) for one in found] == ([] if want is None else [type(want)])
-    store.apply(SPACE, UndoRun(written.run))
+    undo(store, written.run)
 
 
 def test_a_text_means_to_the_engine_what_the_table_says(typed_store: EmbeddedStore, tmp_path: Path) -> None:
     assert_meanings(typed_store, tmp_path, [(TYPES[kind], text) for _, kind, text, _ in TABLE])
+
+
+FORMS = json.loads(
+    (Path(__file__).parents[1] / "conformance" / "value_forms.json").read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize(("name", "kind", "form", "text", "value"), FORMS, ids=[case[0] for case in FORMS])
+def test_a_text_in_a_form_means_to_the_engine_what_the_table_says(
+    typed_store: EmbeddedStore,
+    tmp_path: Path,
+    name: str,
+    kind: str,
+    form: dict[str, str],
+    text: str,
+    value: object,
+) -> None:
+    path = tmp_path / "rows.txt"
+    path.write_text(row_of(1, ["u", cell_of(text)]), newline="\n")
+    file = RowFile([path], 3, [ValueColumn(kind, 2, ValueForm(**form))])  # type: ignore[arg-type]
+    written = typed_store.apply(SPACE, WriteValues(API, file, START)).written
+    assert written is not None
+    found = [one.value for one in typed_store.find_candidates(SPACE, "u").get(kind, [])]
+    if isinstance(value, dict):
+        assert ([one.reason for one in written.value_rejections], found) == ([value["problem"]], [])
+    else:
+        assert (list(written.value_rejections), found) == ([], [value])
+    undo(typed_store, written.run)
 
 
 NEAR = st.one_of(
@@ -269,7 +307,7 @@ def test_what_holds_is_what_the_reference_model_says(store: EmbeddedStore, tmp_p
             model.say(rows, source, runs[-1], at)
         elif doing == "undo" and runs:
             run = runs.pop(rng.randrange(len(runs)))
-            store.apply(SPACE, UndoRun(run))
+            undo(store, run)
             model.undo(run)
         elif doing in ("link", "part"):
             one, other = rng.sample(USERS, 2)
@@ -335,8 +373,8 @@ def test_every_row_is_in_exactly_one_count(store: EmbeddedStore, tmp_path: Path)
     counts = (written.new, written.changed, written.unchanged, written.superseded, written.rejected)
     assert counts == (3, 1, 2, 1, 2)
     assert written.read == sum(counts) == len(rows)
-    assert [(one.row, one.reason) for one in written.rejected_rows] == [(7, "junk_user_id")]
-    assert [(one.row, one.attribute, one.reason) for one in written.rejected_values] == [
+    assert [(one.row, one.reason) for one in written.row_rejections] == [(7, "junk_user_id")]
+    assert [(one.row, one.attribute, one.reason) for one in written.value_rejections] == [
         (8, "seats", "wrong_type"),
         (9, "seats", "wrong_type"),
     ]
@@ -348,7 +386,7 @@ def test_a_row_that_could_not_be_read_is_told_with_its_reason(store: EmbeddedSto
     file = row_file(tmp_path, ["plan"], lines)
     written = store.apply(SPACE, WriteValues(API, file, START)).written
     assert written is not None
-    assert [(one.row, one.reason) for one in written.rejected_rows] == [(1, "malformed_row")]
+    assert [(one.row, one.reason) for one in written.row_rejections] == [(1, "malformed_row")]
     assert (written.read, written.new) == (2, 1)
 
 
@@ -367,7 +405,7 @@ def test_an_id_is_judged_as_that_of_an_event(
 ) -> None:
     make(store, plan="string")
     written = write(store, tmp_path, [Said(user(given), {"plan": "vip"})])
-    assert [one.reason for one in written.rejected_rows] == ([] if reason is None else [reason])
+    assert [one.reason for one in written.row_rejections] == ([] if reason is None else [reason])
 
 
 TOLERANCE = limits.FUTURE_TOLERANCE_S * SECOND
@@ -389,7 +427,7 @@ def test_a_row_may_not_hold_from_a_time_that_is_none_or_to_come(
     line = row_of(1, ["u", "", time, "vip"])
     written = store.apply(SPACE, WriteValues(API, row_file(tmp_path, ["plan"], [line]), START)).written
     assert written is not None
-    assert [one.reason for one in written.rejected_rows] == ([] if reason is None else [reason])
+    assert [one.reason for one in written.row_rejections] == ([] if reason is None else [reason])
 
 
 # --- what holds
@@ -605,3 +643,134 @@ def test_a_write_with_a_key_is_known_for_a_day(store: EmbeddedStore, tmp_path: P
     again = once(store, tmp_path, "free", START + day, digest="other")
     assert again.run == first.run + 1
     assert once(store, tmp_path, "free", START + day + 1, digest="other") == again
+
+
+# --- what a run would do
+
+
+@pytest.mark.parametrize("seed", range(tries(8, 80)))
+def test_a_preview_says_what_the_run_then_does(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(f"preview{seed}")
+    names = ["p", "q", "r"]
+    weak = "(id_hash >> 65)::BIGINT & 15" if seed % 2 else database.USER_KEY_SQL
+    with EmbeddedStore(tmp_path / "data", now_us=NOW, memory_limit_mb=512, user_key_sql=weak) as store:
+        for name in names:
+            rule = rng.choice(list(ConflictRule))
+            store.create_attribute(Attribute(name, AttributeType.STRING, conflict_rule=rule))
+        for _ in range(rng.randrange(6)):
+            at = START + rng.randrange(6) * SECOND
+            write(store, tmp_path, random_rows(rng, names), source=rng.choice([API, MANUAL, SDK]), at=at)
+        if rng.random() < 0.5:
+            store.apply(SPACE, AddLink(*rng.sample(USERS, 2), START))
+        if rng.random() < 0.7:
+            see_all(store, tmp_path)
+        rows = [line for line in random_rows(rng, names) for _ in range(rng.randrange(1, 3))]
+        lines = [row.line(number, names) for number, row in enumerate(rows, 1)]
+        file = row_file(tmp_path, names, [*lines, bad_row(99, "malformed_row", 7)])
+        record = WriteValues(rng.choice([API, SDK, "crm"]), file, START + rng.randrange(6) * SECOND)
+        before = held(store)
+        preview = store.preview_values(SPACE, record)
+        assert held(store) == before
+        written = store.apply(SPACE, record).written
+        assert written is not None
+        assert replace(preview.written, run=0) == replace(written, run=0)
+        after = held(store)
+        changed = {one: (before[one], after[one]) for one in after if before[one] != after[one]}
+        counted = {diff.attribute: (diff.set, diff.changed, diff.cleared) for diff in preview.attributes}
+        assert counted == {name: changes_of(name, changed.values()) for name in names}
+        shown = {UserId(one.user_id, one.is_anonymous): (one.before, one.after) for one in preview.samples}
+        assert len(shown) == len(changed)
+        for one, (was, becomes) in shown.items():
+            assert {name: value for name, value in was.items() if value is not None} == dict(
+                before[person(one, store)]
+            )
+            assert {name: value for name, value in becomes.items() if value is not None} == dict(
+                after[person(one, store)]
+            )
+
+
+def person(one: UserId, store: EmbeddedStore) -> UserId:
+    """Return the id that the person of an id shows, among those that are linked here."""
+    for link in store.links_page(SPACE).items:
+        ids = [UserId(str(link[side]), bool(link[f"{side}_is_anonymous"])) for side in ("one", "other")]
+        if one in ids:
+            return shown_id(ids)
+    return one
+
+
+def held(store: EmbeddedStore) -> dict[UserId, tuple[tuple[str, Value], ...]]:
+    """Return what holds for each person, seen or not."""
+    found = {}
+    for one in USERS:
+        shown = person(one, store)
+        said = find_said(store, SPACE, shown.id, "anonymous" if shown.is_anonymous else "plain")
+        found[shown] = tuple(sorted((name, held.value) for name, held in said.holding().items()))
+    return found
+
+
+def changes_of(name: str, changed: Iterable[tuple[object, object]]) -> tuple[int, int, int]:
+    """Return of how many users an attribute was set, changed and cleared."""
+    pairs = [(dict(was).get(name), dict(becomes).get(name)) for was, becomes in changed]  # type: ignore[call-overload]
+    return (
+        sum(was is None and becomes is not None for was, becomes in pairs),
+        sum(None not in (was, becomes) and was != becomes for was, becomes in pairs),
+        sum(was is not None and becomes is None for was, becomes in pairs),
+    )
+
+
+def test_a_run_of_a_file_is_listed_and_its_rejections_are_in_a_file(
+    store: EmbeddedStore, tmp_path: Path
+) -> None:
+    make(store, plan="string", seats="number")
+    rows = [Said(user("a"), {"plan": "vip", "seats": "x"}), Said(user("null"), {"plan": "vip"})]
+    lines = [row.line(number, ["plan", "seats"]) for number, row in enumerate(rows, 2)]
+    file, rejected = row_file(tmp_path, ["plan", "seats"], lines), tmp_path / "rejected.csv"
+    record = WriteValues("crm", file, START, input="users.csv", rejected_path=rejected)
+    written = store.apply(SPACE, record).written
+    assert written is not None
+    assert rejected.read_text() == "row,attribute,reason\n2,seats,wrong_type\n3,,junk_user_id\n"
+    (run,) = store.runs(SPACE)
+    assert (run.run, run.source, run.input, run.written_at) == (written.run, "crm", "users.csv", START)
+    assert (run.read, run.new, run.rejected, run.rejected_values, run.undone_at) == (2, 1, 1, 1, None)
+    assert store.source_order(SPACE).names == [MANUAL, API, "crm", SDK]
+    store.apply(SPACE, UndoRun(written.run, START + 1))
+    assert [one.undone_at for one in store.runs(SPACE, source="crm")] == [START + 1]
+    assert store.runs(SPACE, source="other") == []
+    with pytest.raises(RunNotFound):
+        store.apply(SPACE, UndoRun(written.run, START + 2))
+
+
+def test_of_many_rejections_the_first_are_told_and_a_file_has_all(
+    store: EmbeddedStore, tmp_path: Path
+) -> None:
+    make(store, seats="number")
+    for count in (limits.REJECTIONS_LISTED_MAX, limits.REJECTIONS_LISTED_MAX + 1):
+        lines = [Said(user(f"u{number}"), {"seats": "x"}).line(number, ["seats"]) for number in range(count)]
+        lines += [bad_row(count + number, "malformed_row", 5) for number in range(count)]
+        rejected = tmp_path / f"{count}.csv"
+        file = row_file(tmp_path, ["seats"], lines)
+        written = store.apply(SPACE, WriteValues("crm", file, START, rejected_path=rejected)).written
+        assert written is not None
+        assert len(written.row_rejections) == len(written.value_rejections) == limits.REJECTIONS_LISTED_MAX
+        assert (written.rejected, written.rejected_values) == (2 * count, count)
+        assert len(rejected.read_text().splitlines()) == 2 * count + 1
+
+
+def test_a_preview_shows_some_users_and_counts_all(store: EmbeddedStore, tmp_path: Path) -> None:
+    make(store, plan="string")
+    count = limits.PREVIEWED_USERS_MAX + 1
+    lines = [Said(user(f"u{number}"), {"plan": "vip"}).line(number, ["plan"]) for number in range(count)]
+    preview = store.preview_values(SPACE, WriteValues("crm", row_file(tmp_path, ["plan"], lines), START))
+    assert len(preview.samples) == limits.PREVIEWED_USERS_MAX
+    assert [(one.attribute, one.set) for one in preview.attributes] == [("plan", count)]
+
+
+def test_ids_of_rows_that_say_nothing_are_not_kept(store: EmbeddedStore, tmp_path: Path) -> None:
+    make(store, seats="number")
+    write(
+        store,
+        tmp_path,
+        [Said(user("A"), {"seats": "x"}), Said(user("a"), {"seats": ""}), Said(user("b"), {"seats": "1"})],
+    )
+    assert store.look_alikes(SPACE).total_ids == 0
+    assert store.hashing_preview(SPACE).user_ids == 1

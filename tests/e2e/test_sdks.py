@@ -157,6 +157,7 @@ def test_what_happened_before_is_told_by_any_sdk_and_gives_the_same_object(told:
     assert timestamp(found.pop("first_seen")) == when(10)
     assert timestamp(found.pop("last_seen")) == when(73)
     assert found == {
+        "attributes": {},
         "user_id": "ada",
         "is_anonymous": False,
         "total_sessions": 2,

@@ -15,6 +15,7 @@ from alembic import autogenerate, config, migration, script
 from enduser import limits
 from enduser.errors import KeyNotFound, LimitExceeded, SchemaTooNew, StoreError, UsageError
 from enduser.stores import control as module
+from enduser.stores import source_configs
 from enduser.stores.control import FILE, METADATA, REVISION, ControlStore, Role
 
 NOW = 1_700_000_000_000_000
@@ -187,7 +188,7 @@ def test_many_threads_and_processes_can_use_the_file_at_once(tmp_path: Path) -> 
 
 
 def test_the_file_is_kept_as_the_design_says(control: ControlStore) -> None:
-    with control._reading() as connection:
+    with control.reading() as connection:
         pragmas = {
             name: connection.execute(sa.text(f"PRAGMA {name}")).scalar()
             for name in ("journal_mode", "foreign_keys", "secure_delete")
@@ -196,7 +197,8 @@ def test_the_file_is_kept_as_the_design_says(control: ControlStore) -> None:
 
 
 def test_the_migrations_make_exactly_the_tables_that_the_code_uses(control: ControlStore) -> None:
-    with control._reading() as connection:
+    assert source_configs.list_sources(control, "no/space") == []
+    with control.reading() as connection:
         context = migration.MigrationContext.configure(connection)
         assert autogenerate.compare_metadata(context, METADATA) == []
 

@@ -22,6 +22,8 @@ STATUS: Mapping[type[EnduserError], int] = {
     errors.KeyNotFound: 404,
     errors.LinkNotFound: 404,
     errors.AttributeNotFound: 404,
+    errors.SourceNotFound: 404,
+    errors.RunNotFound: 404,
     errors.Forbidden: 403,
     errors.PreconditionFailed: 412,
     errors.MethodNotAllowed: 405,

@@ -81,7 +81,10 @@ def _cells(attribute: Attribute) -> tuple[str, ...]:
 @app.command("create")
 def create_attribute(
     name: Name,
-    kind: Annotated[AttributeType, typer.Option("--type", help="What its values are.")],
+    kind: Annotated[
+        AttributeType,
+        typer.Option("--type", metavar="TYPE", help=f"What its values are: {', '.join(AttributeType)}."),
+    ],
     display_name: DisplayName = None,
     description: Description = None,
     pii: Pii = None,

@@ -16,6 +16,7 @@ from enduser.cli import (
     keys,
     serve,
     sessions,
+    sources,
     state,
     systems,
     tail,
@@ -36,6 +37,7 @@ app.add_typer(imports.app, name="import")
 app.add_typer(users.app, name="users")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(attributes.app, name="attributes")
+app.add_typer(sources.app, name="sources")
 app.add_typer(systems.app, name="systems")
 app.add_typer(config.app, name="config")
 app.add_typer(keys.app, name="keys")

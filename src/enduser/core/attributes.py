@@ -173,6 +173,7 @@ class RowProblem(StrEnum):
 
     MALFORMED_ROW = "malformed_row"
     ROW_TOO_LONG = "row_too_long"
+    TRUNCATED_FILE = "truncated_file"
     JUNK_USER_ID = "junk_user_id"
     USER_ID_TOO_LONG = "user_id_too_long"
     IDS_NOT_HASHED = "ids_not_hashed"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
@@ -83,7 +83,7 @@ def _look(name: str, path: Path, wanted: str) -> tuple[EventFile, bytes]:
 
 def _head(file: EventFile) -> bytes:
     try:
-        return next(_blocks(file), b"")[:65_536]
+        return next(content(file), b"")[:65_536]
     except BrokenStreamError as error:
         raise InputError(
             f"{file.name} cannot be decompressed: {error}", hint="make or copy the file again"
@@ -122,7 +122,7 @@ def _check_text(name: str, head: bytes) -> None:
 # --- bytes
 
 
-def _blocks(file: EventFile) -> Iterator[bytes]:
+def content(file: EventFile) -> Iterator[bytes]:
     """Yield the decompressed content in blocks.
 
     Raises:
@@ -142,7 +142,12 @@ def _counted(raw: BinaryIO, file: EventFile) -> Iterator[bytes]:
 
 
 def lines(file: EventFile) -> Iterator[bytes]:
-    """Yield blocks of whole lines, each of valid UTF-8 within the limits, in place of the file's lines.
+    """Yield a file as `whole_lines`."""
+    return whole_lines(content(file))
+
+
+def whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield blocks of whole lines, each of valid UTF-8 within the limits, in place of a text's lines.
 
     A bad line is replaced by chr(2) + reason, so that lines keep their numbers. A stream that breaks
     ends with such a line.
@@ -150,7 +155,7 @@ def lines(file: EventFile) -> Iterator[bytes]:
     carry = b""
     is_first = True
     try:
-        for block in _blocks(file):
+        for block in blocks:
             carry += block.removeprefix(_BOM) if is_first else block
             is_first = False
             end = carry.rfind(b"\n") + 1

@@ -36,6 +36,7 @@ _VALUE_MESSAGES: Mapping[ValueProblem, str] = {
 _ROW_MESSAGES: Mapping[RowProblem, str] = {
     RowProblem.MALFORMED_ROW: "the row cannot be read as what it should be",
     RowProblem.ROW_TOO_LONG: f"the row is longer than {limits.LINE_BYTES_MAX:,} bytes (LINE_BYTES_MAX)",
+    RowProblem.TRUNCATED_FILE: "the compressed file ends too early, or is damaged from here on",
     RowProblem.JUNK_USER_ID: "the user id is missing, or a word that is nobody's id",
     RowProblem.USER_ID_TOO_LONG: f"the user id is longer than {limits.ID_BYTES_MAX} bytes (ID_BYTES_MAX)",
     RowProblem.IDS_NOT_HASHED: "the id is said to be hashed, and this space does not hash ids",

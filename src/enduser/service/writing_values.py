@@ -64,11 +64,11 @@ def write_json_rows(
     assert written is not None
     types = {attribute.name: attribute.type for attribute in attributes}
     flaws: dict[int, list[Flaw]] = defaultdict(list)
-    for row in written.rejected_rows:
+    for row in written.row_rejections:
         flaws[row.row].append(Flaw(None, RowProblem(row.reason), row_message(RowProblem(row.reason))))
     for flaw in told.flaws:
         flaws[flaw.row].append(_value_flaw(flaw.attribute, flaw.problem, types))
-    for value in written.rejected_values:
+    for value in written.value_rejections:
         flaws[value.row].append(_value_flaw(value.attribute, ValueProblem(value.reason), types))
     return WrittenRows(written, flaws)
 

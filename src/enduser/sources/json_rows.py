@@ -78,7 +78,7 @@ def write_rows(
         file.writelines(_lines(rows, good, list(spoken_of)))
     columns = [ValueColumn(name, _VALUES_FROM + number) for name, number in spoken_of.items()]
     width = _VALUES_FROM + len(columns)
-    return JsonRows(RowFile(path, width, columns, _ID_AT, _KIND_AT, _EFFECTIVE_AT), flaws)
+    return JsonRows(RowFile([path], width, columns, _ID_AT, _KIND_AT, _EFFECTIVE_AT), flaws)
 
 
 def _lines(

@@ -158,6 +158,10 @@ class WriteValues:
     written_at: int
     """Server time in µs; a row without a time of its own holds from then on."""
     once: Once | None = None
+    input: str | None = None
+    """The name of what was read, under which the run is listed; None: it is not."""
+    rejected_path: Path | None = None
+    """Where rejected rows and values are written as CSV, if there are some; None: all are returned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +169,7 @@ class UndoRun:
     """A record: a run said nothing; the next candidates hold."""
 
     run: int
+    undone_at: int = 0
 
 
 Record = EventChunk | ChangeSettings | CloseHistory | AddLink | RemoveLink | WriteValues | UndoRun
@@ -237,8 +242,60 @@ class Written:
     """Rows of a user of whom a later row of the file speaks too."""
     rejected: int
     """Rows of which nothing could be taken."""
-    rejected_rows: Sequence[Rejection] = ()
-    rejected_values: Sequence[ValueRejection] = ()
+    rejected_values: int
+    """Values of good rows that could not be taken."""
+    row_rejections: Sequence[Rejection] = ()
+    """All, or the first `REJECTIONS_LISTED_MAX` where a file has all."""
+    value_rejections: Sequence[ValueRejection] = ()
+    """The same of values."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeDiff:
+    """Of how many users a write changes an attribute, and how."""
+
+    attribute: str
+    set: int
+    """It was unknown."""
+    changed: int
+    cleared: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedUser:
+    """One user as he was and becomes, by attribute; None: unknown."""
+
+    user_id: str
+    is_anonymous: bool
+    before: Mapping[str, object]
+    after: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesPreview:
+    """What a write would do."""
+
+    written: Written
+    attributes: Sequence[AttributeDiff]
+    samples: Sequence[ChangedUser]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run of a file did. Times are µs."""
+
+    run: int
+    source: str
+    input: str
+    written_at: int
+    read: int
+    new: int
+    changed: int
+    unchanged: int
+    superseded: int
+    rejected: int
+    rejected_values: int
+    undone_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,6 +444,20 @@ class Reader(Protocol):
     def source_order(self, space: str) -> SourceOrder:
         """Return the sources of a space, the first first."""
 
+    def runs(self, space: str, *, source: str | None = None, limit: int = 100) -> Sequence[Run]:
+        """Return the last runs of files, of a source or of all, the newest first.
+
+        Raises:
+            LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
+        """
+
+    def preview_values(self, space: str, record: WriteValues) -> ValuesPreview:
+        """Return what a write would do now; it takes as long as the write, beside the thread that changes.
+
+        Raises:
+            AttributeNotFound: a column of rows is of no attribute.
+        """
+
     def find_candidates(
         self, space: str, user_id: str, id_kind: str | None = None
     ) -> Mapping[str, Sequence[Candidate]]:
@@ -529,6 +600,7 @@ class Store(Reader, Protocol):
             UsageError: a link of an id to itself, or to what is no id.
             LimitExceeded: a bound of `enduser.limits` was reached.
             AttributeNotFound: a column of rows is of no attribute.
+            RunNotFound: a run that is to be undone is none, or is undone.
             KeyReused: a write has the key of another.
         """
 

@@ -25,7 +25,7 @@ from enduser.stores.contract import API_KEY_PREFIX, DEFAULT_SPACE
 from enduser.stores.data_folder import make_data_folder, unusable
 
 FILE = "control.sqlite"
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration; known here so that Alembic is imported only where something is to be done."""
 
 _ID_BYTES = 6
@@ -141,7 +141,7 @@ class ControlStore:
             )
         key_id, secret = secrets.token_hex(_ID_BYTES), secrets.token_hex(_SECRET_BYTES)
         row = {"id": key_id, "name": name, "role": role, "spaces": list(spaces), "created_at": now_us}
-        with self._changing() as connection:
+        with self.changing() as connection:
             self._refuse_too_many(connection)
             connection.execute(_KEYS.insert().values(**row, secret_sha256=_hash(secret)))
         return f"{API_KEY_PREFIX}{key_id}_{secret}"
@@ -157,7 +157,7 @@ class ControlStore:
 
     def list_keys(self) -> Sequence[Key]:
         """Return all keys, revoked ones too, oldest first."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute(sa.select(_KEYS).order_by(_KEYS.c.created_at, _KEYS.c.id)).all()
         return [_key(row) for row in rows]
 
@@ -173,7 +173,7 @@ class ControlStore:
         """
         key_id = _parts(text)[0] if text.startswith(API_KEY_PREFIX) else text
         revoked_at = sa.func.coalesce(_KEYS.c.revoked_at, now_us)
-        with self._changing() as connection:
+        with self.changing() as connection:
             revoked = _KEYS.update().where(_KEYS.c.id == key_id).values(revoked_at=revoked_at)
             if not connection.execute(revoked).rowcount:
                 raise KeyNotFound(
@@ -190,7 +190,7 @@ class ControlStore:
         if not text.isascii():
             return None
         key_id, secret = _parts(text)
-        with self._reading() as connection:
+        with self.reading() as connection:
             row = connection.execute(sa.select(_KEYS).where(_KEYS.c.id == key_id)).one_or_none()
         right = row.secret_sha256 if row is not None else _NO_SECRET
         is_right = hmac.compare_digest(_hash(secret), right)
@@ -203,16 +203,17 @@ class ControlStore:
         return key
 
     def _mark_used(self, key: Key, now_us: int) -> None:
-        with self._changing(self._at_once) as connection:
+        with self.changing(self._at_once) as connection:
             connection.execute(_KEYS.update().where(_KEYS.c.id == key.id).values(last_used_at=now_us))
 
     @contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
+    def reading(self) -> Iterator[sa.Connection]:
+        """Run a block that reads."""
         with self._telling(), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
-    def _changing(self, engine: sa.Engine | None = None) -> Iterator[sa.Connection]:
+    def changing(self, engine: sa.Engine | None = None) -> Iterator[sa.Connection]:
         """Run a block whole or not at all, with no other writer beside."""
         changing = (engine or self._engine).execution_options(is_change=True)
         with self._telling(), changing.begin() as connection:
@@ -231,7 +232,7 @@ class ControlStore:
             ) from error
 
     def _migrate(self) -> None:
-        with self._reading() as connection:
+        with self.reading() as connection:
             is_newest = _revision(connection) == REVISION
         if is_newest:
             return
@@ -240,7 +241,7 @@ class ControlStore:
         settings = config.Config()
         settings.set_main_option("script_location", "enduser.stores:control_migrations")
         known = {step.revision for step in script.ScriptDirectory.from_config(settings).walk_revisions()}
-        with self._changing() as connection:
+        with self.changing() as connection:
             revision = _revision(connection)
             if revision is not None and revision not in known:
                 raise SchemaTooNew(

@@ -32,10 +32,13 @@ from enduser.stores.contract import (
     LookAlikes,
     Page,
     Record,
+    Run,
     Sample,
     SpaceStatus,
     Store,
+    ValuesPreview,
     WriteKey,
+    WriteValues,
 )
 
 SOCKET = "owner.sock"
@@ -226,6 +229,18 @@ class RemoteStore:
     def source_order(self, space: str) -> SourceOrder:
         """Return the sources of a space, the first first."""
         found: SourceOrder = self._call("source_order", space=space)
+        return found
+
+    def runs(self, space: str, *, source: str | None = None, limit: int = 100) -> Sequence[Run]:
+        """Return the last runs of files, the newest first."""
+        found: Sequence[Run] = self._call("runs", space=space, source=source, limit=limit)
+        return found
+
+    def preview_values(self, space: str, record: WriteValues) -> ValuesPreview:
+        """Return what a write would do now."""
+        found: ValuesPreview = self._call(
+            "preview_values", space=space, record={type(record).__name__: record}
+        )
         return found
 
     def find_candidates(

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from enduser.core.events import BLANKS
+from enduser.core.value_forms import ValueForm
 
 CELL_END = "\x1f"
 LINE_END = "\x1e"
 """Stands for a line end within a text."""
 ITEM_END = "\x1d"
-"""Parts the items of a list, where its column names no other separator."""
+"""Parts the items of a list of JSON."""
 CLEARED = "\x18"
 """A cell that says: there is no value any more. An empty one says nothing."""
 INVALID = "\x01"
@@ -29,6 +30,9 @@ BAD_ROW = "\x02"
 
 ANONYMOUS, HASHED = "a", "h"
 """Cells that say of which kind an id is; an empty one: a plain user id."""
+
+PLAIN = ValueForm(separator=ITEM_END)
+"""The form of values that need no reading, as of JSON."""
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -40,15 +44,15 @@ class ValueColumn:
     attribute: str
     at: int
     """The number of the cell; that of the row's number is 0."""
-    separator: str = ITEM_END
-    """What parts the items of a list."""
+    form: ValueForm = PLAIN
+    """How they are written."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowFile:
-    """A file of rows, and what stands in which cell."""
+    """Rows in files that follow each other, and what stands in which cell."""
 
-    path: Path
+    paths: Sequence[Path]
     cells: int
     """How many each row has, its number included."""
     columns: Sequence[ValueColumn]
@@ -56,6 +60,8 @@ class RowFile:
     kind_at: int | None = None
     effective_at: int | None = None
     """Where the time stands from which on a row holds; None: that is when it is written."""
+    is_anonymous: bool = False
+    """Whether all ids are anonymous ones, where no cell says it."""
     blank_clears: bool = False
     """Whether a blank cell means that there is no value any more."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 
 import duckdb
 
@@ -14,9 +14,18 @@ from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.events import UserId
 from enduser.core.settings import SpaceSettings
 from enduser.errors import ReadTimeout
-from enduser.stores.contract import HashingPreview, LookAlikes, Page, SpaceStatus
-from enduser.stores.embedded import candidates, hashing, look_alikes, pages, reading, registry
+from enduser.stores.contract import (
+    HashingPreview,
+    LookAlikes,
+    Page,
+    Run,
+    SpaceStatus,
+    ValuesPreview,
+    WriteValues,
+)
+from enduser.stores.embedded import candidates, hashing, look_alikes, pages, reading, registry, values
 from enduser.stores.embedded import database as files
+from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.engine import ANSWER, told
 from enduser.stores.embedded.reading import Look
 from enduser.stores.embedded.statements import run
@@ -28,8 +37,9 @@ _INSIST_S = 0.1
 class EmbeddedReader:
     """See `enduser.stores.contract.Reader` for what each method means."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, user_key_sql: str = files.USER_KEY_SQL) -> None:
         """Read from the database of a connection, which is not used itself any more."""
+        self._user_key_sql = user_key_sql
         self._idle: list[duckdb.DuckDBPyConnection] = []
         self.begin(connection)
 
@@ -100,6 +110,23 @@ class EmbeddedReader:
         """Return the sources of a space, the first first."""
         with self.looking_at(space) as look:
             return candidates.source_order(look)
+
+    def runs(self, space: str, *, source: str | None = None, limit: int = 100) -> Sequence[Run]:
+        """Return the last runs of files, the newest first."""
+        pages.check_limit(limit)
+        with self.looking_at(space) as look:
+            return [Run(*row) for row in look.run("values.runs", source=source, limit=limit)]
+
+    def preview_values(self, space: str, record: WriteValues) -> ValuesPreview:
+        """Return what a write would do now, on a connection of its own and without a time limit."""
+        with told(ANSWER), closing(self._root.cursor()) as connection:
+            files.prepare(connection, self._user_key_sql)
+            connection.execute(f"SET search_path = '{files.schema_of(connection, space)}'")
+            connection.execute("BEGIN")
+            query = "SELECT secret FROM main.spaces WHERE space = $1"
+            secret = connection.execute(query, [space]).fetchall()[0][0]
+            naming = Naming(connection, Look(connection, space).settings(), secret)
+            return values.preview(naming, record)
 
     def find_candidates(
         self, space: str, user_id: str, id_kind: str | None = None

@@ -86,7 +86,7 @@ class Look:
     connection: duckdb.DuckDBPyConnection
     space: str
 
-    def run(self, name: str, **parameters: object) -> Rows:
+    def run(self, name: str, /, **parameters: object) -> Rows:
         """Run a statement of `sql/*.sql`."""
         return run(self.connection, name, **parameters)
 

@@ -63,6 +63,7 @@ class Column:
             "kind": attribute.type,
             "rank": _RANKS[attribute.conflict_rule].replace("{n}", number),
             "shown": _SHOWN[form].get(attribute.type, "{0}").format(self.name),
+            "shown_before": _SHOWN[form].get(attribute.type, "{0}").format(f"b{number}"),
         }
 
 

@@ -46,7 +46,7 @@ _BIGINT_MAX = 9_223_372_036_854_775_807
 Rows = list[tuple[Any, ...]]
 
 
-def run(connection: duckdb.DuckDBPyConnection, name: str, **parameters: object) -> Rows:
+def run(connection: duckdb.DuckDBPyConnection, name: str, /, **parameters: object) -> Rows:
     """Run the statement `file.name` and return the rows of its last part."""
     file, _, statement = name.partition(".")
     rows: Rows = []

@@ -39,10 +39,12 @@ from enduser.stores.contract import (
     Page,
     Record,
     RemoveLink,
+    Run,
     SpaceStatus,
     SpooledEvents,
     SpoolPosition,
     UndoRun,
+    ValuesPreview,
     WriteKey,
     WriteValues,
 )
@@ -95,7 +97,7 @@ class EmbeddedStore:
         self._lock = FolderLock(folder, now_us)
         try:
             self._database = Database(folder, memory_limit_mb=memory_limit_mb, user_key_sql=user_key_sql)
-            self._reader = EmbeddedReader(self._database.connection)
+            self._reader = EmbeddedReader(self._database.connection, user_key_sql)
             self._taker: tuple[str, EventTaker] | None = None
             self._cut_files: set[str] = set()
             """Spaces into which a file was being taken, perhaps, when the database was opened anew."""
@@ -245,8 +247,8 @@ class EmbeddedStore:
                     self._link(space, record)
                 case WriteValues():
                     applied = Applied(written=values.write_values(self._naming(space), record))
-                case UndoRun(run):
-                    values.undo_run(self._database.connection, run)
+                case UndoRun():
+                    values.undo_run(self._database.connection, record)
                 case CloseHistory():
                     window = self.settings(space).window_us
                     self._execute(
@@ -429,6 +431,14 @@ class EmbeddedStore:
     def source_order(self, space: str) -> SourceOrder:
         """Return the sources of a space, the first first."""
         return self._reader.source_order(space)
+
+    def runs(self, space: str, *, source: str | None = None, limit: int = 100) -> Sequence[Run]:
+        """Return the last runs of files, the newest first."""
+        return self._reader.runs(space, source=source, limit=limit)
+
+    def preview_values(self, space: str, record: WriteValues) -> ValuesPreview:
+        """Return what a write would do now."""
+        return self._reader.preview_values(space, record)
 
     def find_candidates(
         self, space: str, user_id: str, id_kind: str | None = None

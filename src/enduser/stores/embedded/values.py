@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
 
 import duckdb
 import msgspec
 
 from enduser import limits
-from enduser.core.attributes import SDK, ConflictRule
-from enduser.errors import AttributeNotFound, KeyReused
-from enduser.stores.contract import Rejection, ValueRejection, WriteValues, Written
+from enduser.core.attributes import SDK, AttributeType, ConflictRule
+from enduser.core.value_forms import DateForm, ValueForm
+from enduser.errors import AttributeNotFound, KeyReused, RunNotFound
+from enduser.stores.contract import (
+    AttributeDiff,
+    ChangedUser,
+    Rejection,
+    UndoRun,
+    ValueRejection,
+    ValuesPreview,
+    WriteValues,
+    Written,
+)
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.registry import Column, columns
-from enduser.stores.embedded.statements import Rows, Splices, run, run_spliced, statements, text_literal
-from enduser.stores.row_file import RowFile
+from enduser.stores.embedded.statements import (
+    Rows,
+    Splices,
+    run,
+    run_spliced,
+    spliced,
+    statements,
+    text_literal,
+)
+from enduser.stores.row_file import ANONYMOUS, PLAIN, RowFile
 
 
 def write_values(naming: Naming, record: WriteValues) -> Written:
@@ -50,29 +70,70 @@ def write_values(naming: Naming, record: WriteValues) -> Written:
 
 
 def _write(naming: Naming, record: WriteValues) -> Written:
-    run_number, source = run(naming.connection, "values.begin_run", source_name=record.source)[0]
-    every = columns(naming.connection)
-    taking = _Taking(naming.connection, every, _places(every, record.rows), _cells(record.rows), run_number)
-    bounds = {**_bounds(naming, record), "source": source}
-    taking.step("read_rows", **bounds)
-    taking.step("batch_ids")
+    connection = naming.connection
+    run_number, source = run(connection, "values.begin_run", source_name=record.source)[0]
+    taking = _Taking.of(connection, record, run_number, source)
+    taking.read(naming, record)
     naming.key_new_ids()
-    taking.step("fresh_keys")
-    speaking = taking.step("keyed")[0][0]
-    taking.step("contested", is_ordered=record.source == SDK or taking.is_ordered)
-    said = taking.step("say", **bounds)[0][0]
-    flawed = taking.step("flaws")
-    if flawed or said < speaking:
-        taking.step("forget_unsaid")
+    flawed = taking.say(naming, record)
     taking.compare()
-    written = taking.written(run_number, flawed)
+    written = taking.written(record, flawed)
+    taking.step("forget_unspoken")
     taking.store()
+    if record.input is not None:
+        taking.step("remember_run", input=record.input, written_at=record.written_at, **_counts(written))
     return written
 
 
-def undo_run(connection: duckdb.DuckDBPyConnection, run_number: int) -> None:
-    """Take away all that a run said; the next candidates hold. The caller owns the transaction."""
-    run(connection, "values.undo_run", run=run_number)
+def _counts(written: Written) -> Mapping[str, object]:
+    names = ("read", "new", "changed", "unchanged", "superseded", "rejected", "rejected_values")
+    return {name: getattr(written, name) for name in names}
+
+
+def preview(naming: Naming, record: WriteValues) -> ValuesPreview:
+    """Return what a write would do, on a connection that nobody else uses; it changes nothing.
+
+    The statements are those of the write, with a table of its own in place of `candidates`.
+    """
+    connection = naming.connection
+    taking = _Taking.of(connection, record, _NO_RUN, _source(connection, record.source), is_preview=True)
+    taking.step("nothing_spoken")
+    run(connection, "values.known_sources", source=taking.source, name=record.source)
+    taking.read(naming, record)
+    run(connection, "claiming.new_ids")
+    taking.step("provisional_ids")
+    flawed = taking.say(naming, record)
+    taking.compare()
+    written = taking.written(record, flawed)
+    names = taking.names
+    diff = [AttributeDiff(names[str(number)], *counts) for number, *counts in taking.step("diff")]
+    return ValuesPreview(written, diff, list(taking.samples()))
+
+
+_NO_RUN = 9_223_372_036_854_775_807
+"""The number of a run that is only looked at: later than all others."""
+_NEW_SOURCE = 2_147_483_647
+"""The number of a source that has said nothing yet, for a look at what would be."""
+
+
+def _source(connection: duckdb.DuckDBPyConnection, name: str) -> int:
+    rows = connection.execute("SELECT source FROM sources WHERE name = $1", [name]).fetchall()
+    return rows[0][0] if rows else _NEW_SOURCE
+
+
+def undo_run(connection: duckdb.DuckDBPyConnection, record: UndoRun) -> None:
+    """Take away all that a run said; the next candidates hold. The caller owns the transaction.
+
+    Raises:
+        RunNotFound: it said nothing, or is undone.
+    """
+    (marked,) = run(connection, "values.mark_undone", run=record.run, undone_at=record.undone_at)[0]
+    run(connection, "values.undo_run", run=record.run)
+    if not marked and not run(connection, "values.is_contested")[0][0]:
+        raise RunNotFound(
+            f"there is no run {record.run}, or it is undone",
+            hint="the runs are listed by: enduser sources runs",
+        )
     _restate(connection)
 
 
@@ -96,7 +157,7 @@ def _restate(connection: duckdb.DuckDBPyConnection) -> None:
     every = columns(connection)
     if not every or not run(connection, "values.is_contested")[0][0]:
         return
-    taking = _Taking(connection, every, [_Place(column) for column in every], {}, None)
+    taking = _Taking(connection, every, [_Place(column) for column in every])
     taking.step("nothing_said")
     taking.compare()
     taking.store()
@@ -119,15 +180,15 @@ class _Place:
 
     column: Column
     at: int = 0
-    separator: str = ""
+    form: ValueForm = PLAIN
 
     @property
     def splices(self) -> Splices:
         return {
             **self.column.splices(),
             "at": str(self.at),
-            "separator": text_literal(self.separator),
-            "text": f"with_line_ends(t{self.column.number})",
+            "separator": text_literal(self.form.separator),
+            "text": plain_sql(self.column.attribute.type, f"t{self.column.number}", self.form),
         }
 
 
@@ -140,7 +201,7 @@ def _places(every: Sequence[Column], rows: RowFile) -> list[_Place]:
                 hint="create it, or leave it out",
                 field="attribute",
             )
-    return [_Place(by_name[place.attribute], place.at, place.separator) for place in rows.columns]
+    return [_Place(by_name[place.attribute], place.at, place.form) for place in rows.columns]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,21 +213,51 @@ class _Taking:
     """All attributes that there are."""
     places: Sequence[_Place]
     """Those that are written."""
-    cells: Splices
-    """What statements that read a file of rows must know of it."""
-    run_number: int | None
+    splices: Splices = field(default_factory=lambda: _STORED)
+    run_number: int | None = None
+    source: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        connection: duckdb.DuckDBPyConnection,
+        record: WriteValues,
+        run_number: int,
+        source: int,
+        *,
+        is_preview: bool = False,
+    ) -> Self:
+        """Return the pass of a record."""
+        every = columns(connection)
+        said = ("spoken", _SPOKEN) if is_preview else ("candidates", "candidates")
+        sources = "known_sources" if is_preview else "sources"
+        splices = {**_cells(record.rows), "said": said[0], "all_said": said[1], "all_sources": sources}
+        return cls(connection, every, _places(every, record.rows), splices, run_number, source)
 
     @property
-    def is_ordered(self) -> bool:
-        """Whether the order of sources comes before the time for an attribute that is written."""
-        rules = [place.column.attribute.conflict_rule for place in self.places]
-        return ConflictRule.SOURCE_ORDER in rules
+    def names(self) -> Mapping[str, str]:
+        """The names of all attributes by their numbers."""
+        return {str(column.number): column.attribute.name for column in self.every}
 
     def step(self, name: str, **parameters: object) -> Rows:
         """Run a statement for the attributes that are written."""
         each = [place.splices for place in self.places]
-        once = {**self.cells, "said": "candidates", "all_said": "candidates"}
-        return run_spliced(self.connection, f"values.{name}", each, once, **parameters, run=self.run_number)
+        more = {"run": self.run_number, "source": self.source}
+        return run_spliced(self.connection, f"values.{name}", each, self.splices, **parameters, **more)
+
+    def read(self, naming: Naming, record: WriteValues) -> None:
+        """Read the rows but for their values, and whose ids they have."""
+        self.step("read_rows", **_bounds(naming, record))
+        self.step("batch_ids")
+
+    def say(self, naming: Naming, record: WriteValues) -> tuple[int, int]:
+        """Keep what rows say of ids that have keys now; return the counts of rows and values not taken."""
+        self.step("fresh_keys")
+        self.step("keyed")
+        rules = [place.column.attribute.conflict_rule for place in self.places]
+        self.step("contested", is_ordered=record.source == SDK or ConflictRule.SOURCE_ORDER in rules)
+        self.step("say", **_bounds(naming, record))
+        return self.step("flawed")[0]
 
     def compare(self) -> None:
         """Work out what holds for the persons of whom the rows speak, and who is another by it.
@@ -182,28 +273,67 @@ class _Taking:
         self.step("store_values")
         run(self.connection, "fold.number", touched_max=limits.TOUCHED_MAX)
 
-    def written(self, run_number: int, flawed: Rows) -> Written:
-        """Return what becomes of the rows."""
+    def written(self, record: WriteValues, flawed: tuple[int, int]) -> Written:
+        """Return what becomes of the rows, and write those that were not taken to a file, if one is named."""
+        untaken, rejected_values = flawed
+        listed = None if record.rejected_path is None else limits.REJECTIONS_LISTED_MAX
+        rejected_rows = self.step("rejected_rows", listed_max=listed)
+        value_rejections = list(self._value_rejections(listed)) if rejected_values else []
+        if record.rejected_path is not None and (rejected_rows or rejected_values):
+            self._write_rejections(record.rejected_path)
+        if untaken:
+            self.step("forget_unsaid")
         read, rejected, superseded, new, changed = self.step("counts")[0]
-        rejected += sum(not is_taken for _, _, is_taken in flawed)
         return Written(
-            run=run_number,
+            run=self.run_number or 0,
             read=read,
             new=new,
             changed=changed,
-            unchanged=read - rejected - superseded - new - changed,
+            unchanged=read - rejected - untaken - superseded - new - changed,
             superseded=superseded,
-            rejected=rejected,
-            rejected_rows=[Rejection(row, reason) for row, reason in self.step("rejected_rows")],
-            rejected_values=list(self._rejected_values(flawed)),
+            rejected=rejected + untaken,
+            rejected_values=rejected_values,
+            row_rejections=[Rejection(row, reason) for row, reason in rejected_rows],
+            value_rejections=value_rejections,
         )
 
-    def _rejected_values(self, flawed: Rows) -> Iterator[ValueRejection]:
-        names = {str(column.number): column.attribute.name for column in self.every}
-        for row, flaws, _ in flawed:
+    def _value_rejections(self, listed: int | None) -> Iterator[ValueRejection]:
+        for row, flaws in self.step("flaws", listed_max=listed):
             for flaw in flaws.split():
                 number, _, reason = flaw.partition(":")
-                yield ValueRejection(row, names[number], reason)
+                yield ValueRejection(row, self.names[number], reason)
+
+    def _write_rejections(self, path: Path) -> None:
+        names = ", ".join(f"'{number}': {text_literal(name)}" for number, name in self.names.items())
+        once = {**self.splices, "names": f"MAP {{{names}}}", "run": str(self.run_number)}
+        query = spliced(statements("values")["rejections"][0], [], once)
+        self.connection.execute(f"COPY ({query}) TO {text_literal(path)} (FORMAT csv, HEADER)").fetchall()
+
+    def samples(self) -> Iterator[ChangedUser]:
+        """Yield some users as they are and as they would become."""
+        for user_id, is_anonymous, *values in self.step("samples", users_max=limits.PREVIEWED_USERS_MAX):
+            names = [place.column.attribute.name for place in self.places]
+            before, after = (dict(zip(names, values[at::2], strict=True)) for at in (0, 1))
+            yield ChangedUser(user_id, is_anonymous, before, after)
+
+
+_STORED: Splices = {"said": "candidates", "all_said": "candidates", "all_sources": "sources"}
+"""Where statements find what is said, if nothing is only looked at."""
+_SPOKEN = "(FROM candidates UNION ALL BY NAME FROM spoken)"
+
+
+def plain_sql(kind: AttributeType, text: str, form: ValueForm) -> str:
+    """Return the expression of a text in a form as plain text, as `core.value_forms.plain_text`."""
+    if kind is AttributeType.NUMBER and (form.decimal, form.thousands) != (PLAIN.decimal, PLAIN.thousands):
+        pattern, thousands = text_literal(form.number_pattern), text_literal(form.thousands)
+        plain = f"replace(replace({text}, {thousands}, ''), {text_literal(form.decimal)}, '.')"
+        return f"CASE WHEN regexp_full_match({text}, {pattern}) THEN {plain} ELSE 'none' END"
+    if kind in (AttributeType.DATE, AttributeType.DATETIME) and form.date is not DateForm.ISO:
+        pattern = text_literal(form.date_pattern)
+        names = f"[{', '.join(map(text_literal, form.date_parts))}]"
+        found = f"regexp_extract({text}, '^' || {pattern} || '$', {names})"
+        return f"iso_of({found})"
+    return f"with_line_ends({text})"
 
 
 def _cells(rows: RowFile) -> Splices:
@@ -211,15 +341,21 @@ def _cells(rows: RowFile) -> Splices:
     return {
         "file": statements("values")["file"][0].replace("{columns}", f"{{{kinds}}}"),
         "id_at": str(rows.id_at),
-        "kind_cell": "NULL" if rows.kind_at is None else f"k{rows.kind_at}",
+        "kind_cell": _kind_cell(rows),
         "effective_cell": "NULL::VARCHAR" if rows.effective_at is None else f"k{rows.effective_at}",
         "blank_clears": str(rows.blank_clears).lower(),
     }
 
 
+def _kind_cell(rows: RowFile) -> str:
+    if rows.kind_at is not None:
+        return f"k{rows.kind_at}"
+    return text_literal(ANONYMOUS) if rows.is_anonymous else "NULL"
+
+
 def _bounds(naming: Naming, record: WriteValues) -> Mapping[str, object]:
     return {
-        "path": str(record.rows.path),
+        "paths": [str(path) for path in record.rows.paths],
         "written_at": record.written_at,
         "tolerance_us": limits.FUTURE_TOLERANCE_S * 1_000_000,
         "id_bytes_max": limits.ID_BYTES_MAX,

@@ -7,6 +7,21 @@ ALTER TABLE users ALTER COLUMN last_visit_at DROP NOT NULL;
 CREATE TABLE sources (source INTEGER NOT NULL, name VARCHAR NOT NULL, position INTEGER NOT NULL);
 INSERT INTO sources VALUES (1, 'manual', 1), (2, 'api', 2), (3, 'sdk', 2147483647);
 
+-- What runs of files did; writes of the API have a number, but no row here.
+CREATE TABLE runs (
+    run BIGINT NOT NULL,
+    source INTEGER NOT NULL,
+    input VARCHAR NOT NULL,          -- the name of what was read
+    written_at BIGINT NOT NULL,
+    read BIGINT NOT NULL,
+    new BIGINT NOT NULL,
+    changed BIGINT NOT NULL,
+    unchanged BIGINT NOT NULL,
+    superseded BIGINT NOT NULL,
+    rejected BIGINT NOT NULL,
+    rejected_values BIGINT NOT NULL,
+    undone_at BIGINT                 -- NULL: its values take part
+);
 ALTER TABLE state ADD COLUMN last_run BIGINT DEFAULT 0;
 
 -- Writes that are done once, however often they are sent.

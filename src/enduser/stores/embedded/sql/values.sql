@@ -9,6 +9,8 @@
 CREATE OR REPLACE TEMP MACRO is_cleared(cleared, number) AS coalesce(list_contains(cleared, number), false);
 CREATE OR REPLACE TEMP MACRO with_line_ends(value) AS
     CASE WHEN contains(value, chr(30)) THEN replace(value, chr(30), chr(10)) ELSE value END;
+CREATE OR REPLACE TEMP MACRO iso_of(parts) AS
+    concat(parts.year, '-', lpad(parts.month, 2, '0'), '-', lpad(parts.day, 2, '0'), parts.time);
 CREATE OR REPLACE TEMP MACRO string_of(value, separator) AS
     CASE WHEN length(value) <= getvariable('value_characters_max') THEN value END;
 CREATE OR REPLACE TEMP MACRO string_problem(value, separator) AS 'too_long';
@@ -55,7 +57,7 @@ DELETE FROM once_keys WHERE written_at <= $since OR key = $key;
 INSERT INTO once_keys VALUES ($key, $digest, $written_at, $written);
 
 -- name: file
-read_csv($path, auto_detect = false, header = false, delim = chr(31), quote = '', escape = '', new_line = '\n',
+read_csv($paths, auto_detect = false, header = false, delim = chr(31), quote = '', escape = '', new_line = '\n',
          max_line_size = 4194304, buffer_size = 16777216, columns = {columns})
 
 -- name: read_rows
@@ -94,7 +96,7 @@ SELECT * EXCLUDE (id_hash), user_key_of(id_hash) AS base_key, id_check_of(id_has
 FROM hashed;
 
 -- name: rejected_rows
-SELECT row, problem FROM read_rows WHERE problem IS NOT NULL ORDER BY row;
+SELECT row, problem FROM read_rows WHERE problem IS NOT NULL ORDER BY row LIMIT $listed_max;
 
 -- name: batch_ids
 CREATE OR REPLACE TEMP TABLE batch_ids AS
@@ -167,13 +169,27 @@ SELECT user_key, $source AS source, $run AS run, row, effective_at, $written_at 
 FROM judged JOIN keyed USING (row)
 WHERE false<< OR a{n} IS NOT NULL OR c{n} OR p{n} IS NOT NULL>>;
 
+-- name: flawed
+-- How many rows had values that were not taken and no other, and how many such values there were in all.
+SELECT count(*) FILTER (cleared IS NULL<< AND a{n} IS NULL>>), coalesce(sum(len(flaws) - len(replace(flaws, ' ', ''))), 0)
+FROM {said} WHERE run = $run AND flaws IS NOT NULL;
+
 -- name: flaws
-SELECT row, flaws, cleared IS NOT NULL<< OR a{n} IS NOT NULL>> AS is_taken
-FROM {said} WHERE run = $run AND flaws IS NOT NULL ORDER BY row;
+SELECT row, flaws FROM {said} WHERE run = $run AND flaws IS NOT NULL ORDER BY row LIMIT $listed_max;
+
+-- name: rejections
+-- All that was not taken, for a file.
+SELECT row, NULL AS attribute, problem AS reason FROM read_rows WHERE problem IS NOT NULL
+UNION ALL
+SELECT row, {names}[split_part(flaw, ':', 1)], split_part(flaw, ':', 2)
+FROM (SELECT row, unnest(string_split(trim(flaws), ' ')) AS flaw FROM {said} WHERE run = {run} AND flaws IS NOT NULL)
+ORDER BY row, attribute
 
 -- name: forget_unsaid
--- Rows of which nothing was taken, and ids that are known by nothing but rows that say nothing.
+-- Rows of which nothing was taken; and ids that are known by nothing but rows that say nothing.
 DELETE FROM {said} WHERE run = $run AND flaws IS NOT NULL AND cleared IS NULL<< AND a{n} IS NULL>>;
+
+-- name: forget_unspoken
 DELETE FROM user_ids
 WHERE user_key IN (SELECT user_key FROM fresh_keys)
   AND user_key NOT IN (SELECT user_key FROM {said} WHERE run = $run);
@@ -189,7 +205,7 @@ SELECT person_key, position,
        row_number() OVER (
            PARTITION BY person_key ORDER BY name <> 'sdk', effective_at, -position, run, row) AS number
        <<, a{n}, is_cleared(cleared, {n}) AS c{n}>>
-FROM {all_said} AS said JOIN members USING (user_key) JOIN sources USING (source);
+FROM {all_said} AS said JOIN members USING (user_key) JOIN {all_sources} AS sources USING (source);
 
 -- name: decided
 -- What holds for the contested persons.
@@ -258,7 +274,64 @@ INSERT INTO users BY NAME SELECT *, 0 AS total_sessions, 0 AS duration_us FROM u
 INSERT INTO touched_persons
 SELECT person_key, last_fold + 1 FROM rewritten, state WHERE total_sessions > 0;
 
+-- name: nothing_spoken
+-- For a look at what would be: what the rows say, in place of `candidates`.
+CREATE OR REPLACE TEMP TABLE spoken AS FROM candidates LIMIT 0;
+
+-- name: known_sources
+-- The sources, and last among those that count the one that has said nothing yet.
+CREATE OR REPLACE TEMP TABLE known_sources AS
+FROM sources
+UNION ALL
+SELECT $source, $name, max(position) FILTER (name <> 'sdk') + 1 FROM sources HAVING NOT bool_or(name = $name);
+
+-- name: diff
+-- Of how many users each attribute would be set, changed and cleared.
+WITH counted AS (
+    SELECT NULL<<, count(*) FILTER (held.a{n} IS NULL AND rewritten.a{n} IS NOT NULL) AS s{n},
+           count(*) FILTER (held.a{n} IS NOT NULL AND rewritten.a{n} IS NOT NULL
+                            AND held.a{n} <> rewritten.a{n}) AS d{n},
+           count(*) FILTER (held.a{n} IS NOT NULL AND rewritten.a{n} IS NULL) AS e{n}>>
+    FROM rewritten JOIN users AS held ON held.rowid = rewritten.row_id
+),
+fresh AS (SELECT NULL<<, count(a{n}) AS f{n}>> FROM unknown)
+SELECT * FROM (VALUES (NULL, NULL, NULL, NULL)<<, ({n}, (SELECT s{n} FROM counted) + (SELECT f{n} FROM fresh),
+    (SELECT d{n} FROM counted), (SELECT e{n} FROM counted))>>) WHERE col0 IS NOT NULL ORDER BY col0;
+
+-- name: samples
+-- Some users as they are and as they would become.
+WITH changed AS (
+    (SELECT rewritten.person_key<<, held.a{n} AS b{n}, rewritten.a{n} AS a{n}>>
+     FROM rewritten JOIN users AS held ON held.rowid = rewritten.row_id ORDER BY rewritten.person_key LIMIT $users_max)
+    UNION ALL
+    (SELECT person_key<<, NULL, a{n}>> FROM unknown ORDER BY person_key LIMIT $users_max)
+),
+named AS (
+    SELECT keyed.person_key, min(struct_pack(is_anonymous, id)) AS who
+    FROM keyed JOIN read_rows USING (row) SEMI JOIN changed USING (person_key) GROUP BY keyed.person_key
+)
+SELECT who.id AS user_id, who.is_anonymous AS is_anonymous<<, {shown_before} AS b{n}, {shown} AS a{n}>>
+FROM changed JOIN named USING (person_key)
+LIMIT $users_max;
+
+-- name: remember_run
+INSERT INTO runs VALUES ($run, $source, $input, $written_at, $read, $new, $changed, $unchanged, $superseded,
+                         $rejected, $rejected_values, NULL);
+
+-- name: runs
+SELECT run, name AS source, input, written_at, read, new, changed, unchanged, superseded, rejected,
+       rejected_values, undone_at
+FROM runs JOIN sources USING (source)
+WHERE $source IS NULL OR name = $source
+ORDER BY run DESC LIMIT $limit;
+
+-- name: mark_undone
+UPDATE runs SET undone_at = $undone_at WHERE run = $run AND undone_at IS NULL;
+
 -- name: begin_run
+INSERT INTO sources
+SELECT max(source) + 1, $source_name, max(position) FILTER (name <> 'sdk') + 1 FROM sources
+HAVING NOT bool_or(name = $source_name);
 UPDATE state SET last_run = last_run + 1;
 SELECT last_run, source FROM state, sources WHERE name = $source_name;
 

@@ -1,0 +1,115 @@
+"""How a CSV file is written: found once from its beginning, and fixed in the mapping of its source."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from enduser import limits
+from enduser.errors import InputError
+
+DELIMITERS = (",", ";", "\t", "|")
+_HEAD_BYTES = 1_048_576
+_SNIFFED_LINES = 50
+_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+_HINT = "check that the file is CSV with a header on its first line"
+
+
+@dataclass(frozen=True, slots=True)
+class CsvForm:
+    """How a file is written, and what its header says."""
+
+    encoding: str
+    """As Python names it."""
+    delimiter: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CsvHead:
+    """The beginning of a file: its form, and its first rows, each as long as the header."""
+
+    form: CsvForm
+    rows: Sequence[Sequence[str]]
+
+
+def read_head(name: str, head: bytes, *, is_whole: bool, fixed: tuple[str, str] | None = None) -> CsvHead:
+    """Return what the first bytes of a file say.
+
+    Args:
+        name: of the file, for errors.
+        head: its first bytes, decompressed.
+        is_whole: whether these are all.
+        fixed: its encoding and delimiter, if they are known; else they are found.
+
+    Raises:
+        InputError: it is empty, no text, or its header cannot be used; it says why.
+    """
+    encoding = fixed[0] if fixed else _encoding(head)
+    text = _text(head, encoding, is_whole=is_whole)
+    if not text.strip():
+        raise InputError(f"{name} is empty", hint="nothing was read; check how the file was made")
+    if "\n" not in text and "\r" in text.strip():
+        raise InputError(
+            f"the lines of {name} end with carriage returns alone", hint="save it with line feeds"
+        )
+    delimiter = fixed[1] if fixed else _delimiter(text)
+    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
+    try:
+        records = [record for record in islice(reader, limits.SNIFFED_ROWS_MAX + 1) if any(record)]
+    except csv.Error as error:
+        raise InputError(f"the beginning of {name} is no CSV: {error}", hint=_HINT) from None
+    columns = tuple(cell.strip() for cell in records[0])
+    _check_columns(name, columns)
+    rows = [record for record in records[1:] if len(record) == len(columns)]
+    return CsvHead(CsvForm(encoding, delimiter, columns), rows)
+
+
+def _encoding(head: bytes) -> str:
+    for bom, encoding in _BOMS:
+        if head.startswith(bom):
+            return encoding
+    try:
+        head.rpartition(b"\n")[0].decode() if b"\n" in head else head.decode()
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8"
+
+
+def _text(head: bytes, encoding: str, *, is_whole: bool) -> str:
+    """Return the whole lines of the beginning of a file."""
+    text = head.decode(encoding, errors="replace").removeprefix("\ufeff")
+    return text if is_whole or "\n" not in text else text[: text.rindex("\n") + 1]
+
+
+def _delimiter(text: str) -> str:
+    """Return what parts the cells: most of the first lines have as many as the header then, more than one."""
+    lines = [line for line in text.splitlines(keepends=True)[:_SNIFFED_LINES] if line.strip()]
+
+    def fit(delimiter: str) -> tuple[bool, int, int]:
+        try:
+            widths = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
+        except csv.Error:
+            return (False, 0, 0)
+        header = widths[0] if widths else 0
+        return (header > 1, widths.count(header), header)
+
+    return max(DELIMITERS, key=fit)
+
+
+def _check_columns(name: str, columns: Sequence[str]) -> None:
+    if len(columns) > limits.CSV_COLUMNS_MAX:
+        raise InputError(
+            f"{name} has {len(columns):,} columns; the limit is {limits.CSV_COLUMNS_MAX:,} (CSV_COLUMNS_MAX)",
+            hint=_HINT,
+        )
+    twice = sorted({column for column in columns if column and columns.count(column) > 1})
+    if twice:
+        raise InputError(
+            f"{name} has the column {', '.join(map(repr, twice))} twice",
+            hint="give each column a name of its own",
+        )
+    if not any(columns):
+        raise InputError(f"{name} has no names in its header", hint=_HINT)

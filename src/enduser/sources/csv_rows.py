@@ -1,0 +1,163 @@
+"""Rows of a CSV file as a file of rows, fast where they are plain, and right where they are not.
+
+A record that cannot be read costs that record alone. Records are counted as a spreadsheet shows them: the
+header is row 1.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from enduser import limits
+from enduser.core.attributes import RowProblem
+from enduser.core.outcomes import RejectReason
+from enduser.ingest.csv_rows import BAD
+from enduser.ingest.files import EventFile, content, whole_lines
+from enduser.sources.csv_form import CsvForm
+from enduser.stores.row_file import CELL_END, bad_row, cell_of
+
+_CONTROLS = bytes(c for c in (*range(0x20), 0x7F) if c not in b"\n")
+_BLANKS = tuple(blank.encode() for blank in "\x85\u2028\u2029")
+"""Blanks that the engine does not take away, besides control characters."""
+
+_PROBLEMS = {
+    RejectReason.LINE_TOO_LONG.encode(): RowProblem.ROW_TOO_LONG,
+    RejectReason.TRUNCATED_FILE.encode(): RowProblem.TRUNCATED_FILE,
+}
+"""What is said of lines that were found bad, as it is said of rows."""
+
+_QUOTE = b'"'
+_CELL_END = CELL_END.encode()
+Progress = Callable[[int], None]
+"""Called with the count of rows so far."""
+
+
+def write_rows(file: EventFile, form: CsvForm, target: Path, progress: Progress = lambda _: None) -> int:
+    """Write the records of a CSV file as a file of rows; return how many there are."""
+    rows = _Rows(form)
+    with target.open("wb") as written:
+        for block in whole_lines(_utf8(content(file), form.encoding)):
+            written.write(rows.take(block))
+            progress(rows.count)
+        written.write(rows.end())
+    return rows.count
+
+
+def _utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """Yield a text in UTF-8; what its encoding does not know becomes NUL, which spoils its row alone."""
+    if encoding == "utf-8":
+        yield from blocks
+        return
+    codecs.register_error("nul", lambda error: ("\0", error.end))  # type: ignore[attr-defined]
+    decoder = codecs.getincrementaldecoder(encoding)("nul")
+    for block in blocks:
+        yield decoder.decode(block).encode(errors="replace")
+    yield decoder.decode(b"", final=True).encode(errors="replace")
+
+
+class _Rows:
+    """Makes lines of a CSV file rows, one block after the other."""
+
+    def __init__(self, form: CsvForm) -> None:
+        self._delimiter = form.delimiter.encode()
+        self._text_delimiter = form.delimiter
+        self._width = len(form.columns)
+        self._controls = _CONTROLS.replace(self._delimiter, b"")
+        self._open: list[bytes] = []
+        """The lines of a record whose quotes are not closed yet."""
+        self._has_header = False
+        self.count = 0
+        """How many records there were, the header and blank lines included."""
+
+    def take(self, block: bytes) -> bytes:
+        """Return the rows that the lines of a block end; all lines are whole."""
+        lines = block[:-1].split(b"\n")
+        if not self._open and self._has_header and self._is_plain(block):
+            return b"".join(self._plain(line.replace(self._delimiter, _CELL_END)) for line in lines)
+        waiting = deque(lines)
+        rows = []
+        while waiting:
+            rows.append(self._next(waiting))
+        return b"".join(rows)
+
+    def end(self) -> bytes:
+        """Return the rows of a record that the file ends within."""
+        return self._given_up(deque()) if self._open else b""
+
+    def _is_plain(self, block: bytes) -> bool:
+        """Return whether lines have nothing but cells and what parts them; those of most files have not."""
+        return (
+            _QUOTE not in block
+            and len(block.translate(None, self._controls)) == len(block)
+            and not any(blank in block for blank in _BLANKS)
+        )
+
+    def _plain(self, row: bytes) -> bytes:
+        """Return a row whose cells are parted already; of a blank one nothing is left."""
+        self.count += 1
+        if not row.strip(b" \x1f"):
+            return b""
+        if row.count(_CELL_END) == self._width - 1:
+            return b"%d%b%b\n" % (self.count, _CELL_END, row)
+        return bad_row(self.count, RowProblem.MALFORMED_ROW, self._width + 1).encode()
+
+    def _bad(self, problem: RowProblem) -> bytes:
+        self.count += 1
+        return bad_row(self.count, problem, self._width + 1).encode()
+
+    def _next(self, waiting: deque[bytes]) -> bytes:
+        """Return the row that the next line ends, if it ends one."""
+        line = waiting.popleft()
+        if line.startswith(BAD):
+            if self._open:
+                waiting.appendleft(line)
+                return self._given_up(waiting)
+            return self._bad(_PROBLEMS.get(line[1:], RowProblem.MALFORMED_ROW))
+        self._open.append(line)
+        if sum(part.count(_QUOTE) for part in self._open) % 2:
+            if sum(map(len, self._open)) > limits.LINE_BYTES_MAX:
+                return self._given_up(waiting)
+            return b""
+        record, self._open = b"\n".join(self._open), []
+        return self._record(record)
+
+    def _given_up(self, waiting: deque[bytes]) -> bytes:
+        """Reject the record that never ends, and read what it has swallowed again from its second line on."""
+        waiting.extendleft(reversed(self._open[1:]))
+        self._open = []
+        return self._bad(RowProblem.MALFORMED_ROW)
+
+    def _record(self, record: bytes) -> bytes:
+        """Return the row of a whole record."""
+        if not self._has_header:
+            self._has_header = bool(record.strip())
+            self.count += 1
+            return b""
+        if self._is_plain(record):
+            return self._plain(record.replace(self._delimiter, _CELL_END))
+        if (cells := self._quoted(record)) is not None:
+            return self._plain(cells)
+        try:
+            (found,) = csv.reader([record.decode()], delimiter=self._text_delimiter, strict=True)
+        except (csv.Error, ValueError):
+            return self._bad(RowProblem.MALFORMED_ROW)
+        return self._plain(CELL_END.join(map(cell_of, found)).encode())
+
+    def _quoted(self, record: bytes) -> bytes | None:
+        """Return the cells of a record each of which stands in quotes, and has none within."""
+        between = b'"%b"' % self._delimiter
+        count = record.count(_QUOTE)
+        if (
+            count == 2 * self._width
+            and record.count(between) == self._width - 1
+            and record.startswith(_QUOTE)
+            and record.endswith(_QUOTE)
+            and self._is_plain(record.replace(_QUOTE, b""))
+            and b"\n" not in record
+        ):
+            return record[1:-1].replace(between, _CELL_END)
+        return None

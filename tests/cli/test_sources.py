@@ -1,0 +1,199 @@
+"""`enduser sources`: a file is looked at, mapped, tried, run, and taken back."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from running import enduser, event, write_lines
+
+CSV = """\
+E-mail;Plan;Seats;Since;Country
+adam@x.no;vip;1.234,50;31.12.2024;NO
+eve@x.no;free;7,5;01.02.2024;
+eve@x.no;team;8,5;01.03.2024;SE
+guest;x;1;01.01.2024;NO
+bob@x.no;"a ""quoted"" one";x;31.02.2024;NO
+short
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder with the users `adam@x.no` and `eve@x.no`."""
+    events = [event(f"{name}@x.no", "2026-01-01T10:00:00Z") for name in ("adam", "eve")]
+    path = write_lines(tmp_path / "events.jsonl", *events)
+    enduser("import", "events", path, "--close", data=tmp_path / "data")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "crm.csv"
+    path.write_text(CSV)
+    return path
+
+
+def map_all(data: Path, file: Path, *more: str) -> None:
+    take = ("--take", "Plan=plan", "--take", "Seats=seats:number", "--take", "Since=since:date")
+    told = enduser("sources", "map", "crm", file, *take, *more, "--yes", data=data)
+    assert told.exit_code == 0, told.stderr
+
+
+def attributes(data: Path) -> dict[str, object]:
+    lines = enduser("users", "export", "--format", "jsonl", data=data).stdout.splitlines()
+    return {row["user_id"]: row["attributes"] for row in map(json.loads, lines)}
+
+
+ADAM = {"plan": "vip", "seats": 1234.5, "since": "2024-12-31"}
+EVE = {"plan": "team", "seats": 8.5, "since": "2024-03-01"}
+NOTHING = dict.fromkeys(ADAM)
+
+
+def test_a_file_is_looked_at(file: Path) -> None:
+    lines = enduser("sources", "look", file).stdout.splitlines()
+    assert lines[-1] == "utf-8, cells parted by ;"
+    assert lines[1].split()[:2] == ["E-mail", "string"]
+    assert "mostly number" in lines[3]
+
+
+def test_a_mapping_makes_the_attributes_that_are_missing(data: Path, file: Path) -> None:
+    told = enduser("sources", "map", "crm", file, "--yes", data=data)
+    assert "made the attributes Plan, Seats, Since, custom_Country" in told.stdout
+    again = enduser("sources", "map", "crm", file, "--skip", "Country", "--yes", data=data)
+    assert "made" not in again.stdout
+    assert enduser("sources", "list", data=data).stdout.splitlines()[3].split(maxsplit=2) == [
+        *("crm", "csv"),
+        "Plan, Seats, Since",
+    ]
+
+
+def test_nothing_is_saved_without_a_yes(data: Path, file: Path) -> None:
+    assert enduser("sources", "map", "crm", file, data=data).exit_code == 2
+    assert "No custom attributes" in enduser("attributes", "list", data=data).stdout
+
+
+def test_a_dry_run_shows_what_would_be_and_changes_nothing(data: Path, file: Path) -> None:
+    map_all(data, file)
+    told = enduser("sources", "run", "crm", file, "--dry-run", data=data)
+    assert told.exit_code == 1
+    assert {
+        line.split()[0]: line.split()[1]
+        for line in told.stdout.splitlines()
+        if line.startswith(("plan", "seats"))
+    } == {
+        "plan": "3",
+        "seats": "2",
+    }
+    assert attributes(data) == {"adam@x.no": NOTHING, "eve@x.no": NOTHING}
+    assert "undo" not in told.stdout
+    assert len(enduser("sources", "runs", data=data).stdout.splitlines()) == 1
+
+
+def test_a_run_takes_what_is_good_and_lists_the_rest(data: Path, file: Path) -> None:
+    map_all(data, file)
+    told = enduser("sources", "run", "crm", file, data=data)
+    assert told.exit_code == 1
+    counts = [line.split()[1] for line in told.stdout.splitlines()[:6]]
+    assert counts == ["6", "3", "0", "0", "1", "2"]
+    assert attributes(data) == {"adam@x.no": ADAM, "eve@x.no": EVE}
+    (rejected,) = (data / "rejected").glob("crm-*.csv")
+    assert rejected.read_text().splitlines() == [
+        "row,attribute,reason",
+        "5,,junk_user_id",
+        "6,seats,wrong_type",
+        "6,since,wrong_type",
+        "7,,malformed_row",
+    ]
+    (run,) = enduser("sources", "runs", data=data).stdout.splitlines()[1:]
+    assert run.split()[:2] == ["1", "crm"]
+
+
+def test_the_same_file_again_changes_nothing_and_undoing_gives_back_what_was(data: Path, file: Path) -> None:
+    map_all(data, file)
+    enduser("sources", "run", "crm", file, data=data)
+    again = enduser("sources", "run", "crm", file, data=data).stdout.splitlines()
+    assert [line.split()[1] for line in again[:4]] == ["6", "0", "0", "3"]
+    for run in (2, 1):
+        assert enduser("sources", "undo", run, data=data).exit_code == 0
+    assert attributes(data) == {"adam@x.no": NOTHING, "eve@x.no": NOTHING}
+    told = enduser("sources", "undo", 1, data=data)
+    assert (told.exit_code, "no run 1" in told.stderr) == (2, True)
+
+
+def test_a_compressed_file_with_other_columns_around_is_taken_too(
+    data: Path, file: Path, tmp_path: Path
+) -> None:
+    map_all(data, file)
+    packed = tmp_path / "later.csv.gz"
+    packed.write_bytes(gzip.compress(b"New;Since;Seats;Plan;E-mail\nx;01.01.2025;2,5;free;adam@x.no\n"))
+    assert enduser("sources", "run", "crm", packed, data=data).exit_code == 0
+    assert attributes(data)["adam@x.no"] == {"plan": "free", "seats": 2.5, "since": "2025-01-01"}
+
+
+def test_a_file_that_lacks_a_column_is_refused_whole(data: Path, file: Path, tmp_path: Path) -> None:
+    map_all(data, file)
+    other = tmp_path / "other.csv"
+    other.write_text("E-mail;Plan;Since\nadam@x.no;vip;01.01.2024\n")
+    told = enduser("sources", "run", "crm", other, data=data)
+    assert told.exit_code == 2
+    assert "'Seats'" in told.stderr
+    assert attributes(data)["adam@x.no"] == NOTHING
+
+
+def test_a_column_can_say_from_when_on_a_row_holds(data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "history.csv"
+    file.write_text("user_id,plan,at\nadam@x.no,vip,2026-02-01\nadam@x.no,free,2026-01-01\n")
+    enduser("sources", "map", "crm", file, "--effective-at", "at", "--yes", data=data)
+    assert enduser("sources", "run", "crm", file, data=data).exit_code == 0
+    assert attributes(data)["adam@x.no"] == {"plan": "vip"}
+    history = enduser("users", "history", "adam@x.no", data=data).stdout.splitlines()[1:]
+    assert [line.split()[0] for line in history] == ["2026-02-01", "2026-01-01"]
+
+
+def test_a_blank_cell_clears_where_that_is_meant(data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "crm.csv"
+    for blank, left in (("keep", {"plan": "vip"}), ("clear", {"plan": None})):
+        file.write_text("user_id,plan,x\nadam@x.no,vip,1\n")
+        enduser("sources", "map", "crm", file, "--take", "plan", "--blank", blank, "--yes", data=data)
+        enduser("sources", "run", "crm", file, data=data)
+        file.write_text("user_id,plan,x\nadam@x.no,,1\n")
+        assert enduser("sources", "run", "crm", file, data=data).exit_code == 0
+        assert attributes(data)["adam@x.no"] == left
+
+
+def test_a_file_of_which_nothing_can_be_taken_is_an_error(data: Path, file: Path, tmp_path: Path) -> None:
+    map_all(data, file)
+    bad = tmp_path / "bad.csv"
+    bad.write_text("E-mail;Plan;Seats;Since\nnull;vip;1;01.01.2024\n")
+    told = enduser("sources", "run", "crm", bad, data=data)
+    assert (told.exit_code, "every row was rejected" in told.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("map", "Crm", "FILE", "--yes"), "'Crm'"),
+        (("map", "api", "FILE", "--yes"), "'api'"),
+        (("map", "crm", "FILE", "--id", "Nothing", "--yes"), "'Nothing'"),
+        (("map", "crm", "FILE", "--take", "Plan=plan:text", "--yes"), "'text'"),
+        (("map", "crm", "FILE", "--take", "Plan=country", "--yes"), "country"),
+        (("run", "crm", "FILE"), "'crm'"),
+        (("run", "crm", "NOWHERE"), "'crm'"),
+        (("delete", "crm", "--yes"), "'crm'"),
+        (("undo", "7"), "run 7"),
+    ],
+)
+def test_what_cannot_be_is_told(data: Path, file: Path, arguments: tuple[str, ...], word: str) -> None:
+    told = enduser("sources", *(file if word == "FILE" else word for word in arguments), data=data)
+    assert (told.exit_code, word in told.stderr) == (2, True), told.stderr
+
+
+def test_a_deleted_source_leaves_its_values(data: Path, file: Path) -> None:
+    map_all(data, file)
+    enduser("sources", "run", "crm", file, data=data)
+    assert enduser("sources", "delete", "crm", "--yes", data=data).exit_code == 0
+    assert attributes(data)["adam@x.no"] == ADAM
+    assert enduser("sources", "run", "crm", file, data=data).exit_code == 2
