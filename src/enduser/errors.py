@@ -30,6 +30,7 @@
     ├── KeyNotFound           no API key of this id
     ├── InputError            a file that is not what it is said to be
     ├── UserNotFound          no End User Object under this id
+    ├── ClientNotFound        no client of the update API of this id
     ├── SourceNotFound        no source of this name
     ├── RunNotFound           no run of this number
     ├── AttributeNotFound     no custom attribute of this name
@@ -232,6 +233,12 @@ class KeyNotFound(EnduserError):
     """No API key has the id that was asked for."""
 
     code = "key_not_found"
+
+
+class ClientNotFound(EnduserError):
+    """No client of the update API has this id."""
+
+    code = "client_not_found"
 
 
 class SourceNotFound(EnduserError):

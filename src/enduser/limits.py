@@ -49,6 +49,12 @@ REJECTIONS_LISTED_MAX = 100
 PREVIEWED_USERS_MAX = 10
 """Users whom the preview of a write shows as they were and as they become."""
 
+OBJECTS_PER_UPDATE_MAX = 100
+"""Objects of one call of the update API; the same as the reference product's, whose callers keep to it."""
+
+ACCESS_TOKEN_SECONDS = 86_400
+"""Seconds (a day) for which an access token of a client is good; the same as the reference product's."""
+
 ONCE_SECONDS = 86_400
 """Seconds (a day) for which a write with an idempotency key is known; who retries later has given up."""
 

@@ -46,10 +46,11 @@ def test_these_are_the_commands() -> None:
         *("keys create", "keys list", "keys revoke", "users look-alikes", "users set", "users history"),
         *("attributes list", "attributes create", "attributes change", "attributes delete", "sources look"),
         *("sources map", "sources run", "sources runs", "sources undo", "sources list", "sources delete"),
+        *("sources create-api", "clients create", "clients list", "clients revoke"),
     }
 
 
-WITHOUT_SPACE = ("systems", "geo", "serve", "keys l", "keys r", "attributes", "sources look")
+WITHOUT_SPACE = ("systems", "geo", "serve", "keys l", "keys r", "attributes", "sources look", "clients")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -197,3 +197,11 @@ def test_a_deleted_source_leaves_its_values(data: Path, file: Path) -> None:
     assert enduser("sources", "delete", "crm", "--yes", data=data).exit_code == 0
     assert attributes(data)["adam@x.no"] == ADAM
     assert enduser("sources", "run", "crm", file, data=data).exit_code == 2
+
+
+def test_a_broken_archive_and_a_missing_file_are_told(data: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.csv.gz"
+    broken.write_bytes(gzip.compress(b"user_id,plan\nu,vip\n" * 1_000)[:40])
+    for path, word in ((broken, "cannot be decompressed"), (tmp_path / "none.csv", "cannot be read")):
+        told = enduser("sources", "map", "crm", path, "--yes", data=data)
+        assert (told.exit_code, word in told.stderr) == (2, True), told.stderr

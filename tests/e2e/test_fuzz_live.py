@@ -500,7 +500,11 @@ CANNOT_BE_SAID = {
         {
             "include-name": "POST /api/v1/users",  # a bad row is answered, the others are taken
             "checks": {"negative_data_rejection": {"enabled": False}},
-        }
+        },
+        *(
+            {"include-name": name, "checks": {"positive_data_acceptance": {"enabled": False}}}
+            for name in ("POST /accounts/connect/token", "POST /public/v1/user/data")
+        ),  # they need a client, which an API key is not
     ],
 }
 

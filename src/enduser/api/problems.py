@@ -23,6 +23,7 @@ STATUS: Mapping[type[EnduserError], int] = {
     errors.LinkNotFound: 404,
     errors.AttributeNotFound: 404,
     errors.SourceNotFound: 404,
+    errors.ClientNotFound: 404,
     errors.RunNotFound: 404,
     errors.Forbidden: 403,
     errors.PreconditionFailed: 412,

@@ -9,6 +9,7 @@ import typer
 from enduser import __version__
 from enduser.cli import (
     attributes,
+    clients,
     config,
     demo,
     geo,
@@ -38,6 +39,7 @@ app.add_typer(users.app, name="users")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(attributes.app, name="attributes")
 app.add_typer(sources.app, name="sources")
+app.add_typer(clients.app, name="clients")
 app.add_typer(systems.app, name="systems")
 app.add_typer(config.app, name="config")
 app.add_typer(keys.app, name="keys")

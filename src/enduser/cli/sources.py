@@ -171,6 +171,46 @@ def _samples(looked: Looked, column: str) -> str:
     return "  ".join(found.samples)[:_SAMPLE_CHARACTERS] if found else ""
 
 
+@app.command("create-api")
+def create_api(
+    name: Name,
+    identifier: Annotated[
+        str, typer.Option("--id", metavar="PATH", help="Where the user's id stands, such as properties.ID.")
+    ],
+    take: Annotated[
+        list[str],
+        typer.Option(
+            "--take",
+            metavar="PATH=ATTRIBUTE",
+            help="Where the value of an attribute stands, such as properties.plan=plan; can be repeated.",
+        ),
+    ],
+    anonymous: Anonymous = False,
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    _yes: Yes = False,
+) -> None:
+    """Make an integration of the update API, and print its token; the token cannot be had again.
+
+    Doing it again gives the same source another mapping and another token.
+    """
+    from enduser.service.update_api import API_KIND, create_api_source
+    from enduser.sources.mapping import ColumnMapping, SourceMapping
+    from enduser.stores.source_configs import SourceConfig
+
+    with opened(data, space) as store, _control(data) as control:
+        types = {attribute.name: attribute.type for attribute in store.attributes()}
+        pairs = [path.partition("=")[::2] for path in take]
+        columns = tuple(
+            ColumnMapping(path, attribute or path, types.get(attribute or path, AttributeType.STRING))
+            for path, attribute in pairs
+        )
+        config = SourceConfig(space, name, API_KIND, None, now_us())
+        token = create_api_source(store, control, config, SourceMapping(identifier, columns, anonymous))
+    out.print(token)
+    err.print(f"this is the token of {name}, which is not shown again; see docs/update-api.md")
+
+
 @app.command("run")
 def run_source(
     name: Name,

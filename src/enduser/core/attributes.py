@@ -176,6 +176,7 @@ class RowProblem(StrEnum):
     TRUNCATED_FILE = "truncated_file"
     JUNK_USER_ID = "junk_user_id"
     USER_ID_TOO_LONG = "user_id_too_long"
+    INVALID_USER_ID = "invalid_user_id"
     IDS_NOT_HASHED = "ids_not_hashed"
     INVALID_TIME = "invalid_time"
     FUTURE_TIME = "future_time"

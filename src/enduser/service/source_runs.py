@@ -13,7 +13,7 @@ import msgspec
 
 from enduser.core.attributes import Attribute
 from enduser.errors import InputError, InvalidMapping, UsageError
-from enduser.ingest.compression import compression_of
+from enduser.ingest.compression import BrokenStreamError, compression_of
 from enduser.ingest.files import EventFile, content
 from enduser.sources.csv_form import CsvForm, CsvHead, read_head
 from enduser.sources.csv_rows import write_rows
@@ -70,6 +70,10 @@ def look_at(name: str, path: Path, known: CsvMapping | None = None) -> Looked:
         head = b""
         while len(head) < _HEAD_BYTES and (block := next(blocks, b"")):
             head += block
+    except BrokenStreamError as error:
+        raise InputError(
+            f"{name} cannot be decompressed: {error}", hint="make or copy the file again"
+        ) from None
     except OSError as error:
         raise InputError(
             f"{name} cannot be read: {error.strerror}", hint="check the path and the rights"
@@ -111,9 +115,9 @@ def mapping_of(control: ControlStore, space: str, name: str) -> CsvMapping:
         InvalidMapping: nobody has said yet what it takes.
     """
     config = find_source(control, space, name)
-    if config.mapping is None:
+    if config.kind != CSV or config.mapping is None:
         raise InvalidMapping(
-            f"nobody has said yet what the source {name!r} takes",
+            f"the source {name!r} takes no files",
             hint=f"run: enduser sources map {name} FILE",
         )
     return msgspec.convert(config.mapping, CsvMapping)
@@ -166,7 +170,9 @@ class SourceRun:
     @contextmanager
     def _alone(self, store: Store) -> Iterator[None]:
         """Hold off other runs of the source."""
-        with (store.folder / "tmp" / f"source-{self.source}.lock").open("w") as lock:
+        scratch = store.folder / "tmp"
+        scratch.mkdir(exist_ok=True)
+        with (scratch / f"source-{self.source}.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

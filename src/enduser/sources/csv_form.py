@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -11,8 +12,8 @@ from enduser import limits
 from enduser.errors import InputError
 
 DELIMITERS = (",", ";", "\t", "|")
-_HEAD_BYTES = 1_048_576
 _SNIFFED_LINES = 50
+_BLANK = "".join(DELIMITERS) + '" \r\n'
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _HINT = "check that the file is CSV with a header on its first line"
 
@@ -47,7 +48,7 @@ def read_head(name: str, head: bytes, *, is_whole: bool, fixed: tuple[str, str] 
     Raises:
         InputError: it is empty, no text, or its header cannot be used; it says why.
     """
-    encoding = fixed[0] if fixed else _encoding(head)
+    encoding = fixed[0] if fixed else _encoding(head, is_whole=is_whole)
     text = _text(head, encoding, is_whole=is_whole)
     if not text.strip():
         raise InputError(f"{name} is empty", hint="nothing was read; check how the file was made")
@@ -56,26 +57,30 @@ def read_head(name: str, head: bytes, *, is_whole: bool, fixed: tuple[str, str] 
             f"the lines of {name} end with carriage returns alone", hint="save it with line feeds"
         )
     delimiter = fixed[1] if fixed else _delimiter(text)
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
+    reader = csv.reader(_lines(text), delimiter=delimiter)
     try:
-        records = [record for record in islice(reader, limits.SNIFFED_ROWS_MAX + 1) if any(record)]
+        filled = (record for record in reader if any(cell.strip() for cell in record))
+        records = list(islice(filled, limits.SNIFFED_ROWS_MAX + 1))
     except csv.Error as error:
         raise InputError(f"the beginning of {name} is no CSV: {error}", hint=_HINT) from None
-    columns = tuple(cell.strip() for cell in records[0])
+    columns = tuple(cell.strip() for cell in records[0]) if records else ()
     _check_columns(name, columns)
     rows = [record for record in records[1:] if len(record) == len(columns)]
     return CsvHead(CsvForm(encoding, delimiter, columns), rows)
 
 
-def _encoding(head: bytes) -> str:
+def _encoding(head: bytes, *, is_whole: bool) -> str:
+    """Return in what a text seems to be written; a few broken characters make UTF-8 nothing else."""
     for bom, encoding in _BOMS:
         if head.startswith(bom):
             return encoding
-    try:
-        head.rpartition(b"\n")[0].decode() if b"\n" in head else head.decode()
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
+    if b"\0" in head[:2]:
+        return "utf-16-be" if head.startswith(b"\0") else "utf-16-le"
+    lines = head if is_whole or b"\n" not in head else head.rpartition(b"\n")[0]
+    text = lines.decode(errors="replace")
+    known = sum(character > "\x7f" for character in text)
+    broken = text.count("\ufffd")
+    return "cp1252" if broken > known - broken else "utf-8"
 
 
 def _text(head: bytes, encoding: str, *, is_whole: bool) -> str:
@@ -84,17 +89,24 @@ def _text(head: bytes, encoding: str, *, is_whole: bool) -> str:
     return text if is_whole or "\n" not in text else text[: text.rindex("\n") + 1]
 
 
+def _lines(text: str) -> Sequence[str]:
+    """Return the lines of a text as `enduser.ingest.files.clean` parts them."""
+    return re.findall("[^\\n]*\\n|[^\\n]+", text.replace("\r\n", "\n").replace("\r", " "))
+
+
 def _delimiter(text: str) -> str:
     """Return what parts the cells: most of the first lines have as many as the header then, more than one."""
-    lines = [line for line in text.splitlines(keepends=True)[:_SNIFFED_LINES] if line.strip()]
+    lines = list(islice((line for line in _lines(text) if line.strip(_BLANK)), _SNIFFED_LINES))
 
-    def fit(delimiter: str) -> tuple[bool, int, int]:
+    def fit(delimiter: str) -> tuple[bool, int, int, int]:
         try:
-            widths = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
+            rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
+            widths = [len(row) for row in rows]
         except csv.Error:
-            return (False, 0, 0)
+            return (False, 0, 0, 0)
         header = widths[0] if widths else 0
-        return (header > 1, widths.count(header), header)
+        quotes = sum('"' in cell for row in rows for cell in row)
+        return (header > 1, widths.count(header), -quotes, header)
 
     return max(DELIMITERS, key=fit)
 

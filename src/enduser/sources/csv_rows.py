@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -69,6 +70,16 @@ class _Rows:
         self._controls = _CONTROLS.replace(self._delimiter, b"")
         self._open: list[bytes] = []
         """The lines of a record whose quotes are not closed yet."""
+        self._open_bytes = 0
+        """How long they are together."""
+        end = rb"(?=" + re.escape(self._delimiter) + rb"|\Z)"
+        text = rb'[^"]*(?:""[^"]*)*'
+        self._closed = re.compile(rb'"' + text + rb'"' + end)
+        self._opens = re.compile(rb'"' + text + rb"\Z")
+        self._closes = re.compile(text + rb'"' + end)
+        self._stays_open = re.compile(text + rb"\Z")
+        """At a quote: a whole cell, and one that goes on behind the line. Within an open one: its end, and a line
+        that does not end it."""
         self._has_header = False
         self.count = 0
         """How many records there were, the header and blank lines included."""
@@ -86,7 +97,31 @@ class _Rows:
 
     def end(self) -> bytes:
         """Return the rows of a record that the file ends within."""
-        return self._given_up(deque()) if self._open else b""
+        rows: list[bytes] = []
+        while self._open:
+            waiting: deque[bytes] = deque()
+            rows.append(self._given_up(waiting))
+            while waiting:
+                rows.append(self._next(waiting))
+        return b"".join(rows)
+
+    def _is_open_after(self, line: bytes) -> bool | None:
+        """Return whether a line leaves a quote open; None: it is broken."""
+        at = 0
+        if self._open:
+            if self._stays_open.match(line):
+                return True
+            if not (found := self._closes.match(line)):
+                return None
+            at = found.end() + 1
+        while line.find(_QUOTE, at) >= 0:
+            if line.startswith(_QUOTE, at):
+                if not (found := self._closed.match(line, at)):
+                    return True if self._opens.match(line, at) else None
+                at = found.end() + 1
+            elif (at := line.find(self._delimiter, at) + 1) == 0:
+                break
+        return False
 
     def _is_plain(self, block: bytes) -> bool:
         """Return whether lines have nothing but cells and what parts them; those of most files have not."""
@@ -117,30 +152,32 @@ class _Rows:
                 waiting.appendleft(line)
                 return self._given_up(waiting)
             return self._bad(_PROBLEMS.get(line[1:], RowProblem.MALFORMED_ROW))
+        if self._has_header and not self._open and (cells := self._quoted(line)) is not None:
+            return self._plain(cells)
+        is_open = self._is_open_after(line)
         self._open.append(line)
-        if sum(part.count(_QUOTE) for part in self._open) % 2:
-            if sum(map(len, self._open)) > limits.LINE_BYTES_MAX:
-                return self._given_up(waiting)
+        self._open_bytes += len(line) + (len(self._open) > 1)
+        if is_open is None or self._open_bytes > limits.LINE_BYTES_MAX:
+            return self._given_up(waiting)
+        if is_open:
             return b""
-        record, self._open = b"\n".join(self._open), []
+        record, self._open, self._open_bytes = b"\n".join(self._open), [], 0
         return self._record(record)
 
     def _given_up(self, waiting: deque[bytes]) -> bytes:
         """Reject the record that never ends, and read what it has swallowed again from its second line on."""
         waiting.extendleft(reversed(self._open[1:]))
-        self._open = []
+        self._open, self._open_bytes = [], 0
         return self._bad(RowProblem.MALFORMED_ROW)
 
     def _record(self, record: bytes) -> bytes:
         """Return the row of a whole record."""
         if not self._has_header:
-            self._has_header = bool(record.strip())
+            self._has_header = bool(record.replace(_QUOTE, b"").replace(self._delimiter, b"").strip())
             self.count += 1
             return b""
         if self._is_plain(record):
             return self._plain(record.replace(self._delimiter, _CELL_END))
-        if (cells := self._quoted(record)) is not None:
-            return self._plain(cells)
         try:
             (found,) = csv.reader([record.decode()], delimiter=self._text_delimiter, strict=True)
         except (csv.Error, ValueError):

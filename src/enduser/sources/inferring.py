@@ -39,8 +39,10 @@ def infer(values: Sequence[str]) -> Inferred:
     note = "" if given else "the first rows have no value here"
     if given and kind is AttributeType.STRING:
         note = _mostly(given)
-    if len(forms) > 1 and len({_readings(kind, given, one) for one in forms}) > 1:
-        note = f"may also be written otherwise: {', '.join(_name(kind, one) for one in forms[1:])}"
+    read = {_readings(kind, given, one): one for one in reversed(forms)}
+    if len(read) > 1:
+        others = [one for one in forms[1:] if one in read.values()]
+        note = f"may also be written otherwise: {', '.join(_name(kind, one) for one in others)}"
     return Inferred(kind, _best_forms(given), samples, note)
 
 

@@ -94,7 +94,9 @@ def propose(
     taken: list[ColumnMapping] = []
     for column, (name, kind) in wanted.items():
         if column != identifier and column not in wish.left_out:
-            taken.append(_proposed(column, columns[column], name, kind, [*attributes, *map(_new_one, taken)]))
+            taken.append(
+                _proposed(column, columns[column], (name, kind), attributes, [one.attribute for one in taken])
+            )
     return SourceMapping(identifier, tuple(taken))
 
 
@@ -105,15 +107,16 @@ def _new_one(one: ColumnMapping) -> Attribute:
 def _proposed(
     column: str,
     inferred: Inferred,
-    name: str | None,
-    kind: AttributeType | None,
+    wish: tuple[str | None, AttributeType | None],
     attributes: Collection[Attribute],
+    taken: Collection[str],
 ) -> ColumnMapping:
     """Return how a column is taken: as what it is called, if that can be, and seems to be."""
+    name, kind = wish
     wanted = (name or proposed_name(column, ())).lower()
-    known = next((one for one in attributes if one.name.lower() == wanted), None)
+    known = next((one for one in attributes if one.name.lower() == wanted and one.name not in taken), None)
     if name is None:
-        name = known.name if known else proposed_name(column, [one.name for one in attributes])
+        name = known.name if known else proposed_name(column, [*taken, *(one.name for one in attributes)])
     if kind is None:
         kind = known.type if known else inferred.type
     return ColumnMapping(column, name, kind, inferred.forms[kind])
@@ -144,7 +147,7 @@ def flags(
         elif one.attribute in known:
             yield from _mismatch(one, known[one.attribute])
         else:
-            yield from _new(one, [*known, *seen])
+            yield from _new(one, list({*known, *seen}))
         seen.add(one.attribute)
 
 

@@ -49,7 +49,9 @@ def save_source(control: ControlStore, config: SourceConfig) -> None:
     _check_name(config.name)
     with control.changing() as connection:
         same = (_SOURCES.c.space == config.space) & (_SOURCES.c.name == config.name)
-        changed = connection.execute(_SOURCES.update().where(same).values(mapping=config.mapping))
+        changed = connection.execute(
+            _SOURCES.update().where(same).values(kind=config.kind, mapping=config.mapping)
+        )
         if changed.rowcount:
             return
         in_space = sa.select(sa.func.count()).where(_SOURCES.c.space == config.space)
@@ -92,6 +94,12 @@ def list_sources(control: ControlStore, space: str) -> Sequence[SourceConfig]:
     with control.reading() as connection:
         rows = connection.execute(query.order_by(_SOURCES.c.created_at, _SOURCES.c.name)).all()
     return [SourceConfig(*row) for row in rows]
+
+
+def every_source(control: ControlStore) -> Sequence[SourceConfig]:
+    """Return the sources of all spaces."""
+    with control.reading() as connection:
+        return [SourceConfig(*row) for row in connection.execute(sa.select(_SOURCES)).all()]
 
 
 def find_source(control: ControlStore, space: str, name: str) -> SourceConfig:

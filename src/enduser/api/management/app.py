@@ -6,7 +6,7 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
 import msgspec
 import structlog
@@ -131,7 +131,7 @@ class ManagementApp:
         values |= read_headers(request.headers, route.parameters)
         values |= {name: _path_value(by_name[name], text) for name, text in segments.items()}
         space = key.space_of(values[SPACE.name]) if key and SPACE in route.parameters else ""
-        body = await _body(request, route.body_limit) if route.body is not None else {}
+        body = await _body(request, route) if route.body is not None else {}
         return Call(self._services, key, space, values, body)
 
     async def _authenticate(self, request: Request) -> Key:
@@ -214,13 +214,14 @@ def _path_value(parameter: Parameter, text: str) -> object:
     return read_value(parameter, text)
 
 
-async def _body(request: Request, limit: str) -> Mapping[str, Any]:
-    """Return the JSON object that is the body of a call.
+async def _body(request: Request, route: Route) -> Mapping[str, Any]:
+    """Return the JSON object, or the form, that is the body of a call.
 
     Raises:
         BodyTooLarge: it is longer than it may be.
         MalformedRequest: it is no JSON object.
     """
+    limit = route.body_limit
     bytes_max: int = getattr(limits, limit)
     content = bytearray()
     async for part in request.stream():
@@ -231,6 +232,8 @@ async def _body(request: Request, limit: str) -> Mapping[str, Any]:
                 hint=f"send less, in several calls ({limit})",
                 limit=bytes_max,
             )
+    if route.is_form:
+        return dict(parse_qsl(content.decode(errors="replace"), keep_blank_values=True))
     try:
         found: Mapping[str, Any] = msgspec.json.decode(content, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

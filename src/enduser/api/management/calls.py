@@ -114,6 +114,8 @@ class Parameter:
     """Returns the value of its text; raises ValueError where that is none."""
     default: object = None
     place: Literal["query", "path", "header"] = "query"
+    scheme: str = ""
+    """The security scheme whose credentials it brings; empty: it is an ordinary parameter."""
     is_required: bool = False
     """Whether a query must give it; what stands in the path is always there."""
 
@@ -151,4 +153,6 @@ class Route:
     body_limit: str = "API_BODY_BYTES_MAX"
     """The name of the limit of its bytes."""
     body_example: Any = None
+    is_form: bool = False
+    """Whether the body is a form in place of JSON, as OAuth 2 has it."""
     needs_key: bool = True

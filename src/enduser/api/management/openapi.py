@@ -43,7 +43,17 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
                     "type": "http",
                     "scheme": "bearer",
                     "description": "an API key: enduser keys create --role admin",
-                }
+                },
+                "client": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "the id and the secret of a client: enduser clients create",
+                },
+                "access_token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "an access token of a client: POST /accounts/connect/token",
+                },
             },
         },
     }
@@ -53,18 +63,27 @@ def _operation(route: Route) -> dict[str, Any]:
     operation = {
         "operationId": route.handler.__name__,
         "summary": route.summary,
-        "parameters": [_parameter(parameter) for parameter in route.parameters],
+        "parameters": [_parameter(parameter) for parameter in route.parameters if not parameter.scheme],
         "responses": {"200": _answer(route), **_problems(route)},
-        "security": [{"key": []}] if route.needs_key else [],
+        "security": _security(route),
     }
     if route.body is not None:
         operation["requestBody"] = {
             "required": True,
             "content": {
-                "application/json": {"schema": _schema(route.body), "example": plain(route.body_example)}
+                _media_type(route): {"schema": _schema(route.body), "example": plain(route.body_example)}
             },
         }
     return operation
+
+
+def _security(route: Route) -> list[dict[str, list[str]]]:
+    schemes = [parameter.scheme for parameter in route.parameters if parameter.scheme]
+    return [{scheme: []} for scheme in (["key"] if route.needs_key else schemes)]
+
+
+def _media_type(route: Route) -> str:
+    return "application/x-www-form-urlencoded" if route.is_form else "application/json"
 
 
 def _answer(route: Route) -> dict[str, Any]:

@@ -86,6 +86,20 @@ AS_OF = Parameter(
     _instant,
 )
 ATTRIBUTE = Parameter("name", "The name of the attribute.", "plan", place="path")
+BASIC = Parameter(
+    "Authorization",
+    "`Basic` with the client's id and secret.",
+    "Basic aWQ6c2VjcmV0",
+    place="header",
+    scheme="client",
+)
+ACCESS_TOKEN = Parameter(
+    "Authorization",
+    "`Bearer` with an access token.",
+    "Bearer 3vJ0…",
+    place="header",
+    scheme="access_token",
+)
 IF_MATCH = Parameter(
     "If-Match",
     "The `ETag` of the user as the caller saw him; the change is refused if he is another since.",

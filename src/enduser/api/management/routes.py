@@ -29,8 +29,10 @@ from enduser.api.management.links import (
 )
 from enduser.api.management.openapi import document
 from enduser.api.management.parameters import (
+    ACCESS_TOKEN,
     AS_OF,
     ATTRIBUTE,
+    BASIC,
     CONFIRMED,
     CURSOR,
     ID_KIND,
@@ -56,6 +58,15 @@ from enduser.api.management.spaces import (
     settings_json,
     show_settings,
     show_status,
+)
+from enduser.api.management.update_api import (
+    AccessToken,
+    Received,
+    RejectedObject,
+    TokenRequest,
+    UserData,
+    create_token,
+    update_users,
 )
 from enduser.api.management.users import (
     LookAlikeGroupJson,
@@ -101,6 +112,9 @@ from enduser.errors import (
     LinkNotFound,
     MalformedRequest,
     PreconditionFailed,
+    StoreError,
+    TooBusy,
+    Unauthorized,
     Unconfirmed,
     UsageError,
     UserNotFound,
@@ -443,6 +457,36 @@ ROUTES = (
         StatusJson,
         _STATUS,
         (SPACE,),
+    ),
+    Route(
+        "POST",
+        "/accounts/connect/token",
+        create_token,
+        "Get an access token for a client of the update API (OAuth 2 client credentials)",
+        AccessToken,
+        AccessToken("3vJ0…", "Bearer", 86_400, "endUserUpdate:write"),
+        (BASIC,),
+        (Unauthorized, TooBusy, StoreError),
+        body=TokenRequest,
+        body_example={"grant_type": "client_credentials", "scope": "endUserUpdate:write"},
+        needs_key=False,
+        is_form=True,
+    ),
+    Route(
+        "POST",
+        "/public/v1/user/data",
+        update_users,
+        "Write custom attributes in the wire form of the reference product",
+        Received,
+        Received(
+            "Request has been received",
+            [RejectedObject(1, [FlawJson("seats", ValueProblem.WRONG_TYPE, "seats takes a number")])],
+        ),
+        (ACCESS_TOKEN,),
+        (Unauthorized, Forbidden, LimitExceeded, TooBusy, StoreError),
+        body=UserData,
+        body_example={"token": "8Fq…", "data": [{"id": "adam.br", "properties": {"plan": "vip"}}]},
+        needs_key=False,
     ),
     Route(
         "GET",

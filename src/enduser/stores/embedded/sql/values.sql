@@ -81,6 +81,7 @@ judged AS (
     SELECT row, is_anonymous, effective_at,
         CASE WHEN found_bad IS NOT NULL THEN found_bad
              WHEN id_text IS NULL THEN 'junk_user_id'
+             WHEN id_text = chr(1) THEN 'invalid_user_id'
              WHEN is_hashed AND NOT $hash_ids THEN 'ids_not_hashed'
              WHEN strlen(id_text) > $id_bytes_max THEN 'user_id_too_long'
              WHEN effective_at IS NULL THEN 'invalid_time'
