@@ -30,6 +30,8 @@ def test_a_demo_fills_a_new_folder_with_closed_sessions_of_many_kinds_of_users(t
     assert sum(row["name"] != "" for row in users) > 50
     assert {row["is_closed"] for row in exported("sessions", data)} == {"true"}
     assert enduser("verify", data=data).exit_code == 0
+    assert {row["plan"] for row in users} == {"", "free", "team", "vip"}
+    assert {row["plan"] for row in users if row["is_anonymous"] == "true"} == {""}
 
 
 def test_the_same_seed_on_the_same_day_gives_the_same_users(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import os
 import subprocess
@@ -83,3 +84,20 @@ def test_a_file_is_not_written_in_another_form_than_its_name_says(tmp_path: Path
     assert result.exit_code == 2
     assert "add --format parquet" in result.stderr
     assert target.read_text() == "old"
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+47 12", "-1", "@x", "\t=1"])
+def test_no_text_of_a_csv_file_is_a_formula_unless_it_is_asked_for(tmp_path: Path, text: str) -> None:
+    data = tmp_path / "data"
+    traits = {"name": text, "role": "a=b"}
+    path = write_lines(tmp_path / "x.jsonl", event(text.strip(), type="identify", traits=traits))
+    enduser("import", "events", path, "--close", data=data)
+    enduser("attributes", "create", "plan", "--type", "string", data=data)
+    enduser("users", "set", "--data", data, "--", text.strip(), f"plan={text.strip()}")
+    (safe,) = csv.DictReader(enduser("users", "export", data=data).stdout.splitlines())
+    assert (safe["user_id"], safe["name"]) == (f"'{text.strip()}", f"'{text}")
+    assert (safe["plan"], safe["role"]) == (f"'{text.strip()}", "a=b")
+    (raw,) = csv.DictReader(enduser("users", "export", "--raw", data=data).stdout.splitlines())
+    assert (raw["user_id"], raw["name"], raw["plan"]) == (text.strip(), text, text.strip())
+    (session,) = csv.DictReader(enduser("sessions", "export", data=data).stdout.splitlines())
+    assert session["user_id"] == f"'{text.strip()}"

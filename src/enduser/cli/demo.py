@@ -22,6 +22,7 @@ from enduser.cli.common import (
 )
 from enduser.clock import now_us
 from enduser.service.demo_data import write_demo
+from enduser.service.demo_values import write_demo_values
 from enduser.service.import_events import find_files, import_files, scratch_folder
 from enduser.stores.contract import ImportRules, Store
 
@@ -36,16 +37,18 @@ def demo(
     memory_limit: Memory = MEMORY_LIMIT_MB,
     yes: Yes = False,
 ) -> None:
-    """Invent a year of history of a web app, import it, and close its sessions."""
+    """Invent a year of history of a web app, import it, close its sessions, and give users attributes."""
     with opened(data, space, memory_limit, fills=True) as store, scratch_folder(store) as folder:
         _refuse_to_mix(store, space, yes=yes)
         now = now_us()
         day_us = 86_400_000_000
         history = folder / "demo.jsonl"
-        write_demo(history, ends_at_us=now // day_us * day_us, seed=seed, users=users)
+        ends_at = now // day_us * day_us
+        write_demo(history, ends_at_us=ends_at, seed=seed, users=users)
         rules = ImportRules(started_at=now)
         files = find_files([str(history)], "auto", folder)
         summary = import_files(store, space, files, rules, close=True)
+        write_demo_values(store, space, ends_at_us=ends_at, now_us=now, seed=seed, users=users)
     outcomes, found = summary.outcomes, summary.status
     assert found is not None
     out.print(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -30,23 +31,45 @@ Output = Annotated[
 ]
 
 
-def export(store: Store, space: str, what: str, form: ExportFormat, output: Path) -> None:
+Raw = Annotated[
+    bool,
+    typer.Option(
+        "--raw",
+        help="CSV: write texts as they are; else those that a spreadsheet takes for formulas get a quote.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What is exported, and how."""
+
+    what: str
+    form: ExportFormat
+    is_raw: bool
+
+    def write(self, store: Store, space: str, path: Path) -> int:
+        """Write it to a file; return the count of rows."""
+        return store.export(space, self.what, path, self.form, is_raw=self.is_raw)
+
+
+def export(store: Store, space: str, exported: Exported, output: Path) -> None:
     """Write all users or sessions to a file, whole or not at all, or to standard output or a pipe."""
     if output == Path("-"):
-        if form is ExportFormat.PARQUET:
+        if exported.form is ExportFormat.PARQUET:
             raise UsageError("Parquet cannot be written to standard output", hint="name a file with --output")
-        _stream(store, space, what, form, sys.stdout.buffer)
+        _stream(store, space, exported, sys.stdout.buffer)
         return
-    _check(output, form)
+    _check(output, exported.form)
     target = output.resolve()  # behind a link it is the file that is replaced, not the link
     if target.exists() and not target.is_file():
         with target.open("wb") as device:
-            _stream(store, space, what, form, device)
+            _stream(store, space, exported, device)
         return
     with tempfile.TemporaryDirectory(prefix=".enduser-", dir=target.parent) as folder:
-        rows = store.export(space, what, Path(folder) / "export", form)
+        rows = exported.write(store, space, Path(folder) / "export")
         (Path(folder) / "export").replace(target)
-    err.print(f"{count_of(rows, what[:-1])} written to {output}")
+    err.print(f"{count_of(rows, exported.what[:-1])} written to {output}")
 
 
 def _check(output: Path, form: ExportFormat) -> None:
@@ -60,10 +83,10 @@ def _check(output: Path, form: ExportFormat) -> None:
         raise UsageError(f"{output} {problem}", hint="name a file in a folder that exists")
 
 
-def _stream(store: Store, space: str, what: str, form: ExportFormat, target: BinaryIO) -> None:
+def _stream(store: Store, space: str, exported: Exported, target: BinaryIO) -> None:
     """Write to what is no file, by way of one."""
     with scratch_folder(store) as folder:
-        store.export(space, what, folder / "export", form)
+        exported.write(store, space, folder / "export")
         with (folder / "export").open("rb") as written:
             shutil.copyfileobj(written, target)
         target.flush()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from enduser.cli.common import DEFAULT_DATA, DEFAULT_SPACE, MEMORY_LIMIT_MB, Data, Memory, Space, Yes, folded
-from enduser.cli.export import ExportFormat, Output, export
+from enduser.cli.export import Exported, ExportFormat, Output, Raw, export
 from enduser.cli.helping import Group
 
 app = Group("Read sessions.")
@@ -25,6 +25,7 @@ def export_sessions(
         ExportFormat, typer.Option("--format", help="The form of the file.")
     ] = ExportFormat.CSV,
     output: Output = Path("-"),
+    raw: Raw = False,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,
@@ -32,4 +33,4 @@ def export_sessions(
 ) -> None:
     """Write all sessions, open ones too (`is_closed` false)."""
     with folded(data, space, memory_limit) as store:
-        export(store, space, "sessions", file_format, output)
+        export(store, space, Exported("sessions", file_format, raw), output)

@@ -30,7 +30,7 @@ from enduser.cli.common import (
     printable,
     short_time,
 )
-from enduser.cli.export import ExportFormat, Output, export
+from enduser.cli.export import Exported, ExportFormat, Output, Raw, export
 from enduser.cli.helping import Group
 from enduser.clock import now_us
 from enduser.core.attributes import AttributeType
@@ -273,6 +273,7 @@ def export_users(
         ExportFormat, typer.Option("--format", help="The form of the file.")
     ] = ExportFormat.CSV,
     output: Output = Path("-"),
+    raw: Raw = False,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,
@@ -280,4 +281,4 @@ def export_users(
 ) -> None:
     """Write all End User Objects; times are ISO 8601 UTC, durations seconds, an unknown value is empty."""
     with folded(data, space, memory_limit) as store:
-        export(store, space, "users", file_format, output)
+        export(store, space, Exported("users", file_format, raw), output)

@@ -99,13 +99,18 @@ def write_demo(path: Path, *, ends_at_us: int, seed: int = 1, users: int = 2_000
     The file is roughly in order of arrival: people are merged by the hour in which a message arrives,
     so that only one waiting message per person is held in memory.
     """
-    streams = (_arrivals(_person(seed, n, ends_at_us, days), ends_at_us) for n in range(users))
+    streams = (_arrivals(person, ends_at_us) for person in people(seed, users, ends_at_us, days))
     count = 0
     with path.open("w", encoding="utf-8") as target:
         for _, _, message in heapq.merge(*streams, key=lambda arrival: arrival[:2]):
             target.write(json.dumps(message, ensure_ascii=False) + "\n")
             count += 1
     return count
+
+
+def people(seed: int, users: int, ends_at_us: int, days: int = 365) -> Iterator[Person]:
+    """Yield who is behind the messages."""
+    return (_person(seed, number, ends_at_us, days) for number in range(users))
 
 
 def _person(seed: int, number: int, ends_at: int, days: int) -> Person:

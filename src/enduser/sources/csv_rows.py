@@ -78,8 +78,7 @@ class _Rows:
         self._opens = re.compile(rb'"' + text + rb"\Z")
         self._closes = re.compile(text + rb'"' + end)
         self._stays_open = re.compile(text + rb"\Z")
-        """At a quote: a whole cell, and one that goes on behind the line. Within an open one: its end, and a line
-        that does not end it."""
+        """At a quote: a whole cell; one that goes on behind the line. Within an open one: its end; none."""
         self._has_header = False
         self.count = 0
         """How many records there were, the header and blank lines included."""

@@ -627,10 +627,11 @@ class Store(Reader, Protocol):
     def sessions(self, space: str) -> Iterator[Mapping[str, object]]:
         """Yield all sessions, open ones too, by user (the id that a person shows) and start."""
 
-    def export(self, space: str, what: str, path: Path, form: str) -> int:
+    def export(self, space: str, what: str, path: Path, form: str, *, is_raw: bool = False) -> int:
         """Write all `users` or `sessions` to a file as `csv`, `jsonl` or `parquet`; return the count of rows.
 
-        Times are ISO 8601 UTC with microseconds (in Parquet: timestamps), durations seconds.
+        Times are ISO 8601 UTC with microseconds (in Parquet: timestamps), durations seconds. In CSV a text
+        that a spreadsheet would take for a formula gets a quote before it, unless `is_raw`.
 
         Raises:
             StoreError: the file cannot be written.

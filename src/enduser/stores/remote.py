@@ -276,9 +276,9 @@ class RemoteStore:
         """Yield all sessions."""
         return self._rows("sessions", space=space)
 
-    def export(self, space: str, what: str, path: Path, form: str) -> int:
+    def export(self, space: str, what: str, path: Path, form: str, *, is_raw: bool = False) -> int:
         """Write all users or sessions to a file."""
-        found: int = self._call("export", space=space, what=what, path=path, form=form)
+        found: int = self._call("export", space=space, what=what, path=path, form=form, is_raw=is_raw)
         return found
 
     def count_parquet_rows(self, path: Path) -> int:

@@ -466,9 +466,9 @@ class EmbeddedStore:
         """Yield all sessions."""
         return reading.sessions(self._database, space)
 
-    def export(self, space: str, what: str, path: Path, form: str) -> int:
+    def export(self, space: str, what: str, path: Path, form: str, *, is_raw: bool = False) -> int:
         """Write all users or sessions to a file; return the count of rows."""
-        return exports.export(self._database, space, what, path, form)
+        return exports.export(self._database, space, what, path, form, is_raw=is_raw)
 
     def count_parquet_rows(self, path: Path) -> int:
         """Return the count of rows of a Parquet file of events."""
