@@ -71,3 +71,14 @@ def test_deleting_must_be_meant(data: Path) -> None:
 def test_what_is_not_there_is_told(data: Path, command: tuple[str, ...]) -> None:
     told = enduser("attributes", *command, data=data)
     assert (told.exit_code, "'nothing'" in told.stderr) == (2, True)
+
+
+def test_another_type_says_first_what_is_lost(data: Path) -> None:
+    enduser("users", "set", "u", "plan=vip", data=data)
+    told = enduser("attributes", "retype", "plan", "number", data=data)
+    assert (
+        told.exit_code,
+        "0 values of plan can be read as number; 1 cannot, such as 'vip'" in told.stdout,
+    ) == (2, True)
+    assert enduser("attributes", "retype", "plan", "list", "--yes", data=data).exit_code == 0
+    assert listed(data)[0]["type"] == "list"

@@ -45,6 +45,7 @@ def test_these_are_the_commands() -> None:
         *("geo install", "geo status", "demo", "serve", "tail", "systems rotate-key"),
         *("keys create", "keys list", "keys revoke", "users look-alikes", "users set", "users history"),
         *("attributes list", "attributes create", "attributes change", "attributes delete", "sources look"),
+        "attributes retype",
         *("sources map", "sources run", "sources runs", "sources undo", "sources list", "sources delete"),
         *("sources create-api", "clients create", "clients list", "clients revoke"),
     }

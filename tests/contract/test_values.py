@@ -775,3 +775,42 @@ def test_ids_of_rows_that_say_nothing_are_not_kept(store: EmbeddedStore, tmp_pat
     )
     assert store.look_alikes(SPACE).total_ids == 0
     assert store.hashing_preview(SPACE).user_ids == 1
+
+
+RETYPED = [
+    ("string", "5", "number", 5.0),
+    ("string", "five", "number", None),
+    ("string", "a;b", "list", ("a", "b")),
+    ("string", "yes", "boolean", True),
+    ("string", "2024-02-29", "date", "2024-02-29"),
+    ("number", "5", "string", "5"),
+    ("number", "1.5", "string", "1.5"),
+    ("number", "1", "boolean", True),
+    ("boolean", "yes", "string", "true"),
+    ("boolean", "no", "number", None),
+    ("date", "2024-02-29", "datetime", 1_709_164_800_000_000),
+    ("date", "2024-02-29", "string", "2024-02-29"),
+    ("datetime", "2024-02-29T10:00Z", "date", None),
+    ("datetime", "2024-02-29T10:00Z", "string", "2024-02-29T10:00:00.000000Z"),
+    ("list", "a;b", "string", "a; b"),
+    ("list", "5", "number", 5.0),
+]
+
+
+@pytest.mark.parametrize(("kind", "text", "other", "value"), RETYPED)
+def test_of_another_type_a_value_is_what_its_text_means(
+    store: EmbeddedStore, tmp_path: Path, kind: str, text: str, other: str, value: Value | None
+) -> None:
+    make(store, x=kind, plan="string")
+    seen(store, tmp_path, "u")
+    write(store, tmp_path, [Said(user("u"), {"x": text, "plan": "vip"})])
+    preview = store.preview_retype("x", AttributeType(other))
+    assert (preview.values, preview.lost, len(preview.examples)) == (1, value is None, value is None)
+    store.retype_attribute("x", AttributeType(other))
+    assert [one.value for one in store.find_candidates(SPACE, "u").get("x", [])] == (
+        [] if value is None else [value]
+    )
+    assert ("x" in values_of(store, "u"), values_of(store, "u")["plan"]) == (value is not None, "vip")
+    assert store.verify(SPACE) == []
+    write(store, tmp_path, [Said(user("u"), {"x": "1", "plan": "free"})], at=START + 1)
+    assert store.verify(SPACE) == []

@@ -15,6 +15,7 @@ from enduser.cli.common import (
     ListFormat,
     Yes,
     confirm,
+    count_of,
     must_be_there,
     opened,
     out,
@@ -143,6 +144,31 @@ def _changes(
         names = tuple(name.strip() for name in sources.split(",") if name.strip())
         changes["sources"] = None if names == ("all",) else names
     return changes
+
+
+@app.command("retype")
+def retype_attribute(
+    name: Name,
+    kind: Annotated[
+        AttributeType,
+        typer.Argument(metavar="TYPE", help=f"What its values are to be: {', '.join(AttributeType)}."),
+    ],
+    data: Data = DEFAULT_DATA,
+    yes: Yes = False,
+) -> None:
+    """Give an attribute another type, in all spaces; says first what becomes of its values."""
+    must_be_there(data)
+    with opened(data) as store:
+        found = store.preview_retype(name, kind)
+        lost = (
+            f"; {found.lost:,} cannot, such as {found.examples[0]!r}, and are lost for good"
+            if found.lost
+            else ""
+        )
+        out.print(f"{count_of(found.values - found.lost, 'value')} of {name} can be read as {kind}{lost}.")
+        confirm(f"Make {name} a {kind}?", yes=yes)
+        store.retype_attribute(name, kind)
+    out.print(f"the attribute {name} is of the type {kind}")
 
 
 @app.command("delete")

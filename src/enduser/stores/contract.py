@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from enduser.core.attributes import Attribute
+from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.events import UserId
 from enduser.core.origin import Browser, Place
@@ -248,6 +248,17 @@ class Written:
     """All, or the first `REJECTIONS_LISTED_MAX` where a file has all."""
     value_rejections: Sequence[ValueRejection] = ()
     """The same of values."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetypePreview:
+    """What becomes of all values that were ever said of an attribute if it gets another type."""
+
+    values: int
+    lost: int
+    """Those that cannot be read as the other type."""
+    examples: Sequence[str]
+    """One of these, if there are some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -579,6 +590,22 @@ class Store(Reader, Protocol):
             AttributeNotFound: there is none of this name.
             InvalidAttribute: the new name cannot be, or is taken.
             LimitExceeded: a text is too long.
+        """
+
+    def preview_retype(self, name: str, kind: AttributeType) -> RetypePreview:
+        """Return what would become of the values of an attribute if it had another type.
+
+        Raises:
+            AttributeNotFound: there is none of this name.
+        """
+
+    def retype_attribute(self, name: str, kind: AttributeType) -> None:
+        """Give an attribute another type, in all spaces.
+
+        Every value is read as its text would be; what cannot be read is lost, for good.
+
+        Raises:
+            AttributeNotFound: there is none of this name.
         """
 
     def delete_attribute(self, name: str) -> None:

@@ -20,7 +20,7 @@ import httpx
 import msgspec
 
 from enduser import errors
-from enduser.core.attributes import Attribute
+from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.events import UserId
 from enduser.core.settings import SpaceSettings
@@ -32,6 +32,7 @@ from enduser.stores.contract import (
     LookAlikes,
     Page,
     Record,
+    RetypePreview,
     Run,
     Sample,
     SpaceStatus,
@@ -221,6 +222,15 @@ class RemoteStore:
     def change_attribute(self, name: str, changed: Attribute) -> None:
         """Change an attribute, but for its type."""
         self._call("change_attribute", name=name, changed=changed)
+
+    def preview_retype(self, name: str, kind: AttributeType) -> RetypePreview:
+        """Return what another type would make of the values of an attribute."""
+        found: RetypePreview = self._call("preview_retype", name=name, kind=kind)
+        return found
+
+    def retype_attribute(self, name: str, kind: AttributeType) -> None:
+        """Give an attribute another type."""
+        self._call("retype_attribute", name=name, kind=kind)
 
     def delete_attribute(self, name: str) -> None:
         """Take an attribute away, with all its values."""

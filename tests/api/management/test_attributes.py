@@ -88,9 +88,19 @@ def test_a_name_that_is_taken_is_refused_in_any_case(own_api: Api) -> None:
         )
 
 
-def test_a_type_is_not_changed_by_the_way(own_api: Api) -> None:
-    create(own_api, name="plan", type="string")
-    problem(own_api.client.patch(f"{PATH}/plan", json={"type": "number"}), 400, "malformed_request")
+def test_another_type_must_be_confirmed_and_keeps_what_can_be_read(own_api: Api) -> None:
+    create(own_api, name="seats", type="string")
+    rows = [{"user_id": f"u{n}", "attributes": {"seats": seats}} for n, seats in enumerate(["5", "many"])]
+    own_api.client.request("POST", "/api/v1/users", json={"rows": rows})
+    told = problem(own_api.client.patch(f"{PATH}/seats", json={"type": "number"}), 409, "unconfirmed")
+    assert "of 2 values of 'seats', 1 cannot" in str(told["message"])
+    assert own_api.client.get(f"{PATH}/seats").json()["type"] == "string"
+    changes = {"type": "number", "name": "places"}
+    changed = own_api.client.patch(f"{PATH}/seats", json=changes, params={"confirmed": "true"})
+    assert (changed.json()["type"], changed.json()["name"]) == ("number", "places")
+    held = [own_api.client.get(f"/api/v1/users/u{n}/attributes").json()["attributes"] for n in range(2)]
+    assert (held[0]["places"]["value"], held[1]) == (5.0, {})
+    assert own_api.client.patch(f"{PATH}/places", json={"type": "number"}).status_code == 200
 
 
 def test_a_key_of_some_spaces_reads_the_registry_and_does_not_change_it(own_api: Api) -> None:

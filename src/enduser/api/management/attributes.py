@@ -71,6 +71,7 @@ class AttributeChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """What is to be another of an attribute; what is not named stays."""
 
     name: str | UnsetType = UNSET
+    type: AttributeType | UnsetType = UNSET
     display_name: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
     is_pii: IsPii | UnsetType = UNSET
@@ -111,10 +112,18 @@ async def change_attribute(call: Call) -> AttributeJson:
     name = call.values["name"]
     changes = _fields(_told(call.body, AttributeChange))
 
+    kind, confirmed = changes.pop("type", None), call.values["confirmed"]
+
     def change(store: OwnedStore) -> Attribute:
-        changed = replace(_find(store, name), **changes)
+        known = _find(store, name)
+        changed = replace(known, **changes)
+        is_retyped = kind is not None and kind is not known.type
+        if is_retyped and not confirmed:
+            raise _unconfirmed(store, name, kind)
         store.change_attribute(name, changed)
-        return changed
+        if is_retyped:
+            store.retype_attribute(changed.name, kind)
+        return _find(store, changed.name)
 
     return _json(await call.change(change))
 
@@ -132,6 +141,16 @@ async def delete_attribute(call: Call) -> AttributeDeleted:
         )
     await call.change(lambda store: store.delete_attribute(name))
     return AttributeDeleted(deleted=True)
+
+
+def _unconfirmed(store: OwnedStore, name: str, kind: AttributeType) -> Unconfirmed:
+    """Return what says what another type would make of the values of an attribute."""
+    found = store.preview_retype(name, kind)
+    return Unconfirmed(
+        f"of {found.values:,} values of {name!r}, {found.lost:,} cannot be read as {kind} and would be lost",
+        hint="send it again with ?confirmed=true to do this",
+        field="type",
+    )
 
 
 def _require_all_spaces(call: Call) -> None:

@@ -9,6 +9,7 @@ import duckdb
 
 from enduser.core.attributes import Attribute, AttributeType, ConflictRule, check_attribute
 from enduser.errors import AttributeNotFound
+from enduser.stores.contract import RetypePreview
 from enduser.stores.embedded.statements import Splices
 
 _CATALOG = "enduser"
@@ -145,6 +146,64 @@ def change(connection: duckdb.DuckDBPyConnection, name: str, changed: Attribute)
     connection.execute("DELETE FROM main.attributes WHERE number = $1", [column.number])
     _store(connection, Column(column.number, changed))
     return column.attribute
+
+
+_TEXTS: Mapping[AttributeType, str] = {
+    AttributeType.STRING: "{0}",
+    AttributeType.NUMBER: r"regexp_replace({0}::VARCHAR, '\.0$', '')",
+    AttributeType.BOOLEAN: "{0}::VARCHAR",
+    AttributeType.DATE: "{0}::VARCHAR",
+    AttributeType.DATETIME: _DATETIME,
+    AttributeType.LIST: "array_to_string({0}, '; ')",
+}
+"""A value of a type as text, which is read as another type."""
+
+
+def _read_as(column: Column, kind: AttributeType) -> str:
+    """Return the expression of the values of a column as another type; NULL where one cannot be read."""
+    return f"{kind}_of({_TEXTS[column.attribute.type].format(column.name)}, ';')"
+
+
+def preview_retype(
+    connection: duckdb.DuckDBPyConnection, name: str, kind: AttributeType, schemas: Iterable[str]
+) -> RetypePreview:
+    """Return what would become of the values of an attribute.
+
+    Raises:
+        AttributeNotFound: there is none of this name.
+    """
+    column = column_of(connection, name)
+    values, lost, samples = 0, 0, []
+    for schema in schemas:
+        odd = f"{column.name} IS NOT NULL AND {_read_as(column, kind)} IS NULL"
+        text = _TEXTS[column.attribute.type].format(column.name)
+        rows = connection.execute(
+            f"SELECT count({column.name}), count(*) FILTER ({odd}), min({text}) FILTER ({odd}) "
+            f"FROM {schema}.candidates"
+        ).fetchall()
+        values, lost = values + rows[0][0], lost + rows[0][1]
+        samples += [rows[0][2]] if rows[0][2] is not None else []
+    return RetypePreview(values, lost, samples[:1])
+
+
+def retype(
+    connection: duckdb.DuckDBPyConnection, name: str, kind: AttributeType, schemas: Iterable[str]
+) -> None:
+    """Give an attribute another type; what holds must be worked out anew. The caller owns the transaction.
+
+    Raises:
+        AttributeNotFound: there is none of this name.
+    """
+    column, sql = column_of(connection, name), _COLUMN_TYPES[kind]
+    for schema in schemas:  # in steps: DuckDB's `ALTER … USING` takes no lambda
+        table, fresh = f"{schema}.candidates", f"fresh_{column.name}"
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN {fresh} {sql}")
+        connection.execute(f"UPDATE {table} SET {fresh} = {_read_as(column, kind)}")
+        connection.execute(f"ALTER TABLE {table} DROP COLUMN {column.name}")
+        connection.execute(f"ALTER TABLE {table} RENAME {fresh} TO {column.name}")
+        connection.execute(f"ALTER TABLE {schema}.users DROP COLUMN {column.name}")
+        connection.execute(f"ALTER TABLE {schema}.users ADD COLUMN {column.name} {sql}")
+    connection.execute("UPDATE main.attributes SET type = $1 WHERE number = $2", [kind, column.number])
 
 
 def delete(connection: duckdb.DuckDBPyConnection, name: str, schemas: Iterable[str]) -> None:

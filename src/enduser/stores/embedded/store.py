@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from enduser import limits
-from enduser.core.attributes import Attribute
+from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.events import UserId
 from enduser.core.settings import (
@@ -39,6 +39,7 @@ from enduser.stores.contract import (
     Page,
     Record,
     RemoveLink,
+    RetypePreview,
     Run,
     SpaceStatus,
     SpooledEvents,
@@ -207,6 +208,17 @@ class EmbeddedStore:
             restates = was.conflict_rule is not changed.conflict_rule
             if restates or was.name != changed.name:
                 self._tell_attributes_anew(restates=restates)
+
+    def preview_retype(self, name: str, kind: AttributeType) -> RetypePreview:
+        """Return what another type would make of the values of an attribute."""
+        with told(ANSWER):
+            return registry.preview_retype(self._database.connection, name, kind, self._schemas())
+
+    def retype_attribute(self, name: str, kind: AttributeType) -> None:
+        """Give an attribute another type."""
+        with self._database.changing("main"):
+            registry.retype(self._database.connection, name, kind, self._schemas())
+            self._tell_attributes_anew(restates=True)
 
     def delete_attribute(self, name: str) -> None:
         """Take an attribute away, with all its values and their history."""
