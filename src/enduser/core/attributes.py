@@ -182,7 +182,8 @@ class RowProblem(StrEnum):
     FUTURE_TIME = "future_time"
 
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+"""Characters that no value has; a tab and a line end are none of them."""
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 TRUE_WORDS = ("true", "yes", "on", "y", "t", "1")
@@ -197,7 +198,7 @@ def read_value(kind: AttributeType, text: str, separator: str) -> Value | ValueP
     given = text.strip(BLANKS).replace("\r\n", "\n").replace("\r", "\n")
     if not given:
         return None
-    if _CONTROLS.search(given):
+    if CONTROLS.search(given):
         return ValueProblem.INVALID_TEXT
     return read_items(given.split(separator)) if kind is AttributeType.LIST else _READERS[kind](given)
 

@@ -27,7 +27,6 @@ class DateForm(StrEnum):
 
 DECIMAL_MARKS = (".", ",")
 THOUSANDS_MARKS = ("", ",", ".", " ", "'")
-LIST_SEPARATORS = (";", "|", ",")
 
 
 @dataclass(frozen=True, slots=True)

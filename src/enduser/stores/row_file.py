@@ -8,11 +8,11 @@ the reason.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from enduser.core.attributes import CONTROLS
 from enduser.core.events import BLANKS
 from enduser.core.value_forms import ValueForm
 
@@ -33,8 +33,6 @@ ANONYMOUS, HASHED = "a", "h"
 
 PLAIN = ValueForm(separator=ITEM_END)
 """The form of values that need no reading, as of JSON."""
-
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ class RowFile:
 def cell_of(text: str) -> str:
     """Return a text as a cell, without blanks around it; of control characters only line ends are kept."""
     plain = text.strip(BLANKS).replace("\r\n", "\n").replace("\r", "\n")
-    return INVALID if _CONTROLS.search(plain) else plain.replace("\n", LINE_END)
+    return INVALID if CONTROLS.search(plain) else plain.replace("\n", LINE_END)
 
 
 def row_of(number: int, cells: Sequence[str]) -> str:
