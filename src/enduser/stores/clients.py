@@ -116,8 +116,18 @@ def revoke_client(control: ControlStore, client_id: str, now_us: int) -> None:
         connection.execute(_TOKENS.delete().where(_TOKENS.c.client_id == client_id))
 
 
-def create_access_token(control: ControlStore, client_id: str, secret: str, now_us: int) -> str | None:
-    """Return a new access token of a client, good for `ACCESS_TOKEN_SECONDS`; None: id or secret is wrong."""
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A token that a client has just got, good for `ACCESS_TOKEN_SECONDS`."""
+
+    text: str
+    scopes: tuple[str, ...]
+
+
+def create_access_token(
+    control: ControlStore, client_id: str, secret: str, now_us: int
+) -> AccessToken | None:
+    """Return a new access token of a client; None: id or secret is wrong, or the client is revoked."""
     with control.reading() as connection:
         row = connection.execute(sa.select(_CLIENTS).where(_CLIENTS.c.id == client_id)).one_or_none()
     right = row.secret_sha256 if row is not None else _NO_SECRET
@@ -128,7 +138,7 @@ def create_access_token(control: ControlStore, client_id: str, secret: str, now_
     with control.changing() as connection:
         connection.execute(_TOKENS.delete().where(_TOKENS.c.ends_at <= now_us))
         connection.execute(_TOKENS.insert().values(sha256=_hash(token), client_id=client_id, ends_at=ends_at))
-    return token
+    return AccessToken(token, tuple(row.scopes))
 
 
 def client_of_token(control: ControlStore, token: str, now_us: int) -> Client | None:

@@ -159,9 +159,10 @@ class WriteValues:
     """Server time in µs; a row without a time of its own holds from then on."""
     once: Once | None = None
     input: str | None = None
-    """The name of what was read, under which the run is listed; None: it is not."""
+    """The name of the file that was read: the run is listed, and its first rejections are told. None: it is
+    not listed, and all are told."""
     rejected_path: Path | None = None
-    """Where rejected rows and values are written as CSV, if there are some; None: all are returned."""
+    """Where all rejected rows and values are written as CSV, if there are some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +246,7 @@ class Written:
     rejected_values: int
     """Values of good rows that could not be taken."""
     row_rejections: Sequence[Rejection] = ()
-    """All, or the first `REJECTIONS_LISTED_MAX` where a file has all."""
+    """All, or of a file the first `REJECTIONS_LISTED_MAX`."""
     value_rejections: Sequence[ValueRejection] = ()
     """The same of values."""
 

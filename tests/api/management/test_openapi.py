@@ -15,6 +15,7 @@ from managing import Api, served
 from schemathesis.checks import not_a_server_error
 from schemathesis.config import SchemathesisConfig
 from schemathesis.generation import GenerationMode
+from tiers import tries
 
 from enduser.api.management.calls import Route
 from enduser.api.management.openapi import document
@@ -159,7 +160,7 @@ def test_calls_made_from_the_document_are_answered_as_it_says(
         return  # it takes nothing that could be wrong
 
     @given(case=operation.as_strategy(generation_mode=mode))
-    @settings(suppress_health_check=list(HealthCheck))
+    @settings(suppress_health_check=list(HealthCheck), max_examples=tries(25, 500))
     def check(case: schemathesis.Case) -> None:
         case.call_and_validate()
 

@@ -92,6 +92,24 @@ def test_a_caller_gets_a_token_and_its_objects_are_received(caller: Caller) -> N
     assert origin["plan"]["source"] == "billing"
 
 
+def test_the_example_of_the_hosted_products_documentation_is_taken(own_api: Api) -> None:
+    for name, kind in (("state", "string"), ("count", "number"), ("depth", "number")):
+        own_api.store.create_attribute(Attribute(name, AttributeType(kind)))
+    columns = (
+        ColumnMapping("field1", "state", AttributeType.STRING),
+        ColumnMapping("field2", "count", AttributeType.NUMBER),
+        ColumnMapping("nested.field", "depth", AttributeType.NUMBER),
+    )
+    config = SourceConfig(SPACE, "hosted", API_KIND, None, 1)
+    mapping = SourceMapping("properties.ID", columns)
+    token = create_api_source(own_api.store, own_api.control, config, mapping)
+    client = create_client(own_api.control, "", [ClientScope.UPDATE_USERS], 1)
+    one = {"properties.ID": "adam", "field1": "value", "field2": 123, "nested": {"field": 456}}
+    caller = Caller(own_api, token, *client)
+    assert caller.send(one).json() == RECEIVED
+    assert attributes(caller) == {"state": "value", "count": 123.0, "depth": 456.0}
+
+
 def test_dotted_names_and_nested_objects_are_the_same(caller: Caller) -> None:
     assert caller.send({"properties.ID": "adam", "properties": {"plan": "vip"}}).json() == RECEIVED
     assert attributes(caller) == {"plan": "vip"}
@@ -190,10 +208,10 @@ def test_an_access_token_is_good_for_a_day(own_api: Api) -> None:
     client_id, secret = create_client(control, "", [ClientScope.UPDATE_USERS], 1)
     token = create_access_token(control, client_id, secret, NOW)
     assert token is not None
-    found = client_of_token(control, token, NOW + day - 1)
+    found = client_of_token(control, token.text, NOW + day - 1)
     assert found is not None
     assert found.id == client_id
-    assert client_of_token(control, token, NOW + day) is None
+    assert client_of_token(control, token.text, NOW + day) is None
 
 
 def test_a_client_has_a_name_that_a_list_can_show_and_there_are_not_too_many(own_api: Api) -> None:

@@ -60,7 +60,7 @@ from enduser.api.management.spaces import (
     show_status,
 )
 from enduser.api.management.update_api import (
-    AccessToken,
+    AccessTokenJson,
     Received,
     RejectedObject,
     TokenRequest,
@@ -463,8 +463,8 @@ ROUTES = (
         "/accounts/connect/token",
         create_token,
         "Get an access token for a client of the update API (OAuth 2 client credentials)",
-        AccessToken,
-        AccessToken("3vJ0…", "Bearer", 86_400, "endUserUpdate:write"),
+        AccessTokenJson,
+        AccessTokenJson("3vJ0…", "Bearer", 86_400, "endUserUpdate:write"),
         (BASIC,),
         (Unauthorized, TooBusy, StoreError),
         body=TokenRequest,

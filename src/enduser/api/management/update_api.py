@@ -26,7 +26,7 @@ class TokenRequest(msgspec.Struct, frozen=True):
     scope: str = ""
 
 
-class AccessToken(msgspec.Struct, frozen=True):
+class AccessTokenJson(msgspec.Struct, frozen=True):
     """An access token, and for how many seconds it is good."""
 
     access_token: str
@@ -56,7 +56,7 @@ class Received(msgspec.Struct, frozen=True):
     rejected: list[RejectedObject] | UnsetType = UNSET
 
 
-async def create_token(call: Call) -> AccessToken:
+async def create_token(call: Call) -> AccessTokenJson:
     """Give a client an access token."""
     told: TokenRequest = _told(call.body, TokenRequest)
     if told.grant_type != "client_credentials":
@@ -71,7 +71,7 @@ async def create_token(call: Call) -> AccessToken:
             "the client's id or secret is wrong, or it is revoked",
             hint="send both by Basic authentication; for a client: enduser clients create",
         )
-    return AccessToken(token, "Bearer", limits.ACCESS_TOKEN_SECONDS, ClientScope.UPDATE_USERS)
+    return AccessTokenJson(token.text, "Bearer", limits.ACCESS_TOKEN_SECONDS, " ".join(token.scopes))
 
 
 def _basic(header: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.resources import files
@@ -13,7 +13,6 @@ from pathlib import Path
 import duckdb
 
 from enduser import limits
-from enduser.core.attributes import FALSE_WORDS, TRUE_WORDS
 from enduser.core.events import BLANKS, JUNK_IDS
 from enduser.errors import InvalidSpace, SchemaTooNew, StoreError
 from enduser.stores.embedded import registry
@@ -22,17 +21,6 @@ from enduser.stores.embedded.statements import Rows, run
 
 USER_KEY_SQL = "(id_hash >> 65)::BIGINT"
 """The key of an id: 63 bits of its keyed hash; tests inject a weak one to see keys collide."""
-
-_VALUE_BOUNDS: Mapping[str, object] = {
-    "value_characters_max": limits.VALUE_CHARACTERS_MAX,
-    "list_items_max": limits.LIST_ITEMS_MAX,
-    "number_max": limits.NUMBER_MAX,
-    "true_words": list(TRUE_WORDS),
-    "false_words": list(FALSE_WORDS),
-    "instant_min": limits.OCCURRED_AT_MIN_US,
-    "instant_max": limits.OCCURRED_AT_MAX_US,
-}
-"""What the macros of `sql/values.sql` must know."""
 
 DATABASE_FILE = "enduser.duckdb"
 
@@ -199,9 +187,6 @@ def prepare(connection: duckdb.DuckDBPyConnection, user_key_sql: str = USER_KEY_
     connection.execute(f"CREATE OR REPLACE TEMP MACRO user_key_of(id_hash) AS {user_key_sql}")
     run(connection, "functions.functions")
     run(connection, "taking.file_rows")
-    for name, value in _VALUE_BOUNDS.items():
-        connection.execute(f"SET VARIABLE {name} = $1", [value])
-    run(connection, "values.macros")
 
 
 def _in_any_case(word: str) -> str:

@@ -7,10 +7,18 @@ from dataclasses import dataclass
 
 import duckdb
 
-from enduser.core.attributes import Attribute, AttributeType, ConflictRule, check_attribute
+from enduser import limits
+from enduser.core.attributes import (
+    FALSE_WORDS,
+    TRUE_WORDS,
+    Attribute,
+    AttributeType,
+    ConflictRule,
+    check_attribute,
+)
 from enduser.errors import AttributeNotFound
 from enduser.stores.contract import RetypePreview
-from enduser.stores.embedded.statements import Splices
+from enduser.stores.embedded.statements import Splices, run
 
 _CATALOG = "enduser"
 """The engine's name of the database, told where another may be in sight, as for a recomputation beside."""
@@ -148,6 +156,27 @@ def change(connection: duckdb.DuckDBPyConnection, name: str, changed: Attribute)
     return column.attribute
 
 
+_BOUNDS: Mapping[str, object] = {
+    "value_characters_max": limits.VALUE_CHARACTERS_MAX,
+    "list_items_max": limits.LIST_ITEMS_MAX,
+    "number_max": limits.NUMBER_MAX,
+    "true_words": list(TRUE_WORDS),
+    "false_words": list(FALSE_WORDS),
+    "instant_min": limits.OCCURRED_AT_MIN_US,
+    "instant_max": limits.OCCURRED_AT_MAX_US,
+}
+"""What the macros of `sql/values.sql` must know."""
+
+
+def know_types(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give a connection what reads texts as values, once; most connections never read any."""
+    if connection.execute("SELECT getvariable('number_max') IS NOT NULL").fetchall()[0][0]:
+        return
+    for name, value in _BOUNDS.items():
+        connection.execute(f"SET VARIABLE {name} = $1", [value])
+    run(connection, "values.macros")
+
+
 _TEXTS: Mapping[AttributeType, str] = {
     AttributeType.STRING: "{0}",
     AttributeType.NUMBER: r"regexp_replace({0}::VARCHAR, '\.0$', '')",
@@ -172,6 +201,7 @@ def preview_retype(
     Raises:
         AttributeNotFound: there is none of this name.
     """
+    know_types(connection)
     column = column_of(connection, name)
     values, lost, samples = 0, 0, []
     for schema in schemas:
@@ -194,6 +224,7 @@ def retype(
     Raises:
         AttributeNotFound: there is none of this name.
     """
+    know_types(connection)
     column, sql = column_of(connection, name), _COLUMN_TYPES[kind]
     for schema in schemas:  # in steps: DuckDB's `ALTER … USING` takes no lambda
         table, fresh = f"{schema}.candidates", f"fresh_{column.name}"

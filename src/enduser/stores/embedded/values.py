@@ -25,7 +25,7 @@ from enduser.stores.contract import (
     Written,
 )
 from enduser.stores.embedded.claiming import Naming
-from enduser.stores.embedded.registry import Column, columns
+from enduser.stores.embedded.registry import Column, columns, know_types
 from enduser.stores.embedded.statements import (
     Rows,
     Splices,
@@ -228,6 +228,7 @@ class _Taking:
         is_preview: bool = False,
     ) -> Self:
         """Return the pass of a record."""
+        know_types(connection)
         every = columns(connection)
         said = ("spoken", _SPOKEN) if is_preview else ("candidates", "candidates")
         sources = "known_sources" if is_preview else "sources"
@@ -276,7 +277,7 @@ class _Taking:
     def written(self, record: WriteValues, flawed: tuple[int, int]) -> Written:
         """Return what becomes of the rows, and write those that were not taken to a file, if one is named."""
         untaken, rejected_values = flawed
-        listed = None if record.rejected_path is None else limits.REJECTIONS_LISTED_MAX
+        listed = None if record.input is None else limits.REJECTIONS_LISTED_MAX
         rejected_rows = self.step("rejected_rows", listed_max=listed)
         value_rejections = list(self._value_rejections(listed)) if rejected_values else []
         if record.rejected_path is not None and (rejected_rows or rejected_values):

@@ -84,6 +84,9 @@ CREATE OR REPLACE TEMP MACRO in_one_case(id) AS lower(upper(id));
 CREATE OR REPLACE TEMP MACRO host_of(url) AS lower(regexp_extract(
     url, '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/:?#]+)', 1));
 
+-- Whether a candidate clears the attribute of a number.
+CREATE OR REPLACE TEMP MACRO is_cleared(cleared, number) AS coalesce(list_contains(cleared, number), false);
+
 CREATE OR REPLACE TEMP MACRO first_text(one, other) AS coalesce(nullif(one, ''), nullif(other, ''));
 CREATE OR REPLACE TEMP MACRO is_blank(line) AS coalesce(regexp_full_match(line, '\s*'), true);
 

@@ -6,7 +6,6 @@
 -- name: macros
 -- What a text means as a value of a type, and why it means none: as `core.attributes.read_value`. Texts come
 -- without control characters, and without other blanks around them than spaces.
-CREATE OR REPLACE TEMP MACRO is_cleared(cleared, number) AS coalesce(list_contains(cleared, number), false);
 CREATE OR REPLACE TEMP MACRO with_line_ends(value) AS
     CASE WHEN contains(value, chr(30)) THEN replace(value, chr(30), chr(10)) ELSE value END;
 CREATE OR REPLACE TEMP MACRO iso_of(parts) AS
