@@ -37,7 +37,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(data: Path, what: list[object
 def test_a_failure_while_writing_leaves_what_was_there_and_no_part(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_self: EmbeddedStore, _space: str, _what: str, path: Path, _form: str) -> int:
+    def fail(_self: EmbeddedStore, _space: str, _what: str, path: Path, _form: str, **_: object) -> int:
         path.write_text("half")
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
