@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,18 +10,15 @@ from enduser.cli.common import (
     DEFAULT_DATA,
     Data,
     Yes,
+    control_of,
     err,
     must_be_there,
-    must_not_be_foreign,
     out,
     print_table,
     short_time,
 )
 from enduser.cli.helping import Group
 from enduser.clock import now_us
-
-if TYPE_CHECKING:
-    from enduser.stores.control import ControlStore
 
 app = Group("Keep the programs that may call the update API.")
 
@@ -39,7 +35,7 @@ def create(
     _yes: Yes = False,
 ) -> None:
     """Make a client and print its id and its secret, with a blank between; the secret cannot be had again."""
-    with _control(data) as control:
+    with control_of(data) as control:
         from enduser.stores.clients import ClientScope, create_client
 
         client_id, secret = create_client(control, name, [ClientScope.UPDATE_USERS], now_us())
@@ -51,7 +47,7 @@ def create(
 def list_all(data: Data = DEFAULT_DATA, _yes: Yes = False) -> None:
     """List the clients, revoked ones too, the oldest first."""
     must_be_there(data)
-    with _control(data) as control:
+    with control_of(data) as control:
         from enduser.stores.clients import list_clients
 
         clients = list_clients(control)
@@ -73,15 +69,8 @@ def revoke(
 ) -> None:
     """Make a client worthless, with its access tokens, at once and for good."""
     must_be_there(data)
-    with _control(data) as control:
+    with control_of(data) as control:
         from enduser.stores.clients import revoke_client
 
         revoke_client(control, client_id, now_us())
     out.print(f"client {client_id} revoked")
-
-
-def _control(data: Path) -> ControlStore:
-    must_not_be_foreign(data)
-    from enduser.stores.control import ControlStore  # SQLAlchemy takes 0.3 s, which `--help` need not wait
-
-    return ControlStore(data)

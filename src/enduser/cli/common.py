@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.cells import cell_len
@@ -32,6 +32,9 @@ from enduser.stores.contract import SpaceStatus, Store
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.embedded import store as embedded
 from enduser.stores.embedded.database import DATABASE_FILE
+
+if TYPE_CHECKING:
+    from enduser.stores.control import ControlStore
 
 EXIT_FOUND = 1
 """Done, with a finding: rows were rejected, a user or a place database is not there, numbers differ."""
@@ -169,6 +172,18 @@ def opened(
         if is_new and not fills:
             say_new(data)
         yield store
+
+
+def control_of(data: Path) -> ControlStore:
+    """Open the control data of a data folder, made if it is missing.
+
+    Raises:
+        DataFolderMissing: it is a folder of others.
+    """
+    must_not_be_foreign(data)
+    from enduser.stores.control import ControlStore  # SQLAlchemy takes 0.3 s, which `--help` need not wait
+
+    return ControlStore(data)
 
 
 def say_new(data: Path) -> None:

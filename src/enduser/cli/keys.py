@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,9 +12,9 @@ from enduser.cli.common import (
     DEFAULT_DATA,
     Data,
     Yes,
+    control_of,
     err,
     must_be_there,
-    must_not_be_foreign,
     opened,
     out,
     print_table,
@@ -23,9 +23,6 @@ from enduser.cli.common import (
 )
 from enduser.cli.helping import Group
 from enduser.clock import now_us
-
-if TYPE_CHECKING:
-    from enduser.stores.control import ControlStore
 
 app = Group("Create, list and revoke API keys.")
 
@@ -57,7 +54,7 @@ def create_key(
         _must_exist(data, spaces)
     elif is_new:
         say_new(data)
-    with _control(data) as control:
+    with control_of(data) as control:
         key = control.create_key(name, role, now_us(), spaces or ())
     err.print("Keep the key, only its hash is stored. Send it as the header Authorization: Bearer KEY")
     out.print(key)
@@ -67,7 +64,7 @@ def create_key(
 def list_keys(data: Data = DEFAULT_DATA, _yes: Yes = False) -> None:
     """List all API keys, revoked ones too, without their secrets."""
     must_be_there(data)
-    with _control(data) as control:
+    with control_of(data) as control:
         keys = control.list_keys()
     if not keys:
         out.print("No API keys yet. Create one: enduser keys create --role admin")
@@ -92,7 +89,7 @@ def revoke_key(
 ) -> None:
     """Make an API key worthless, at once and for good."""
     must_be_there(data)
-    with _control(data) as control:
+    with control_of(data) as control:
         revoked = control.revoke_key(key_id, now_us())
     out.print(f"key {revoked} revoked")
 
@@ -101,10 +98,3 @@ def _must_exist(data: Path, spaces: Sequence[str]) -> None:
     with opened(data) as store:
         for space in spaces:
             store.settings(space)
-
-
-def _control(data: Path) -> ControlStore:
-    must_not_be_foreign(data)
-    from enduser.stores.control import ControlStore  # SQLAlchemy takes 0.3 s, which `--help` need not wait
-
-    return ControlStore(data)

@@ -25,10 +25,10 @@ from enduser.cli.common import (
     Space,
     Yes,
     confirm,
+    control_of,
     count_of,
     err,
     must_be_there,
-    must_not_be_foreign,
     opened,
     out,
     print_table,
@@ -44,7 +44,6 @@ from enduser.stores.contract import UndoRun, ValuesPreview, Written
 if TYPE_CHECKING:
     from enduser.service.source_runs import Looked, SourceRun
     from enduser.sources.mapping import ColumnMapping, SourceMapping
-    from enduser.stores.control import ControlStore
     from enduser.stores.source_configs import SourceConfig
 
 app = Group("Bring custom attributes from files: map their columns once, see what a run would do, run it.")
@@ -132,7 +131,7 @@ def map_columns(
     looked = look_at(str(file), file)
     taken = dict(map(_wanted, take)) if take else None
     left_out = [*(skip or []), *([effective_at] if effective_at else [])]
-    with opened(data, space, memory_limit) as store, _control(data) as control:
+    with opened(data, space, memory_limit) as store, control_of(data) as control:
         proposed = propose(looked.columns, store.attributes(), Wish(identifier, taken, left_out))
         mapping = replace(proposed, is_anonymous=anonymous, effective_at=effective_at, blank=blank.value)
         _print_mapping(looked, mapping)
@@ -198,7 +197,7 @@ def create_api(
     from enduser.sources.mapping import ColumnMapping, SourceMapping
     from enduser.stores.source_configs import SourceConfig
 
-    with opened(data, space) as store, _control(data) as control:
+    with opened(data, space) as store, control_of(data) as control:
         types = {attribute.name: attribute.type for attribute in store.attributes()}
         pairs = [path.partition("=")[::2] for path in take]
         columns = tuple(
@@ -230,7 +229,7 @@ def run_source(
     from enduser.service.source_runs import SourceRun, look_at, mapping_of
 
     must_be_there(data)
-    with opened(data, space, memory_limit) as store, _control(data) as control:
+    with opened(data, space, memory_limit) as store, control_of(data) as control:
         known = mapping_of(control, space, name)
         run = SourceRun(space, name, look_at(str(file), file, known), known.mapping, now_us())
         with scratch_folder(store) as folder, _bar(run) as show:
@@ -330,7 +329,7 @@ def list_all(data: Data = DEFAULT_DATA, space: Space = DEFAULT_SPACE, _yes: Yes 
     from enduser.stores.source_configs import list_sources
 
     must_be_there(data)
-    with opened(data, space) as store, _control(data) as control:
+    with opened(data, space) as store, control_of(data) as control:
         order = list(store.source_order(space).names)
         configs = {config.name: config for config in list_sources(control, space)}
     *others, last = order  # what browsers send unsigned
@@ -394,15 +393,8 @@ def delete(name: Name, data: Data = DEFAULT_DATA, space: Space = DEFAULT_SPACE, 
     from enduser.stores.source_configs import delete_source, find_source
 
     must_be_there(data)
-    with _control(data) as control:
+    with control_of(data) as control:
         find_source(control, space, name)
         confirm(f"Forget what the source {name} takes?", yes=yes)
         delete_source(control, space, name)
     out.print(f"the source {name} is gone; its values stay")
-
-
-def _control(data: Path) -> ControlStore:
-    must_not_be_foreign(data)
-    from enduser.stores.control import ControlStore  # SQLAlchemy takes 0.3 s, which `--help` need not wait
-
-    return ControlStore(data)
