@@ -44,9 +44,8 @@ class ValueForm:
     def number_pattern(self) -> str:
         """The regular expression of a number in this form."""
         fraction = rf"({re.escape(self.decimal)}[0-9]+)?"
-        grouped = rf"[0-9]{{1,3}}({re.escape(self.thousands)}[0-9]{{3}})+" if self.thousands else ""
-        whole = f"({grouped}|[0-9]+)" if grouped else "[0-9]+"
-        return rf"[+-]?{whole}{fraction}([eE][+-]?[0-9]+)?"
+        grouped = rf"[0-9]{{1,3}}({re.escape(self.thousands)}[0-9]{{3}})+"
+        return rf"[+-]?({grouped}|[0-9]+){fraction}([eE][+-]?[0-9]+)?"
 
     @property
     def date_pattern(self) -> str:
@@ -74,15 +73,14 @@ def plain_text(kind: AttributeType, text: str, form: ValueForm) -> str | None:
 
 
 def _plain_number(text: str, form: ValueForm) -> str | None:
-    if not re.fullmatch(form.number_pattern, text, re.ASCII):
+    if not re.fullmatch(form.number_pattern, text):
         return None
-    whole = text.replace(form.thousands, "") if form.thousands else text
-    return whole.replace(form.decimal, ".")
+    return text.replace(form.thousands, "").replace(form.decimal, ".")
 
 
 def _plain_date(text: str, form: ValueForm) -> str | None:
-    found = re.fullmatch(form.date_pattern, text, re.ASCII)
+    found = re.fullmatch(form.date_pattern, text)
     if found is None:
         return None
-    parts = dict(zip(form.date_parts, found.groups(""), strict=True))
+    parts = {name: found.group(number) or "" for number, name in enumerate(form.date_parts, 1)}
     return "{year}-{month:0>2}-{day:0>2}{time}".format(**parts)
