@@ -10,9 +10,17 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from enduser import limits
-from enduser.api.management.calls import Call
+from enduser.api.management.calls import Call, Route
+from enduser.api.management.parameters import ATTRIBUTE, CONFIRMED
 from enduser.core.attributes import Attribute, AttributeType, ConflictRule
-from enduser.errors import AttributeNotFound, Forbidden, MalformedRequest, Unconfirmed
+from enduser.errors import (
+    AttributeNotFound,
+    Forbidden,
+    InvalidAttribute,
+    LimitExceeded,
+    MalformedRequest,
+    Unconfirmed,
+)
 from enduser.ingest.json_flaws import flaw_of
 from enduser.stores.contract import OwnedStore, Reader
 
@@ -192,3 +200,69 @@ def _json(attribute: Attribute) -> AttributeJson:
     values = {field.name: getattr(attribute, field.name) for field in fields(attribute)}
     sources = None if attribute.sources is None else list(attribute.sources)
     return AttributeJson(**{**values, "sources": sources})
+
+
+_ATTRIBUTE = AttributeJson(
+    name="plan",
+    type=AttributeType.STRING,
+    display_name="Plan",
+    description="What the customer pays for.",
+    is_pii=False,
+    sources=None,
+    conflict_rule=ConflictRule.LATEST,
+)
+
+ROUTES = (
+    Route(
+        "GET",
+        "/api/v1/attributes",
+        list_attributes,
+        "List the custom attributes",
+        AttributesPage,
+        AttributesPage([_ATTRIBUTE], 100),
+    ),
+    Route(
+        "POST",
+        "/api/v1/attributes",
+        create_attribute,
+        "Add a custom attribute",
+        AttributeJson,
+        _ATTRIBUTE,
+        (),
+        (Forbidden, InvalidAttribute, LimitExceeded),
+        body=NewAttribute,
+        body_example={"name": "plan", "type": "string"},
+    ),
+    Route(
+        "GET",
+        "/api/v1/attributes/{name}",
+        show_attribute,
+        "Show a custom attribute",
+        AttributeJson,
+        _ATTRIBUTE,
+        (ATTRIBUTE,),
+        (AttributeNotFound,),
+    ),
+    Route(
+        "PATCH",
+        "/api/v1/attributes/{name}",
+        change_attribute,
+        "Change a custom attribute; under another name it keeps its values, of another type what can be read",
+        AttributeJson,
+        _ATTRIBUTE,
+        (ATTRIBUTE, CONFIRMED),
+        (Forbidden, AttributeNotFound, InvalidAttribute, LimitExceeded, Unconfirmed),
+        body=AttributeChange,
+        body_example={"display_name": "Tariff"},
+    ),
+    Route(
+        "DELETE",
+        "/api/v1/attributes/{name}",
+        delete_attribute,
+        "Delete a custom attribute with all its values and their history, for good",
+        AttributeDeleted,
+        AttributeDeleted(deleted=True),
+        (ATTRIBUTE, CONFIRMED),
+        (Forbidden, AttributeNotFound, Unconfirmed),
+    ),
+)

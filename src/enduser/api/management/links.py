@@ -8,12 +8,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from enduser.api.management.calls import Call
+from enduser.api.management.calls import Call, Route
+from enduser.api.management.parameters import CURSOR, LIMIT, LINKED, SPACE
 from enduser.clock import now_us
 from enduser.core.events import HASH_FORM, UserId, known_id
 from enduser.core.links import ID_KINDS, IdKind, stored_ids
 from enduser.core.settings import SpaceSettings
-from enduser.errors import LinkNotFound, MalformedRequest, UsageError
+from enduser.errors import InvalidCursor, LimitExceeded, LinkNotFound, MalformedRequest, UsageError
 from enduser.ingest.json_flaws import flaw_of
 from enduser.service.json_form import Time, iso_time
 from enduser.stores.contract import AddLink, OwnedStore, RemoveLink
@@ -138,3 +139,48 @@ def _as_stored(settings: SpaceSettings, space: str, text: str, kind: IdKind) -> 
 
 def _json(row: Mapping[str, Any]) -> LinkJson:
     return msgspec.convert({**row, "since": iso_time(row["since"])}, LinkJson)
+
+
+_LINK = LinkJson(
+    one="adam.br",
+    one_is_anonymous=False,
+    other="9f3c",
+    other_is_anonymous=True,
+    since="2026-03-01T10:00:00.000000Z",
+    by="api",
+)
+
+ROUTES = (
+    Route(
+        "GET",
+        "/api/v1/links",
+        list_links,
+        "List the links that hold, the oldest first, page by page",
+        LinksPage,
+        LinksPage([_LINK]),
+        (SPACE, LIMIT, CURSOR),
+        (InvalidCursor,),
+    ),
+    Route(
+        "POST",
+        "/api/v1/links",
+        create_link,
+        "Link two ids: they are one person, also for what was",
+        LinkJson,
+        _LINK,
+        (SPACE,),
+        (MalformedRequest, UsageError, LimitExceeded),
+        body=LinkedIds,
+        body_example={"one": "adam.br", "other": "9f3c", "other_kind": "anonymous"},
+    ),
+    Route(
+        "DELETE",
+        "/api/v1/links",
+        remove_link,
+        "Remove the link of two ids; what was before is back, and it stays removed",
+        LinkRemoved,
+        LinkRemoved(removed=True),
+        (*LINKED, SPACE),
+        (LinkNotFound, UsageError),
+    ),
+)

@@ -9,11 +9,12 @@ from typing import Annotated, Any, get_type_hints
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from enduser.api.management.calls import Call
+from enduser.api.management.calls import Call, Route
+from enduser.api.management.parameters import CONFIRMED, SPACE
 from enduser.core.outcomes import Outcomes
 from enduser.core.settings import SECRET_SETTINGS, SETTING_RULES, SpaceSettings, parse_setting, setting_rule
 from enduser.core.settings import setting_text as text_of
-from enduser.errors import MalformedRequest, Unconfirmed
+from enduser.errors import InvalidSetting, MalformedRequest, Unconfirmed
 from enduser.ingest.json_flaws import flaw_of
 from enduser.service.changing_settings import what_is_for_good
 from enduser.service.json_form import Count, Time, iso_time
@@ -187,3 +188,58 @@ def _outcomes_json(outcomes: Outcomes) -> OutcomesJson:
         excluded=dict(outcomes.excluded),
         rejected=dict(outcomes.rejected),
     )
+
+
+_STATUS = StatusJson(
+    space="default/production",
+    clock_at="2026-03-02T10:00:00.000000Z",
+    live_since="2026-03-01T09:59:59.000000Z",
+    events=18,
+    users=1,
+    sessions=2,
+    open_sessions=0,
+    outcomes=OutcomesJson(
+        stored=18, duplicate=1, filled=0, counted=0, excluded={"crawler": 3}, rejected={"junk_user_id": 1}
+    ),
+)
+
+ROUTES = (
+    Route(
+        "GET",
+        "/api/v1/spaces",
+        list_spaces,
+        "List the spaces that the key opens",
+        SpacesPage,
+        SpacesPage([SpaceJson("default/production")]),
+    ),
+    Route(
+        "GET",
+        "/api/v1/settings",
+        show_settings,
+        "Show the settings of a space",
+        SettingsJson,
+        settings_json(SpaceSettings()),
+        (SPACE,),
+    ),
+    Route(
+        "PATCH",
+        "/api/v1/settings",
+        change_settings,
+        "Change settings of a space; window, cap and retention recompute all sessions, hash_ids is for good",
+        SettingsJson,
+        settings_json(SpaceSettings(inactivity_window_s=900)),
+        (SPACE, CONFIRMED),
+        (InvalidSetting, MalformedRequest, Unconfirmed),
+        body=SettingsChange,
+        body_example={"inactivity_window_s": 900},
+    ),
+    Route(
+        "GET",
+        "/api/v1/status",
+        show_status,
+        "Show what is in a space, and where its clock stands",
+        StatusJson,
+        _STATUS,
+        (SPACE,),
+    ),
+)

@@ -10,10 +10,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from enduser import limits
-from enduser.api.management.calls import Call
+from enduser.api.management.calls import Call, Route
+from enduser.api.management.parameters import ACCESS_TOKEN, BASIC
 from enduser.api.management.values import FlawJson
 from enduser.clock import now_us
-from enduser.errors import Forbidden, LimitExceeded, MalformedRequest, Unauthorized
+from enduser.core.attributes import ValueProblem
+from enduser.errors import Forbidden, LimitExceeded, MalformedRequest, StoreError, TooBusy, Unauthorized
 from enduser.ingest.json_flaws import flaw_of
 from enduser.service.update_api import source_of_token, write_objects
 from enduser.stores.clients import ClientScope, client_of_token, create_access_token
@@ -137,3 +139,37 @@ def _told(body: Any, kind: Any) -> Any:
         return msgspec.convert(body, kind)
     except msgspec.ValidationError as error:
         raise MalformedRequest(flaw_of(error), hint="docs/update-api.md shows both calls") from None
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/accounts/connect/token",
+        create_token,
+        "Get an access token for a client of the update API (OAuth 2 client credentials)",
+        AccessTokenJson,
+        AccessTokenJson("3vJ0…", "Bearer", 86_400, "endUserUpdate:write"),
+        (BASIC,),
+        (Unauthorized, TooBusy, StoreError),
+        body=TokenRequest,
+        body_example={"grant_type": "client_credentials", "scope": "endUserUpdate:write"},
+        needs_key=False,
+        is_form=True,
+    ),
+    Route(
+        "POST",
+        "/public/v1/user/data",
+        update_users,
+        "Write custom attributes in the wire form of the reference product",
+        Received,
+        Received(
+            "Request has been received",
+            [RejectedObject(1, [FlawJson("seats", ValueProblem.WRONG_TYPE, "seats takes a number")])],
+        ),
+        (ACCESS_TOKEN,),
+        (Unauthorized, Forbidden, LimitExceeded, TooBusy, StoreError),
+        body=UserData,
+        body_example={"token": "8Fq…", "data": [{"id": "adam.br", "properties": {"plan": "vip"}}]},
+        needs_key=False,
+    ),
+)

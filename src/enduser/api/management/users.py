@@ -6,9 +6,19 @@ from typing import Any
 
 import msgspec
 
-from enduser.api.management.calls import Answer, Call
-from enduser.api.management.values import etag_of
-from enduser.errors import UserNotFound
+from enduser.api.management.calls import Answer, Call, Route
+from enduser.api.management.etags import etag_of
+from enduser.api.management.parameters import (
+    CURSOR,
+    ID_KIND,
+    INCLUDE_OPEN,
+    LIMIT,
+    PROVENANCE,
+    SORT,
+    SPACE,
+    USER_ID,
+)
+from enduser.errors import IdsHashed, InvalidCursor, UserNotFound
 from enduser.service.json_form import Count, EndUserJson, SessionJson, end_user_json, session_json
 from enduser.service.provenance import find_said
 
@@ -105,3 +115,86 @@ def _no_user(call: Call, hint: str) -> UserNotFound:
     return UserNotFound(
         f"there is no user {values['user_id']!r} ({values['id_kind']}) in {call.space}", hint=hint
     )
+
+
+USER_EXAMPLE = EndUserJson(
+    user_id="adam.br",
+    is_anonymous=False,
+    first_seen="2026-03-01T10:00:00.000000Z",
+    last_seen="2026-03-02T09:05:30.500000Z",
+    total_sessions=2,
+    average_session_duration=315.25,
+    total_session_duration=630.5,
+    average_time_between_sessions=82_500.0,
+    country="NO",
+    region="Oslo County",
+    city="Oslo",
+    browser_name="Firefox",
+    browser_version="140.0",
+    name="Adam",
+    role="admin",
+    type=None,
+    status=None,
+    info=None,
+    attributes={"plan": "vip", "seats": 5.0},
+)
+_SESSION = SessionJson(
+    user_id="adam.br",
+    is_anonymous=False,
+    started_at="2026-03-02T09:00:00.000000Z",
+    ended_at="2026-03-02T09:05:30.500000Z",
+    duration_s=330.5,
+    events=9,
+    page_views=4,
+    interactions=6,
+    is_empty=False,
+    is_closed=True,
+    country="NO",
+    region="Oslo County",
+    city="Oslo",
+    browser_name="Firefox",
+    browser_version="140.0",
+)
+
+ROUTES = (
+    Route(
+        "GET",
+        "/api/v1/users",
+        list_users,
+        "List End User Objects",
+        UsersPage,
+        UsersPage([USER_EXAMPLE], str(CURSOR.example)),
+        (SPACE, SORT, LIMIT, CURSOR, INCLUDE_OPEN),
+        (InvalidCursor,),
+    ),
+    Route(
+        "GET",
+        "/api/v1/users/{user_id}",
+        show_user,
+        "Show the End User Object of a user",
+        EndUserJson,
+        USER_EXAMPLE,
+        (USER_ID, SPACE, ID_KIND, INCLUDE_OPEN, PROVENANCE),
+        (UserNotFound,),
+    ),
+    Route(
+        "GET",
+        "/api/v1/users/{user_id}/sessions",
+        list_sessions,
+        "List the sessions of a user, open ones too, the newest first",
+        SessionsPage,
+        SessionsPage([_SESSION], None),
+        (USER_ID, SPACE, ID_KIND, LIMIT, CURSOR),
+        (UserNotFound, InvalidCursor),
+    ),
+    Route(
+        "GET",
+        "/api/v1/look-alikes",
+        list_look_alikes,
+        "List user ids that differ only by case, the greatest groups first",
+        LookAlikesJson,
+        LookAlikesJson([LookAlikeGroupJson(["Ada", "ada"], 2, is_one_person=False)], 1, 2),
+        (SPACE, LIMIT),
+        (IdsHashed,),
+    ),
+)

@@ -1,29 +1,28 @@
-"""Values of custom attributes: written by programs and by hand, and where they come from."""
+"""Values of custom attributes: written by programs and by hand."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from enduser import limits
-from enduser.api.management.calls import Answer, Call
+from enduser.api.management.calls import Answer, Call, Route
+from enduser.api.management.etags import etag_of, require_match
+from enduser.api.management.parameters import ID_KIND, IDEMPOTENCY_KEY, IF_MATCH, SPACE, USER_ID
+from enduser.api.management.users import USER_EXAMPLE
 from enduser.clock import now_us
 from enduser.core.attributes import API, RowProblem, ValueProblem
 from enduser.core.links import IdKind
-from enduser.errors import LimitExceeded, MalformedRequest, PreconditionFailed
+from enduser.errors import InvalidValue, KeyReused, LimitExceeded, MalformedRequest, PreconditionFailed
 from enduser.ingest.json_flaws import flaw_of
-from enduser.service.json_form import EndUserJson, OriginJson, Time, end_user_json, iso_time, origin_json
-from enduser.service.provenance import Said, find_said
+from enduser.service.json_form import EndUserJson, Time, end_user_json
 from enduser.service.writing_values import WrittenRows, edit_by_hand, write_json_rows
 from enduser.sources.json_rows import JsonRow
 from enduser.stores.contract import Once, OwnedStore
-from enduser.stores.paging import cursor_behind, values_behind
-
-Item = TypeVar("Item")
 
 Values = Annotated[
     dict[str, Any],
@@ -78,60 +77,6 @@ class Edited(msgspec.Struct, frozen=True):
     """The user as he is now; null while he was not seen: then the values wait for his first session."""
 
     user: EndUserJson | None
-
-
-class HeldJson(msgspec.Struct, frozen=True):
-    """A value that holds, and who said it."""
-
-    value: Any
-    origin: OriginJson
-
-
-class HeldValues(msgspec.Struct, frozen=True):
-    """The values that hold, by attribute, of a user who may not have been seen yet."""
-
-    attributes: dict[str, HeldJson]
-    as_of: Time | None
-
-
-class ChangeJson(msgspec.Struct, frozen=True, kw_only=True, rename={"before": "from", "after": "to"}):
-    """An attribute became another: null is unknown."""
-
-    attribute: str
-    at: Time
-    before: Any
-    after: Any
-    source: str
-    run: int
-
-
-class ChangesPage(msgspec.Struct, frozen=True):
-    """The changes of a user's attributes, the newest first."""
-
-    items: list[ChangeJson]
-    next_cursor: str | None = None
-
-
-class CandidateJson(msgspec.Struct, frozen=True, kw_only=True):
-    """What was said of an attribute; `holds` says whether it is the value. null: it was cleared."""
-
-    attribute: str
-    value: Any
-    holds: bool
-    origin: OriginJson
-    row: int
-    user_id: str
-    is_anonymous: bool
-
-
-class CandidatesPage(msgspec.Struct, frozen=True):
-    """All that was said of a user, by attribute, the newest first."""
-
-    items: list[CandidateJson]
-    next_cursor: str | None = None
-
-
-# --- writing
 
 
 async def write_users(call: Call) -> RowResults:
@@ -216,100 +161,42 @@ def _shown(store: OwnedStore, space: str, row: JsonRow) -> EndUserJson | None:
     return None if found is None else end_user_json(found)
 
 
-def etag_of(user: EndUserJson) -> str:
-    """Return what names an End User Object exactly as it is."""
-    return f'"{hashlib.sha256(msgspec.json.encode(user)).hexdigest()[:32]}"'
-
-
-def require_match(user: EndUserJson | None, wanted: str) -> None:
-    """Check that an object is as `If-Match` names it; `*` names any that there is.
-
-    Raises:
-        PreconditionFailed: it is not.
-    """
-    tags = [tag.strip() for tag in wanted.split(",")]
-    if user is None or ("*" not in tags and etag_of(user) not in tags):
-        raise PreconditionFailed(
-            "the user is not any more as If-Match names him",
-            hint="get the user again, and send the ETag of that answer",
-            field="If-Match",
-        )
-
-
-# --- where values come from
-
-
-async def show_values(call: Call) -> HeldValues:
-    """Return the values of a user that hold, or held at a time, with who said them."""
-    said, as_of = await _said(call), call.values["as_of"]
-    held = {
-        name: HeldJson(said.json_value(name, one.value), origin_json(one))
-        for name, one in sorted(said.holding(as_of).items())
-    }
-    return HeldValues(held, None if as_of is None else iso_time(as_of))
-
-
-async def list_changes(call: Call) -> ChangesPage:
-    """Return a page of how the attributes of a user changed, the newest first."""
-    said = await _said(call)
-    changes = [((change.at, name), name, change) for name, change in said.changes()]
-    shown, cursor = _page(call, changes, "-at", (int, str))
-    items = [
-        ChangeJson(
-            attribute=name,
-            at=iso_time(change.at),
-            before=said.json_value(name, change.before),
-            after=said.json_value(name, change.after),
-            source=change.candidate.source,
-            run=change.candidate.run,
-        )
-        for _, name, change in shown
-    ]
-    return ChangesPage(items, cursor)
-
-
-async def list_candidates(call: Call) -> CandidatesPage:
-    """Return a page of all that was said of the attributes of a user, the newest first."""
-    said = await _said(call)
-    holding = said.holding()
-    candidates = [
-        ((one.effective_at, one.run, one.row, name), name, one)
-        for name, own in said.candidates.items()
-        for one in own
-    ]
-    shown, cursor = _page(call, candidates, "-effective_at", (int, int, int, str))
-    items = [
-        CandidateJson(
-            attribute=name,
-            value=said.json_value(name, one.value),
-            holds=holding.get(name) is one,
-            origin=origin_json(one),
-            row=one.row,
-            user_id=one.user.id,
-            is_anonymous=one.user.is_anonymous,
-        )
-        for _, name, one in shown
-    ]
-    return CandidatesPage(items, cursor)
-
-
-Listed = tuple[tuple[Any, ...], str, Item]
-"""The place of an item in a list, the name of its attribute, and the item."""
-
-
-def _page(
-    call: Call, listed: Iterable[Listed[Item]], sort: str, kinds: Sequence[type]
-) -> tuple[Sequence[Listed[Item]], str | None]:
-    """Return the items of a page, the greatest place first, and the cursor of those that follow."""
-    limit, cursor = call.values["limit"], call.values["cursor"]
-    place = None if cursor is None else tuple(values_behind(cursor, sort, kinds))
-    rest = sorted(
-        (item for item in listed if place is None or item[0] < place), key=lambda item: item[0], reverse=True
-    )
-    shown = rest[:limit]
-    return shown, cursor_behind(shown[-1][0], sort) if len(rest) > limit else None
-
-
-async def _said(call: Call) -> Said:
-    values = call.values
-    return await call.read(lambda reader: find_said(reader, call.space, values["user_id"], values["id_kind"]))
+ROUTES = (
+    Route(
+        "POST",
+        "/api/v1/users",
+        write_users,
+        "Write custom attributes of many users, with an answer for each row",
+        RowResults,
+        RowResults(
+            [
+                RowResult(0, "applied", []),
+                RowResult(
+                    1, "rejected", [FlawJson("seats", ValueProblem.WRONG_TYPE, "seats takes a number")]
+                ),
+            ]
+        ),
+        (SPACE, IDEMPOTENCY_KEY),
+        (LimitExceeded, KeyReused),
+        body=RowsWrite,
+        body_example={
+            "rows": [
+                {"user_id": "adam.br", "attributes": {"plan": "vip"}},
+                {"user_id": "eve", "attributes": {"seats": "many"}, "effective_at": "2026-03-01T10:00:00Z"},
+            ]
+        },
+        body_limit="ROWS_BODY_BYTES_MAX",
+    ),
+    Route(
+        "PATCH",
+        "/api/v1/users/{user_id}",
+        edit_user,
+        "Write custom attributes of one user by hand, all or nothing",
+        Edited,
+        Edited(USER_EXAMPLE),
+        (USER_ID, SPACE, ID_KIND, IF_MATCH),
+        (InvalidValue, PreconditionFailed),
+        body=Edit,
+        body_example={"attributes": {"plan": "vip", "seats": None}},
+    ),
+)

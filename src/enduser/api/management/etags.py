@@ -1,0 +1,30 @@
+"""What names an End User Object exactly as it is, so that a change can be made only to that."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from enduser.errors import PreconditionFailed
+from enduser.service.json_form import EndUserJson
+
+
+def etag_of(user: EndUserJson) -> str:
+    """Return what names an End User Object exactly as it is."""
+    return f'"{hashlib.sha256(msgspec.json.encode(user)).hexdigest()[:32]}"'
+
+
+def require_match(user: EndUserJson | None, wanted: str) -> None:
+    """Check that an object is as `If-Match` names it; `*` names any that there is.
+
+    Raises:
+        PreconditionFailed: it is not.
+    """
+    tags = [tag.strip() for tag in wanted.split(",")]
+    if user is None or ("*" not in tags and etag_of(user) not in tags):
+        raise PreconditionFailed(
+            "the user is not any more as If-Match names him",
+            hint="get the user again, and send the ETag of that answer",
+            field="If-Match",
+        )
