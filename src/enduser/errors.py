@@ -5,7 +5,7 @@
     │   ├── InvalidSetting    a setting's name or value
     │   ├── InvalidAttribute  a custom attribute's name or definition
     │   ├── InvalidMapping    columns of a source that cannot be taken like this
-    │   ├── InvalidSource     a name that no source can have
+    │   ├── InvalidSource     a source that cannot be: its name, its connection, its schedule
     │   ├── InvalidValue      a value that an attribute cannot have
     │   ├── KeyReused         an idempotency key that came with something else before
     │   ├── Unconfirmed       a change that cannot be undone and was not confirmed
@@ -33,6 +33,9 @@
     ├── ClientNotFound        no client of the update API of this id
     ├── SourceNotFound        no source of this name
     ├── RunNotFound           no run of this number
+    ├── JobNotFound           no job of this number
+    ├── JobNotCancellable     a job that is over, or that is being written
+    ├── UploadNotFound        no file that was sent under this id
     ├── AttributeNotFound     no custom attribute of this name
     ├── LinkNotFound          two ids that are not linked
     ├── GeoDatabaseError      a place database that is missing, broken or could not be brought
@@ -251,6 +254,24 @@ class RunNotFound(EnduserError):
     """There is no run of this number in the space, or it is undone already."""
 
     code = "run_not_found"
+
+
+class JobNotFound(EnduserError):
+    """There is no job of this number in the space, or it is so old that it is forgotten."""
+
+    code = "job_not_found"
+
+
+class JobNotCancellable(EnduserError):
+    """The job is over, or what it takes is being written, which is done whole."""
+
+    code = "job_not_cancellable"
+
+
+class UploadNotFound(EnduserError):
+    """No file of this id waits to be taken; those that were taken are gone."""
+
+    code = "upload_not_found"
 
 
 class AttributeNotFound(EnduserError):

@@ -88,6 +88,45 @@ SOURCES_MAX = 100
 SOURCE_NAME_CHARACTERS_MAX = 64
 """Characters of the name of a source, `[a-z0-9][a-z0-9_-]*`."""
 
+INPUT_NAME_CHARACTERS_MAX = 255
+"""Characters of the name of a file that a source takes; file systems have no longer ones."""
+
+UPLOAD_BYTES_MAX = 1_073_741_824
+"""Bytes of a file that is sent for a source (1 GiB); packed it may hold ten times as much."""
+
+UPLOADS_MAX = 20
+"""Files that were sent and not taken yet, in all spaces: they fill the disk."""
+
+UPLOAD_HOURS = 48
+"""Hours for which a file that was sent waits to be taken: it holds personal data, and people come back."""
+
+TRANSFERS_MAX = 4
+"""Files that a collector passes on at once, in or out; each holds a connection to the owner for long."""
+
+TRANSFER_BYTES_MIN = 1_048_576
+"""Bytes of a file that must come every `REQUEST_SECONDS_MAX` (1 MiB); slower it would take a day."""
+
+INPUTS_MAX = 1_000
+"""Files that one job of a source takes; the others wait for the next one."""
+
+JOBS_WAITING_MAX = 100
+"""Jobs of sources that are not over; they are done one after the other."""
+
+JOBS_KEPT_MAX = 1_000
+"""Jobs of sources that are remembered; the runs among them are listed for ever."""
+
+JOB_ATTEMPTS_MAX = 3
+"""How often a job is begun whose server was killed; one that kills it must not do so for ever."""
+
+PREVIEWS_KEPT_MAX = 20
+"""Previews that are kept at hand until the server ends: they show values of users."""
+
+CRON_CHARACTERS_MAX = 100
+"""Characters of a schedule; five fields need a quarter of it."""
+
+SEPARATOR_CHARACTERS_MAX = 8
+"""Characters that part the items of a list in a file; one or two are usual."""
+
 SNIFFED_ROWS_MAX = 1_000
 """Rows at the beginning of a file from which its form and its types are inferred, for people to confirm."""
 

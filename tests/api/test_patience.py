@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 import uvloop
@@ -111,6 +112,20 @@ def test_a_request_that_comes_slowly_but_in_time_is_answered(port: int) -> None:
         for part in (b"POST / HTTP/1.1\r\nhost: x\r\n", b"content-length: 3\r\n\r\n", b"a", b"bc"):
             connection.sendall(part)
         assert connection.recv(1_000).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("part", [1_000, 200])
+def test_a_long_body_may_take_its_time_as_long_as_enough_of_it_comes(
+    port: int, monkeypatch: pytest.MonkeyPatch, part: int
+) -> None:
+    monkeypatch.setattr(limits, "TRANSFER_BYTES_MIN", 1_000)
+    with client(port) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % (12 * part))
+        with suppress(OSError):  # it may be ended while it is still sending
+            for _ in range(12):
+                connection.sendall(bytes(part))
+                time.sleep(FAST_S / 3)
+        assert is_ended(connection) == (part < limits.TRANSFER_BYTES_MIN)
 
 
 def test_a_connection_may_be_idle_between_two_requests(port: int) -> None:

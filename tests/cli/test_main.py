@@ -47,6 +47,7 @@ def test_these_are_the_commands() -> None:
         *("attributes list", "attributes create", "attributes change", "attributes delete", "sources look"),
         "attributes retype",
         *("sources map", "sources run", "sources runs", "sources undo", "sources list", "sources delete"),
+        *("sources create-inbox", "sources schedule", "sources jobs", "sources cancel"),
         *("sources create-api", "clients create", "clients list", "clients revoke"),
     }
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
 from running import enduser, event, write_lines
+
+from enduser.stores.control import ControlStore
+from enduser.stores.jobs import JobKind, SourceInput, create_job
 
 CSV = """\
 E-mail;Plan;Seats;Since;Country
@@ -99,7 +103,7 @@ def test_a_run_takes_what_is_good_and_lists_the_rest(data: Path, file: Path) -> 
     counts = [line.split()[1] for line in told.stdout.splitlines()[:6]]
     assert counts == ["6", "3", "0", "0", "1", "2"]
     assert attributes(data) == {"adam@x.no": ADAM, "eve@x.no": EVE}
-    (rejected,) = (data / "rejected").glob("crm-*.csv")
+    (rejected,) = (data / "rejected").glob("default-production-crm-*.csv")
     assert rejected.read_text().splitlines() == [
         "row,attribute,reason",
         "5,,junk_user_id",
@@ -205,3 +209,84 @@ def test_a_broken_archive_and_a_missing_file_are_told(data: Path, tmp_path: Path
     for path, word in ((broken, "cannot be decompressed"), (tmp_path / "none.csv", "cannot be read")):
         told = enduser("sources", "map", "crm", path, "--yes", data=data)
         assert (told.exit_code, word in told.stderr) == (2, True), told.stderr
+
+
+# --- files of the inbox, and what a server does by itself
+
+
+def put(data: Path, name: str, *rows: str, at_s: int = 1_000) -> Path:
+    path = data / "inbox" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(["E-mail;Plan;Tags", *rows, ""]))
+    os.utime(path, (at_s, at_s))
+    return path
+
+
+def test_a_source_of_the_inbox_takes_each_file_once(data: Path) -> None:
+    made = enduser("sources", "create-inbox", "crm", "--files", "crm-*.csv", data=data)
+    assert made.exit_code == 0, made.stderr
+    first = put(data, "crm-1.csv", "adam@x.no;vip;a|b")
+    take = ("--take", "Plan=plan", "--take", "Tags=tags:list", "--list-separator", "|")
+    assert enduser("sources", "map", "crm", first, *take, "--yes", data=data).exit_code == 0
+    dry = enduser("sources", "run", "crm", "--dry-run", data=data)
+    assert (dry.exit_code, dry.stdout.splitlines()[0]) == (0, "crm-1.csv")
+    assert attributes(data)["adam@x.no"] == {"plan": None, "tags": None}
+    put(data, "crm-2.csv", "eve@x.no;free;", at_s=2_000)
+    told = enduser("sources", "run", "crm", data=data)
+    assert [line for line in told.stdout.splitlines() if line.endswith(".csv")] == ["crm-1.csv", "crm-2.csv"]
+    assert attributes(data) == {
+        "adam@x.no": {"plan": "vip", "tags": ["a", "b"]},
+        "eve@x.no": {"plan": "free", "tags": None},
+    }
+    again = enduser("sources", "run", "crm", data=data)
+    assert again.stdout == "there is nothing that crm has not taken yet\n"
+    put(data, "crm-1.csv", "adam@x.no;gold;c", at_s=3_000)
+    assert enduser("sources", "run", "crm", data=data).exit_code == 0
+    assert attributes(data)["adam@x.no"] == {"plan": "gold", "tags": ["c"]}
+
+
+def test_of_files_of_which_one_cannot_be_taken_those_before_it_are(data: Path) -> None:
+    enduser("sources", "create-inbox", "crm", "--files", "crm-*.csv", data=data)
+    first = put(data, "crm-1.csv", "adam@x.no;vip;")
+    enduser("sources", "map", "crm", first, "--take", "Plan=plan", "--yes", data=data)
+    bad = data / "inbox" / "crm-2.csv"
+    bad.write_text("E-mail;Other\nadam@x.no;1\n")
+    told = enduser("sources", "run", "crm", data=data)
+    assert (told.exit_code, "Plan" in told.stderr) == (2, True)
+    assert attributes(data)["adam@x.no"] == {"plan": "vip"}
+    bad.unlink()
+    assert "nothing" in enduser("sources", "run", "crm", data=data).stdout
+
+
+def test_a_schedule_is_set_shown_and_taken_away(data: Path) -> None:
+    enduser("sources", "create-inbox", "crm", "--files", "crm-*.csv", data=data)
+    zone = ("--time-zone", "Asia/Kolkata")
+    told = enduser("sources", "schedule", "crm", "--cron", "0 3 * * *", *zone, data=data)
+    assert (told.exit_code, "21:30" in told.stdout) == (0, True), told.stderr
+    assert "21:30" in enduser("sources", "list", data=data).stdout
+    refused = enduser("sources", "schedule", "crm", "--cron", "30 3 * *", data=data)
+    assert (refused.exit_code, "30 3 * * 1-5" in refused.stderr) == (2, True)
+    assert "21:30" in enduser("sources", "list", data=data).stdout
+    assert enduser("sources", "schedule", "crm", data=data).exit_code == 2
+    assert enduser("sources", "schedule", "crm", "--never", data=data).exit_code == 0
+    assert "21:30" not in enduser("sources", "list", data=data).stdout
+
+
+def test_a_source_of_files_that_are_sent_needs_one_named(data: Path, file: Path) -> None:
+    map_all(data, file)
+    told = enduser("sources", "run", "crm", data=data)
+    assert told.exit_code == 2
+    assert "FILE" in told.stderr + told.stdout
+
+
+def test_jobs_are_listed_and_cancelled(data: Path) -> None:
+    with ControlStore(data) as control:
+        for kind in (JobKind.PREVIEW, JobKind.RUN):
+            create_job(control, "default/production", "crm", kind, [SourceInput("crm.csv")], 0)
+    cancelled = enduser("sources", "cancel", "1", data=data)
+    assert (cancelled.exit_code, cancelled.stdout) == (0, "job 1 is cancelled\n")
+    _, newest, oldest = enduser("sources", "jobs", data=data).stdout.splitlines()
+    assert newest.split()[:4] == ["2", "crm", "run", "waiting"]
+    assert oldest.split()[:4] == ["1", "crm", "preview", "cancelled"]
+    assert enduser("sources", "cancel", "1", data=data).exit_code == 2
+    assert enduser("sources", "jobs", "other", data=data).stdout.count("\n") == 1

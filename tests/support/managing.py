@@ -19,6 +19,7 @@ from stored import LOOKUPS, NOW, SPACE, take
 from enduser.api.management.app import ManagementApp, management_app
 from enduser.api.management.routes import openapi
 from enduser.api.management.served import ServedUsers
+from enduser.service.source_jobs import SourceJobs
 from enduser.stores.control import ControlStore
 from enduser.stores.embedded import EmbeddedStore
 
@@ -79,6 +80,8 @@ class Api:
     portal: BlockingPortal
     client: Client
     bare: Client
+    jobs: SourceJobs
+    """Nothing does them but `perform_next`."""
     changed: list[object]
     """What ran on the owner's thread."""
 
@@ -89,7 +92,9 @@ class Api:
     def with_served(self, users: ServedUsers) -> Client:
         """Return a client of an API that finds users with `users`."""
         return Client(
-            self.portal, management_app(self.store, self.control, run_on_owner=run, served=users), self.key
+            self.portal,
+            management_app(self.store, self.control, run_on_owner=run, jobs=self.jobs, served=users),
+            self.key,
         )
 
 
@@ -113,11 +118,12 @@ def served(folder: Path) -> Iterator[Api]:
             changed.append(function)
             return await anyio.to_thread.run_sync(function, limiter=owner)
 
-        app = management_app(store, control, run_on_owner=run_on_owner)
+        jobs = SourceJobs(store, control, lambda work: portal.call(run_on_owner, work))
+        app = management_app(store, control, run_on_owner=run_on_owner, jobs=jobs)
         key = control.create_key("tests", "admin", 0)
         fill(store, folder)
         client, bare = Client(portal, app, key), Client(portal, app)
-        yield Api(folder, store, control, app, key, portal, client, bare, changed)
+        yield Api(folder, store, control, app, key, portal, client, bare, jobs, changed)
 
 
 def fill(store: EmbeddedStore, folder: Path) -> None:

@@ -34,6 +34,8 @@ class PatientProtocol(HttpToolsProtocol):
     """Of the head that is being read: what its line and headers have, as far as they are whole."""
     _unread_bytes = 0
     """Bytes that came and are neither a whole head nor body; the parser keeps a header that never ends."""
+    _waited_bytes = 0
+    """Bytes of body since it is waited for."""
     _is_in_head = True
     _running: Any = None
     """The request that was begun to be answered last."""
@@ -68,6 +70,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin to wait for the end of a request."""
+        self._waited_bytes = 0
         if len(self.pipeline) >= limits.PIPELINED_REQUESTS_MAX:
             raise ValueError("too many requests ahead")  # the parser stops, and asks for a 400
         super().on_message_begin()
@@ -100,8 +103,12 @@ class PatientProtocol(HttpToolsProtocol):
         self._unread_bytes = 0
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body."""
+        """Take a part of the body; a long one may take its time, part by part."""
         self._unread_bytes = 0
+        self._waited_bytes += len(body)
+        if self._waited_bytes >= limits.TRANSFER_BYTES_MIN and not self.cycle.response_complete:
+            self._waited_bytes = 0
+            self.waiting_since = self.loop.time()
         super().on_body(body)
 
     def on_message_complete(self) -> None:

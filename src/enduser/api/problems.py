@@ -25,6 +25,9 @@ STATUS: Mapping[type[EnduserError], int] = {
     errors.SourceNotFound: 404,
     errors.ClientNotFound: 404,
     errors.RunNotFound: 404,
+    errors.JobNotFound: 404,
+    errors.UploadNotFound: 404,
+    errors.JobNotCancellable: 409,
     errors.Forbidden: 403,
     errors.PreconditionFailed: 412,
     errors.MethodNotAllowed: 405,
@@ -45,6 +48,9 @@ RETRY_AFTER_S: Mapping[int, int] = {429: 1, 503: 5}
 """When a caller is to come again who is refused because too many wait, or because the server cannot now."""
 
 Headers = list[tuple[bytes, bytes]]
+ASKS_FIRST = b"enduser-asks-first"
+"""A header of a request whose body is a file: asks whether it may come, before it does."""
+
 JSON = (b"content-type", b"application/json")
 
 

@@ -17,6 +17,7 @@ from enduser.cli import (
     keys,
     serve,
     sessions,
+    source_runs,
     sources,
     state,
     systems,
@@ -38,6 +39,11 @@ app.add_typer(imports.app, name="import")
 app.add_typer(users.app, name="users")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(attributes.app, name="attributes")
+sources.app.command("run")(source_runs.run_source)
+sources.app.command("runs")(source_runs.list_runs)
+sources.app.command("undo")(source_runs.undo_run)
+sources.app.command("jobs")(source_runs.list_jobs)
+sources.app.command("cancel")(source_runs.cancel_job)
 app.add_typer(sources.app, name="sources")
 app.add_typer(clients.app, name="clients")
 app.add_typer(systems.app, name="systems")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from enduser import limits
 from enduser.core.attributes import AttributeType
 
 
@@ -61,6 +62,21 @@ class ValueForm:
         """What the parts of a date are, in the order in which they are written."""
         names = {"%Y": "year", "%m": "month", "%d": "day"}
         return [*(names[code] for code in re.findall("%[Ymd]", self.date)), "time"]
+
+
+def form_problem(kind: AttributeType, form: ValueForm) -> str | None:
+    """Return what is wrong with a form, in words for people; None: nothing."""
+    if kind is AttributeType.NUMBER:
+        if form.decimal not in DECIMAL_MARKS or form.thousands not in THOUSANDS_MARKS:
+            return "no numbers are written with these marks"
+        if form.decimal == form.thousands:
+            return "its numbers have one mark for two things"
+    separator = form.separator
+    if kind is AttributeType.LIST and not (
+        0 < len(separator) <= limits.SEPARATOR_CHARACTERS_MAX and separator.isprintable()
+    ):
+        return "nothing parts its items like this"
+    return None
 
 
 def plain_text(kind: AttributeType, text: str, form: ValueForm) -> str | None:

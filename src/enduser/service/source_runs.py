@@ -1,126 +1,48 @@
-"""Running sources of files: look at a file, map its columns, see what a run would do, run it."""
+"""Running sources of files: see what a run would do, or do it, whole or not at all."""
 
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-
-import msgspec
+from typing import Protocol
 
 from enduser.core.attributes import Attribute
-from enduser.errors import InputError, InvalidMapping, UsageError
-from enduser.ingest.compression import BrokenStreamError, compression_of
-from enduser.ingest.files import EventFile, content
-from enduser.sources.csv_form import CsvForm, CsvHead, read_head
+from enduser.errors import UsageError
+from enduser.service.source_setup import Looked
+from enduser.sources.csv_form import CsvForm
 from enduser.sources.csv_rows import write_rows
-from enduser.sources.inferring import Inferred, infer
 from enduser.sources.mapping import SourceMapping, flags, require_no_flags
-from enduser.stores.contract import Store, ValuesPreview, WriteValues, Written
-from enduser.stores.control import ControlStore
+from enduser.stores.contract import Applied, ValuesPreview, WriteValues, Written
 from enduser.stores.row_file import RowFile, ValueColumn
-from enduser.stores.source_configs import SourceConfig, find_source, save_source
-
-CSV = "csv"
-"""The kind of a source that is a CSV file."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Progress = Callable[[int, int], None]
-"""Called with the bytes of the file that are read, and the rows so far."""
+"""Called with the bytes of the file that are read, and the rows so far; what it raises ends the run."""
 
 
-class CsvMapping(msgspec.Struct, frozen=True):
-    """What a CSV source takes, and how its files are written; kept as JSON."""
-
-    mapping: SourceMapping
-    encoding: str
-    delimiter: str
+def _nobody(_: int, __: int) -> None:
+    """Tell nobody."""
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """A file, and what its beginning says."""
-
-    file: EventFile
-    head: CsvHead
+class ValuesStore(Protocol):
+    """What runs need of a store; see `enduser.stores.contract.Store`."""
 
     @property
-    def columns(self) -> Mapping[str, Inferred]:
-        """What the columns seem to hold, by name; those without a name are left out."""
-        names = self.head.form.columns
-        return {
-            name: infer([row[number] for row in self.head.rows]) for number, name in enumerate(names) if name
-        }
+    def folder(self) -> Path:
+        """The data folder."""
 
+    def attributes(self) -> Sequence[Attribute]:
+        """Return the custom attributes."""
 
-def look_at(name: str, path: Path, known: CsvMapping | None = None) -> Looked:
-    """Look at the beginning of a CSV file, written as is known or as it seems.
+    def preview_values(self, space: str, record: WriteValues) -> ValuesPreview:
+        """Return what a write would do now."""
 
-    Raises:
-        InputError: it cannot be read, or is no CSV with a header.
-    """
-    try:
-        with path.open("rb") as raw:
-            compression = compression_of(raw.read(4))
-        file = EventFile(name, path, CSV, compression, path.stat().st_size)
-        blocks = content(file)
-        head = b""
-        while len(head) < _HEAD_BYTES and (block := next(blocks, b"")):
-            head += block
-    except BrokenStreamError as error:
-        raise InputError(
-            f"{name} cannot be decompressed: {error}", hint="make or copy the file again"
-        ) from None
-    except OSError as error:
-        raise InputError(
-            f"{name} cannot be read: {error.strerror}", hint="check the path and the rights"
-        ) from None
-    fixed = None if known is None else (known.encoding, known.delimiter)
-    looked = Looked(file, read_head(name, head, is_whole=len(head) < _HEAD_BYTES, fixed=fixed))
-    file.bytes_read = 0
-    return looked
-
-
-_HEAD_BYTES = 1_048_576
-
-
-def save_mapping(
-    store: Store, control: ControlStore, config: SourceConfig, looked: Looked, mapping: SourceMapping
-) -> Sequence[Attribute]:
-    """Keep what a source takes; make the attributes that are not there yet, and return them.
-
-    Raises:
-        InvalidMapping: a column cannot be taken like this.
-        InvalidSource: the source cannot have this name.
-    """
-    form, attributes = looked.head.form, store.attributes()
-    require_no_flags(list(flags(mapping, form.columns, attributes)))
-    told = msgspec.to_builtins(CsvMapping(mapping, form.encoding, form.delimiter))
-    save_source(control, replace(config, mapping=told))
-    there = {attribute.name for attribute in attributes}
-    made = [Attribute(one.attribute, one.type) for one in mapping.columns if one.attribute not in there]
-    for attribute in made:
-        store.create_attribute(attribute)
-    return made
-
-
-def mapping_of(control: ControlStore, space: str, name: str) -> CsvMapping:
-    """Return what a source takes.
-
-    Raises:
-        SourceNotFound: there is none of this name.
-        InvalidMapping: nobody has said yet what it takes.
-    """
-    config = find_source(control, space, name)
-    if config.kind != CSV or config.mapping is None:
-        raise InvalidMapping(
-            f"the source {name!r} takes no files",
-            hint=f"run: enduser sources map {name} FILE",
-        )
-    return msgspec.convert(config.mapping, CsvMapping)
+    def apply(self, space: str, record: WriteValues) -> Applied:
+        """Apply a write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +55,7 @@ class SourceRun:
     mapping: SourceMapping
     started_at: int
 
-    def preview(self, store: Store, folder: Path, progress: Progress = lambda *_: None) -> ValuesPreview:
+    def preview(self, store: ValuesStore, folder: Path, progress: Progress = _nobody) -> ValuesPreview:
         """Return what the run would do now.
 
         Raises:
@@ -142,7 +64,7 @@ class SourceRun:
         return store.preview_values(self.space, self._record(store, folder, progress, None))
 
     def do(
-        self, store: Store, folder: Path, progress: Progress = lambda *_: None
+        self, store: ValuesStore, folder: Path, progress: Progress = _nobody
     ) -> tuple[Written, Path | None]:
         """Run it, whole or not at all; return what it did, and the file of what was rejected, if any was.
 
@@ -150,8 +72,7 @@ class SourceRun:
             InvalidMapping: the file lacks a column that is taken.
             UsageError: a run of this source is going on.
         """
-        began = _EPOCH + timedelta(microseconds=self.started_at)
-        rejected = store.folder / "rejected" / f"{self.source}-{began:%Y%m%dT%H%M%S%fZ}.csv"
+        rejected = rejected_path(store.folder, self.space, self.source, self.started_at)
         rejected.parent.mkdir(exist_ok=True)
         with self._alone(store):
             record = self._record(store, folder, progress, rejected)
@@ -159,7 +80,9 @@ class SourceRun:
         assert written is not None
         return written, rejected if rejected.exists() else None
 
-    def _record(self, store: Store, folder: Path, progress: Progress, rejected: Path | None) -> WriteValues:
+    def _record(
+        self, store: ValuesStore, folder: Path, progress: Progress, rejected: Path | None
+    ) -> WriteValues:
         form, file = self.looked.head.form, self.looked.file
         require_no_flags(list(flags(self.mapping, form.columns, store.attributes())))
         target = folder / "rows"
@@ -168,11 +91,12 @@ class SourceRun:
         return WriteValues(self.source, rows, self.started_at, input=file.name, rejected_path=rejected)
 
     @contextmanager
-    def _alone(self, store: Store) -> Iterator[None]:
+    def _alone(self, store: ValuesStore) -> Iterator[None]:
         """Hold off other runs of the source."""
         scratch = store.folder / "tmp"
         scratch.mkdir(exist_ok=True)
-        with (scratch / f"source-{self.source}.lock").open("w") as lock:
+        name = f"source-{self.space.replace('/', '-')}-{self.source}.lock"
+        with (scratch / name).open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -180,6 +104,12 @@ class SourceRun:
                     f"a run of the source {self.source!r} is going on", hint="wait until it has finished"
                 ) from None
             yield
+
+
+def rejected_path(folder: Path, space: str, source: str, written_at: int) -> Path:
+    """Return where the rows and values are listed that a run rejected, if it rejected any."""
+    at = _EPOCH + timedelta(microseconds=written_at)
+    return folder / "rejected" / f"{space.replace('/', '-')}-{source}-{at:%Y%m%dT%H%M%S%fZ}.csv"
 
 
 def row_file(path: Path, form: CsvForm, mapping: SourceMapping) -> RowFile:

@@ -6,14 +6,14 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from enduser import limits
 from enduser.core.attributes import RowProblem
-from enduser.errors import InvalidMapping
+from enduser.errors import InvalidMapping, InvalidSource
 from enduser.service.writing_values import WrittenRows, write_json_rows
 from enduser.sources.json_rows import JsonRow
 from enduser.sources.mapping import SourceMapping, flags, require_no_flags
@@ -42,14 +42,54 @@ class ApiSource:
 
 
 def create_api_source(
-    store: Store, control: ControlStore, config: SourceConfig, mapping: SourceMapping
+    store: Store,
+    control: ControlStore,
+    config: SourceConfig,
+    mapping: SourceMapping,
+    *,
+    is_new: bool = False,
 ) -> str:
     """Keep what a source takes and return its token, which cannot be had again; another one it had ends.
 
     Raises:
         InvalidMapping: a path cannot be taken like this, or names no attribute that is there.
-        InvalidSource: the source cannot have this name.
+        InvalidSource: the source cannot have this name, or is there although it must be new.
     """
+    _check(store, mapping)
+    token = secrets.token_urlsafe(32)
+    known = ApiMapping(mapping, hashlib.sha256(token.encode()).hexdigest())
+    config = replace(config, kind=API_KIND, mapping=msgspec.to_builtins(known))
+    save_source(control, config, is_new=is_new)
+    return token
+
+
+def map_api_source(store: Store, control: ControlStore, config: SourceConfig, mapping: SourceMapping) -> None:
+    """Keep what a source takes from now on; it keeps its token.
+
+    Raises:
+        InvalidMapping: a path cannot be taken like this, or names no attribute that is there.
+    """
+    _check(store, mapping)
+    known = ApiMapping(mapping, api_mapping(config).token_sha256)
+    save_source(control, replace(config, mapping=msgspec.to_builtins(known)))
+
+
+def api_mapping(config: SourceConfig) -> ApiMapping:
+    """Return what a source takes that programs call.
+
+    Raises:
+        InvalidSource: programs do not call it.
+    """
+    if config.kind != API_KIND or config.mapping is None:
+        raise InvalidSource(
+            f"programs do not call the source {config.name!r}",
+            hint="make one that they call: enduser sources create-api",
+            field="source",
+        )
+    return msgspec.convert(config.mapping, ApiMapping)
+
+
+def _check(store: Store, mapping: SourceMapping) -> None:
     paths = [mapping.identifier, *(one.column for one in mapping.columns)]
     there = {attribute.name for attribute in store.attributes()}
     require_no_flags(list(flags(mapping, paths, store.attributes())))
@@ -60,13 +100,6 @@ def create_api_source(
                 hint="create it first: enduser attributes create",
                 field=one.column,
             )
-    token = secrets.token_urlsafe(32)
-    told = ApiMapping(mapping, hashlib.sha256(token.encode()).hexdigest())
-    save_source(
-        control,
-        SourceConfig(config.space, config.name, API_KIND, msgspec.to_builtins(told), config.created_at),
-    )
-    return token
 
 
 def source_of_token(control: ControlStore, token: str) -> ApiSource | None:

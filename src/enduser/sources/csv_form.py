@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from itertools import islice
 
 from enduser import limits
-from enduser.errors import InputError
+from enduser.errors import InputError, InvalidMapping
 
 DELIMITERS = (",", ";", "\t", "|")
+ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "cp1252")
 _SNIFFED_LINES = 50
 _BLANK = "".join(DELIMITERS) + '" \r\n'
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
@@ -67,6 +68,24 @@ def read_head(name: str, head: bytes, *, is_whole: bool, fixed: tuple[str, str] 
     _check_columns(name, columns)
     rows = [record for record in records[1:] if len(record) == len(columns)]
     return CsvHead(CsvForm(encoding, delimiter, columns), rows)
+
+
+def check_form(encoding: str, delimiter: str) -> None:
+    """Check that files can be written like this.
+
+    Raises:
+        InvalidMapping: they cannot.
+    """
+    for told, known, field in (
+        (encoding, ENCODINGS, "encoding"),
+        (delimiter, DELIMITERS, "delimiter"),
+    ):
+        if told not in known:
+            raise InvalidMapping(
+                f"no file has the {field} {told[:20]!r}",
+                hint=f"it is one of: {', '.join(map(repr, known))}",
+                field=field,
+            )
 
 
 def _encoding(head: bytes, *, is_whole: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from enduser import limits
@@ -14,12 +14,16 @@ from enduser.core.attributes import (
     check_attribute,
     proposed_name,
 )
-from enduser.core.value_forms import ValueForm
+from enduser.core.value_forms import DECIMAL_MARKS, THOUSANDS_MARKS, ValueForm, form_problem
 from enduser.errors import EnduserError, InvalidMapping
 from enduser.sources.inferring import Inferred
 
 Blank = Literal["keep", "clear"]
 
+_FORMS = (
+    f"{' '.join(DECIMAL_MARKS)}, thousands marks {' '.join(map(repr, THOUSANDS_MARKS))}, "
+    f"and what parts a list has 1 to {limits.SEPARATOR_CHARACTERS_MAX} printable characters"
+)
 _IDENTIFIERS = (
     *("userid", "user", "uid", "id", "externalid", "customerid", "accountid", "memberid"),
     *("login", "username", "email", "emailaddress", "mail"),
@@ -69,6 +73,8 @@ class Wish:
     taken: Mapping[str, tuple[str | None, AttributeType | None]] | None = None
     """The columns to take, each perhaps with the name and the type of its attribute; None: all."""
     left_out: Collection[str] = ()
+    separator: str = ValueForm().separator
+    """What parts the items of lists."""
 
 
 def propose(
@@ -97,7 +103,8 @@ def propose(
             taken.append(
                 _proposed(column, columns[column], (name, kind), attributes, [one.attribute for one in taken])
             )
-    return SourceMapping(identifier, tuple(taken))
+    parted = [replace(one, form=replace(one.form, separator=wish.separator)) for one in taken]
+    return SourceMapping(identifier, tuple(parted))
 
 
 def _new_one(one: ColumnMapping) -> Attribute:
@@ -140,6 +147,8 @@ def flags(
     known = {attribute.name: attribute for attribute in attributes}
     seen: set[str] = set()
     for one in mapping.columns:
+        if (problem := form_problem(one.type, one.form)) is not None:
+            yield Flag(one.column, problem, f"decimal marks are {_FORMS}")
         if one.attribute in seen:
             yield Flag(
                 one.column, f"another column is {one.attribute!r} too", "take one of them, or rename it"

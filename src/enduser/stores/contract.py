@@ -159,8 +159,8 @@ class WriteValues:
     """Server time in µs; a row without a time of its own holds from then on."""
     once: Once | None = None
     input: str | None = None
-    """The name of the file that was read: the run is listed, and its first rejections are told. None: it is
-    not listed, and all are told."""
+    """The name of the file that was read: the run is listed, and its first rejections are told. What a source
+    writes at one time is one run, which is done once. None: it is not listed, and all are told."""
     rejected_path: Path | None = None
     """Where all rejected rows and values are written as CSV, if there are some."""
 
@@ -456,8 +456,10 @@ class Reader(Protocol):
     def source_order(self, space: str) -> SourceOrder:
         """Return the sources of a space, the first first."""
 
-    def runs(self, space: str, *, source: str | None = None, limit: int = 100) -> Sequence[Run]:
-        """Return the last runs of files, of a source or of all, the newest first.
+    def runs(
+        self, space: str, *, source: str | None = None, limit: int = 100, before: int | None = None
+    ) -> Sequence[Run]:
+        """Return the last runs of files, of a source or of all, the newest first; those before a number.
 
         Raises:
             LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.

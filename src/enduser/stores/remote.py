@@ -31,6 +31,7 @@ from enduser.stores.contract import (
     HashingPreview,
     LookAlikes,
     Page,
+    Reader,
     Record,
     RetypePreview,
     Run,
@@ -58,6 +59,8 @@ METHODS = tuple(
     if not name.startswith("_") and name != "close"
 )
 """The calls that can be made from afar: all of the contract's but `close`, which is the caller's own."""
+BESIDE = frozenset(("preview_values",))
+"""Those that take long and change nothing: a reader answers them beside the thread that changes the store."""
 
 
 def socket_path(folder: Path, name: str = SOCKET) -> str:
@@ -241,9 +244,11 @@ class RemoteStore:
         found: SourceOrder = self._call("source_order", space=space)
         return found
 
-    def runs(self, space: str, *, source: str | None = None, limit: int = 100) -> Sequence[Run]:
+    def runs(
+        self, space: str, *, source: str | None = None, limit: int = 100, before: int | None = None
+    ) -> Sequence[Run]:
         """Return the last runs of files, the newest first."""
-        found: Sequence[Run] = self._call("runs", space=space, source=source, limit=limit)
+        found: Sequence[Run] = self._call("runs", space=space, source=source, limit=limit, before=before)
         return found
 
     def preview_values(self, space: str, record: WriteValues) -> ValuesPreview:
@@ -344,8 +349,10 @@ class RemoteStore:
             ) from error
 
 
-def answer(store: Store, method: str, body: bytes) -> bytes | Iterator[bytes]:
+def answer(store: Reader, method: str, body: bytes) -> bytes | Iterator[bytes]:
     """Do what a call asks, on the thread that the store is used from; return the result as it is sent.
+
+    Of a store all methods can be asked for, of a reader those that are its own.
 
     Raises:
         EnduserError: as the method does.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from enduser import limits
@@ -24,7 +25,19 @@ _SOURCES = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("mapping", sa.JSON),
     sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("connection", sa.JSON),
+    sa.Column("schedule", sa.JSON),
+    sa.Column("due_at", sa.BigInteger),
 )
+
+
+class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a source runs by itself."""
+
+    cron: str
+    """Minute, hour, day of the month, month, day of the week, as cron has them."""
+    time_zone: str = "UTC"
+    """An IANA name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +50,39 @@ class SourceConfig:
     mapping: Mapping[str, Any] | None
     """What is taken, as JSON; None: nobody has said it yet."""
     created_at: int
+    connection: Mapping[str, Any] = field(default_factory=dict)
+    """How what it reads is reached, as JSON; see `enduser.sources.kinds`."""
+    schedule: Schedule | None = None
+    due_at: int | None = None
+    """When it runs next by itself, in µs; None: only when somebody asks."""
 
 
-def save_source(control: ControlStore, config: SourceConfig) -> None:
-    """Keep how a source is set up, in place of what was known of it.
+def save_source(control: ControlStore, config: SourceConfig, *, is_new: bool = False) -> None:
+    """Keep how a source is set up, in place of what was known of it, unless it must be new.
 
     Raises:
-        InvalidSource: it cannot have this name.
+        InvalidSource: it cannot have this name, or is there already.
         LimitExceeded: there are as many sources in the space as there may be.
     """
     _check_name(config.name)
+    values = {
+        "kind": config.kind,
+        "mapping": config.mapping,
+        "connection": dict(config.connection),
+        "schedule": msgspec.to_builtins(config.schedule),
+        "due_at": config.due_at,
+    }
     with control.changing() as connection:
-        same = (_SOURCES.c.space == config.space) & (_SOURCES.c.name == config.name)
         changed = connection.execute(
-            _SOURCES.update().where(same).values(kind=config.kind, mapping=config.mapping)
+            _SOURCES.update().where(_named(config.space, config.name)).values(**values)
         )
         if changed.rowcount:
+            if is_new:
+                raise InvalidSource(
+                    f"there is a source {config.name!r} in {config.space} already",
+                    hint="choose another name, or delete that one",
+                    field="name",
+                )
             return
         in_space = sa.select(sa.func.count()).where(_SOURCES.c.space == config.space)
         if connection.execute(in_space).scalar_one() >= limits.SOURCES_MAX:
@@ -61,15 +91,12 @@ def save_source(control: ControlStore, config: SourceConfig) -> None:
                 hint=f"the limit is {limits.SOURCES_MAX} (SOURCES_MAX); delete one that nobody needs",
                 limit=limits.SOURCES_MAX,
             )
-        connection.execute(
-            _SOURCES.insert().values(
-                space=config.space,
-                name=config.name,
-                kind=config.kind,
-                mapping=config.mapping,
-                created_at=config.created_at,
-            )
-        )
+        key = {"space": config.space, "name": config.name, "created_at": config.created_at}
+        connection.execute(_SOURCES.insert().values(**key, **values))
+
+
+def _named(space: str, name: str) -> sa.ColumnElement[bool]:
+    return sa.and_(_SOURCES.c.space == space, _SOURCES.c.name == name)
 
 
 def _check_name(name: str) -> None:
@@ -93,13 +120,13 @@ def list_sources(control: ControlStore, space: str) -> Sequence[SourceConfig]:
     query = sa.select(_SOURCES).where(_SOURCES.c.space == space)
     with control.reading() as connection:
         rows = connection.execute(query.order_by(_SOURCES.c.created_at, _SOURCES.c.name)).all()
-    return [SourceConfig(*row) for row in rows]
+    return [_config(row) for row in rows]
 
 
 def every_source(control: ControlStore) -> Sequence[SourceConfig]:
     """Return the sources of all spaces."""
     with control.reading() as connection:
-        return [SourceConfig(*row) for row in connection.execute(sa.select(_SOURCES)).all()]
+        return [_config(row) for row in connection.execute(sa.select(_SOURCES)).all()]
 
 
 def find_source(control: ControlStore, space: str, name: str) -> SourceConfig:
@@ -126,4 +153,20 @@ def delete_source(control: ControlStore, space: str, name: str) -> None:
     """
     find_source(control, space, name)
     with control.changing() as connection:
-        connection.execute(_SOURCES.delete().where((_SOURCES.c.space == space) & (_SOURCES.c.name == name)))
+        connection.execute(_SOURCES.delete().where(_named(space, name)))
+
+
+def set_due(control: ControlStore, config: SourceConfig, due_at: int | None) -> None:
+    """Say when a source runs next by itself, unless its schedule is another by now."""
+    schedule = msgspec.to_builtins(config.schedule)
+    with control.changing() as connection:
+        same = _named(config.space, config.name)
+        row = connection.execute(sa.select(_SOURCES.c.schedule).where(same)).one_or_none()
+        if row is not None and row.schedule == schedule:
+            connection.execute(_SOURCES.update().where(same).values(due_at=due_at))
+
+
+def _config(row: Any) -> SourceConfig:
+    schedule = None if row.schedule is None else msgspec.convert(row.schedule, Schedule)
+    key = (row.space, row.name, row.kind, row.mapping, row.created_at)
+    return SourceConfig(*key, row.connection or {}, schedule, row.due_at)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import until
 
 from enduser import limits
 from enduser.api.collector import owner_proxy
@@ -20,19 +21,38 @@ from enduser.api.owner import operations
 pytestmark = pytest.mark.anyio
 
 
+FILE_BYTES = 8 * limits.API_BODY_BYTES_MAX
+ASKED: list[tuple[str, int | None]] = []
+"""The paths that the owner was asked for, and how long the bodies were; None: one was cut off."""
+
+
 async def owner(scope, receive, send) -> None:
-    """Answer with what was asked."""
+    """Answer with what was asked; refuse `/refused`, give a file for `/file`, and half of one for `/half`."""
     length = 0
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            ASKED.append((scope["path"], None))
+            return
         length += len(message.get("body", b""))
         if not message.get("more_body"):
             break
+    ASKED.append((scope["path"], length))
     asked = [scope["method"], scope["raw_path"].decode(), scope["query_string"].decode(), length]
     body = json.dumps(asked).encode()
+    if scope["path"] in ("/file", "/half"):
+        body = bytes(FILE_BYTES)
+    status = 401 if scope["path"] == "/refused" else 200
     headers = [(b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    sent = body[: FILE_BYTES // 2] if scope["path"] == "/half" else body
+    await send({"type": "http.response.body", "body": sent, "more_body": len(sent) < len(body)})
+
+
+@pytest.fixture
+def asked() -> list[tuple[str, int | None]]:
+    ASKED.clear()
+    return ASKED
 
 
 @pytest.fixture
@@ -102,13 +122,76 @@ async def test_a_request_that_is_cut_off_is_not_passed_on(proxy: OwnerProxy) -> 
     assert await answer(proxy, b"/", part(b"ab"), GONE, headers=[(b"content-length", b"5")]) == []
 
 
-async def test_of_a_body_that_is_too_long_as_much_is_passed_on_as_the_owner_refuses(
+@pytest.mark.parametrize("more", [0, 1, 100_000])
+async def test_a_body_too_long_for_memory_is_passed_on_whole(proxy: OwnerProxy, more: int) -> None:
+    size = limits.API_BODY_BYTES_MAX + more
+    parts = part(b"x" * size), part(b""), part(b"y" * 100, is_last=True)
+    assert await answer(proxy, b"/", *parts) == [200, ["POST", "/", "", size + 100]]
+
+
+LONG = part(b"x" * (limits.API_BODY_BYTES_MAX + 1))
+
+
+async def test_of_a_long_body_nothing_more_is_read_when_the_owner_refuses_the_call(
     proxy: OwnerProxy,
 ) -> None:
-    for size in (limits.API_BODY_BYTES_MAX, limits.API_BODY_BYTES_MAX + 1):
-        parts = part(b"x" * size), part(b"y" * 100, is_last=True)
-        _, asked = await answer(proxy, b"/", *parts)
-        assert asked[-1] == (size if size > limits.API_BODY_BYTES_MAX else size + 100)
+    assert await answer(proxy, b"/refused", LONG) == [401, ["POST", "/refused", "", 0]]
+
+
+async def test_a_long_body_that_is_cut_off_is_cut_off_for_the_owner_too(
+    proxy: OwnerProxy, asked: list[tuple[str, int | None]]
+) -> None:
+    assert await answer(proxy, b"/", LONG, GONE) == []
+    await until(lambda: ("/", None) in asked)
+
+
+async def test_only_so_many_long_bodies_come_at_once_and_short_ones_are_not_hindered(
+    proxy: OwnerProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "TRANSFERS_MAX", 1)
+    going_on, reads = asyncio.Event(), asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        if not reads.is_set():
+            reads.set()
+            return LONG
+        await going_on.wait()
+        return part(b"", is_last=True)
+
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"method": "POST", "raw_path": b"/", "query_string": b"", "headers": []}
+    first = asyncio.create_task(proxy(scope, receive, send))
+    await reads.wait()
+    status, body = await answer(proxy, b"/", LONG, part(b"", is_last=True))
+    assert (status, body["error"]["code"], body["error"]["limit"]) == (429, "too_busy", 1)
+    assert (await answer(proxy, b"/"))[0] == 200
+    going_on.set()
+    await first
+    assert sent[0]["status"] == 200
+    assert (await answer(proxy, b"/", LONG, part(b"", is_last=True)))[0] == 200
+
+
+async def test_a_long_answer_is_passed_back_in_parts_and_a_cut_one_is_no_whole_one(proxy: OwnerProxy) -> None:
+    for path, length in ((b"/file", FILE_BYTES), (b"/half", FILE_BYTES // 2)):
+        parts = []
+
+        async def send(message: dict[str, Any], parts: list[Any] = parts) -> None:
+            parts.append(message)
+
+        async def receive() -> dict[str, Any]:
+            return part(b"", is_last=True)
+
+        scope = {"method": "GET", "raw_path": path, "query_string": b"", "headers": []}
+        await proxy(scope, receive, send)
+        begin, *bodies = parts
+        assert dict(begin["headers"])[b"content-length"] == b"%d" % FILE_BYTES
+        assert sum(len(one["body"]) for one in bodies) == length
+        assert max(len(one["body"]) for one in bodies) <= limits.API_BODY_BYTES_MAX
+        assert (not bodies[-1].get("more_body")) == (length == FILE_BYTES)
 
 
 async def test_slow_clients_hold_nothing_that_others_need(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,7 +22,9 @@ from structlog.testing import capture_logs
 
 from enduser.core.settings import SpaceSettings
 from enduser.errors import InternalError, OwnerUnreachable, StoreError
+from enduser.stores.contract import ValuesPreview, WriteValues, Written
 from enduser.stores.remote import RemoteStore, socket_path
+from enduser.stores.row_file import RowFile
 
 MANY = 20_000
 """More users than fit into what the kernel keeps for a reader that is slow."""
@@ -110,6 +113,36 @@ class Slow:
 def test_the_server_answers_others_while_a_space_to_watch_is_looked_up(tmp_path: Path) -> None:
     with reached(tmp_path, Slow(tmp_path)) as store:
         assert store.watch(SPACE, 3) == (3, [])
+
+
+class Writing:
+    """A store that writes until somebody has been told what a write of his would do."""
+
+    def __init__(self) -> None:
+        self._is_told, self.is_writing = threading.Event(), threading.Event()
+
+    def fold(self, space: str) -> None:
+        self.is_writing.set()
+        assert self._is_told.wait(20), space
+
+    def preview_values(self, space: str, record: WriteValues) -> ValuesPreview:
+        assert space == SPACE
+        self._is_told.set()
+        return ValuesPreview(Written(record.written_at, 0, 0, 0, 0, 0, 0, 0), [], [])
+
+    @property
+    def reader(self) -> Writing:
+        return self
+
+
+def test_what_a_write_would_do_is_told_while_another_goes_on(tmp_path: Path) -> None:
+    record = WriteValues("crm", RowFile([tmp_path / "rows"], 1, [], 1), 7)
+    owned = Writing()
+    with reached(tmp_path, owned) as store, RemoteStore(tmp_path) as other, ThreadPoolExecutor(1) as thread:
+        folding = thread.submit(other.fold, SPACE)
+        assert owned.is_writing.wait(20)
+        assert store.preview_values(SPACE, record).written.run == 7
+        folding.result(20)
 
 
 def test_a_server_that_dies_amid_rows_is_an_error_that_says_what_to_do(

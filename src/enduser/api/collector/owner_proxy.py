@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any
 
 import httpcore
 
 from enduser import limits
 from enduser.api.collector.unix_sockets import UnixSockets
-from enduser.api.problems import refusal
+from enduser.api.problems import ASKS_FIRST, refusal
 from enduser.errors import EnduserError, OwnerUnreachable, TooBusy
 
 _NOT_PASSED_ON = frozenset(
@@ -24,6 +26,9 @@ _CONNECT_S = 5.0
 _IDLE_S = 5.0
 """So long a connection to the owner is kept that nobody needs."""
 
+_NOT_OK = 400
+_JSON = b"application/json"
+
 _HEALTH = frozenset((b"/healthz", b"/readyz", b"/metrics"))
 """What is passed on however much is asked: who looks after the server must see it."""
 
@@ -32,7 +37,8 @@ class OwnerProxy:
     """An ASGI application that answers with what the owner answers.
 
     A request is passed on when it is there whole, and its answer when that is: there are few connections
-    to the owner, and no slow client may hold one of them.
+    to the owner, and no slow client may hold one of them. What is too long to be held in memory is passed on
+    as it comes, like a file: few at once, and only for callers whom the owner knows.
     """
 
     def __init__(self, socket: str) -> None:
@@ -44,84 +50,180 @@ class OwnerProxy:
             keepalive_expiry=_IDLE_S,
             network_backend=UnixSockets(),
         )
-        self._passed_on = 0
+        self._passed_on = _Places("PASSED_ON_MAX", "calls are being answered")
+        self._files = _Places("TRANSFERS_MAX", "files are coming or going")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass one request on, and its answer back."""
-        body = await _body(receive)
-        if body is None:
-            return
-        is_health = scope["raw_path"] in _HEALTH
-        if self._passed_on >= limits.PASSED_ON_MAX and not is_health:
-            await _refuse(send, _too_busy())
-            return
-        self._passed_on += not is_health
+        body = _Body(receive)
         try:
-            await self._pass_on(scope, body, send)
-        finally:
-            self._passed_on -= not is_health
+            begin = await body.begin()
+            with nullcontext() if scope["raw_path"] in _HEALTH else self._passed_on.one():
+                if body.is_whole:
+                    await self._pass_on(scope, begin, send)
+                else:
+                    await self._pass_file_on(scope, body, begin, send)
+        except _Gone:
+            return
+        except EnduserError as error:
+            await _refuse(send, error)
 
-    async def _pass_on(self, scope: Any, body: bytes, send: Any) -> None:
+    async def _pass_file_on(self, scope: Any, body: _Body, begin: bytes, send: Any) -> None:
+        with self._files.one():
+            if await self._may_come(scope, send):
+                await self._pass_on(scope, body.parts(begin), send)
+
+    async def _may_come(self, scope: Any, send: Any) -> bool:
+        """Ask the owner whether a request may be made that has a file; if not, pass its refusal back."""
+        async with self._asked(scope, b"", (ASKS_FIRST, b"1")) as response:
+            refusal_body = await response.aread()
+        if response.status >= _NOT_OK:
+            await _send_whole(response, refusal_body, send)
+        return response.status < _NOT_OK
+
+    async def _pass_on(self, scope: Any, body: bytes | AsyncIterator[bytes], send: Any) -> None:
+        async with self._asked(scope, body) as response:
+            if _is_file(response):
+                await self._pass_file_back(response, send)
+                return
+            answer = await response.aread()
+        await _send_whole(response, answer, send)
+
+    @asynccontextmanager
+    async def _asked(
+        self, scope: Any, body: bytes | AsyncIterator[bytes], *more: tuple[bytes, bytes]
+    ) -> AsyncIterator[httpcore.Response]:
+        """Yield the owner's answer to a request, of which the body is not read yet.
+
+        Raises:
+            OwnerUnreachable: there is none.
+        """
         dropped = _NOT_PASSED_ON | _SAID_ANEW
         target = scope["raw_path"] + _query(scope["query_string"])
+        headers = [(name, value) for name, value in scope["headers"] if name not in dropped]
         try:
-            response = await self._connections.request(
+            async with self._connections.stream(
                 scope["method"],
                 httpcore.URL(scheme="http", host="owner", target=target),
-                headers=[(name, value) for name, value in scope["headers"] if name not in dropped],
+                headers=[*headers, *more],
                 content=body,
                 extensions={"timeout": {"connect": _CONNECT_S}},
-            )
+            ) as response:
+                yield response
         except (httpcore.NetworkError, httpcore.ProtocolError):
-            await _refuse(send, _unreachable())
-            return
-        await _send_back(response, send)
+            raise OwnerUnreachable(
+                "the owner of the data folder does not answer", hint="see its log; it may be starting"
+            ) from None
+
+    async def _pass_file_back(self, response: httpcore.Response, send: Any) -> None:
+        with self._files.one():
+            await send(_begin_of(response))
+            try:
+                async for part in response.aiter_stream():
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
+            except (httpcore.NetworkError, httpcore.ProtocolError):
+                raise _Gone from None  # the client sees that the rest is missing
+            await send({"type": "http.response.body", "body": b""})
 
     async def close(self) -> None:
         """End the connections."""
         await self._connections.aclose()
 
 
+class _Gone(Exception):
+    """The client went before its request was there whole."""
+
+
+class _Places:
+    """So many at once, and no more."""
+
+    def __init__(self, limit: str, what: str) -> None:
+        """Bound by the limit of this name, `what` being what there are so many of."""
+        self._limit = limit
+        self._what = what
+        self._taken = 0
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Take a place for a while.
+
+        Raises:
+            TooBusy: all are taken.
+        """
+        places: int = getattr(limits, self._limit)
+        if self._taken >= places:
+            raise TooBusy(
+                f"{places} {self._what} already",
+                hint=f"send it again in a second ({self._limit})",
+                limit=places,
+            )
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
+
+
+class _Body:
+    """The body of a request as it comes."""
+
+    def __init__(self, receive: Any) -> None:
+        """Read with `receive`."""
+        self._receive = receive
+        self.is_whole = False
+        """Whether nothing is to come any more."""
+
+    async def begin(self) -> bytes:
+        """Return all of it, or of a long one the beginning.
+
+        Raises:
+            _Gone: it does not come to its end.
+        """
+        begin = bytearray()
+        while not self.is_whole and len(begin) <= limits.API_BODY_BYTES_MAX:
+            begin += await self._part()
+        return bytes(begin)
+
+    async def parts(self, begin: bytes) -> AsyncIterator[bytes]:
+        """Yield all of it, of which the beginning is there.
+
+        Raises:
+            _Gone: it does not come to its end.
+        """
+        yield begin
+        while not self.is_whole:
+            if part := await self._part():
+                yield part
+
+    async def _part(self) -> bytes:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        self.is_whole = not message.get("more_body", False)
+        part: bytes = message.get("body", b"")
+        return part
+
+
 def _query(told: bytes) -> bytes:
     return b"?" + told if told else b""
 
 
-async def _body(receive: Any) -> bytes | None:
-    """Return the body of a request, None where it does not come to its end.
-
-    Of one that is too long there is more than may be: the owner refuses it.
-    """
-    body = bytearray()
-    while len(body) <= limits.API_BODY_BYTES_MAX:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        if not message.get("more_body", False):
-            break
-    return bytes(body)
+def _is_file(response: httpcore.Response) -> bool:
+    """Return whether an answer may be too long to be held in memory; lists are in the owner's anyway."""
+    told = {name.lower(): value for name, value in response.headers}
+    is_long = int(told.get(b"content-length", b"0")) > limits.API_BODY_BYTES_MAX
+    return is_long and told.get(b"content-type") != _JSON
 
 
-async def _send_back(response: httpcore.Response, send: Any) -> None:
-    headers = [
-        (name.lower(), value) for name, value in response.headers if name.lower() not in _NOT_PASSED_ON
-    ]
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.content})
+def _begin_of(response: httpcore.Response) -> Any:
+    told = [(name.lower(), value) for name, value in response.headers]
+    headers = [(name, value) for name, value in told if name not in _NOT_PASSED_ON]
+    return {"type": "http.response.start", "status": response.status, "headers": headers}
 
 
-def _unreachable() -> EnduserError:
-    return OwnerUnreachable(
-        "the owner of the data folder does not answer", hint="see its log; it may be starting"
-    )
-
-
-def _too_busy() -> EnduserError:
-    return TooBusy(
-        f"{limits.PASSED_ON_MAX} calls are being answered already",
-        hint="send it again in a second (PASSED_ON_MAX)",
-        limit=limits.PASSED_ON_MAX,
-    )
+async def _send_whole(response: httpcore.Response, body: bytes, send: Any) -> None:
+    await send(_begin_of(response))
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _refuse(send: Any, error: EnduserError) -> None:

@@ -11,15 +11,15 @@ from urllib.parse import parse_qsl, quote, unquote_to_bytes
 import msgspec
 import structlog
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from enduser import limits
-from enduser.api.management.calls import Answer, Call, Parameter, Route, RunOnOwner, Services
+from enduser.api.management.calls import Answer, Call, FileAnswer, Parameter, Route, RunOnOwner, Services
 from enduser.api.management.parameters import SPACE, read_headers, read_query, read_value
 from enduser.api.management.routes import ROUTES
 from enduser.api.management.served import ServedUsers
-from enduser.api.problems import error_response, mistake
+from enduser.api.problems import ASKS_FIRST, error_response, mistake
 from enduser.clock import now_us
 from enduser.errors import (
     BodyTooLarge,
@@ -32,6 +32,7 @@ from enduser.errors import (
     Unauthorized,
 )
 from enduser.ingest import messages
+from enduser.service.source_jobs import SourceJobs
 from enduser.stores.contract import OwnedStore
 from enduser.stores.control import ControlStore, Key
 
@@ -45,16 +46,21 @@ _WRITE_KEY = re.compile("[0-9a-f]{32}")
 """What write keys look like, which are often tried here."""
 
 
+class _Welcome(Exception):
+    """The body of a call may come."""
+
+
 def management_app(
     store: OwnedStore,
     control: ControlStore,
     *,
     run_on_owner: RunOnOwner,
+    jobs: SourceJobs,
     served: ServedUsers | None = None,
     routes: Sequence[Route] = ROUTES,
 ) -> ManagementApp:
     """Return the application; `run_on_owner` runs a function on the one thread that changes the store."""
-    return ManagementApp(Services(store, control, run_on_owner, served), routes)
+    return ManagementApp(Services(store, control, run_on_owner, jobs, served), routes)
 
 
 class ManagementApp:
@@ -82,9 +88,11 @@ class ManagementApp:
         route: Route | None = None
         try:
             route, segments = self._match(request)
-            return _json(await route.handler(await self._call(request, route, segments)))
+            return _response(route, await route.handler(await self._call(request, route, segments)))
         except EnduserError as error:
             return self._refusal(request, error)
+        except _Welcome:
+            return Response(status_code=204)
         except ClientDisconnect:
             raise
         except Exception:  # a caller gets an answer, whatever mistake was made
@@ -131,6 +139,10 @@ class ManagementApp:
         values |= read_headers(request.headers, route.parameters)
         values |= {name: _path_value(by_name[name], text) for name, text in segments.items()}
         space = key.space_of(values[SPACE.name]) if key and SPACE in route.parameters else ""
+        if ASKS_FIRST.decode() in request.headers:
+            raise _Welcome
+        if route.takes_file:
+            return Call(self._services, key, space, values, {}, request.stream())
         body = await _body(request, route) if route.body is not None else {}
         return Call(self._services, key, space, values, body)
 
@@ -161,7 +173,9 @@ class ManagementApp:
         return response
 
 
-def _json(value: object) -> Response:
+def _response(route: Route, value: object) -> Response:
+    if isinstance(value, FileAnswer):
+        return FileResponse(value.path, media_type=route.gives_file, filename=value.name)
     if isinstance(value, Answer):
         headers = dict(value.headers)
         return Response(msgspec.json.encode(value.value), headers=headers, media_type="application/json")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Annotated, Any
 
@@ -18,12 +17,11 @@ from enduser.errors import (
     Forbidden,
     InvalidAttribute,
     LimitExceeded,
-    MalformedRequest,
     Unconfirmed,
 )
-from enduser.ingest.json_flaws import flaw_of
 from enduser.stores.contract import OwnedStore, Reader
 
+_HINT = "docs/attributes.md says what an attribute has"
 Name = Annotated[
     str,
     Meta(
@@ -108,7 +106,7 @@ async def show_attribute(call: Call) -> AttributeJson:
 async def create_attribute(call: Call) -> AttributeJson:
     """Add a custom attribute."""
     _require_all_spaces(call)
-    told = _told(call.body, NewAttribute)
+    told = call.told(NewAttribute, _HINT)
     attribute = Attribute(**_fields(told))
     await call.change(lambda store: store.create_attribute(attribute))
     return _json(attribute)
@@ -118,7 +116,7 @@ async def change_attribute(call: Call) -> AttributeJson:
     """Change a custom attribute; under another name it keeps its values."""
     _require_all_spaces(call)
     name = call.values["name"]
-    changes = _fields(_told(call.body, AttributeChange))
+    changes = _fields(call.told(AttributeChange, _HINT))
 
     kind, confirmed = changes.pop("type", None), call.values["confirmed"]
 
@@ -178,13 +176,6 @@ def _find(reader: Reader, name: str) -> Attribute:
         hint="GET /api/v1/attributes lists them; names are case-sensitive",
         field="name",
     )
-
-
-def _told(body: Mapping[str, Any], kind: Any) -> Any:
-    try:
-        return msgspec.convert(body, kind)
-    except msgspec.ValidationError as error:
-        raise MalformedRequest(flaw_of(error), hint="docs/attributes.md says what an attribute has") from None
 
 
 def _fields(told: Any) -> dict[str, Any]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
+import msgspec
 
 from enduser import limits
 from enduser.api.management.served import ServedUsers
-from enduser.errors import EnduserError, StoreError, TooBusy
+from enduser.errors import EnduserError, MalformedRequest, StoreError, TooBusy
+from enduser.ingest.json_flaws import flaw_of
+from enduser.service.source_jobs import SourceJobs
 from enduser.stores.contract import OwnedStore, Reader
 from enduser.stores.control import ControlStore, Key
 
@@ -34,6 +38,7 @@ class Services:
     store: OwnedStore
     control: ControlStore
     run_on_owner: RunOnOwner
+    jobs: SourceJobs
     served: ServedUsers | None = None
     """What finds a user without the store, where there is a serving copy."""
     readers: anyio.CapacityLimiter = field(
@@ -66,6 +71,19 @@ class Call:
     values: Mapping[str, Any]
     """Parameters by name, as read; those that were not given have their defaults."""
     body: Mapping[str, Any]
+    file: AsyncIterator[bytes] | None = None
+    """The file that comes as the body, where the route takes one."""
+
+    def told(self, kind: type[Result], hint: str) -> Result:
+        """Return the body as what it must be.
+
+        Raises:
+            MalformedRequest: it is not; the hint says what to do.
+        """
+        try:
+            return msgspec.convert(self.body, kind)
+        except msgspec.ValidationError as error:
+            raise MalformedRequest(flaw_of(error), hint=hint) from None
 
     async def read(self, function: Callable[[Reader], Result]) -> Result:
         """Read from the store beside the thread that changes it."""
@@ -121,7 +139,7 @@ class Parameter:
 
 
 Handler = Callable[[Call], Awaitable[Any]]
-"""Returns what is answered as JSON, or `Answer`."""
+"""Returns what is answered as JSON, `Answer` or `FileAnswer`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +148,15 @@ class Answer:
 
     value: Any
     headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FileAnswer:
+    """A file that a handler answers with."""
+
+    path: Path
+    name: str
+    """What the caller may call it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,4 +182,8 @@ class Route:
     body_example: Any = None
     is_form: bool = False
     """Whether the body is a form in place of JSON, as OAuth 2 has it."""
+    takes_file: bool = False
+    """Whether the body is a file, which the handler reads as it comes."""
+    gives_file: str = ""
+    """The media type of the file that the handler answers with; empty: it answers with JSON."""
     needs_key: bool = True

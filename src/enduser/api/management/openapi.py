@@ -16,6 +16,10 @@ from enduser.errors import EnduserError
 _REF = "#/components/schemas/{name}"
 _ALWAYS = (errors.InvalidParameter, errors.InternalError)
 _WITH_KEY = (errors.Unauthorized, errors.TooBusy, errors.StoreError, errors.ReadTimeout)
+_FILE: Mapping[str, Any] = {
+    "schema": {"type": "string", "contentMediaType": "application/octet-stream"},
+    "example": "E-mail;Plan\nadam@x.no;vip\n",
+}
 _WITH_BODY = (errors.BodyTooLarge, errors.MalformedRequest)
 
 
@@ -68,12 +72,10 @@ def _operation(route: Route) -> dict[str, Any]:
         "security": _security(route),
     }
     if route.body is not None:
-        operation["requestBody"] = {
-            "required": True,
-            "content": {
-                _media_type(route): {"schema": _schema(route.body), "example": plain(route.body_example)}
-            },
-        }
+        content = {"schema": _schema(route.body), "example": plain(route.body_example)}
+        operation["requestBody"] = {"required": True, "content": {_media_type(route): content}}
+    if route.takes_file:
+        operation["requestBody"] = {"required": True, "content": {"application/octet-stream": _FILE}}
     return operation
 
 
@@ -88,7 +90,10 @@ def _media_type(route: Route) -> str:
 
 def _answer(route: Route) -> dict[str, Any]:
     content = {"schema": _schema(route.answer), "example": plain(route.example)}
-    return {"description": route.summary, "content": {"application/json": content}, "headers": _headers()}
+    if route.gives_file:
+        content = {"schema": {"type": "string"}, "example": route.example}
+    media_type = route.gives_file or "application/json"
+    return {"description": route.summary, "content": {media_type: content}, "headers": _headers()}
 
 
 def _headers(**more: str) -> dict[str, Any]:
@@ -136,6 +141,7 @@ def errors_of(route: Route) -> Iterator[type[EnduserError]]:
         kinds.append(errors.LimitExceeded)
     kinds += _WITH_KEY if route.needs_key else ()
     kinds += _WITH_BODY if route.body is not None else ()
+    kinds += (errors.BodyTooLarge,) if route.takes_file else ()
     yield from dict.fromkeys(kinds)
 
 

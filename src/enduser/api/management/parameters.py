@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -34,10 +34,25 @@ def _instant(text: str) -> int:
     return at
 
 
-def _once_key(text: str) -> str:
-    if not (text.isprintable() and 0 < len(text) <= limits.ONCE_KEY_CHARACTERS_MAX):
+def _printable(characters_max: int) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not (text.isprintable() and 0 < len(text) <= characters_max):
+            raise ValueError(text)
+        return text
+
+    return read
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) > limits.NUMBER_MAX:
         raise ValueError(text)
-    return text
+    return int(text)
+
+
+def _numbered(name: str, meaning: str) -> Parameter:
+    """Return a parameter in the path that is the number of something."""
+    schema = {"type": "integer", "minimum": 0, "maximum": limits.NUMBER_MAX}
+    return Parameter(name, meaning, 7, schema, _number, place="path")
 
 
 def _whole(text: str) -> int:
@@ -111,7 +126,7 @@ IDEMPOTENCY_KEY = Parameter(
     "What the caller names this call; sent again within a day it is done once, and answered the same.",
     "5f0c8a4e-9f0b-4c3f-8a39-3f2f6a1f5d11",
     {"type": "string", "minLength": 1, "maxLength": limits.ONCE_KEY_CHARACTERS_MAX},
-    _once_key,
+    _printable(limits.ONCE_KEY_CHARACTERS_MAX),
     place="header",
 )
 SORT = Parameter(
@@ -143,6 +158,22 @@ CURSOR = Parameter(
     "`next_cursor` of the page before; without it the list begins. Keep the other parameters.",
     "WyItbGFzdF9zZWVuIiwxNzA0MDY3MjAwMDAwMDAwLCJhZGFtLmJyIixmYWxzZV0",
 )
+
+
+FILE_NAME = Parameter(
+    "name",
+    "The name of the file, for lists.",
+    "crm.csv",
+    {"type": "string", "minLength": 1, "maxLength": limits.INPUT_NAME_CHARACTERS_MAX},
+    _printable(limits.INPUT_NAME_CHARACTERS_MAX),
+    is_required=True,
+)
+UPLOAD = Parameter("upload", "The id of the file.", "6f1c0a9be2d47385", place="path")
+SOME_UPLOAD = Parameter("upload", "The id of a file that was sent.", "6f1c0a9be2d47385")
+SOURCE = Parameter("source", "The name of the source.", "crm", place="path")
+SOURCE_NAME = Parameter("source", "The source; without it all.", "crm")
+JOB = _numbered("job", "The number of the job.")
+RUN = _numbered("run", "The number of the run.")
 
 
 def _linked(name: str) -> tuple[Parameter, Parameter]:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from enduser.api.management import attributes, links, provenance, spaces, update_api, users, values
+from enduser.api.management import (
+    attributes,
+    jobs,
+    links,
+    provenance,
+    runs,
+    sources,
+    spaces,
+    update_api,
+    uploads,
+    users,
+    values,
+)
 from enduser.api.management.calls import Call, Route
 from enduser.api.management.openapi import document
 
@@ -26,6 +38,10 @@ ROUTES = (
     *values.ROUTES,
     *provenance.ROUTES,
     *attributes.ROUTES,
+    *sources.ROUTES,
+    *uploads.ROUTES,
+    *jobs.ROUTES,
+    *runs.ROUTES,
     *links.ROUTES,
     *spaces.ROUTES,
     *update_api.ROUTES,

@@ -16,9 +16,10 @@ from enduser.api.management.values import FlawJson
 from enduser.clock import now_us
 from enduser.core.attributes import ValueProblem
 from enduser.errors import Forbidden, LimitExceeded, MalformedRequest, StoreError, TooBusy, Unauthorized
-from enduser.ingest.json_flaws import flaw_of
 from enduser.service.update_api import source_of_token, write_objects
 from enduser.stores.clients import ClientScope, client_of_token, create_access_token
+
+_HINT = "docs/update-api.md shows both calls"
 
 
 class TokenRequest(msgspec.Struct, frozen=True):
@@ -60,7 +61,7 @@ class Received(msgspec.Struct, frozen=True):
 
 async def create_token(call: Call) -> AccessTokenJson:
     """Give a client an access token."""
-    told: TokenRequest = _told(call.body, TokenRequest)
+    told = call.told(TokenRequest, _HINT)
     if told.grant_type != "client_credentials":
         raise MalformedRequest(
             "grant_type is not client_credentials", hint="send grant_type=client_credentials as a form"
@@ -94,7 +95,7 @@ def _basic(header: str) -> tuple[str, str]:
 async def update_users(call: Call) -> Received:
     """Write what objects say of users, by the mapping of the integration whose token the call has."""
     await _require_client(call)
-    told: UserData = _told(call.body, UserData)
+    told = call.told(UserData, _HINT)
     if len(told.data) > limits.OBJECTS_PER_UPDATE_MAX:
         raise LimitExceeded(
             f"{len(told.data):,} objects are too many for one call",
@@ -132,13 +133,6 @@ async def _require_client(call: Call) -> None:
             f"the client may not {ClientScope.UPDATE_USERS}",
             hint=f"use a client with the scope {ClientScope.UPDATE_USERS}",
         )
-
-
-def _told(body: Any, kind: Any) -> Any:
-    try:
-        return msgspec.convert(body, kind)
-    except msgspec.ValidationError as error:
-        raise MalformedRequest(flaw_of(error), hint="docs/update-api.md shows both calls") from None
 
 
 ROUTES = (

@@ -18,7 +18,6 @@ from enduser.clock import now_us
 from enduser.core.attributes import API, RowProblem, ValueProblem
 from enduser.core.links import IdKind
 from enduser.errors import InvalidValue, KeyReused, LimitExceeded, MalformedRequest, PreconditionFailed
-from enduser.ingest.json_flaws import flaw_of
 from enduser.service.json_form import EndUserJson, Time, end_user_json
 from enduser.service.writing_values import WrittenRows, edit_by_hand, write_json_rows
 from enduser.sources.json_rows import JsonRow
@@ -137,12 +136,7 @@ def _result(found: WrittenRows, number: int, row: JsonRow | RowProblem) -> RowRe
 
 async def edit_user(call: Call) -> Answer:
     """Write what a person says of one user, all or nothing; with `If-Match` only if he is as he was seen."""
-    try:
-        told = msgspec.convert(call.body, Edit)
-    except msgspec.ValidationError as error:
-        raise MalformedRequest(
-            flaw_of(error), hint='send {"attributes": {"plan": "vip"}}; null takes a value away'
-        ) from None
+    told = call.told(Edit, 'send {"attributes": {"plan": "vip"}}; null takes a value away')
     values, space = call.values, call.space
     row = JsonRow(values["user_id"], told.attributes, values["id_kind"])
 

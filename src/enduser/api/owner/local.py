@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator
 
 import structlog
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
@@ -30,6 +31,8 @@ def local_app(store: OwnedStore, run_on_owner: RunOnOwner, watch: Watch) -> Star
     async def call(request: Request) -> Response:
         method = request.path_params["method"]
         body = await request.body()
+        if method in remote.BESIDE:
+            return Response(await to_thread.run_sync(lambda: remote.answer(store.reader, method, body)))
         result = await run_on_owner(lambda: remote.answer(store, method, body))
         if isinstance(result, Iterator):
             return StreamingResponse(result)

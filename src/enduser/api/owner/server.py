@@ -26,17 +26,20 @@ from enduser.api.owner.applying import Applying
 from enduser.api.owner.collectors import Collectors, public_listeners
 from enduser.api.owner.local import local_app
 from enduser.api.owner.operations import Vitals, operations_app
+from enduser.api.owner.working import Working
 from enduser.api.patience import sweep
 from enduser.clock import now_us
 from enduser.ingest.applier import Applier
 from enduser.ingest.doors import Doors, write_doors
 from enduser.ingest.spool import Damage, SpoolReader, new_series
 from enduser.service.lookups import installed_lookups
+from enduser.service.source_jobs import SourceJobs
 from enduser.stores.contract import Door
 from enduser.stores.control import ControlStore
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.remote import API_SOCKET, socket_path
 from enduser.stores.serving import ServingCopy, ServingReader
+from enduser.stores.uploads import forget_unfinished_uploads
 
 _PLACES_HINT = "enduser geo install brings one, also while the server runs"
 Result = TypeVar("Result")
@@ -130,28 +133,31 @@ class Owner:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         control = ControlStore(self._options.folder)
-        servers = [self._management(control), self._local()]
+        forget_unfinished_uploads(control, self._options.folder)
+        jobs = SourceJobs(self._store, control, lambda work: self._change_from_thread(loop, work))
+        working = Working(jobs, control, self._options.folder, self._stopping)
+        servers = [self._management(control, jobs), self._local()]
         sockets = [private_socket(path) for _, path in servers]
         told(self.port)
         serving = [
             asyncio.create_task(self._serve(server, path, listener))
             for (server, path), listener in zip(servers, sockets, strict=True)
         ]
-        applying = asyncio.create_task(self._applying.run())
+        tasks = [asyncio.create_task(work.run()) for work in (working, self._applying)]
         self._collectors.start()
         await self._stopping.wait()
         await self._collectors.end()
-        await applying
+        await asyncio.gather(*tasks)
         for server, _ in servers:
             server.should_exit = True
         await asyncio.gather(*serving)
         await self.run_on_store(self._close)
         control.close()
 
-    def _management(self, control: ControlStore) -> tuple[Server, str]:
+    def _management(self, control: ControlStore, jobs: SourceJobs) -> tuple[Server, str]:
         folder = self._options.folder
         served = ServedUsers(self._serving_reader, Doors(folder), self._applier.is_served)
-        management = management_app(self._store, control, run_on_owner=self._change, served=served)
+        management = management_app(self._store, control, run_on_owner=self._change, jobs=jobs, served=served)
         health = operations_app(Vitals(self._applier, self._applying, self._reader, self._collectors))
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -183,6 +189,10 @@ class Owner:
         finally:
             if _hashings(before) - _hashings(self._doors):
                 await self._collectors.know_doors()
+
+    def _change_from_thread(self, loop: asyncio.AbstractEventLoop, work: Callable[[], Result]) -> Result:
+        """Do what a thread asks for, which waits for it."""
+        return asyncio.run_coroutine_threadsafe(self._change(work), loop).result()
 
     def _do(self, work: Callable[[], Result]) -> Result:
         """Do some work, and write the doors as they are after it, also where it failed midway."""

@@ -111,11 +111,13 @@ class EmbeddedReader:
         with self.looking_at(space) as look:
             return candidates.source_order(look)
 
-    def runs(self, space: str, *, source: str | None = None, limit: int = 100) -> Sequence[Run]:
+    def runs(
+        self, space: str, *, source: str | None = None, limit: int = 100, before: int | None = None
+    ) -> Sequence[Run]:
         """Return the last runs of files, the newest first."""
         pages.check_limit(limit)
         with self.looking_at(space) as look:
-            return [Run(*row) for row in look.run("values.runs", source=source, limit=limit)]
+            return [Run(*row) for row in look.run("values.runs", source=source, limit=limit, before=before)]
 
     def preview_values(self, space: str, record: WriteValues) -> ValuesPreview:
         """Return what a write would do now, on a connection of its own and without a time limit."""

@@ -444,9 +444,11 @@ class EmbeddedStore:
         """Return the sources of a space, the first first."""
         return self._reader.source_order(space)
 
-    def runs(self, space: str, *, source: str | None = None, limit: int = 100) -> Sequence[Run]:
+    def runs(
+        self, space: str, *, source: str | None = None, limit: int = 100, before: int | None = None
+    ) -> Sequence[Run]:
         """Return the last runs of files, the newest first."""
-        return self._reader.runs(space, source=source, limit=limit)
+        return self._reader.runs(space, source=source, limit=limit, before=before)
 
     def preview_values(self, space: str, record: WriteValues) -> ValuesPreview:
         """Return what a write would do now."""

@@ -46,7 +46,7 @@ def write_values(naming: Naming, record: WriteValues) -> Written:
         KeyReused: something else was written with the same key.
     """
     if record.once is None:
-        return _write(naming, record)
+        return _run_before(naming, record) or _write(naming, record)
     since = record.written_at - limits.ONCE_SECONDS * 1_000_000
     for digest, written in run(naming.connection, "values.written_once", key=record.once.key, since=since):
         if digest != record.once.digest:
@@ -69,6 +69,16 @@ def write_values(naming: Naming, record: WriteValues) -> Written:
     return fresh
 
 
+def _run_before(naming: Naming, record: WriteValues) -> Written | None:
+    """Return what became of the run of a file that is asked for a second time; None: it is the first time."""
+    if record.input is None:
+        return None
+    parameters = {"source": record.source, "written_at": record.written_at}
+    for counts in run(naming.connection, "values.run_before", **parameters):
+        return Written(**dict(zip(("run", *_COUNTS), counts, strict=True)))
+    return None
+
+
 def _write(naming: Naming, record: WriteValues) -> Written:
     connection = naming.connection
     run_number, source = run(connection, "values.begin_run", source_name=record.source)[0]
@@ -85,9 +95,12 @@ def _write(naming: Naming, record: WriteValues) -> Written:
     return written
 
 
+_COUNTS = ("read", "new", "changed", "unchanged", "superseded", "rejected", "rejected_values")
+"""What is kept of a run of a file."""
+
+
 def _counts(written: Written) -> Mapping[str, object]:
-    names = ("read", "new", "changed", "unchanged", "superseded", "rejected", "rejected_values")
-    return {name: getattr(written, name) for name in names}
+    return {name: getattr(written, name) for name in _COUNTS}
 
 
 def preview(naming: Naming, record: WriteValues) -> ValuesPreview:

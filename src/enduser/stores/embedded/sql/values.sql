@@ -318,11 +318,17 @@ LIMIT $users_max;
 INSERT INTO runs VALUES ($run, $source, $input, $written_at, $read, $new, $changed, $unchanged, $superseded,
                          $rejected, $rejected_values, NULL);
 
+-- name: run_before
+-- A source runs once at a time.
+SELECT run, read, new, changed, unchanged, superseded, rejected, rejected_values
+FROM runs JOIN sources USING (source)
+WHERE name = $source AND written_at = $written_at;
+
 -- name: runs
 SELECT run, name AS source, input, written_at, read, new, changed, unchanged, superseded, rejected,
        rejected_values, undone_at
 FROM runs JOIN sources USING (source)
-WHERE $source IS NULL OR name = $source
+WHERE ($source IS NULL OR name = $source) AND ($before IS NULL OR run < $before)
 ORDER BY run DESC LIMIT $limit;
 
 -- name: mark_undone

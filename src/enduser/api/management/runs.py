@@ -1,0 +1,155 @@
+"""Runs of sources: what they did, what they rejected, and taking them back."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from enduser.api.management.calls import Call, FileAnswer, Route
+from enduser.api.management.jobs import CountsJson
+from enduser.api.management.parameters import CURSOR, LIMIT, RUN, SOURCE_NAME, SPACE
+from enduser.clock import now_us
+from enduser.errors import InvalidCursor, RunNotFound
+from enduser.service.json_form import Time, iso_time
+from enduser.service.source_runs import rejected_path
+from enduser.stores.contract import Reader, Run, UndoRun
+from enduser.stores.paging import cursor_behind, values_behind
+
+_NEWEST = "-run"
+
+
+class RunJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of a file."""
+
+    run: int
+    source: str
+    input: Annotated[str, Meta(description="the name of the file")]
+    written_at: Time
+    counts: CountsJson
+    undone_at: Annotated[Time | None, Meta(description="when it was taken back; null: it was not")]
+
+
+class RunsPage(msgspec.Struct, frozen=True):
+    """Some runs, the newest first; `next_cursor` is null on the last page."""
+
+    items: list[RunJson]
+    next_cursor: str | None
+
+
+class RunUndone(msgspec.Struct, frozen=True):
+    """Nothing that the run said counts any more."""
+
+    undone: bool
+
+
+async def list_runs(call: Call) -> RunsPage:
+    """Return a page of runs, the newest first."""
+    values, limit = call.values, call.values["limit"]
+    before: Any = None
+    if values["cursor"] is not None:
+        (before,) = values_behind(values["cursor"], _NEWEST, (int,))
+
+    def page(reader: Reader) -> RunsPage:
+        source, space = values["source"], call.space
+        found = reader.runs(space, source=source, limit=limit, before=before)
+        last = found[-1].run if found else 0
+        has_more = bool(reader.runs(space, source=source, limit=1, before=last))
+        return RunsPage([_json(run) for run in found], cursor_behind([last], _NEWEST) if has_more else None)
+
+    return await call.read(page)
+
+
+async def show_run(call: Call) -> RunJson:
+    """Return one run."""
+    return _json(await call.read(lambda reader: _find(reader, call.space, call.values["run"])))
+
+
+async def undo_run(call: Call) -> RunUndone:
+    """Take back all that a run said: what was said before, or by others, holds again."""
+    number = call.values["run"]
+    await call.change(lambda store: store.apply(call.space, UndoRun(number, now_us())))
+    return RunUndone(undone=True)
+
+
+async def show_rejected(call: Call) -> FileAnswer:
+    """Return the file of the rows and values that a run rejected."""
+    run = await call.read(lambda reader: _find(reader, call.space, call.values["run"]))
+    path = rejected_path(call.services.store.folder, call.space, run.source, run.written_at)
+    if not path.exists():
+        raise RunNotFound(
+            f"the run {run.run} rejected nothing", hint="its counts say so: rejected and rejected_values"
+        )
+    return FileAnswer(path, f"run-{run.run}-rejected.csv")
+
+
+def _find(reader: Reader, space: str, number: int) -> Run:
+    for run in reader.runs(space, limit=1, before=number + 1):
+        if run.run == number:
+            return run
+    raise RunNotFound(f"there is no run {number} of a file", hint="GET /api/v1/runs lists them")
+
+
+def _json(run: Run) -> RunJson:
+    return RunJson(
+        run=run.run,
+        source=run.source,
+        input=run.input,
+        written_at=iso_time(run.written_at),
+        counts=msgspec.convert(run, CountsJson, from_attributes=True),
+        undone_at=None if run.undone_at is None else iso_time(run.undone_at),
+    )
+
+
+_RUN = RunJson(
+    run=7,
+    source="crm",
+    input="crm.csv",
+    written_at="2026-03-01T10:00:02.000000Z",
+    counts=CountsJson(read=3, new=1, changed=1, unchanged=0, superseded=0, rejected=1, rejected_values=0),
+    undone_at=None,
+)
+ROUTES = (
+    Route(
+        "GET",
+        "/api/v1/runs",
+        list_runs,
+        "List the runs of files, the newest first",
+        RunsPage,
+        RunsPage([_RUN], None),
+        (SPACE, SOURCE_NAME, LIMIT, CURSOR),
+        (InvalidCursor,),
+    ),
+    Route(
+        "GET",
+        "/api/v1/runs/{run}",
+        show_run,
+        "Show what a run of a file did",
+        RunJson,
+        _RUN,
+        (RUN, SPACE),
+        (RunNotFound,),
+    ),
+    Route(
+        "POST",
+        "/api/v1/runs/{run}/undo",
+        undo_run,
+        "Take back all that a run said",
+        RunUndone,
+        RunUndone(undone=True),
+        (RUN, SPACE),
+        (RunNotFound,),
+    ),
+    Route(
+        "GET",
+        "/api/v1/runs/{run}/rejected",
+        show_rejected,
+        "Get the rows and values that a run rejected, with the reasons, as CSV",
+        str,
+        "row,attribute,reason\n4,,junk_user_id\n7,seats,wrong_type\n",
+        (RUN, SPACE),
+        (RunNotFound,),
+        gives_file="text/csv",
+    ),
+)

@@ -1,0 +1,276 @@
+"""Commands that run sources, and look after what a server does of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from enduser import limits
+from enduser.cli.common import (
+    DEFAULT_DATA,
+    DEFAULT_SPACE,
+    EXIT_FOUND,
+    MEMORY_LIMIT_MB,
+    Data,
+    Memory,
+    Space,
+    Yes,
+    control_of,
+    count_of,
+    err,
+    must_be_there,
+    opened,
+    out,
+    print_table,
+    short_time,
+)
+from enduser.cli.sources import Name
+from enduser.clock import now_us
+from enduser.errors import InputError
+from enduser.service.import_events import scratch_folder
+from enduser.stores.contract import Store, UndoRun, ValuesPreview, Written
+
+if TYPE_CHECKING:
+    from enduser.service.source_runs import SourceRun
+    from enduser.stores.control import ControlStore
+
+SomeName = Annotated[str | None, typer.Argument(metavar="NAME", help="A source; without it all.")]
+HowMany = Annotated[
+    int, typer.Option("--limit", metavar="N", min=1, max=limits.PAGE_ROWS_MAX, help="How many to list.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what it would do; nothing is changed.")]
+
+
+def run_source(
+    name: Name,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="A file; without it what the source has not taken yet."),
+    ] = None,
+    dry_run: DryRun = False,
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+    _yes: Yes = False,
+) -> None:
+    """Take what a file says of users, whole or not at all; with --dry-run see what it would do.
+
+    Exit codes: 0 done, 1 done but something was rejected, 2 nothing was taken, 130 interrupted.
+    """
+    must_be_there(data)
+    with opened(data, space, memory_limit) as store, control_of(data) as control:
+        if file is not None:
+            run = _run_of(control, (space, name), str(file), file)
+            written = [_preview(store, run) if dry_run else _do(store, run)]
+        else:
+            written = list(_take_pending(store, control, (space, name), dry_run=dry_run))
+    if any(0 < one.read == one.rejected for one in written):
+        raise InputError(
+            "every row was rejected, so nothing was taken", hint="docs/attributes.md says what each reason is"
+        )
+    if any(one.rejected or one.rejected_values for one in written):
+        raise typer.Exit(EXIT_FOUND)
+
+
+def _run_of(control: ControlStore, source: tuple[str, str], name: str, path: Path) -> SourceRun:
+    from enduser.service.source_runs import SourceRun
+    from enduser.service.source_setup import look_at, mapping_of
+
+    known = mapping_of(control, *source)
+    return SourceRun(*source, look_at(name, path, known), known.mapping, now_us())
+
+
+def _take_pending(
+    store: Store, control: ControlStore, source: tuple[str, str], *, dry_run: bool
+) -> Iterator[Written]:
+    """Take what a source has not taken yet, file by file; a dry run looks at the first alone."""
+    from enduser.service.source_jobs import pending_inputs
+    from enduser.sources.kinds import bring_input
+    from enduser.stores.jobs import JobKind, remember_taken
+    from enduser.stores.source_configs import find_source
+
+    config = find_source(control, *source)
+    kind = JobKind.PREVIEW if dry_run else JobKind.RUN
+    pending = pending_inputs(control, store.folder, config, kind)
+    if not pending:
+        out.print(f"there is nothing that {config.name} has not taken yet")
+    for wanted in pending:
+        with scratch_folder(store) as folder:
+            path = bring_input(config, store.folder, wanted, folder)
+            run = _run_of(control, source, wanted.name, path)
+            out.print(wanted.name)
+        yield _preview(store, run) if dry_run else _do(store, run)
+        if not dry_run:
+            remember_taken(control, *source, wanted)
+
+
+def _preview(store: Store, run: SourceRun) -> Written:
+    with scratch_folder(store) as folder, _bar(run) as show:
+        preview = run.preview(store, folder, show)
+    _print_preview(preview)
+    _print_written(preview.written, is_dry=True)
+    return preview.written
+
+
+def _do(store: Store, run: SourceRun) -> Written:
+    with scratch_folder(store) as folder, _bar(run) as show:
+        written, rejected = run.do(store, folder, show)
+    _print_written(written, is_dry=False)
+    if rejected:
+        out.print(f"what was rejected is listed in {rejected}")
+    return written
+
+
+@contextmanager
+def _bar(run: SourceRun) -> Iterator[Callable[[int, int], None]]:
+    """Show how far a file is read."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    with Progress(*columns, console=err, transient=True, disable=not sys.stderr.isatty()) as progress:
+        size = run.looked.file.size
+        task = progress.add_task("reading", total=size)
+
+        def show(done: int, rows: int) -> None:
+            doing = "writing" if done == size else "reading"
+            progress.update(task, description=f"{doing} {rows:,} rows", completed=done)
+
+        yield show
+
+
+def _print_preview(preview: ValuesPreview) -> None:
+    counts = [
+        (one.attribute, *(f"{n:,}" for n in (one.set, one.changed, one.cleared)))
+        for one in preview.attributes
+    ]
+    print_table([("attribute", "set", "changed", "cleared"), *counts], right=(1, 2, 3))
+    changes = [
+        (user.user_id, name, _text(user.before[name]), _text(after))
+        for user in preview.samples
+        for name, after in user.after.items()
+        if after != user.before[name]
+    ]
+    if changes:
+        out.print("")
+        print_table([("for example", "attribute", "from", "to"), *changes[:_SAMPLE_CHANGES]])
+    out.print("")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return "; ".join(value)
+    return "(unknown)" if value is None else str(value)
+
+
+def _print_written(written: Written, *, is_dry: bool) -> None:
+    would = "would be " if is_dry else ""
+    for label, count, meaning in (
+        ("read", written.read, ""),
+        ("new", written.new, "users of whom nothing of this was known"),
+        (
+            "changed",
+            written.changed,
+            f"users of whom something else {'would hold' if is_dry else 'holds'} now",
+        ),
+        ("unchanged", written.unchanged, "users of whom the same holds as before, or rows that say nothing"),
+        ("superseded", written.superseded, "rows of a user of whom a later row speaks too"),
+        ("rejected", written.rejected, f"rows; {count_of(written.rejected_values, 'value')} {would}rejected"),
+    ):
+        out.print(f"{label:<11} {count:>12,}   {meaning}".rstrip())
+    for row, attribute, reason in islice(_rejections(written), _REJECTIONS_SHOWN):
+        out.print(f"  row {row:,}: {attribute}{reason}")
+    if not is_dry and written.new + written.changed:
+        out.print(f"To take it back: enduser sources undo {written.run}")
+
+
+def _rejections(written: Written) -> Iterator[tuple[int, str, str]]:
+    for row in written.row_rejections:
+        yield row.row, "", row.reason
+    for value in written.value_rejections:
+        yield value.row, f"{value.attribute} ", value.reason
+
+
+_SAMPLE_CHANGES = 20
+_REJECTIONS_SHOWN = 10
+
+
+def list_runs(
+    name: SomeName = None,
+    limit: HowMany = 20,
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    _yes: Yes = False,
+) -> None:
+    """List the last runs, the newest first."""
+    must_be_there(data)
+    with opened(data, space) as store:
+        runs = store.runs(space, source=name, limit=limit)
+    headings = ("run", "source", "at (UTC)", "file", "read", "new", "changed", "rejected", "undone (UTC)")
+    rows = [
+        (
+            *(str(run.run), run.source, short_time(run.written_at), run.input),
+            *(f"{count:,}" for count in (run.read, run.new, run.changed, run.rejected)),
+            short_time(run.undone_at),
+        )
+        for run in runs
+    ]
+    print_table([headings, *rows], right=(0, 4, 5, 6, 7))
+
+
+def undo_run(
+    run: Annotated[int, typer.Argument(metavar="RUN", help="The number of the run.")],
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+    _yes: Yes = False,
+) -> None:
+    """Take back all that a run said: what was said before, or by others, holds again."""
+    must_be_there(data)
+    with opened(data, space, memory_limit) as store:
+        store.apply(space, UndoRun(run, now_us()))
+    out.print(f"run {run} is undone")
+
+
+def list_jobs(
+    name: SomeName = None,
+    limit: HowMany = 20,
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    _yes: Yes = False,
+) -> None:
+    """List what the server was asked to do last, by the API or by schedules, the newest first."""
+    from enduser.stores import jobs
+
+    must_be_there(data)
+    with control_of(data) as control:
+        found = jobs.list_jobs(control, space, source=name, limit=limit)
+    headings = ("job", "source", "kind", "state", "asked for at (UTC)", "ended at (UTC)", "files", "error")
+    rows = [
+        (
+            *(str(job.number), job.source, job.kind, job.state),
+            *(short_time(job.requested_at), short_time(job.ended_at)),
+            *(", ".join(one.name for one in job.inputs), job.error["message"] if job.error else ""),
+        )
+        for job in found
+    ]
+    print_table([headings, *rows], right=(0,))
+
+
+def cancel_job(
+    job: Annotated[int, typer.Argument(metavar="JOB", help="The number of the job.")],
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    _yes: Yes = False,
+) -> None:
+    """Let a job end without a result, unless it is over or being written."""
+    from enduser.stores import jobs
+
+    must_be_there(data)
+    with control_of(data) as control:
+        jobs.cancel_job(control, space, job, now_us())
+    out.print(f"job {job} is cancelled")

@@ -1,0 +1,316 @@
+"""What sources were asked to do: looks at what a run would do, and runs. Part of the control data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from enduser import limits
+from enduser.errors import InternalError, JobNotCancellable, JobNotFound, LimitExceeded
+from enduser.stores.control import METADATA, ControlStore
+
+_JOBS = sa.Table(
+    "jobs",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("space", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("inputs", sa.JSON, nullable=False),
+    sa.Column("requested_at", sa.BigInteger, nullable=False),
+    sa.Column("started_at", sa.BigInteger),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("ended_at", sa.BigInteger),
+    sa.Column("error", sa.JSON),
+    sqlite_autoincrement=True,
+)
+_TAKEN = sa.Table(
+    "taken_inputs",
+    METADATA,
+    sa.Column("space", sa.Text, primary_key=True),
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("version", sa.Text, nullable=False),
+)
+
+
+class JobKind(StrEnum):
+    """What a source can be asked to do."""
+
+    PREVIEW = "preview"
+    """See what a run would do; nothing is changed."""
+    RUN = "run"
+
+
+class JobState(StrEnum):
+    """How far a job is."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    """It reads; it can still be cancelled."""
+    WRITING = "writing"
+    """What it read is being written, whole or not at all."""
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+UNFINISHED = (JobState.WAITING, JobState.RUNNING, JobState.WRITING)
+_CANCELLABLE = (JobState.WAITING, JobState.RUNNING)
+
+
+class SourceInput(msgspec.Struct, frozen=True):
+    """A file that a source takes."""
+
+    name: str
+    version: str = ""
+    """Another one whenever what is read is another; empty: it is read once only."""
+    upload: str | None = None
+    """Its id, if it was sent."""
+    run: int | None = None
+    """The number of the run that took it; None: it is not taken yet, or only looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something that a source was asked to do. Times are µs."""
+
+    number: int
+    space: str
+    source: str
+    kind: JobKind
+    state: JobState
+    inputs: Sequence[SourceInput]
+    """What it reads, in order; it is known when the job begins."""
+    requested_at: int
+    started_at: int | None
+    """When it began first: the runs of its inputs are written at this time, and the µs that follow."""
+    ended_at: int | None
+    error: Mapping[str, Any] | None
+    """Why it failed: `code`, `message` and perhaps `hint`."""
+
+
+def create_job(
+    control: ControlStore,
+    space: str,
+    source: str,
+    kind: JobKind,
+    inputs: Sequence[SourceInput],
+    now_us: int,
+) -> Job:
+    """Ask for something, and return the job; the oldest that are over are forgotten.
+
+    Raises:
+        LimitExceeded: too many wait already.
+    """
+    with control.changing() as connection:
+        unfinished = sa.select(sa.func.count()).where(_JOBS.c.state.in_(UNFINISHED))
+        if connection.execute(unfinished).scalar_one() >= limits.JOBS_WAITING_MAX:
+            raise LimitExceeded(
+                f"{limits.JOBS_WAITING_MAX} jobs wait already",
+                hint=f"the limit is {limits.JOBS_WAITING_MAX} (JOBS_WAITING_MAX); wait, or cancel some",
+                limit=limits.JOBS_WAITING_MAX,
+            )
+        insert = _JOBS.insert().returning(_JOBS.c.number)
+        number = connection.execute(
+            insert.values(
+                space=space,
+                source=source,
+                kind=kind,
+                state=JobState.WAITING,
+                inputs=msgspec.to_builtins(inputs),
+                requested_at=now_us,
+                attempts=0,
+            )
+        ).scalar_one()
+        connection.execute(
+            _JOBS.delete().where(
+                _JOBS.c.number <= number - limits.JOBS_KEPT_MAX, _JOBS.c.state.not_in(UNFINISHED)
+            )
+        )
+    return Job(number, space, source, kind, JobState.WAITING, inputs, now_us, None, None, None)
+
+
+def list_jobs(
+    control: ControlStore,
+    space: str,
+    *,
+    source: str | None = None,
+    before: int | None = None,
+    limit: int = limits.PAGE_ROWS_MAX,
+) -> Sequence[Job]:
+    """Return the last jobs of a space, or of a source of it, the newest first; those before a number."""
+    query = sa.select(_JOBS).where(_JOBS.c.space == space)
+    if source is not None:
+        query = query.where(_JOBS.c.source == source)
+    if before is not None:
+        query = query.where(_JOBS.c.number < before)
+    with control.reading() as connection:
+        rows = connection.execute(query.order_by(_JOBS.c.number.desc()).limit(limit)).all()
+    return [_job(row) for row in rows]
+
+
+def find_job(control: ControlStore, space: str, number: int) -> Job:
+    """Return a job of a space.
+
+    Raises:
+        JobNotFound: there is none of this number, or it is forgotten.
+    """
+    with control.reading() as connection:
+        query = sa.select(_JOBS).where(_JOBS.c.number == number, _JOBS.c.space == space)
+        row = connection.execute(query).one_or_none()
+    if row is None:
+        raise JobNotFound(
+            f"there is no job {number} in {space}", hint="the last ones are listed by GET /api/v1/jobs"
+        )
+    return _job(row)
+
+
+def unfinished_jobs(control: ControlStore) -> Sequence[Job]:
+    """Return the jobs that are not over, the oldest first."""
+    with control.reading() as connection:
+        query = sa.select(_JOBS).where(_JOBS.c.state.in_(UNFINISHED)).order_by(_JOBS.c.number)
+        return [_job(row) for row in connection.execute(query).all()]
+
+
+def begin_job(control: ControlStore, job: Job, inputs: Sequence[SourceInput], now_us: int) -> Job | None:
+    """Say that a job begins, with what it reads; None: somebody cancelled it.
+
+    One that began before, and did not end because its process did, keeps its inputs and its time.
+
+    Raises:
+        InternalError: that happened again and again; it may be what ends the process.
+    """
+    with control.changing() as connection:
+        query = sa.select(_JOBS).where(_JOBS.c.number == job.number, _JOBS.c.state.in_(UNFINISHED))
+        row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        began = _job(row)
+        if row.attempts >= limits.JOB_ATTEMPTS_MAX:
+            raise InternalError(
+                f"the server ended {row.attempts} times while it did this job",
+                hint="its log may say why; a smaller file may help (JOB_ATTEMPTS_MAX)",
+            )
+        if began.started_at is None:
+            began = Job(
+                *(job.number, job.space, job.source, job.kind, JobState.RUNNING),
+                *(inputs, job.requested_at, now_us, None, None),
+            )
+        connection.execute(
+            _JOBS.update()
+            .where(_JOBS.c.number == job.number)
+            .values(
+                state=JobState.RUNNING,
+                started_at=began.started_at,
+                inputs=msgspec.to_builtins(began.inputs),
+                attempts=row.attempts + 1,
+            )
+        )
+    return began
+
+
+def leave_job(control: ControlStore, number: int) -> None:
+    """Leave a job for the next start of the server: that it did not end is not its fault."""
+    with control.changing() as connection:
+        left = {"state": JobState.WAITING, "attempts": _JOBS.c.attempts - 1}
+        connection.execute(_JOBS.update().where(_JOBS.c.number == number).values(**left))
+
+
+def begin_reading(control: ControlStore, number: int) -> bool:
+    """Say that a job reads; return False where somebody cancelled it."""
+    return _move(control, number, UNFINISHED, JobState.RUNNING)
+
+
+def begin_writing(control: ControlStore, number: int) -> bool:
+    """Say that a job writes from now on; return False where somebody cancelled it."""
+    return _move(control, number, _CANCELLABLE, JobState.WRITING)
+
+
+def end_job(
+    control: ControlStore,
+    number: int,
+    state: JobState,
+    now_us: int,
+    error: Mapping[str, Any] | None = None,
+) -> None:
+    """Say how a job ended; where it is over already, it stays as it is."""
+    _move(control, number, UNFINISHED, state, ended_at=now_us, error=error)
+
+
+def cancel_job(control: ControlStore, space: str, number: int, now_us: int) -> Job:
+    """Let a job end without a result, and return it.
+
+    Raises:
+        JobNotFound: there is none of this number.
+        JobNotCancellable: it is over, or is being written.
+    """
+    find_job(control, space, number)
+    is_cancelled = _move(control, number, _CANCELLABLE, JobState.CANCELLED, ended_at=now_us)
+    job = find_job(control, space, number)
+    if not is_cancelled:
+        is_writing = job.state is JobState.WRITING
+        raise JobNotCancellable(
+            f"the job {number} is {'being written' if is_writing else f'over: it is {job.state}'}",
+            hint="what was run can be undone: POST /api/v1/runs/{run}/undo",
+        )
+    return job
+
+
+def _move(
+    control: ControlStore, number: int, of: Sequence[JobState], state: JobState, **values: object
+) -> bool:
+    """Bring a job from one of some states to another; return whether it was in one of them."""
+    with control.changing() as connection:
+        there = (_JOBS.c.number == number, _JOBS.c.state.in_(of))
+        moved = connection.execute(_JOBS.update().where(*there).values(state=state, **values))
+    return bool(moved.rowcount)
+
+
+def note_run(control: ControlStore, job: Job, taken: SourceInput, run: int) -> None:
+    """Note the run that took an input of a job, and take the input no more until it is another."""
+    inputs = [
+        msgspec.structs.replace(one, run=run) if one.name == taken.name else one
+        for one in find_job(control, job.space, job.number).inputs
+    ]
+    with control.changing() as connection:
+        told = _JOBS.update().where(_JOBS.c.number == job.number).values(inputs=msgspec.to_builtins(inputs))
+        connection.execute(told)
+        _remember(connection, job.space, job.source, taken)
+
+
+def remember_taken(control: ControlStore, space: str, source: str, taken: SourceInput) -> None:
+    """Take an input no more until it is another."""
+    with control.changing() as connection:
+        _remember(connection, space, source, taken)
+
+
+def _remember(connection: sa.Connection, space: str, source: str, taken: SourceInput) -> None:
+    if not taken.version:
+        return
+    key = {"space": space, "source": source, "name": taken.name}
+    connection.execute(_TAKEN.delete().where(*(_TAKEN.c[name] == value for name, value in key.items())))
+    connection.execute(_TAKEN.insert().values(**key, version=taken.version))
+
+
+def taken_versions(control: ControlStore, space: str, source: str) -> Mapping[str, str]:
+    """Return the version of each input that a source has taken, by name."""
+    query = sa.select(_TAKEN.c.name, _TAKEN.c.version).where(
+        _TAKEN.c.space == space, _TAKEN.c.source == source
+    )
+    with control.reading() as connection:
+        return {row.name: row.version for row in connection.execute(query).all()}
+
+
+def _job(row: Any) -> Job:
+    inputs = msgspec.convert(row.inputs, list[SourceInput])
+    return Job(
+        *(row.number, row.space, row.source, JobKind(row.kind), JobState(row.state), inputs),
+        *(row.requested_at, row.started_at, row.ended_at, row.error),
+    )
