@@ -257,6 +257,6 @@ def _require_inputs(config: SourceConfig) -> None:
     if kind_of(config) is uploaded:
         raise InvalidSource(
             f"the source {config.name!r} takes files that are sent, and none is named",
-            hint=f"name one: enduser sources run {config.name} FILE, or the id that POST /api/v1/uploads gave",
+            hint=f"name one: enduser sources run {config.name} FILE; for the API see POST /api/v1/uploads",
             field="upload",
         )
