@@ -282,6 +282,12 @@ def test_a_file_needs_a_name_that_can_be_shown(api: Api, name: str) -> None:
     assert send(api, name="x" * limits.INPUT_NAME_CHARACTERS_MAX)
 
 
+def test_an_empty_file_is_refused_and_not_kept(api: Api) -> None:
+    answer = api.client.request("POST", "/api/v1/uploads", params={"name": "x"})
+    assert code(answer) == (400, "invalid_input")
+    assert list((api.folder / "uploads").iterdir()) == []
+
+
 def test_what_did_not_come_whole_is_gone_after_a_start(api: Api) -> None:
     from enduser.stores.uploads import begin_upload
 

@@ -15,7 +15,7 @@ from enduser import limits
 from enduser.api.management.calls import Call, Route
 from enduser.api.management.parameters import FILE_NAME, SPACE, UPLOAD
 from enduser.clock import now_us
-from enduser.errors import BodyTooLarge, LimitExceeded, StoreError, UploadNotFound
+from enduser.errors import BodyTooLarge, InputError, LimitExceeded, StoreError, UploadNotFound
 from enduser.service.json_form import Count, Time, iso_time
 from enduser.stores.uploads import Upload, begin_upload, end_upload, find_upload, forget_upload, list_uploads
 
@@ -55,6 +55,8 @@ async def create_upload(call: Call) -> UploadJson:
     assert call.file is not None
     try:
         size = await _keep(call.file, upload.path(folder))
+        if not size:
+            raise InputError("the file is empty", hint="send the file itself as the body of the call")
         whole = await services.on_thread(lambda: end_upload(services.control, upload, size))
     except BaseException:
         with anyio.CancelScope(shield=True):
@@ -161,7 +163,7 @@ ROUTES = (
         UploadJson,
         _UPLOAD,
         (FILE_NAME, SPACE),
-        (LimitExceeded,),
+        (InputError, LimitExceeded),
         takes_file=True,
     ),
     Route(
