@@ -15,7 +15,8 @@ import duckdb
 
 from enduser.clock import now_us
 from enduser.core.attributes import API, Attribute, AttributeType
-from enduser.service.source_runs import SourceRun, look_at
+from enduser.service.source_runs import SourceRun
+from enduser.service.source_setup import look_at
 from enduser.service.writing_values import write_json_rows
 from enduser.sources.json_rows import JsonRow
 from enduser.sources.mapping import propose

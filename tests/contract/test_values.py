@@ -750,7 +750,7 @@ def test_of_many_rejections_the_first_are_told_and_a_file_has_all(
         lines += [bad_row(count + number, "malformed_row", 5) for number in range(count)]
         rejected = tmp_path / f"{count}.csv"
         file = row_file(tmp_path, ["seats"], lines)
-        record = WriteValues("crm", file, START, input="x.csv", rejected_path=rejected)
+        record = WriteValues("crm", file, START + count, input="x.csv", rejected_path=rejected)
         written = store.apply(SPACE, record).written
         assert written is not None
         assert len(written.row_rejections) == len(written.value_rejections) == limits.REJECTIONS_LISTED_MAX

@@ -11,6 +11,7 @@ import csv
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat
 from pathlib import Path
 
 from enduser import limits
@@ -33,6 +34,9 @@ _PROBLEMS = {
 
 _QUOTE = b'"'
 _CELL_END = CELL_END.encode()
+_ROW = b"%d" + _CELL_END + b"%b\n"
+_NOTHING = b" " + _CELL_END
+"""What a blank row has."""
 Progress = Callable[[int], None]
 """Called with the count of rows so far."""
 
@@ -85,10 +89,9 @@ class _Rows:
 
     def take(self, block: bytes) -> bytes:
         """Return the rows that the lines of a block end; all lines are whole."""
-        lines = block[:-1].split(b"\n")
         if not self._open and self._has_header and self._is_plain(block):
-            return b"".join(self._plain(line.replace(self._delimiter, _CELL_END)) for line in lines)
-        waiting = deque(lines)
+            return self._plain_rows(block.replace(self._delimiter, _CELL_END))
+        waiting = deque(block[:-1].split(b"\n"))
         rows = []
         while waiting:
             rows.append(self._next(waiting))
@@ -127,16 +130,26 @@ class _Rows:
         return (
             _QUOTE not in block
             and len(block.translate(None, self._controls)) == len(block)
-            and not any(blank in block for blank in _BLANKS)
+            and (block.isascii() or not any(blank in block for blank in _BLANKS))
         )
+
+    def _plain_rows(self, block: bytes) -> bytes:
+        """Return the rows of lines whose cells are parted already: at once, if all have their cells."""
+        rows = block[:-1].split(b"\n")
+        cells = set(map(bytes.count, rows, repeat(_CELL_END)))
+        if cells != {self._width - 1} or not all(map(bytes.strip, rows, repeat(_NOTHING))):
+            return b"".join(map(self._plain, rows))
+        first = self.count + 1
+        self.count += len(rows)
+        return b"".join(map(_ROW.__mod__, zip(range(first, first + len(rows)), rows, strict=True)))
 
     def _plain(self, row: bytes) -> bytes:
         """Return a row whose cells are parted already; of a blank one nothing is left."""
         self.count += 1
-        if not row.strip(b" \x1f"):
+        if not row.strip(_NOTHING):
             return b""
         if row.count(_CELL_END) == self._width - 1:
-            return b"%d%b%b\n" % (self.count, _CELL_END, row)
+            return _ROW % (self.count, row)
         return bad_row(self.count, RowProblem.MALFORMED_ROW, self._width + 1).encode()
 
     def _bad(self, problem: RowProblem) -> bytes:

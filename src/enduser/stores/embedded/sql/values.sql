@@ -6,6 +6,8 @@
 -- name: macros
 -- What a text means as a value of a type, and why it means none: as `core.attributes.read_value`. Texts come
 -- without control characters, and without other blanks around them than spaces.
+CREATE OR REPLACE TEMP MACRO cell_of(value) AS
+    CASE WHEN value < '!' OR suffix(value, ' ') THEN nullif(trim(value), '') ELSE value END;
 CREATE OR REPLACE TEMP MACRO with_line_ends(value) AS
     CASE WHEN contains(value, chr(30)) THEN replace(value, chr(30), chr(10)) ELSE value END;
 CREATE OR REPLACE TEMP MACRO iso_of(parts) AS
@@ -146,7 +148,7 @@ SELECT person_key FROM keyed WHERE $is_ordered;
 -- What the good rows say, as candidates; `flaws` has the values that were not taken, as `7:wrong_type `.
 INSERT INTO {said} BY NAME
 WITH cells AS (
-    SELECT try_cast(k0 AS BIGINT) AS row<<, nullif(trim(k{at}), '') AS t{n}>> FROM {file}
+    SELECT try_cast(k0 AS BIGINT) AS row<<, cell_of(k{at}) AS t{n}>> FROM {file}
 ),
 read AS (
     SELECT row<<, t{n}, CASE WHEN t{n} > chr(31) THEN {kind}_of({text}, {separator}) END AS a{n}>> FROM cells
