@@ -815,3 +815,23 @@ def test_of_another_type_a_value_is_what_its_text_means(
     assert store.verify(SPACE) == []
     write(store, tmp_path, [Said(user("u"), {"x": "1", "plan": "free"})], at=START + 1)
     assert store.verify(SPACE) == []
+
+
+def test_a_run_of_a_file_that_is_asked_for_again_is_not_done_again(
+    store: EmbeddedStore, tmp_path: Path
+) -> None:
+    """It is known by its source and its time, whatever the file has by then."""
+    make(store, plan="string")
+
+    def written(plan: str, source: str = "crm", at: int = START, name: str | None = "x.csv") -> Written:
+        lines = [Said(user("a"), {"plan": plan}).line(2, ["plan"])]
+        record = WriteValues(source, row_file(tmp_path, ["plan"], lines), at, input=name)
+        done = store.apply(SPACE, record).written
+        assert done is not None
+        return done
+
+    first = written("vip")
+    assert written("free").run == first.run
+    assert [one.run for one in store.runs(SPACE)] == [first.run]
+    others = [written("free", source="erp"), written("free", at=START + 1), written("free", name=None)]
+    assert len({first.run, *(one.run for one in others)}) == 4

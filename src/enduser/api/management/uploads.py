@@ -55,8 +55,6 @@ async def create_upload(call: Call) -> UploadJson:
     assert call.file is not None
     try:
         size = await _keep(call.file, upload.path(folder))
-        if not size:
-            raise InputError("the file is empty", hint="send the file itself as the body of the call")
         whole = await services.on_thread(lambda: end_upload(services.control, upload, size))
     except BaseException:
         with anyio.CancelScope(shield=True):
@@ -70,6 +68,7 @@ async def _keep(parts: AsyncIterator[bytes], path: Path) -> int:
 
     Raises:
         BodyTooLarge: it is longer than it may be.
+        InputError: there is nothing of it.
         StoreError: the disk does not take it.
     """
     size, waiting = 0, bytearray()
@@ -88,6 +87,8 @@ async def _keep(parts: AsyncIterator[bytes], path: Path) -> int:
                 if len(waiting) >= _PART_BYTES:
                     await to_thread.run_sync(file.write, bytes(waiting))
                     waiting.clear()
+            if not size:
+                raise InputError("the file is empty", hint="send the file itself as the body of the call")
             await to_thread.run_sync(_finish, file, bytes(waiting))
         finally:
             file.close()
