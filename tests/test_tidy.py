@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import importlib.util
 import re
 import subprocess
 from collections.abc import Iterator
@@ -149,3 +151,17 @@ def test_a_test_module_stands_where_its_source_stands(path: Path) -> None:
     inside = path.relative_to(ROOT / "tests")
     source = SOURCE / inside.parent / f"{path.name.removeprefix('test_')}"
     assert source.exists() or inside.parts[0] in WITHOUT_SOURCE or path == Path(__file__)
+
+
+def imported(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the module and the name of everything of ours that a file imports by name."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "enduser":
+            yield from ((str(node.module), alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "bench").glob("*.py")), ids=lambda path: path.name)
+def test_what_a_benchmark_imports_is_there(path: Path) -> None:
+    """Nothing runs them daily, so nothing else would notice."""
+    for module, name in imported(path):
+        assert hasattr(importlib.import_module(module), name) or importlib.util.find_spec(f"{module}.{name}")
