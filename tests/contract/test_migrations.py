@@ -51,6 +51,16 @@ def test_a_stored_folder_opens_and_says_what_it_said(archive: Path, tmp_path: Pa
         assert store.settings(SPACE).session_cap_s == 3_600
 
 
+@pytest.mark.parametrize("archive", STORED, ids=lambda path: path.name)
+def test_the_spaces_of_a_stored_folder_have_guids_that_they_keep(archive: Path, tmp_path: Path) -> None:
+    folder = unpacked(archive, tmp_path / "data")
+    found = []
+    for _ in range(2):
+        with EmbeddedStore(folder, now_us=NOW) as store:
+            found.append(store.guids())
+    assert (len(found[0][SPACE]), found[1]) == (36, found[0])
+
+
 def test_there_is_a_stored_folder_of_the_newest_schema() -> None:
     assert f"schema-{version()}.duckdb.gz" in {path.name for path in STORED}
 

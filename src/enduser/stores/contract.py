@@ -444,6 +444,13 @@ class Reader(Protocol):
     def spaces(self) -> Sequence[str]:
         """Return the names of all spaces, `system/environment`, oldest first."""
 
+    def guids(self) -> Mapping[str, str]:
+        """Return the GUID of each space by its name, the oldest first.
+
+        It is lower-case, of 8-4-4-4-12 digits, and never changes: the wire form of the reference product
+        names a system by it.
+        """
+
     def settings(self, space: str) -> SpaceSettings:
         """Return the settings of a space."""
 

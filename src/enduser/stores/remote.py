@@ -123,6 +123,11 @@ class RemoteStore:
         found: Sequence[str] = self._call("spaces")
         return found
 
+    def guids(self) -> Mapping[str, str]:
+        """Return the GUID of each space."""
+        found: Mapping[str, str] = self._call("guids")
+        return found
+
     def create_space(self, space: str, now_us: int) -> None:
         """Create a space."""
         self._call("create_space", space=space, now_us=now_us)

@@ -58,6 +58,11 @@ class EmbeddedReader:
         with self._connected() as connection:
             return [space for space, _ in files.spaces(connection)]
 
+    def guids(self) -> Mapping[str, str]:
+        """Return the GUID of each space."""
+        with self._connected() as connection:
+            return files.guids(connection)
+
     def settings(self, space: str) -> SpaceSettings:
         """Return the settings of a space."""
         with self.looking_at(space) as look:

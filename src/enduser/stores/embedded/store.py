@@ -134,6 +134,10 @@ class EmbeddedStore:
         """Return the names of all spaces."""
         return [space for space, _ in self._database.spaces()]
 
+    def guids(self) -> Mapping[str, str]:
+        """Return the GUID of each space."""
+        return self._reader.guids()
+
     def create_space(self, space: str, now_us: int) -> None:
         """Create a space named `system/environment`."""
         longest = max(map(len, space.split("/")))
