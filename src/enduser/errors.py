@@ -7,6 +7,8 @@
     │   ├── InvalidMapping    columns of a source that cannot be taken like this
     │   ├── InvalidSource     a name that no source can have
     │   ├── InvalidValue      a value that an attribute cannot have
+    │   ├── InvalidList       an id or a name that no list can have
+    │   ├── ListExists        a list that is to be made and is there
     │   ├── KeyReused         an idempotency key that came with something else before
     │   ├── Unconfirmed       a change that cannot be undone and was not confirmed
     │   ├── IdsHashed         ids were to be compared that are hashed
@@ -34,6 +36,7 @@
     ├── SourceNotFound        no source of this name
     ├── RunNotFound           no run of this number
     ├── AttributeNotFound     no custom attribute of this name
+    ├── ListNotFound          no static list of this id
     ├── LinkNotFound          two ids that are not linked
     ├── GeoDatabaseError      a place database that is missing, broken or could not be brought
     └── StoreError            the data folder
@@ -101,6 +104,18 @@ class InvalidValue(UsageError):
     """An attribute cannot have a value that was given for it; nothing was changed."""
 
     code = "invalid_value"
+
+
+class InvalidList(UsageError):
+    """A static list cannot have this id or this name."""
+
+    code = "invalid_list"
+
+
+class ListExists(UsageError):
+    """A static list was to be made under an id that another has; nothing was changed."""
+
+    code = "list_exists"
 
 
 class KeyReused(UsageError):
@@ -257,6 +272,12 @@ class AttributeNotFound(EnduserError):
     """There is no custom attribute of this name."""
 
     code = "attribute_not_found"
+
+
+class ListNotFound(EnduserError):
+    """There is no static list of this id in the space."""
+
+    code = "list_not_found"
 
 
 class LinkNotFound(EnduserError):

@@ -36,6 +36,7 @@ from enduser.stores.contract import (
     Run,
     Sample,
     SpaceStatus,
+    StaticList,
     Store,
     ValuesPreview,
     WriteKey,
@@ -275,6 +276,25 @@ class RemoteStore:
     def links_page(self, space: str, *, limit: int = 100, cursor: str | None = None) -> Page:
         """Return some links that hold, and where the next ones are."""
         found: Page = self._call("links_page", space=space, limit=limit, cursor=cursor)
+        return found
+
+    def lists(self, space: str) -> Sequence[StaticList]:
+        """Return the static lists of a space, by id."""
+        found: Sequence[StaticList] = self._call("lists", space=space)
+        return found
+
+    def find_list(self, space: str, list_id: str) -> StaticList | None:
+        """Return the static list of an id, None if there is none."""
+        found: StaticList | None = self._call("find_list", space=space, list_id=list_id)
+        return found
+
+    def list_members_page(
+        self, space: str, list_id: str, *, limit: int = 100, cursor: str | None = None
+    ) -> Page:
+        """Return some members of a static list, and where the next ones are."""
+        found: Page = self._call(
+            "list_members_page", space=space, list_id=list_id, limit=limit, cursor=cursor
+        )
         return found
 
     def hashing_preview(self, space: str) -> HashingPreview:

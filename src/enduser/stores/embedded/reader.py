@@ -20,10 +20,11 @@ from enduser.stores.contract import (
     Page,
     Run,
     SpaceStatus,
+    StaticList,
     ValuesPreview,
     WriteValues,
 )
-from enduser.stores.embedded import candidates, hashing, look_alikes, pages, reading, registry, values
+from enduser.stores.embedded import candidates, hashing, lists, look_alikes, pages, reading, registry, values
 from enduser.stores.embedded import database as files
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.engine import ANSWER, told
@@ -149,6 +150,23 @@ class EmbeddedReader:
         """Return some links that hold, and where the next ones are."""
         with self.looking_at(space) as look:
             return pages.links_page(look, limit, cursor)
+
+    def lists(self, space: str) -> Sequence[StaticList]:
+        """Return the static lists of a space, by id."""
+        with self.looking_at(space) as look:
+            return lists.every_list(look)
+
+    def find_list(self, space: str, list_id: str) -> StaticList | None:
+        """Return the static list of an id, None if there is none."""
+        with self.looking_at(space) as look:
+            return next(iter(lists.every_list(look, list_id)), None)
+
+    def list_members_page(
+        self, space: str, list_id: str, *, limit: int = 100, cursor: str | None = None
+    ) -> Page:
+        """Return some members of a static list, and where the next ones are."""
+        with self.looking_at(space) as look:
+            return lists.members_page(look, list_id, limit, cursor)
 
     def hashing_preview(self, space: str) -> HashingPreview:
         """Return what turning `hash_ids` on would do."""
