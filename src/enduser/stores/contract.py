@@ -609,8 +609,12 @@ class Reader(Protocol):
     def lists(self, space: str) -> Sequence[StaticList]:
         """Return the static lists of a space, by id."""
 
-    def find_list(self, space: str, list_id: str) -> StaticList | None:
-        """Return the static list of an id, None if there is none."""
+    def find_list(self, space: str, list_id: str) -> StaticList:
+        """Return the static list of an id.
+
+        Raises:
+            ListNotFound: there is no list of this id.
+        """
 
     def list_members_page(
         self, space: str, list_id: str, *, limit: int = 100, cursor: str | None = None

@@ -283,9 +283,9 @@ class RemoteStore:
         found: Sequence[StaticList] = self._call("lists", space=space)
         return found
 
-    def find_list(self, space: str, list_id: str) -> StaticList | None:
-        """Return the static list of an id, None if there is none."""
-        found: StaticList | None = self._call("find_list", space=space, list_id=list_id)
+    def find_list(self, space: str, list_id: str) -> StaticList:
+        """Return the static list of an id."""
+        found: StaticList = self._call("find_list", space=space, list_id=list_id)
         return found
 
     def list_members_page(

@@ -125,9 +125,15 @@ def _add(connection: duckdb.DuckDBPyConnection, number: int, written_at: int) ->
     return int(added)
 
 
-def every_list(look: Look, list_id: str | None = None) -> Sequence[StaticList]:
-    """Return all lists of a space, or the one of an id if it is there; see `Reader.lists`."""
-    return [StaticList(*row) for row in look.run("lists.lists", id=list_id)]
+def every_list(look: Look) -> Sequence[StaticList]:
+    """Return all lists of a space, by id; see `Reader.lists`."""
+    return [StaticList(*row) for row in look.run("lists.lists", id=None)]
+
+
+def find_list(look: Look, list_id: str) -> StaticList:
+    """Return the list of an id; see `Reader.find_list`."""
+    _find(look.connection, list_id)  # there must be such a list
+    return StaticList(*look.run("lists.lists", id=list_id)[0])
 
 
 def members_page(look: Look, list_id: str, limit: int, cursor: str | None) -> Page:

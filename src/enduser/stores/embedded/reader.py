@@ -156,10 +156,10 @@ class EmbeddedReader:
         with self.looking_at(space) as look:
             return lists.every_list(look)
 
-    def find_list(self, space: str, list_id: str) -> StaticList | None:
-        """Return the static list of an id, None if there is none."""
+    def find_list(self, space: str, list_id: str) -> StaticList:
+        """Return the static list of an id."""
         with self.looking_at(space) as look:
-            return next(iter(lists.every_list(look, list_id)), None)
+            return lists.find_list(look, list_id)
 
     def list_members_page(
         self, space: str, list_id: str, *, limit: int = 100, cursor: str | None = None

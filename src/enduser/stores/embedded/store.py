@@ -482,8 +482,8 @@ class EmbeddedStore:
         """Return the static lists of a space, by id."""
         return self._reader.lists(space)
 
-    def find_list(self, space: str, list_id: str) -> StaticList | None:
-        """Return the static list of an id, None if there is none."""
+    def find_list(self, space: str, list_id: str) -> StaticList:
+        """Return the static list of an id."""
         return self._reader.find_list(space, list_id)
 
     def list_members_page(
