@@ -7,6 +7,7 @@
     │   ├── InvalidMapping    columns of a source that cannot be taken like this
     │   ├── InvalidSource     a name that no source can have
     │   ├── InvalidValue      a value that an attribute cannot have
+    │   ├── InvalidScope      what an access token is to be good for, and its client may not do
     │   ├── InvalidList       an id or a name that no list can have
     │   ├── ListExists        a list that is to be made and is there
     │   ├── KeyReused         an idempotency key that came with something else before
@@ -32,7 +33,7 @@
     ├── KeyNotFound           no API key of this id
     ├── InputError            a file that is not what it is said to be
     ├── UserNotFound          no End User Object under this id
-    ├── ClientNotFound        no client of the update API of this id
+    ├── ClientNotFound        no client of this id
     ├── SourceNotFound        no source of this name
     ├── RunNotFound           no run of this number
     ├── AttributeNotFound     no custom attribute of this name
@@ -104,6 +105,12 @@ class InvalidValue(UsageError):
     """An attribute cannot have a value that was given for it; nothing was changed."""
 
     code = "invalid_value"
+
+
+class InvalidScope(UsageError):
+    """A client asked for an access token with a scope that it has not, or that there is not."""
+
+    code = "invalid_scope"
 
 
 class InvalidList(UsageError):
@@ -251,7 +258,7 @@ class KeyNotFound(EnduserError):
 
 
 class ClientNotFound(EnduserError):
-    """No client of the update API has this id."""
+    """No client has this id."""
 
     code = "client_not_found"
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from enduser.api.management import attributes, links, provenance, spaces, update_api, users, values
+from enduser.api.management import (
+    attributes,
+    clients,
+    links,
+    provenance,
+    spaces,
+    update_api,
+    users,
+    values,
+)
 from enduser.api.management.calls import Call, Route
 from enduser.api.management.openapi import document
 
@@ -28,6 +37,7 @@ ROUTES = (
     *attributes.ROUTES,
     *links.ROUTES,
     *spaces.ROUTES,
+    *clients.ROUTES,
     *update_api.ROUTES,
     Route(
         "GET",
