@@ -147,6 +147,7 @@ def test_ids_that_cannot_be_are_told_with_their_place_and_the_others_are_taken(s
     longest = "x" * limits.ID_BYTES_MAX
     bad = ["null", "", " ", "a\x07b", "a\nb", f"{longest}x", "y" * (limits.LINE_BYTES_MAX + 1), "\x02x"]
     written = call(store, CREATE, *bad, " a ", longest)
+    assert written.rejected == len(bad)
     assert [(one.row, one.reason) for one in written.rejections] == [
         (1, "junk_user_id"),
         (2, "junk_user_id"),
@@ -158,6 +159,14 @@ def test_ids_that_cannot_be_are_told_with_their_place_and_the_others_are_taken(s
         (8, "invalid_user_id"),
     ]
     assert ids(store) == ["a", longest]
+
+
+def test_of_many_ids_that_cannot_be_the_first_are_told_and_all_are_counted(
+    store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "LIST_IDS_PER_CALL_MAX", 2)
+    written = call(store, CREATE, "null", "a", "none", "undefined")
+    assert (written.rejected, [one.row for one in written.rejections]) == (3, [1, 3])
 
 
 def test_user_ids_and_anonymous_ids_are_told_apart(store: EmbeddedStore) -> None:

@@ -15,6 +15,7 @@ from enduser.cli import (
     geo,
     imports,
     keys,
+    lists,
     serve,
     sessions,
     sources,
@@ -39,6 +40,7 @@ app.add_typer(users.app, name="users")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(attributes.app, name="attributes")
 app.add_typer(sources.app, name="sources")
+app.add_typer(lists.app, name="lists")
 app.add_typer(clients.app, name="clients")
 app.add_typer(systems.app, name="systems")
 app.add_typer(config.app, name="config")

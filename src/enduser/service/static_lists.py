@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from enduser.core.attributes import RowProblem
 from enduser.core.links import IdKind
 from enduser.core.lists import ListAction
-from enduser.service.import_events import scratch_folder
 from enduser.service.value_problems import row_message
 from enduser.stores.contract import Rejection, StaticList, Store, WriteList
 from enduser.stores.row_file import write_ids
@@ -37,16 +37,18 @@ class RejectedId:
 
 @dataclass(frozen=True, slots=True)
 class ChangedList:
-    """A list as it is now, how many ids came and went, and which could not be taken."""
+    """A list as it is now, how many ids came and went, and how many could not be taken."""
 
     list: StaticList
     added: int
     removed: int
-    rejected: Sequence[RejectedId]
+    rejected: int
+    rejections: Sequence[RejectedId]
+    """The first of these; see `WrittenList.rejections`."""
 
 
-def change_list(store: Store, space: str, change: ListChange, now_us: int) -> ChangedList:
-    """Make or change a static list, whole or not at all.
+def change_list(store: Store, folder: Path, space: str, change: ListChange, now_us: int) -> ChangedList:
+    """Make or change a static list, whole or not at all; within `scratch_folder`.
 
     Raises:
         ListExists: it is to be made, and is there.
@@ -54,13 +56,17 @@ def change_list(store: Store, space: str, change: ListChange, now_us: int) -> Ch
         InvalidList: it cannot have this id or name.
         LimitExceeded: there would be too many lists, or members.
     """
-    with scratch_folder(store) as folder:
-        rows = write_ids(folder / "ids", change.ids, change.id_kind)
-        record = WriteList(change.list_id, change.action, rows, now_us, change.name)
-        written = store.apply(space, record).listed
+    rows = write_ids(folder / "ids", change.ids, change.id_kind)
+    record = WriteList(change.list_id, change.action, rows, now_us, change.name)
+    written = store.apply(space, record).listed
     assert written is not None
-    rejected = [_rejected(one) for one in written.rejections]
-    return ChangedList(store.find_list(space, change.list_id), written.added, written.removed, rejected)
+    return ChangedList(
+        list=store.find_list(space, change.list_id),
+        added=written.added,
+        removed=written.removed,
+        rejected=written.rejected,
+        rejections=[_rejected(one) for one in written.rejections],
+    )
 
 
 def _rejected(one: Rejection) -> RejectedId:

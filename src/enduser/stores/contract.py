@@ -344,11 +344,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class WrittenList:
-    """How many ids became members of a list, how many are members no more, and which were not taken."""
+    """How many ids became members of a list, how many are members no more, and how many were not taken."""
 
     added: int
     removed: int
+    rejected: int
     rejections: Sequence[Rejection]
+    """The first `LIST_IDS_PER_CALL_MAX` that were not taken: of a call over HTTP that is all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,10 @@ from enduser.errors import (
     MalformedRequest,
 )
 from enduser.ingest.json_flaws import flaw_of
+from enduser.service.import_events import scratch_folder
 from enduser.service.json_form import Count, Time, iso_time
-from enduser.service.static_lists import ListChange, RejectedId, change_list
-from enduser.stores.contract import DeleteList, StaticList
+from enduser.service.static_lists import ChangedList, ListChange, RejectedId, change_list
+from enduser.stores.contract import DeleteList, OwnedStore, StaticList
 
 UserIds = Annotated[
     list[str],
@@ -169,13 +170,23 @@ async def delete_list(call: Call) -> ListDeleted:
 
 
 async def _changed(call: Call, change: ListChange) -> ChangedListJson:
-    done = await call.change(lambda store: change_list(store, call.space, change, now_us()))
+    done = await changed(call, call.space, change)
     return ChangedListJson(
         list=_json(done.list),
         added=done.added,
         removed=done.removed,
-        rejected=[rejected_json(one) for one in done.rejected],
+        rejected=[rejected_json(one) for one in done.rejections],
     )
+
+
+async def changed(call: Call, space: str, change: ListChange) -> ChangedList:
+    """Make or change a static list as `change_list` does."""
+
+    def work(store: OwnedStore) -> ChangedList:
+        with scratch_folder(store) as folder:
+            return change_list(store, folder, space, change, now_us())
+
+    return await call.change(work)
 
 
 def told_of(body: Mapping[str, Any], kind: Any) -> Any:

@@ -17,13 +17,13 @@ from enduser.api.management.lists import (
     ListDeleted,
     RejectedIdJson,
     UserIds,
+    changed,
     member_fields,
     rejected_json,
     require_few,
     told_of,
 )
 from enduser.api.management.parameters import ACCESS_TOKEN, GUID, SEGMENT
-from enduser.clock import now_us
 from enduser.core.lists import ListAction
 from enduser.errors import (
     Forbidden,
@@ -38,7 +38,7 @@ from enduser.errors import (
     Unauthorized,
 )
 from enduser.service.json_form import Count, Time
-from enduser.service.static_lists import ListChange, change_list
+from enduser.service.static_lists import ListChange
 from enduser.stores.clients import ClientScope
 from enduser.stores.contract import DeleteList, Page, Reader, StaticList
 
@@ -110,9 +110,8 @@ async def change_segment(call: Call) -> ChangedSegment:
 
 async def _changed(call: Call, change: ListChange) -> ChangedSegment:
     require_few(list(change.ids), "userIds")
-    space = await _space(call)
-    done = await call.change(lambda store: change_list(store, space, change, now_us()))
-    rejected = [rejected_json(one) for one in done.rejected]
+    done = await changed(call, await _space(call), change)
+    rejected = [rejected_json(one) for one in done.rejections]
     return ChangedSegment(**_fields(done.list), rejected=rejected or UNSET)
 
 

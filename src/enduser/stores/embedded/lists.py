@@ -43,7 +43,8 @@ def write_list(naming: Naming, record: WriteList) -> WrittenList:
     named = name if record.name is None else record.name
     if added or removed or named != name:
         run(connection, "lists.change", list=number, name=named, written_at=record.written_at)
-    return WrittenList(added, removed, rejected_rows(connection, None))
+    (rejected,) = run(connection, "given_rows.count_rejected")[0]
+    return WrittenList(added, removed, rejected, rejected_rows(connection, limits.LIST_IDS_PER_CALL_MAX))
 
 
 def delete_list(connection: duckdb.DuckDBPyConnection, record: DeleteList) -> None:

@@ -44,6 +44,9 @@ FROM hashed;
 -- name: rejected
 SELECT row, problem FROM read_rows WHERE problem IS NOT NULL ORDER BY row LIMIT $listed_max;
 
+-- name: count_rejected
+SELECT count(*) FROM read_rows WHERE problem IS NOT NULL;
+
 -- name: ids
 CREATE OR REPLACE TEMP TABLE batch_ids AS
 SELECT base_key, id_check, any_value(is_anonymous) AS is_anonymous, any_value(id) AS id
