@@ -1,4 +1,4 @@
-"""Access tokens and what they are good for."""
+"""Clients over HTTP."""
 
 from __future__ import annotations
 
@@ -6,57 +6,76 @@ import httpx
 import pytest
 from managing import Api
 
-from enduser.clock import now_us
-from enduser.errors import InvalidScope
-from enduser.stores.clients import ClientScope, client_of_token, create_client, list_clients
+from enduser import limits
 
-UPDATE, READ, WRITE = ClientScope
+CLIENTS = "/api/v1/clients"
 
 
-def token(api: Api, scopes: list[ClientScope], **form: str) -> httpx.Response:
-    auth = httpx.BasicAuth(*create_client(api.control, "", scopes, 1))
-    form = {"grant_type": "client_credentials", **form}
+def create(api: Api, **body: object) -> httpx.Response:
+    return api.client.request("POST", CLIENTS, json=body)
+
+
+def problem(response: httpx.Response, status: int, code: str) -> None:
+    assert response.status_code == status, response.text
+    assert response.json()["error"]["code"] == code
+
+
+def token(api: Api, client_id: str, secret: str) -> httpx.Response:
+    form = {"grant_type": "client_credentials"}
+    auth = httpx.BasicAuth(client_id, secret)
     return api.bare.request("POST", "/accounts/connect/token", data=form, auth=auth)
 
 
+def test_a_client_is_made_and_gets_tokens_for_its_scopes(own_api: Api) -> None:
+    made = create(own_api, name="crm", scopes=["segments:read", "segments:write"]).json()
+    assert token(own_api, made["id"], made["secret"]).json()["scope"] == "segments:read segments:write"
+
+
+def test_a_client_may_write_users_unless_it_is_said_otherwise(own_api: Api) -> None:
+    made = create(own_api).json()
+    assert token(own_api, made["id"], made["secret"]).json()["scope"] == "endUserUpdate:write"
+
+
+def test_clients_are_listed_without_their_secrets(own_api: Api) -> None:
+    first, second = (create(own_api, name=name).json() for name in ("billing", "crm"))
+    listed = own_api.client.get(CLIENTS)
+    told = listed.json()
+    names = [(one["id"], one["name"]) for one in told["items"]]
+    assert names == [(first["id"], "billing"), (second["id"], "crm")]
+    assert told["items"][0]["scopes"] == ["endUserUpdate:write"]
+    assert (told["limit"], told["next_cursor"]) == (limits.API_KEYS_MAX, None)
+    assert first["secret"] not in listed.text
+
+
+def test_a_client_that_is_revoked_gets_no_token_and_stays_in_the_list(own_api: Api) -> None:
+    made = create(own_api).json()
+    for _ in range(2):
+        assert own_api.client.request("DELETE", f"{CLIENTS}/{made['id']}").json() == {"revoked": True}
+    problem(token(own_api, made["id"], made["secret"]), 401, "unauthorized")
+    assert own_api.client.get(CLIENTS).json()["items"][0]["revoked_at"] is not None
+    problem(own_api.client.request("DELETE", f"{CLIENTS}/nobody"), 404, "client_not_found")
+
+
 @pytest.mark.parametrize(
-    ("asked", "given"),
+    "body",
     [
-        (None, "segments:write segments:read"),
-        ("", "segments:write segments:read"),
-        ("segments:read", "segments:read"),
-        (" segments:read  segments:write segments:read", "segments:write segments:read"),
+        {"scopes": ["segments:all"]},
+        {"scopes": []},
+        {"scopes": "segments:read"},
+        {"name": "x" * (limits.KEY_NAME_CHARACTERS_MAX + 1)},
+        {"name": None},
+        {"more": 1},
     ],
 )
-def test_a_token_is_good_for_what_is_asked_for_and_else_for_all(
-    own_api: Api, asked: str | None, given: str
-) -> None:
-    told = token(own_api, [WRITE, READ], **({} if asked is None else {"scope": asked})).json()
-    assert told["scope"] == given
-    client = client_of_token(own_api.control, told["access_token"], now_us())
-    assert client is not None
-    assert client.scopes == tuple(given.split())
+def test_a_client_of_another_form_is_refused(own_api: Api, body: dict[str, object]) -> None:
+    problem(create(own_api, **body), 400, "malformed_request")
+    assert own_api.client.get(CLIENTS).json()["items"] == []
 
 
-@pytest.mark.parametrize("asked", ["segments:write", "segments:read segments:write", "nothing", "x" * 1000])
-def test_a_scope_that_the_client_has_not_is_refused(own_api: Api, asked: str) -> None:
-    refused = token(own_api, [READ], scope=asked)
-    assert refused.status_code == 400
-    error = refused.json()["error"]
-    assert (error["code"], error["field"]) == ("invalid_scope", "scope")
-    assert "segments:read" in error["hint"]
-
-
-def test_who_has_not_the_secret_is_not_told_what_the_client_may(own_api: Api) -> None:
-    client_id, _ = create_client(own_api.control, "", [READ], 1)
-    form = {"grant_type": "client_credentials", "scope": "segments:write"}
-    auth = httpx.BasicAuth(client_id, "x")
-    refused = own_api.bare.request("POST", "/accounts/connect/token", data=form, auth=auth)
-    assert refused.json()["error"]["code"] == "unauthorized"
-
-
-def test_a_client_has_scopes_that_there_are_each_once(own_api: Api) -> None:
-    with pytest.raises(InvalidScope, match="segments:all"):
-        create_client(own_api.control, "", [READ, "segments:all"], 1)
-    create_client(own_api.control, "", [UPDATE, READ, UPDATE], 1)
-    assert [client.scopes for client in list_clients(own_api.control)] == [(UPDATE, READ)]
+def test_a_key_of_some_spaces_sees_and_changes_no_client(own_api: Api) -> None:
+    made = create(own_api).json()
+    client = own_api.with_key("default/production")
+    problem(client.get(CLIENTS), 403, "forbidden")
+    problem(client.request("POST", CLIENTS, json={}), 403, "forbidden")
+    problem(client.request("DELETE", f"{CLIENTS}/{made['id']}"), 403, "forbidden")
+    assert token(own_api, made["id"], made["secret"]).status_code == 200

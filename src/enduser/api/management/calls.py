@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from enduser import limits
 from enduser.api.management.served import ServedUsers
-from enduser.errors import EnduserError, StoreError, TooBusy
+from enduser.errors import EnduserError, Forbidden, StoreError, TooBusy
 from enduser.stores.contract import OwnedStore, Reader
 from enduser.stores.control import ControlStore, Key
 
@@ -89,6 +89,18 @@ class Call:
         """Change the store on the thread that may."""
         store = self.services.store
         return await self.services.run_on_owner(lambda: function(store))
+
+    def require_all_spaces(self, things: str) -> None:
+        """Check that the key opens all spaces: these things are the same in each.
+
+        Raises:
+            Forbidden: it opens only some.
+        """
+        if self.key and self.key.spaces:
+            raise Forbidden(
+                f"{things} are the same in all spaces, and this key opens only some",
+                hint="use a key that opens all: enduser keys create without --space",
+            )
 
 
 def _served(

@@ -1,108 +1,140 @@
-"""Clients of the wire forms of the reference product: their access tokens, which they show with each call."""
+"""Clients: programs that call as they called the reference product, for all spaces."""
 
 from __future__ import annotations
 
-import base64
-import binascii
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from enduser import limits
 from enduser.api.management.calls import Call, Route
-from enduser.api.management.parameters import BASIC
+from enduser.api.management.parameters import CLIENT_ID
 from enduser.clock import now_us
-from enduser.errors import Forbidden, InvalidScope, MalformedRequest, StoreError, TooBusy, Unauthorized
+from enduser.errors import ClientNotFound, Forbidden, LimitExceeded, MalformedRequest
 from enduser.ingest.json_flaws import flaw_of
-from enduser.stores.clients import ClientScope, client_of_token, create_access_token
+from enduser.service.json_form import Time, iso_time
+from enduser.stores.clients import Client, ClientScope, create_client, list_clients, revoke_client
+
+Name = Annotated[
+    str, Meta(description="what it is for, for lists", max_length=limits.KEY_NAME_CHARACTERS_MAX)
+]
+Scopes = Annotated[list[ClientScope], Meta(description="what it may do", min_length=1)]
 
 
-class TokenRequest(msgspec.Struct, frozen=True):
-    """What is asked for, as a form; id and secret of the client come by Basic authentication."""
+class ClientJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A client; one that is revoked may do nothing any more."""
 
-    grant_type: str
-    scope: str = ""
-
-
-class AccessTokenJson(msgspec.Struct, frozen=True):
-    """An access token, for how many seconds it is good, and for what."""
-
-    access_token: str
-    token_type: str
-    expires_in: int
-    scope: str
+    id: str
+    name: Name
+    scopes: Scopes
+    created_at: Time
+    revoked_at: Time | None
 
 
-async def create_token(call: Call) -> AccessTokenJson:
-    """Give a client an access token, for all of its scopes or for those that it names."""
+class ClientsPage(msgspec.Struct, frozen=True):
+    """All clients, the oldest first, and how many there may be that are not revoked."""
+
+    items: list[ClientJson]
+    limit: int
+    next_cursor: str | None = None
+
+
+class NewClient(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A client to be."""
+
+    name: Name = ""
+    scopes: Scopes = msgspec.field(default_factory=lambda: [ClientScope.UPDATE_USERS])
+
+
+class CreatedClient(msgspec.Struct, frozen=True):
+    """The id of a new client and its secret, which cannot be had again."""
+
+    id: str
+    secret: str
+
+
+class ClientRevoked(msgspec.Struct, frozen=True):
+    """A client may do nothing any more."""
+
+    revoked: bool
+
+
+async def show_clients(call: Call) -> ClientsPage:
+    """Return all clients, revoked ones too."""
+    call.require_all_spaces("clients")
+    services = call.services
+    found = await services.on_thread(lambda: list_clients(services.control))
+    return ClientsPage([_json(client) for client in found], limits.API_KEYS_MAX)
+
+
+async def add_client(call: Call) -> CreatedClient:
+    """Make a client."""
+    call.require_all_spaces("clients")
     try:
-        told = msgspec.convert(call.body, TokenRequest)
+        told = msgspec.convert(call.body, NewClient)
     except msgspec.ValidationError as error:
-        raise MalformedRequest(flaw_of(error), hint="docs/update-api.md shows the call") from None
-    if told.grant_type != "client_credentials":
-        raise MalformedRequest(
-            "grant_type is not client_credentials", hint="send grant_type=client_credentials as a form"
-        )
-    client_id, secret = _basic(call.values["Authorization"] or "")
-    control, now, asked = call.services.control, now_us(), told.scope.split()
-    token = await call.services.on_thread(lambda: create_access_token(control, client_id, secret, now, asked))
-    if token is None:
-        raise Unauthorized(
-            "the client's id or secret is wrong, or it is revoked",
-            hint="send both by Basic authentication; for a client: enduser clients create",
-        )
-    return AccessTokenJson(token.text, "Bearer", limits.ACCESS_TOKEN_SECONDS, " ".join(token.scopes))
-
-
-def _basic(header: str) -> tuple[str, str]:
-    scheme, _, encoded = header.partition(" ")
-    try:
-        text = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, ValueError):
-        text = ""
-    client_id, colon, secret = text.partition(":")
-    if scheme.lower() != "basic" or not colon:
-        raise Unauthorized(
-            "a client's id and secret are needed",
-            hint="send them by Basic authentication; for a client: enduser clients create",
-        )
-    return client_id, secret
-
-
-async def require_client(call: Call, scope: ClientScope) -> None:
-    """Check that a call has an access token that is good for a scope.
-
-    Raises:
-        Unauthorized: it has none, or one that is over.
-        Forbidden: its token has not the scope.
-    """
-    scheme, _, token = (call.values["Authorization"] or "").partition(" ")
+        raise MalformedRequest(flaw_of(error), hint="docs/update-api.md says what a client has") from None
     services, now = call.services, now_us()
-    client = await services.on_thread(lambda: client_of_token(services.control, token.strip(), now))
-    if scheme.lower() != "bearer" or client is None:
-        raise Unauthorized(
-            "an access token is needed, or this one is over",
-            hint="get one from POST /accounts/connect/token, and send Authorization: Bearer TOKEN",
-        )
-    if scope not in client.scopes:
-        raise Forbidden(
-            f"the access token is not good for {scope}",
-            hint=f"ask for a token with the scope {scope}, with a client that has it",
-        )
+    made = await services.on_thread(lambda: create_client(services.control, told.name, told.scopes, now))
+    return CreatedClient(*made)
 
+
+async def remove_client(call: Call) -> ClientRevoked:
+    """Make a client worthless, with its access tokens."""
+    call.require_all_spaces("clients")
+    services, now = call.services, now_us()
+    await services.on_thread(lambda: revoke_client(services.control, call.values["client_id"], now))
+    return ClientRevoked(revoked=True)
+
+
+def _json(client: Client) -> ClientJson:
+    return ClientJson(
+        id=client.id,
+        name=client.name,
+        scopes=[ClientScope(scope) for scope in client.scopes],
+        created_at=iso_time(client.created_at),
+        revoked_at=None if client.revoked_at is None else iso_time(client.revoked_at),
+    )
+
+
+_CLIENT = ClientJson(
+    id="5c1d0f2e9a7b4c38",
+    name="billing",
+    scopes=[ClientScope.UPDATE_USERS],
+    created_at="2026-03-01T10:00:00.000000Z",
+    revoked_at=None,
+)
 
 ROUTES = (
     Route(
+        "GET",
+        "/api/v1/clients",
+        show_clients,
+        "List the clients, revoked ones too, the oldest first",
+        ClientsPage,
+        ClientsPage([_CLIENT], limits.API_KEYS_MAX),
+        errors=(Forbidden,),
+    ),
+    Route(
         "POST",
-        "/accounts/connect/token",
-        create_token,
-        "Get an access token for a client (OAuth 2 client credentials)",
-        AccessTokenJson,
-        AccessTokenJson("3vJ0…", "Bearer", 86_400, "endUserUpdate:write"),
-        (BASIC,),
-        (Unauthorized, InvalidScope, TooBusy, StoreError),
-        body=TokenRequest,
-        body_example={"grant_type": "client_credentials", "scope": "endUserUpdate:write"},
-        needs_key=False,
-        is_form=True,
+        "/api/v1/clients",
+        add_client,
+        "Make a client, and tell its secret once",
+        CreatedClient,
+        CreatedClient(_CLIENT.id, "3vJ0…"),
+        errors=(Forbidden, LimitExceeded),
+        body=NewClient,
+        body_example={"name": "crm", "scopes": ["segments:read", "segments:write"]},
+    ),
+    Route(
+        "DELETE",
+        "/api/v1/clients/{client_id}",
+        remove_client,
+        "Revoke a client with its access tokens, at once and for good",
+        ClientRevoked,
+        ClientRevoked(revoked=True),
+        (CLIENT_ID,),
+        (Forbidden, ClientNotFound),
     ),
 )

@@ -94,6 +94,7 @@ GUID = Parameter(
     place="path",
 )
 SEGMENT = Parameter("segment", "The id of the static list, percent-encoded.", "staff", place="path")
+CLIENT_ID = Parameter("client_id", "The id of the client.", "5c1d0f2e9a7b4c38", place="path")
 BASIC = Parameter(
     "Authorization",
     "`Basic` with the client's id and secret.",

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from enduser.api.management import (
+    access_tokens,
     attributes,
     clients,
     links,
@@ -41,6 +42,7 @@ ROUTES = (
     *lists.ROUTES,
     *spaces.ROUTES,
     *clients.ROUTES,
+    *access_tokens.ROUTES,
     *update_api.ROUTES,
     *segments.ROUTES,
     Route(

@@ -9,8 +9,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from enduser import limits
+from enduser.api.management.access_tokens import require_client
 from enduser.api.management.calls import Call, Route
-from enduser.api.management.clients import require_client
 from enduser.api.management.lists import (
     REJECTED_EXAMPLE,
     ChangeAction,
