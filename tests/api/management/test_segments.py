@@ -137,6 +137,14 @@ def test_reading_and_writing_need_their_scopes(own_api: Api) -> None:
     assert user_ids(reader) == ["a"]
 
 
+def test_who_may_not_is_told_so_before_the_body_is_read(own_api: Api) -> None:
+    too_long = b" " * (limits.LIST_BODY_BYTES_MAX + 1)
+    reader = Caller(own_api, READ)
+    problem(reader.call("POST", content=too_long), 403, "forbidden")
+    problem(own_api.bare.request("POST", reader.path, content=too_long), 401, "unauthorized")
+    problem(Caller(own_api, WRITE).call("POST", content=too_long), 413, "body_too_large")
+
+
 def test_without_an_access_token_nothing_is_told(caller: Caller) -> None:
     caller.create("a")
     caller.headers = {}

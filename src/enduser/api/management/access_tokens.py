@@ -8,7 +8,7 @@ import binascii
 import msgspec
 
 from enduser import limits
-from enduser.api.management.calls import Call, Route
+from enduser.api.management.calls import Call, Route, Services
 from enduser.api.management.parameters import BASIC
 from enduser.clock import now_us
 from enduser.errors import Forbidden, InvalidScope, MalformedRequest, StoreError, TooBusy, Unauthorized
@@ -68,15 +68,15 @@ def _basic(header: str) -> tuple[str, str]:
     return client_id, secret
 
 
-async def require_client(call: Call, scope: ClientScope) -> None:
-    """Check that a call has an access token that is good for a scope.
+async def require_client(services: Services, authorization: str, scope: ClientScope) -> None:
+    """Check that the header of a call has an access token that is good for a scope.
 
     Raises:
         Unauthorized: it has none, or one that is over.
         Forbidden: its token has not the scope.
     """
-    scheme, _, token = (call.values["Authorization"] or "").partition(" ")
-    services, now = call.services, now_us()
+    scheme, _, token = authorization.partition(" ")
+    now = now_us()
     client = await services.on_thread(lambda: client_of_token(services.control, token.strip(), now))
     if scheme.lower() != "bearer" or client is None:
         raise Unauthorized(

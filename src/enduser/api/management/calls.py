@@ -12,6 +12,7 @@ import anyio.to_thread
 from enduser import limits
 from enduser.api.management.served import ServedUsers
 from enduser.errors import EnduserError, Forbidden, StoreError, TooBusy
+from enduser.stores.clients import ClientScope
 from enduser.stores.contract import OwnedStore, Reader
 from enduser.stores.control import ControlStore, Key
 
@@ -168,3 +169,5 @@ class Route:
     is_form: bool = False
     """Whether the body is a form in place of JSON, as OAuth 2 has it."""
     needs_key: bool = True
+    client_scope: ClientScope | None = None
+    """What the access token of a client must be good for, where a call has that in place of a key."""

@@ -9,7 +9,6 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from enduser import limits
-from enduser.api.management.access_tokens import require_client
 from enduser.api.management.calls import Call, Route
 from enduser.api.management.lists import (
     REJECTED_EXAMPLE,
@@ -96,14 +95,12 @@ class ShownSegment(SegmentJson, frozen=True, kw_only=True, rename="camel"):
 
 async def create_segment(call: Call) -> ChangedSegment:
     """Make a static list."""
-    await require_client(call, ClientScope.WRITE_SEGMENTS)
     told: NewSegment = told_of(call.body, NewSegment)
     return await _changed(call, ListChange(told.id, ListAction.CREATE, told.user_ids, name=told.name))
 
 
 async def change_segment(call: Call) -> ChangedSegment:
     """Add user ids to a static list, remove them from it, or let it have them and no others."""
-    await require_client(call, ClientScope.WRITE_SEGMENTS)
     told: SegmentChange = told_of(call.body, SegmentChange)
     return await _changed(call, ListChange(call.values["segment"], ListAction(told.action), told.user_ids))
 
@@ -117,7 +114,6 @@ async def _changed(call: Call, change: ListChange) -> ChangedSegment:
 
 async def show_segment(call: Call) -> ShownSegment:
     """Return a static list with its first members."""
-    await require_client(call, ClientScope.READ_SEGMENTS)
     space, list_id = await _space(call), call.values["segment"]
 
     def find(reader: Reader) -> tuple[StaticList, Page]:
@@ -130,7 +126,6 @@ async def show_segment(call: Call) -> ShownSegment:
 
 async def delete_segment(call: Call) -> ListDeleted:
     """Delete a static list."""
-    await require_client(call, ClientScope.WRITE_SEGMENTS)
     space, list_id = await _space(call), call.values["segment"]
     await call.change(lambda store: store.apply(space, DeleteList(list_id)))
     return ListDeleted(deleted=True)
@@ -187,6 +182,7 @@ ROUTES = (
         body_example={"id": "1000-abcd-9999", "name": "Sales Department", "userIds": ["adam.br", "eve"]},
         body_limit="LIST_BODY_BYTES_MAX",
         needs_key=False,
+        client_scope=ClientScope.WRITE_SEGMENTS,
     ),
     Route(
         "PUT",
@@ -201,6 +197,7 @@ ROUTES = (
         body_example={"action": "add", "userIds": ["adam.br", "eve"]},
         body_limit="LIST_BODY_BYTES_MAX",
         needs_key=False,
+        client_scope=ClientScope.WRITE_SEGMENTS,
     ),
     Route(
         "GET",
@@ -212,6 +209,7 @@ ROUTES = (
         (GUID, SEGMENT, ACCESS_TOKEN),
         (*_ERRORS, ListNotFound),
         needs_key=False,
+        client_scope=ClientScope.READ_SEGMENTS,
     ),
     Route(
         "DELETE",
@@ -223,5 +221,6 @@ ROUTES = (
         (GUID, SEGMENT, ACCESS_TOKEN),
         (*_ERRORS, ListNotFound),
         needs_key=False,
+        client_scope=ClientScope.WRITE_SEGMENTS,
     ),
 )

@@ -8,7 +8,6 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from enduser import limits
-from enduser.api.management.access_tokens import require_client
 from enduser.api.management.calls import Call, Route
 from enduser.api.management.parameters import ACCESS_TOKEN
 from enduser.api.management.values import FlawJson
@@ -43,7 +42,6 @@ class Received(msgspec.Struct, frozen=True):
 
 async def update_users(call: Call) -> Received:
     """Write what objects say of users, by the mapping of the integration whose token the call has."""
-    await require_client(call, ClientScope.UPDATE_USERS)
     told: UserData = _told(call.body, UserData)
     if len(told.data) > limits.OBJECTS_PER_UPDATE_MAX:
         raise LimitExceeded(
@@ -91,5 +89,6 @@ ROUTES = (
         body=UserData,
         body_example={"token": "8Fq…", "data": [{"id": "adam.br", "properties": {"plan": "vip"}}]},
         needs_key=False,
+        client_scope=ClientScope.UPDATE_USERS,
     ),
 )
