@@ -7,6 +7,9 @@
     │   ├── InvalidMapping    columns of a source that cannot be taken like this
     │   ├── InvalidSource     a source that cannot be: its name, its connection, its schedule
     │   ├── InvalidValue      a value that an attribute cannot have
+    │   ├── InvalidScope      what an access token is to be good for, and its client may not do
+    │   ├── InvalidList       an id or a name that no list can have
+    │   ├── ListExists        a list that is to be made and is there
     │   ├── KeyReused         an idempotency key that came with something else before
     │   ├── Unconfirmed       a change that cannot be undone and was not confirmed
     │   ├── IdsHashed         ids were to be compared that are hashed
@@ -30,13 +33,14 @@
     ├── KeyNotFound           no API key of this id
     ├── InputError            a file that is not what it is said to be
     ├── UserNotFound          no End User Object under this id
-    ├── ClientNotFound        no client of the update API of this id
+    ├── ClientNotFound        no client of this id
     ├── SourceNotFound        no source of this name
     ├── RunNotFound           no run of this number
     ├── JobNotFound           no job of this number
     ├── JobNotCancellable     a job that is over, or that is being written
     ├── UploadNotFound        no file that was sent under this id
     ├── AttributeNotFound     no custom attribute of this name
+    ├── ListNotFound          no static list of this id
     ├── LinkNotFound          two ids that are not linked
     ├── GeoDatabaseError      a place database that is missing, broken or could not be brought
     └── StoreError            the data folder
@@ -104,6 +108,24 @@ class InvalidValue(UsageError):
     """An attribute cannot have a value that was given for it; nothing was changed."""
 
     code = "invalid_value"
+
+
+class InvalidScope(UsageError):
+    """A client asked for an access token with a scope that it has not, or that there is not."""
+
+    code = "invalid_scope"
+
+
+class InvalidList(UsageError):
+    """A static list cannot have this id or this name."""
+
+    code = "invalid_list"
+
+
+class ListExists(UsageError):
+    """A static list was to be made under an id that another has; nothing was changed."""
+
+    code = "list_exists"
 
 
 class KeyReused(UsageError):
@@ -239,7 +261,7 @@ class KeyNotFound(EnduserError):
 
 
 class ClientNotFound(EnduserError):
-    """No client of the update API has this id."""
+    """No client has this id."""
 
     code = "client_not_found"
 
@@ -278,6 +300,12 @@ class AttributeNotFound(EnduserError):
     """There is no custom attribute of this name."""
 
     code = "attribute_not_found"
+
+
+class ListNotFound(EnduserError):
+    """There is no static list of this id in the space."""
+
+    code = "list_not_found"
 
 
 class LinkNotFound(EnduserError):

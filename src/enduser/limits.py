@@ -52,6 +52,25 @@ PREVIEWED_USERS_MAX = 10
 OBJECTS_PER_UPDATE_MAX = 100
 """Objects of one call of the update API; the same as the reference product's, whose callers keep to it."""
 
+LISTS_MAX = 1_000
+"""Static lists of a space; people must find their way in them."""
+
+LIST_ID_CHARACTERS_MAX = 100
+"""Characters of the id of a static list; it is a key of another program, or a word."""
+
+LIST_NAME_CHARACTERS_MAX = 100
+"""Characters of the name of a static list; it is a label among others."""
+
+LIST_IDS_PER_CALL_MAX = 25_000
+"""User ids of one call that changes a static list; the same as the reference product's."""
+
+LIST_BODY_BYTES_MAX = 16_777_216
+"""Bytes of the body of a call that changes a static list (16 MiB): 670 for each of the most ids, which have
+up to 256, and more where JSON escapes them."""
+
+LIST_MEMBERS_MAX = 10_000_000
+"""Members of a static list: as many as a large site has users; the counts of a list look at each."""
+
 ACCESS_TOKEN_SECONDS = 86_400
 """Seconds (a day) for which an access token of a client is good; the same as the reference product's."""
 

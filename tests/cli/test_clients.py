@@ -21,6 +21,19 @@ def test_a_client_is_made_listed_and_revoked(tmp_path: Path) -> None:
     assert (told.exit_code, "'nobody'" in told.stderr) == (2, True)
 
 
+def test_a_client_may_what_its_scopes_say(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    scopes = ("--scope", "segments:read", "--scope", "segments:write")
+    assert enduser("clients", "create", *scopes, data=data).exit_code == 0
+    assert "segments:read segments:write" in enduser("clients", "list", data=data).stdout
+    told = enduser("clients", "create", "--scope", "segments:all", data=data)
+    assert (told.exit_code, "'segments:all'" in told.stderr, "segments:read" in told.stderr) == (
+        2,
+        True,
+        True,
+    )
+
+
 def test_an_integration_is_made_and_its_token_is_shown_once(tmp_path: Path) -> None:
     data = tmp_path / "data"
     enduser("attributes", "create", "plan", "--type", "string", data=data)

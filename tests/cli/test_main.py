@@ -49,6 +49,8 @@ def test_these_are_the_commands() -> None:
         *("sources map", "sources run", "sources runs", "sources undo", "sources list", "sources delete"),
         *("sources create-inbox", "sources schedule", "sources jobs", "sources cancel"),
         *("sources create-api", "clients create", "clients list", "clients revoke"),
+        *("lists list", "lists show", "lists members", "lists create", "lists add", "lists remove"),
+        *("lists override", "lists delete"),
     }
 
 

@@ -24,6 +24,14 @@ def test_a_new_data_folder_has_the_default_space(tmp_path: Path) -> None:
     assert key in enduser("systems", "list", data=data).stdout
 
 
+def test_each_space_is_listed_with_its_guid(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    enduser("systems", "create", "acme/test", data=data)
+    told = json.loads(enduser("systems", "list", "--format", "json", data=data).stdout)
+    shown = enduser("systems", "list", data=data).stdout
+    assert len({one["guid"] for one in told if one["guid"] in shown}) == 2
+
+
 def test_a_space_is_created_and_has_users_of_its_own(tmp_path: Path) -> None:
     data = tmp_path / "data"
     result = enduser("systems", "create", "acme/test", data=data)

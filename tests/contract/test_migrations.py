@@ -10,6 +10,7 @@ import gzip
 import json
 import random
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ import duckdb
 import pytest
 
 from enduser.core.attributes import API, Attribute, AttributeType
+from enduser.core.lists import ListAction
 from enduser.errors import SchemaTooNew
-from enduser.stores.contract import ChangeSettings, WriteValues
+from enduser.stores.contract import ChangeSettings, WriteList, WriteValues
 from enduser.stores.embedded import EmbeddedStore, database
-from enduser.stores.row_file import RowFile, ValueColumn, row_of
+from enduser.stores.row_file import RowFile, ValueColumn, row_of, write_ids
 
 DATA = Path(__file__).parent.parent / "data"
 STORED = sorted(DATA.glob("schema-*.duckdb.gz"))
@@ -33,7 +35,11 @@ def version() -> str:
 
 
 def said(store: EmbeddedStore) -> dict[str, Any]:
-    return {"users": list(store.users(SPACE)), "sessions": list(store.sessions(SPACE))}
+    return {
+        "users": list(store.users(SPACE)),
+        "sessions": list(store.sessions(SPACE)),
+        "lists": [asdict(one) for one in store.lists(SPACE)],
+    }
 
 
 def unpacked(archive: Path, folder: Path) -> Path:
@@ -46,9 +52,20 @@ def unpacked(archive: Path, folder: Path) -> Path:
 def test_a_stored_folder_opens_and_says_what_it_said(archive: Path, tmp_path: Path) -> None:
     expected = json.loads(archive.with_suffix("").with_suffix(".json").read_text())
     with EmbeddedStore(unpacked(archive, tmp_path / "data"), now_us=NOW) as store:
-        assert said(store) == {**expected, "users": [{"attributes": {}, **row} for row in expected["users"]]}
+        users = [{"attributes": {}, **row} for row in expected["users"]]
+        assert said(store) == {"lists": [], **expected, "users": users}
         assert store.verify(SPACE) == []
         assert store.settings(SPACE).session_cap_s == 3_600
+
+
+@pytest.mark.parametrize("archive", STORED, ids=lambda path: path.name)
+def test_the_spaces_of_a_stored_folder_have_guids_that_they_keep(archive: Path, tmp_path: Path) -> None:
+    folder = unpacked(archive, tmp_path / "data")
+    found = []
+    for _ in range(2):
+        with EmbeddedStore(folder, now_us=NOW) as store:
+            found.append(store.guids())
+    assert (len(found[0][SPACE]), found[1]) == (36, found[0])
 
 
 def test_there_is_a_stored_folder_of_the_newest_schema() -> None:
@@ -82,6 +99,8 @@ def store_folder() -> None:
             )
             columns = [ValueColumn("plan", 2)]
             store.apply(SPACE, WriteValues(API, RowFile([rows], 3, columns), 1_700_000_000_000_000))
+            ids = write_ids(folder / "ids.txt", ["u1", "nobody"], "plain")
+            store.apply(SPACE, WriteList("staff", ListAction.CREATE, ids, 1_700_000_000_000_000, "Staff"))
             found = said(store)
         content = (folder / "data" / database.DATABASE_FILE).read_bytes()
     DATA.mkdir(exist_ok=True)

@@ -398,6 +398,7 @@ def test_a_row_that_could_not_be_read_is_told_with_its_reason(store: EmbeddedSto
         ("ü" * (limits.ID_BYTES_MAX // 2 + 1), "user_id_too_long"),
         (" guest ", "junk_user_id"),
         ("u\x0b1", "invalid_user_id"),
+        ("u\n1", "invalid_user_id"),
         ("", "junk_user_id"),
     ],
 )

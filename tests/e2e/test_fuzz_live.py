@@ -34,6 +34,7 @@ from tiers import tries
 
 from enduser import limits
 from enduser.api.collector.gate import ROUTES
+from enduser.api.management.routes import ROUTES as API_ROUTES
 from enduser.api.problems import status_of
 from enduser.core.events import EVENT_TYPES
 from enduser.core.outcomes import RejectReason
@@ -502,8 +503,12 @@ CANNOT_BE_SAID = {
             "checks": {"negative_data_rejection": {"enabled": False}},
         },
         *(
-            {"include-name": name, "checks": {"positive_data_acceptance": {"enabled": False}}}
-            for name in ("POST /accounts/connect/token", "POST /public/v1/user/data")
+            {
+                "include-name": f"{route.method} {route.path}",
+                "checks": {"positive_data_acceptance": {"enabled": False}},
+            }
+            for route in API_ROUTES
+            if any(parameter.scheme for parameter in route.parameters)
         ),  # they need a client, which an API key is not
     ],
 }

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic import autogenerate, config, migration, script
+from alembic import autogenerate, command, config, migration, script
 
 from enduser import limits
 from enduser.errors import KeyNotFound, LimitExceeded, SchemaTooNew, StoreError, UsageError
+from enduser.stores import clients, source_configs
 from enduser.stores import control as module
-from enduser.stores import source_configs
 from enduser.stores.control import FILE, METADATA, REVISION, ControlStore, Role
 
 NOW = 1_700_000_000_000_000
@@ -229,6 +229,25 @@ def test_a_migration_that_fails_leaves_nothing_behind(
     with sqlite3.connect(tmp_path / FILE) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
     ControlStore(tmp_path).close()
+
+
+def test_access_tokens_that_are_there_are_good_for_what_their_client_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade = command.upgrade
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "upgrade", lambda settings, _: upgrade(settings, "0002"))
+        ControlStore(tmp_path).close()
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        connection.execute("INSERT INTO clients VALUES ('c', '', '[\"segments:read\"]', x'00', 1, NULL)")
+        sha256 = hashlib.sha256(b"token").digest()
+        connection.execute(
+            "INSERT INTO access_tokens (sha256, client_id, ends_at) VALUES (?, 'c', 9)", [sha256]
+        )
+    with ControlStore(tmp_path) as control:
+        client = clients.client_of_token(control, "token", 8)
+    assert client is not None
+    assert client.scopes == ("segments:read",)
 
 
 def test_a_damaged_file_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`enduser clients`: programs that may call the update API."""
+"""`enduser clients`: programs that may call the wire forms of the reference product."""
 
 from __future__ import annotations
 
@@ -20,17 +20,26 @@ from enduser.cli.common import (
 from enduser.cli.helping import Group
 from enduser.clock import now_us
 
-app = Group("Keep the programs that may call the update API.")
+app = Group("Keep the programs that may call the update API and the API of static lists.")
 
 
 @app.callback()
 def _group() -> None:
-    """Keep the programs that may call the update API."""
+    """Keep the programs that may call the update API and the API of static lists."""
 
 
 @app.command("create")
 def create(
     name: Annotated[str, typer.Option("--name", metavar="TEXT", help="What it is for, for lists.")] = "",
+    scopes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--scope",
+            metavar="SCOPE",
+            help="What it may do: endUserUpdate:write (the default), segments:read, segments:write. "
+            "Can be repeated.",
+        ),
+    ] = None,
     data: Data = DEFAULT_DATA,
     _yes: Yes = False,
 ) -> None:
@@ -38,7 +47,7 @@ def create(
     with control_of(data) as control:
         from enduser.stores.clients import ClientScope, create_client
 
-        client_id, secret = create_client(control, name, [ClientScope.UPDATE_USERS], now_us())
+        client_id, secret = create_client(control, name, scopes or [ClientScope.UPDATE_USERS], now_us())
     out.print(f"{client_id} {secret}")
     err.print("these are the client's id and its secret, which is not shown again")
 

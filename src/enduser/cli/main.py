@@ -15,6 +15,7 @@ from enduser.cli import (
     geo,
     imports,
     keys,
+    lists,
     serve,
     sessions,
     source_runs,
@@ -45,6 +46,7 @@ sources.app.command("undo")(source_runs.undo_run)
 sources.app.command("jobs")(source_runs.list_jobs)
 sources.app.command("cancel")(source_runs.cancel_job)
 app.add_typer(sources.app, name="sources")
+app.add_typer(lists.app, name="lists")
 app.add_typer(clients.app, name="clients")
 app.add_typer(systems.app, name="systems")
 app.add_typer(config.app, name="config")

@@ -33,14 +33,16 @@ def list_systems(
     data: Data = DEFAULT_DATA,
     _yes: Yes = False,
 ) -> None:
-    """List all spaces (a system in an environment) with the write keys that are valid now."""
+    """List all spaces (a system in an environment) with their GUIDs and the write keys that are valid now."""
     with opened(data) as store:
         keys = [key for key in store.write_keys() if _is_valid(key)]
+        guids = store.guids()
     if form is ListFormat.JSON:
-        out.print(json.dumps([{"space": key.space, "write_key": key.write_key} for key in keys]))
+        told = [{"space": key.space, "guid": guids[key.space], "write_key": key.write_key} for key in keys]
+        out.print(json.dumps(told))
         return
-    rows = [(key.space, key.write_key, iso(key.ends_at)) for key in keys]
-    print_table([("space", "write key", "ends at"), *rows])
+    rows = [(key.space, guids[key.space], key.write_key, iso(key.ends_at)) for key in keys]
+    print_table([("space", "GUID", "write key", "ends at"), *rows])
 
 
 def _is_valid(key: WriteKey) -> bool:

@@ -12,11 +12,10 @@ from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType, RowProblem, ValueProblem
 from enduser.core.links import IdKind
 from enduser.stores.row_file import (
-    ANONYMOUS,
     CLEARED,
-    HASHED,
     INVALID,
     ITEM_END,
+    KIND_CELLS,
     RowFile,
     ValueColumn,
     bad_row,
@@ -25,7 +24,6 @@ from enduser.stores.row_file import (
 )
 
 _ID_AT, _KIND_AT, _EFFECTIVE_AT, _VALUES_FROM = range(1, 5)
-_KIND_CELLS: Mapping[IdKind, str] = {"plain": "", "hashed": HASHED, "anonymous": ANONYMOUS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ def _lines(
         if not isinstance(row, JsonRow):
             yield bad_row(number, row, width)
             continue
-        head = (cell_of(row.user_id), _KIND_CELLS[row.id_kind], cell_of(row.effective_at or ""))
+        head = (cell_of(row.user_id), KIND_CELLS[row.id_kind], cell_of(row.effective_at or ""))
         line = row_of(number, [*head, *(named.get(name, "") for name in names)])
         is_long = len(line.encode()) > limits.LINE_BYTES_MAX
         yield bad_row(number, RowProblem.ROW_TOO_LONG, width) if is_long else line

@@ -1,4 +1,4 @@
-"""Clients of the update API: programs that get access tokens by OAuth 2 client credentials.
+"""Clients of the wire forms of the reference product: they get access tokens by OAuth 2 client credentials.
 
 Part of the control data. Secrets and tokens are random, and only their SHA-256 is kept.
 """
@@ -15,7 +15,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from enduser import limits
-from enduser.errors import ClientNotFound, LimitExceeded
+from enduser.errors import ClientNotFound, InvalidScope, LimitExceeded
 from enduser.stores.control import METADATA, ControlStore
 
 _CLIENTS = sa.Table(
@@ -33,16 +33,20 @@ _TOKENS = sa.Table(
     METADATA,
     sa.Column("sha256", sa.LargeBinary, primary_key=True),
     sa.Column("client_id", sa.Text, nullable=False),
+    sa.Column("scopes", sa.JSON, nullable=False),
     sa.Column("ends_at", sa.BigInteger, nullable=False),
 )
 _SECRET_BYTES = 32
 _NO_SECRET = bytes(32)
+_SCOPE_CHARACTERS_SHOWN = 100
 
 
 class ClientScope(StrEnum):
-    """What a client may do."""
+    """What a client may do, by the names of the reference product."""
 
     UPDATE_USERS = "endUserUpdate:write"
+    READ_SEGMENTS = "segments:read"
+    WRITE_SEGMENTS = "segments:write"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +56,19 @@ class Client:
     id: str
     name: str
     scopes: tuple[str, ...]
+    """All that it may do; of the client of a token, what it may do with this token."""
     created_at: int
     revoked_at: int | None
 
 
-def create_client(
-    control: ControlStore, name: str, scopes: Sequence[ClientScope], now_us: int
-) -> tuple[str, str]:
+def create_client(control: ControlStore, name: str, scopes: Sequence[str], now_us: int) -> tuple[str, str]:
     """Make a client and return its id and its secret, which cannot be had again.
 
     Raises:
+        InvalidScope: there is no such scope.
         LimitExceeded: the name is too long, or there are as many clients as there may be.
     """
+    _require_scopes(scopes, list(ClientScope), "there is no scope {!r}", "the scopes are")
     if len(name) > limits.KEY_NAME_CHARACTERS_MAX:
         raise LimitExceeded(
             f"a client cannot have a name of {len(name):,} characters",
@@ -83,12 +88,22 @@ def create_client(
             _CLIENTS.insert().values(
                 id=client_id,
                 name=name,
-                scopes=list(scopes),
+                scopes=list(dict.fromkeys(scopes)),
                 secret_sha256=_hash(secret),
                 created_at=now_us,
             )
         )
     return client_id, secret
+
+
+def _require_scopes(asked: Sequence[str], there: Sequence[str], message: str, which: str) -> None:
+    for scope in asked:
+        if scope not in there:
+            raise InvalidScope(
+                message.format(scope[:_SCOPE_CHARACTERS_SHOWN]),
+                hint=f"{which}: {' '.join(there)}",
+                field="scope",
+            )
 
 
 def list_clients(control: ControlStore) -> Sequence[Client]:
@@ -125,31 +140,43 @@ class AccessToken:
 
 
 def create_access_token(
-    control: ControlStore, client_id: str, secret: str, now_us: int
+    control: ControlStore, client_id: str, secret: str, now_us: int, asked: Sequence[str] = ()
 ) -> AccessToken | None:
-    """Return a new access token of a client; None: id or secret is wrong, or the client is revoked."""
+    """Return a new access token of a client; None: id or secret is wrong, or the client is revoked.
+
+    It is good for the scopes that are asked for, or if none is for all that the client has.
+
+    Raises:
+        InvalidScope: the client has not all that is asked for.
+    """
     with control.reading() as connection:
         row = connection.execute(sa.select(_CLIENTS).where(_CLIENTS.c.id == client_id)).one_or_none()
     right = row.secret_sha256 if row is not None else _NO_SECRET
     if not hmac.compare_digest(_hash(secret), right) or row is None or row.revoked_at is not None:
         return None
+    _require_scopes(asked, row.scopes, "the client has not the scope {!r}", "it has")
+    scopes = [scope for scope in row.scopes if scope in asked or not asked]
     token = secrets.token_urlsafe(_SECRET_BYTES)
     ends_at = now_us + limits.ACCESS_TOKEN_SECONDS * 1_000_000
     with control.changing() as connection:
         connection.execute(_TOKENS.delete().where(_TOKENS.c.ends_at <= now_us))
-        connection.execute(_TOKENS.insert().values(sha256=_hash(token), client_id=client_id, ends_at=ends_at))
-    return AccessToken(token, tuple(row.scopes))
+        connection.execute(
+            _TOKENS.insert().values(sha256=_hash(token), client_id=client_id, scopes=scopes, ends_at=ends_at)
+        )
+    return AccessToken(token, tuple(scopes))
 
 
 def client_of_token(control: ControlStore, token: str, now_us: int) -> Client | None:
     """Return the client of an access token; None: it is none, or is over."""
-    query = sa.select(_CLIENTS).join(_TOKENS, _TOKENS.c.client_id == _CLIENTS.c.id)
+    query = sa.select(_CLIENTS, _TOKENS.c.scopes.label("token_scopes")).join(
+        _TOKENS, _TOKENS.c.client_id == _CLIENTS.c.id
+    )
     query = query.where(_TOKENS.c.sha256 == _hash(token), _TOKENS.c.ends_at > now_us)
     with control.reading() as connection:
         row = connection.execute(query).one_or_none()
     if row is None or row.revoked_at is not None:
         return None
-    return Client(row.id, row.name, tuple(row.scopes), row.created_at, row.revoked_at)
+    return Client(row.id, row.name, tuple(row.token_scopes), row.created_at, row.revoked_at)
 
 
 def _hash(secret: str) -> bytes:

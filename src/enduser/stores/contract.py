@@ -15,6 +15,7 @@ from typing import Protocol
 from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.events import UserId
+from enduser.core.lists import ListAction
 from enduser.core.origin import Browser, Place
 from enduser.core.outcomes import Outcomes
 from enduser.core.settings import SpaceSettings
@@ -173,7 +174,38 @@ class UndoRun:
     undone_at: int = 0
 
 
-Record = EventChunk | ChangeSettings | CloseHistory | AddLink | RemoveLink | WriteValues | UndoRun
+@dataclass(frozen=True, slots=True)
+class WriteList:
+    """A record: a static list is made, or its members become others. Ids that are bad rows are left out."""
+
+    list_id: str
+    action: ListAction
+    rows: RowFile
+    """The ids that the action is about; values are not looked at."""
+    written_at: int
+    """Server time in µs; new members are in the list since then."""
+    name: str | None = None
+    """What the list is called from now on; None: as before, and a new one by its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteList:
+    """A record: a static list is there no more."""
+
+    list_id: str
+
+
+Record = (
+    EventChunk
+    | ChangeSettings
+    | CloseHistory
+    | AddLink
+    | RemoveLink
+    | WriteValues
+    | UndoRun
+    | WriteList
+    | DeleteList
+)
 
 
 SpoolPosition = tuple[int, int]
@@ -311,6 +343,33 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenList:
+    """How many ids became members of a list, how many are members no more, and how many were not taken."""
+
+    added: int
+    removed: int
+    rejected: int
+    rejections: Sequence[Rejection]
+    """The first `LIST_IDS_PER_CALL_MAX` that were not taken: of a call over HTTP that is all."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaticList:
+    """A named set of ids. Times are µs."""
+
+    id: str
+    name: str
+    """Empty: it is called by its id."""
+    created_at: int
+    changed_at: int
+    """When its name or its members changed last."""
+    members: int
+    """How many ids are in it."""
+    seen: int
+    """How many of them have an End User Object."""
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """What became of a record."""
 
@@ -321,6 +380,8 @@ class Applied:
     samples: Sequence[Sample] = ()
     written: Written | None = None
     """Of rows of values."""
+    listed: WrittenList | None = None
+    """Of a static list that was made or changed."""
 
 
 API_KEY_PREFIX = "eud_"
@@ -444,6 +505,13 @@ class Reader(Protocol):
     def spaces(self) -> Sequence[str]:
         """Return the names of all spaces, `system/environment`, oldest first."""
 
+    def guids(self) -> Mapping[str, str]:
+        """Return the GUID of each space by its name, the oldest first.
+
+        It is lower-case, of 8-4-4-4-12 digits, and never changes: the wire form of the reference product
+        names a system by it.
+        """
+
     def settings(self, space: str) -> SpaceSettings:
         """Return the settings of a space."""
 
@@ -542,6 +610,30 @@ class Reader(Protocol):
             LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
         """
 
+    def lists(self, space: str) -> Sequence[StaticList]:
+        """Return the static lists of a space, by id."""
+
+    def find_list(self, space: str, list_id: str) -> StaticList:
+        """Return the static list of an id.
+
+        Raises:
+            ListNotFound: there is no list of this id.
+        """
+
+    def list_members_page(
+        self, space: str, list_id: str, *, limit: int = 100, cursor: str | None = None
+    ) -> Page:
+        """Return members of a static list in byte order of their ids.
+
+        A row has `user_id` as stored, `is_anonymous`, `added_at` (µs), and `is_seen`: whether the person of
+        the id has an End User Object.
+
+        Raises:
+            ListNotFound: there is no list of this id.
+            InvalidCursor: the cursor is none of such a list.
+            LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
+        """
+
     def hashing_preview(self, space: str) -> HashingPreview:
         """Return what turning `hash_ids` on would do to the users of a space now."""
 
@@ -632,6 +724,7 @@ class Store(Reader, Protocol):
             AttributeNotFound: a column of rows is of no attribute.
             RunNotFound: a run that is to be undone is none, or is undone.
             KeyReused: a write has the key of another.
+            InvalidList, ListExists, ListNotFound: a static list cannot be made or changed as it is said.
         """
 
     def fold(self, space: str) -> None:

@@ -37,6 +37,7 @@ from enduser.stores.contract import (
     Run,
     Sample,
     SpaceStatus,
+    StaticList,
     Store,
     ValuesPreview,
     WriteKey,
@@ -124,6 +125,11 @@ class RemoteStore:
     def spaces(self) -> Sequence[str]:
         """Return the names of all spaces."""
         found: Sequence[str] = self._call("spaces")
+        return found
+
+    def guids(self) -> Mapping[str, str]:
+        """Return the GUID of each space."""
+        found: Mapping[str, str] = self._call("guids")
         return found
 
     def create_space(self, space: str, now_us: int) -> None:
@@ -275,6 +281,25 @@ class RemoteStore:
     def links_page(self, space: str, *, limit: int = 100, cursor: str | None = None) -> Page:
         """Return some links that hold, and where the next ones are."""
         found: Page = self._call("links_page", space=space, limit=limit, cursor=cursor)
+        return found
+
+    def lists(self, space: str) -> Sequence[StaticList]:
+        """Return the static lists of a space, by id."""
+        found: Sequence[StaticList] = self._call("lists", space=space)
+        return found
+
+    def find_list(self, space: str, list_id: str) -> StaticList:
+        """Return the static list of an id."""
+        found: StaticList = self._call("find_list", space=space, list_id=list_id)
+        return found
+
+    def list_members_page(
+        self, space: str, list_id: str, *, limit: int = 100, cursor: str | None = None
+    ) -> Page:
+        """Return some members of a static list, and where the next ones are."""
+        found: Page = self._call(
+            "list_members_page", space=space, list_id=list_id, limit=limit, cursor=cursor
+        )
         return found
 
     def hashing_preview(self, space: str) -> HashingPreview:

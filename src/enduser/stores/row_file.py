@@ -8,12 +8,14 @@ the reason.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from enduser.core.attributes import CONTROLS
+from enduser import limits
+from enduser.core.attributes import CONTROLS, RowProblem
 from enduser.core.events import BLANKS
+from enduser.core.links import IdKind
 from enduser.core.value_forms import ValueForm
 
 CELL_END = "\x1f"
@@ -30,6 +32,8 @@ BAD_ROW = "\x02"
 
 ANONYMOUS, HASHED = "a", "h"
 """Cells that say of which kind an id is; an empty one: a plain user id."""
+
+KIND_CELLS: Mapping[IdKind, str] = {"plain": "", "hashed": HASHED, "anonymous": ANONYMOUS}
 
 PLAIN = ValueForm(separator=ITEM_END)
 """The form of values that need no reading, as of JSON."""
@@ -78,3 +82,20 @@ def row_of(number: int, cells: Sequence[str]) -> str:
 def bad_row(number: int, reason: str, cells: int) -> str:
     """Return a row of so many cells that stands for one that could not be read."""
     return f"{number}{CELL_END}{BAD_ROW}{reason}{CELL_END * (cells - 2)}\n"
+
+
+_CELLS_OF_IDS = 3
+"""The number of the row, the id, its kind."""
+
+
+def write_ids(path: Path, ids: Iterable[str], id_kind: IdKind) -> RowFile:
+    """Write ids of a kind as rows that have nothing else, and return the file."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(_row_of_id(number, text, KIND_CELLS[id_kind]) for number, text in enumerate(ids, 1))
+    return RowFile([path], _CELLS_OF_IDS, (), id_at=1, kind_at=2)
+
+
+def _row_of_id(number: int, text: str, kind_cell: str) -> str:
+    if len(text) > limits.LINE_BYTES_MAX:  # the engine would not read the line
+        return bad_row(number, RowProblem.USER_ID_TOO_LONG, _CELLS_OF_IDS)
+    return row_of(number, [cell_of(text), kind_cell])

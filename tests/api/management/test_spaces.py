@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from managing import Api
 
@@ -25,6 +27,14 @@ def test_the_spaces_of_a_key_are_listed(own_api: Api) -> None:
         ("acme/test",): ["acme/test"],
         ("acme/test", "gone/gone"): ["acme/test"],
     }
+
+
+def test_a_space_is_listed_with_the_guid_that_it_always_has(own_api: Api) -> None:
+    own_api.store.create_space("acme/test", 1)
+    listed = [own_api.client.get("/api/v1/spaces").json()["items"] for _ in range(2)]
+    guids = [item["guid"] for item in listed[0]]
+    assert all(re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", guid) for guid in guids)
+    assert (len(set(guids)), listed[1]) == (2, listed[0])
 
 
 def test_settings_are_shown_in_their_types(own_api: Api) -> None:

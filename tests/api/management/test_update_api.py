@@ -192,8 +192,11 @@ def test_the_token_of_no_integration_is_forbidden_and_so_is_a_client_without_the
     caller: Caller,
 ) -> None:
     problem(caller.send({"properties.ID": "adam"}, token="x"), 403, "forbidden")
-    client = create_client(caller.api.control, "", [], 1)
-    problem(Caller(caller.api, caller.token, *client).send(), 403, "forbidden")
+    client = create_client(caller.api.control, "", [ClientScope.WRITE_SEGMENTS], 1)
+    access = Caller(caller.api, caller.token, *client).access_token(scope="").json()["access_token"]
+    headers = {"Authorization": f"Bearer {access}"}
+    body = {"token": caller.token, "data": []}
+    problem(caller.api.bare.request("POST", DATA, json=body, headers=headers), 403, "forbidden")
 
 
 @pytest.mark.parametrize("body", [{}, {"token": "x"}, {"token": 1, "data": []}, {"token": "x", "data": {}}])

@@ -15,6 +15,7 @@ from starlette.responses import FileResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from enduser import limits
+from enduser.api.management.access_tokens import require_client
 from enduser.api.management.calls import Answer, Call, FileAnswer, Parameter, Route, RunOnOwner, Services
 from enduser.api.management.parameters import SPACE, read_headers, read_query, read_value
 from enduser.api.management.routes import ROUTES
@@ -128,12 +129,16 @@ class ManagementApp:
         """Return the checked call.
 
         Raises:
-            Unauthorized: its key is missing or wrong.
+            Unauthorized: its key or its access token is missing or wrong.
+            Forbidden: its access token has not the scope of the route.
             InvalidParameter: a parameter is wrong.
             InvalidSpace: the key does not open the space.
             MalformedRequest: the body is no JSON object.
         """
         key = await self._authenticate(request) if route.needs_key else None
+        if route.client_scope is not None:
+            header = request.headers.get("authorization", "")
+            await require_client(self._services, header, route.client_scope)
         by_name = {parameter.name: parameter for parameter in route.parameters}
         values = read_query(request.scope["query_string"], route.parameters)
         values |= read_headers(request.headers, route.parameters)

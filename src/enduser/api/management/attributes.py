@@ -105,7 +105,7 @@ async def show_attribute(call: Call) -> AttributeJson:
 
 async def create_attribute(call: Call) -> AttributeJson:
     """Add a custom attribute."""
-    _require_all_spaces(call)
+    call.require_all_spaces("attributes")
     told = call.told(NewAttribute, _HINT)
     attribute = Attribute(**_fields(told))
     await call.change(lambda store: store.create_attribute(attribute))
@@ -114,7 +114,7 @@ async def create_attribute(call: Call) -> AttributeJson:
 
 async def change_attribute(call: Call) -> AttributeJson:
     """Change a custom attribute; under another name it keeps its values."""
-    _require_all_spaces(call)
+    call.require_all_spaces("attributes")
     name = call.values["name"]
     changes = _fields(call.told(AttributeChange, _HINT))
 
@@ -136,7 +136,7 @@ async def change_attribute(call: Call) -> AttributeJson:
 
 async def delete_attribute(call: Call) -> AttributeDeleted:
     """Take a custom attribute away, with all its values and their history."""
-    _require_all_spaces(call)
+    call.require_all_spaces("attributes")
     name = call.values["name"]
     await call.read(lambda reader: _find(reader, name))
     if not call.values["confirmed"]:
@@ -157,14 +157,6 @@ def _unconfirmed(store: OwnedStore, name: str, kind: AttributeType) -> Unconfirm
         hint="send it again with ?confirmed=true to do this",
         field="type",
     )
-
-
-def _require_all_spaces(call: Call) -> None:
-    if call.key and call.key.spaces:
-        raise Forbidden(
-            "attributes are the same in all spaces, and this key opens only some",
-            hint="use a key that opens all: enduser keys create without --space",
-        )
 
 
 def _find(reader: Reader, name: str) -> Attribute:

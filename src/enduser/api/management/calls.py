@@ -13,9 +13,10 @@ import msgspec
 
 from enduser import limits
 from enduser.api.management.served import ServedUsers
-from enduser.errors import EnduserError, MalformedRequest, StoreError, TooBusy
+from enduser.errors import EnduserError, Forbidden, MalformedRequest, StoreError, TooBusy
 from enduser.ingest.json_flaws import flaw_of
 from enduser.service.source_jobs import SourceJobs
+from enduser.stores.clients import ClientScope
 from enduser.stores.contract import OwnedStore, Reader
 from enduser.stores.control import ControlStore, Key
 
@@ -108,6 +109,18 @@ class Call:
         store = self.services.store
         return await self.services.run_on_owner(lambda: function(store))
 
+    def require_all_spaces(self, things: str) -> None:
+        """Check that the key opens all spaces: these things are the same in each.
+
+        Raises:
+            Forbidden: it opens only some.
+        """
+        if self.key and self.key.spaces:
+            raise Forbidden(
+                f"{things} are the same in all spaces, and this key opens only some",
+                hint="use a key that opens all: enduser keys create without --space",
+            )
+
 
 def _served(
     served: ServedUsers, space: str, user_id: str, id_kind: str | None
@@ -187,3 +200,5 @@ class Route:
     gives_file: str = ""
     """The media type of the file that the handler answers with; empty: it answers with JSON."""
     needs_key: bool = True
+    client_scope: ClientScope | None = None
+    """What the access token of a client must be good for, where a call has that in place of a key."""

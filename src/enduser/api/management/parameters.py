@@ -101,6 +101,15 @@ AS_OF = Parameter(
     _instant,
 )
 ATTRIBUTE = Parameter("name", "The name of the attribute.", "plan", place="path")
+LIST_ID = Parameter("list_id", "The id of the list, percent-encoded.", "staff", place="path")
+GUID = Parameter(
+    "guid",
+    "The GUID of the system, in any case: `GET /api/v1/spaces` shows it.",
+    "3f2b6c1e-8d4a-4f0e-9b57-2a6d1c9e7f10",
+    place="path",
+)
+SEGMENT = Parameter("segment", "The id of the static list, percent-encoded.", "staff", place="path")
+CLIENT_ID = Parameter("client_id", "The id of the client.", "5c1d0f2e9a7b4c38", place="path")
 BASIC = Parameter(
     "Authorization",
     "`Basic` with the client's id and secret.",

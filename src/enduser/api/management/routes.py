@@ -6,11 +6,15 @@ from functools import cache
 from typing import Any
 
 from enduser.api.management import (
+    access_tokens,
     attributes,
+    clients,
     jobs,
     links,
+    lists,
     provenance,
     runs,
+    segments,
     sources,
     spaces,
     update_api,
@@ -43,8 +47,12 @@ ROUTES = (
     *jobs.ROUTES,
     *runs.ROUTES,
     *links.ROUTES,
+    *lists.ROUTES,
     *spaces.ROUTES,
+    *clients.ROUTES,
+    *access_tokens.ROUTES,
     *update_api.ROUTES,
+    *segments.ROUTES,
     Route(
         "GET",
         "/api/v1/openapi.json",

@@ -22,9 +22,10 @@ from enduser.stores.contract import ChangeSettings, OwnedStore, SpaceStatus
 
 
 class SpaceJson(msgspec.Struct, frozen=True):
-    """A space: a system in an environment."""
+    """A space: a system in an environment; the GUID names it in paths below `/public/v1/`."""
 
     space: str
+    guid: str
 
 
 class SpacesPage(msgspec.Struct, frozen=True):
@@ -104,9 +105,9 @@ def settings_json(settings: SpaceSettings) -> Any:
 
 async def list_spaces(call: Call) -> SpacesPage:
     """Return the spaces that the key opens."""
-    found = await call.read(lambda reader: reader.spaces())
+    found = await call.read(lambda reader: reader.guids())
     opened = call.key.spaces if call.key else ()
-    return SpacesPage([SpaceJson(space) for space in found if not opened or space in opened])
+    return SpacesPage([SpaceJson(*one) for one in found.items() if not opened or one[0] in opened])
 
 
 async def show_settings(call: Call) -> Any:
@@ -210,7 +211,7 @@ ROUTES = (
         list_spaces,
         "List the spaces that the key opens",
         SpacesPage,
-        SpacesPage([SpaceJson("default/production")]),
+        SpacesPage([SpaceJson("default/production", "3f2b6c1e-8d4a-4f0e-9b57-2a6d1c9e7f10")]),
     ),
     Route(
         "GET",

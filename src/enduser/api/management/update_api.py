@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Annotated, Any
 
 import msgspec
@@ -11,31 +9,15 @@ from msgspec import UNSET, Meta, UnsetType
 
 from enduser import limits
 from enduser.api.management.calls import Call, Route
-from enduser.api.management.parameters import ACCESS_TOKEN, BASIC
+from enduser.api.management.parameters import ACCESS_TOKEN
 from enduser.api.management.values import FlawJson
 from enduser.clock import now_us
 from enduser.core.attributes import ValueProblem
-from enduser.errors import Forbidden, LimitExceeded, MalformedRequest, StoreError, TooBusy, Unauthorized
+from enduser.errors import Forbidden, LimitExceeded, StoreError, TooBusy, Unauthorized
 from enduser.service.update_api import source_of_token, write_objects
-from enduser.stores.clients import ClientScope, client_of_token, create_access_token
+from enduser.stores.clients import ClientScope
 
-_HINT = "docs/update-api.md shows both calls"
-
-
-class TokenRequest(msgspec.Struct, frozen=True):
-    """What is asked for, as a form; id and secret of the client come by Basic authentication."""
-
-    grant_type: str
-    scope: str = ""
-
-
-class AccessTokenJson(msgspec.Struct, frozen=True):
-    """An access token, and for how many seconds it is good."""
-
-    access_token: str
-    token_type: str
-    expires_in: int
-    scope: str
+_HINT = "docs/update-api.md shows the call"
 
 
 class UserData(msgspec.Struct, frozen=True):
@@ -59,42 +41,8 @@ class Received(msgspec.Struct, frozen=True):
     rejected: list[RejectedObject] | UnsetType = UNSET
 
 
-async def create_token(call: Call) -> AccessTokenJson:
-    """Give a client an access token."""
-    told = call.told(TokenRequest, _HINT)
-    if told.grant_type != "client_credentials":
-        raise MalformedRequest(
-            "grant_type is not client_credentials", hint="send grant_type=client_credentials as a form"
-        )
-    client_id, secret = _basic(call.values["Authorization"] or "")
-    services, now = call.services, now_us()
-    token = await services.on_thread(lambda: create_access_token(services.control, client_id, secret, now))
-    if token is None:
-        raise Unauthorized(
-            "the client's id or secret is wrong, or it is revoked",
-            hint="send both by Basic authentication; for a client: enduser clients create",
-        )
-    return AccessTokenJson(token.text, "Bearer", limits.ACCESS_TOKEN_SECONDS, " ".join(token.scopes))
-
-
-def _basic(header: str) -> tuple[str, str]:
-    scheme, _, encoded = header.partition(" ")
-    try:
-        text = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, ValueError):
-        text = ""
-    client_id, colon, secret = text.partition(":")
-    if scheme.lower() != "basic" or not colon:
-        raise Unauthorized(
-            "a client's id and secret are needed",
-            hint="send them by Basic authentication; for a client: enduser clients create",
-        )
-    return client_id, secret
-
-
 async def update_users(call: Call) -> Received:
     """Write what objects say of users, by the mapping of the integration whose token the call has."""
-    await _require_client(call)
     told = call.told(UserData, _HINT)
     if len(told.data) > limits.OBJECTS_PER_UPDATE_MAX:
         raise LimitExceeded(
@@ -119,37 +67,7 @@ async def update_users(call: Call) -> Received:
     return Received("Request has been received", rejected or UNSET)
 
 
-async def _require_client(call: Call) -> None:
-    scheme, _, token = (call.values["Authorization"] or "").partition(" ")
-    services, now = call.services, now_us()
-    client = await services.on_thread(lambda: client_of_token(services.control, token.strip(), now))
-    if scheme.lower() != "bearer" or client is None:
-        raise Unauthorized(
-            "an access token is needed, or this one is over",
-            hint="get one from POST /accounts/connect/token, and send Authorization: Bearer TOKEN",
-        )
-    if ClientScope.UPDATE_USERS not in client.scopes:
-        raise Forbidden(
-            f"the client may not {ClientScope.UPDATE_USERS}",
-            hint=f"use a client with the scope {ClientScope.UPDATE_USERS}",
-        )
-
-
 ROUTES = (
-    Route(
-        "POST",
-        "/accounts/connect/token",
-        create_token,
-        "Get an access token for a client of the update API (OAuth 2 client credentials)",
-        AccessTokenJson,
-        AccessTokenJson("3vJ0…", "Bearer", 86_400, "endUserUpdate:write"),
-        (BASIC,),
-        (Unauthorized, TooBusy, StoreError),
-        body=TokenRequest,
-        body_example={"grant_type": "client_credentials", "scope": "endUserUpdate:write"},
-        needs_key=False,
-        is_form=True,
-    ),
     Route(
         "POST",
         "/public/v1/user/data",
@@ -165,5 +83,6 @@ ROUTES = (
         body=UserData,
         body_example={"token": "8Fq…", "data": [{"id": "adam.br", "properties": {"plan": "vip"}}]},
         needs_key=False,
+        client_scope=ClientScope.UPDATE_USERS,
     ),
 )

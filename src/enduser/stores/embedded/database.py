@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -240,6 +241,12 @@ def spaces(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
     ).fetchall()
 
 
+def guids(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Return the GUID of each space, the oldest first."""
+    query = "SELECT space, guid FROM main.spaces ORDER BY created_at, schema_name"
+    return dict(connection.execute(query).fetchall())
+
+
 def schema_of(connection: duckdb.DuckDBPyConnection, space: str) -> str:
     """Return the schema in which the tables of a space stand.
 
@@ -264,7 +271,8 @@ def create_space(connection: duckdb.DuckDBPyConnection, space: str, now_us: int)
     for column in registry.columns(connection):
         registry.add_column(connection, schema, column)
     connection.execute(
-        "INSERT INTO main.spaces VALUES ($1, $2, $3, $4)", [space, schema, secrets.token_hex(16), now_us]
+        "INSERT INTO main.spaces VALUES ($1, $2, $3, $4, $5)",
+        [space, schema, secrets.token_hex(16), now_us, str(uuid.uuid4())],
     )
     create_write_key(connection, space, now_us)
     return schema

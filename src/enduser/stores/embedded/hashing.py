@@ -20,7 +20,7 @@ def hash_stored_ids(naming: Naming) -> None:
     run(connection, "hashing.hash_previous_ids", salt=salt)
     run(connection, "hashing.forget_claims")
     naming.take_claims(batch=0)
-    run(connection, "hashing.unseen")
+    run(connection, "claiming.unnamed")
     run(connection, "hashing.hash_user_ids", salt=salt, secret=naming.secret)
     run(connection, "hashing.part_persons")
     tell_everything(connection)

@@ -190,6 +190,11 @@ def _page(
     ordered_by: Sequence[str],
 ) -> Page:
     rows = look.rows(f"{query} LIMIT {int(limit) + 1}", parameters)
+    return page_of(rows, limit, sort, ordered_by)
+
+
+def page_of(rows: Sequence[Mapping[str, object]], limit: int, sort: str, ordered_by: Sequence[str]) -> Page:
+    """Return the first `limit` rows as a page; that there are more says that others follow."""
     if len(rows) <= limit:
         return Page(rows, None)
     last = rows[limit - 1]

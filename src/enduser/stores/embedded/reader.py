@@ -20,10 +20,11 @@ from enduser.stores.contract import (
     Page,
     Run,
     SpaceStatus,
+    StaticList,
     ValuesPreview,
     WriteValues,
 )
-from enduser.stores.embedded import candidates, hashing, look_alikes, pages, reading, registry, values
+from enduser.stores.embedded import candidates, hashing, lists, look_alikes, pages, reading, registry, values
 from enduser.stores.embedded import database as files
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.engine import ANSWER, told
@@ -57,6 +58,11 @@ class EmbeddedReader:
         """Return the names of all spaces."""
         with self._connected() as connection:
             return [space for space, _ in files.spaces(connection)]
+
+    def guids(self) -> Mapping[str, str]:
+        """Return the GUID of each space."""
+        with self._connected() as connection:
+            return files.guids(connection)
 
     def settings(self, space: str) -> SpaceSettings:
         """Return the settings of a space."""
@@ -146,6 +152,23 @@ class EmbeddedReader:
         """Return some links that hold, and where the next ones are."""
         with self.looking_at(space) as look:
             return pages.links_page(look, limit, cursor)
+
+    def lists(self, space: str) -> Sequence[StaticList]:
+        """Return the static lists of a space, by id."""
+        with self.looking_at(space) as look:
+            return lists.every_list(look)
+
+    def find_list(self, space: str, list_id: str) -> StaticList:
+        """Return the static list of an id."""
+        with self.looking_at(space) as look:
+            return lists.find_list(look, list_id)
+
+    def list_members_page(
+        self, space: str, list_id: str, *, limit: int = 100, cursor: str | None = None
+    ) -> Page:
+        """Return some members of a static list, and where the next ones are."""
+        with self.looking_at(space) as look:
+            return lists.members_page(look, list_id, limit, cursor)
 
     def hashing_preview(self, space: str) -> HashingPreview:
         """Return what turning `hash_ids` on would do."""

@@ -29,6 +29,7 @@ from enduser.stores.contract import (
     Changes,
     ChangeSettings,
     CloseHistory,
+    DeleteList,
     Difference,
     Door,
     EventChunk,
@@ -44,13 +45,15 @@ from enduser.stores.contract import (
     SpaceStatus,
     SpooledEvents,
     SpoolPosition,
+    StaticList,
     UndoRun,
     ValuesPreview,
     WriteKey,
+    WriteList,
     WriteValues,
 )
 from enduser.stores.embedded import database as files
-from enduser.stores.embedded import exports, hashing, parquet, reading, rebuild, registry, values
+from enduser.stores.embedded import exports, hashing, lists, parquet, reading, rebuild, registry, values
 from enduser.stores.embedded import spooled as live
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.database import Database
@@ -133,6 +136,10 @@ class EmbeddedStore:
     def spaces(self) -> Sequence[str]:
         """Return the names of all spaces."""
         return [space for space, _ in self._database.spaces()]
+
+    def guids(self) -> Mapping[str, str]:
+        """Return the GUID of each space."""
+        return self._reader.guids()
 
     def create_space(self, space: str, now_us: int) -> None:
         """Create a space named `system/environment`."""
@@ -261,18 +268,23 @@ class EmbeddedStore:
                     applied = Applied(written=values.write_values(self._naming(space), record))
                 case UndoRun():
                     values.undo_run(self._database.connection, record)
+                case WriteList():
+                    applied = Applied(listed=lists.write_list(self._naming(space), record))
+                case DeleteList():
+                    lists.delete_list(self._database.connection, record)
                 case CloseHistory():
-                    window = self.settings(space).window_us
-                    self._execute(
-                        "UPDATE state SET clock_at = greatest(clock_at, greatest_event_at + $1) "
-                        "WHERE live_since IS NULL",
-                        [window],
-                    )
+                    self._close_history(self.settings(space).window_us)
         self._taker = taker
         self._generations[space] += 1  # a setting recomputes
         if isinstance(record, ChangeSettings) and "hash_ids" in record.texts:
             self._database.checkpoint()  # the log has plain ids still
         return applied
+
+    def _close_history(self, window_us: int) -> None:
+        self._execute(
+            "UPDATE state SET clock_at = greatest(clock_at, greatest_event_at + $1) WHERE live_since IS NULL",
+            [window_us],
+        )
 
     def _require_whole_file(self, space: str, *, is_first: bool) -> None:
         """Check that what was counted of a file is still known; rows without an id are told apart by it."""
@@ -467,6 +479,20 @@ class EmbeddedStore:
     def links_page(self, space: str, *, limit: int = 100, cursor: str | None = None) -> Page:
         """Return some links that hold, and where the next ones are."""
         return self._reader.links_page(space, limit=limit, cursor=cursor)
+
+    def lists(self, space: str) -> Sequence[StaticList]:
+        """Return the static lists of a space, by id."""
+        return self._reader.lists(space)
+
+    def find_list(self, space: str, list_id: str) -> StaticList:
+        """Return the static list of an id."""
+        return self._reader.find_list(space, list_id)
+
+    def list_members_page(
+        self, space: str, list_id: str, *, limit: int = 100, cursor: str | None = None
+    ) -> Page:
+        """Return some members of a static list, and where the next ones are."""
+        return self._reader.list_members_page(space, list_id, limit=limit, cursor=cursor)
 
     def hashing_preview(self, space: str) -> HashingPreview:
         """Return what turning `hash_ids` on would do."""

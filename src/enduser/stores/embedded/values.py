@@ -17,7 +17,6 @@ from enduser.errors import AttributeNotFound, KeyReused, RunNotFound
 from enduser.stores.contract import (
     AttributeDiff,
     ChangedUser,
-    Rejection,
     UndoRun,
     ValueRejection,
     ValuesPreview,
@@ -25,7 +24,8 @@ from enduser.stores.contract import (
     Written,
 )
 from enduser.stores.embedded.claiming import Naming
-from enduser.stores.embedded.registry import Column, columns, know_types
+from enduser.stores.embedded.given_rows import cells, read_rows, rejected_rows
+from enduser.stores.embedded.registry import Column, columns
 from enduser.stores.embedded.statements import (
     Rows,
     Splices,
@@ -35,7 +35,7 @@ from enduser.stores.embedded.statements import (
     statements,
     text_literal,
 )
-from enduser.stores.row_file import ANONYMOUS, PLAIN, RowFile
+from enduser.stores.row_file import PLAIN, RowFile
 
 
 def write_values(naming: Naming, record: WriteValues) -> Written:
@@ -85,7 +85,7 @@ def _write(naming: Naming, record: WriteValues) -> Written:
     taking = _Taking.of(connection, record, run_number, source)
     taking.read(naming, record)
     naming.key_new_ids()
-    flawed = taking.say(naming, record)
+    flawed = taking.say(record)
     taking.compare()
     written = taking.written(record, flawed)
     taking.step("forget_unspoken")
@@ -115,7 +115,7 @@ def preview(naming: Naming, record: WriteValues) -> ValuesPreview:
     taking.read(naming, record)
     run(connection, "claiming.new_ids")
     taking.step("provisional_ids")
-    flawed = taking.say(naming, record)
+    flawed = taking.say(record)
     taking.compare()
     written = taking.written(record, flawed)
     names = taking.names
@@ -241,11 +241,10 @@ class _Taking:
         is_preview: bool = False,
     ) -> Self:
         """Return the pass of a record."""
-        know_types(connection)
         every = columns(connection)
         said = ("spoken", _SPOKEN) if is_preview else ("candidates", "candidates")
         sources = "known_sources" if is_preview else "sources"
-        splices = {**_cells(record.rows), "said": said[0], "all_said": said[1], "all_sources": sources}
+        splices = {**cells(record.rows), "said": said[0], "all_said": said[1], "all_sources": sources}
         return cls(connection, every, _places(every, record.rows), splices, run_number, source)
 
     @property
@@ -261,16 +260,16 @@ class _Taking:
 
     def read(self, naming: Naming, record: WriteValues) -> None:
         """Read the rows but for their values, and whose ids they have."""
-        self.step("read_rows", **_bounds(naming, record))
-        self.step("batch_ids")
+        read_rows(naming, record.rows, record.written_at)
 
-    def say(self, naming: Naming, record: WriteValues) -> tuple[int, int]:
+    def say(self, record: WriteValues) -> tuple[int, int]:
         """Keep what rows say of ids that have keys now; return the counts of rows and values not taken."""
         self.step("fresh_keys")
         self.step("keyed")
         rules = [place.column.attribute.conflict_rule for place in self.places]
         self.step("contested", is_ordered=record.source == SDK or ConflictRule.SOURCE_ORDER in rules)
-        self.step("say", **_bounds(naming, record))
+        paths = [str(path) for path in record.rows.paths]
+        self.step("say", paths=paths, written_at=record.written_at)
         return self.step("flawed")[0]
 
     def compare(self) -> None:
@@ -291,9 +290,9 @@ class _Taking:
         """Return what becomes of the rows, and write those that were not taken to a file, if one is named."""
         untaken, rejected_values = flawed
         listed = None if record.input is None else limits.REJECTIONS_LISTED_MAX
-        rejected_rows = self.step("rejected_rows", listed_max=listed)
+        row_rejections = rejected_rows(self.connection, listed)
         value_rejections = list(self._value_rejections(listed)) if rejected_values else []
-        if record.rejected_path is not None and (rejected_rows or rejected_values):
+        if record.rejected_path is not None and (row_rejections or rejected_values):
             self._write_rejections(record.rejected_path)
         if untaken:
             self.step("forget_unsaid")
@@ -307,7 +306,7 @@ class _Taking:
             superseded=superseded,
             rejected=rejected + untaken,
             rejected_values=rejected_values,
-            row_rejections=[Rejection(row, reason) for row, reason in rejected_rows],
+            row_rejections=row_rejections,
             value_rejections=value_rejections,
         )
 
@@ -348,32 +347,3 @@ def plain_sql(kind: AttributeType, text: str, form: ValueForm) -> str:
         found = f"regexp_extract({text}, '^' || {pattern} || '$', {names})"
         return f"iso_of({found})"
     return f"with_line_ends({text})"
-
-
-def _cells(rows: RowFile) -> Splices:
-    kinds = ", ".join(f"'k{number}': 'VARCHAR'" for number in range(rows.cells))
-    return {
-        "file": statements("values")["file"][0].replace("{columns}", f"{{{kinds}}}"),
-        "id_at": str(rows.id_at),
-        "kind_cell": _kind_cell(rows),
-        "effective_cell": "NULL::VARCHAR" if rows.effective_at is None else f"k{rows.effective_at}",
-        "blank_clears": str(rows.blank_clears).lower(),
-    }
-
-
-def _kind_cell(rows: RowFile) -> str:
-    if rows.kind_at is not None:
-        return f"k{rows.kind_at}"
-    return text_literal(ANONYMOUS) if rows.is_anonymous else "NULL"
-
-
-def _bounds(naming: Naming, record: WriteValues) -> Mapping[str, object]:
-    return {
-        "paths": [str(path) for path in record.rows.paths],
-        "written_at": record.written_at,
-        "tolerance_us": limits.FUTURE_TOLERANCE_S * 1_000_000,
-        "id_bytes_max": limits.ID_BYTES_MAX,
-        "hash_ids": naming.settings.hash_ids,
-        "salt": naming.settings.hash_salt,
-        "secret": naming.secret,
-    }

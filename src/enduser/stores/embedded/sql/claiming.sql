@@ -116,6 +116,19 @@ DELETE FROM links WHERE one_key = $one_key AND other_key = $other_key;
 INSERT INTO links VALUES ($one_key, $other_key, $said_at, $is_removed);
 INSERT INTO relinked VALUES ($one_key), ($other_key);
 
+-- name: unnamed
+-- Of the ids in `released` those that nothing names any more.
+CREATE OR REPLACE TEMP TABLE unnamed AS
+FROM released
+WHERE user_key NOT IN (SELECT anonymous_key FROM claims UNION ALL SELECT user_key FROM claims)
+  AND user_key NOT IN (SELECT one_key FROM links UNION ALL SELECT other_key FROM links)
+  AND user_key NOT IN (SELECT user_key FROM list_members WHERE user_key IN (SELECT user_key FROM released))
+  AND user_key NOT IN (SELECT user_key FROM candidates WHERE user_key IN (SELECT user_key FROM released))
+  AND user_key NOT IN (SELECT user_key FROM events WHERE user_key IN (SELECT user_key FROM released));
+
+-- name: forget_unnamed
+DELETE FROM user_ids WHERE user_key IN (SELECT user_key FROM unnamed);
+
 -- name: are_one
 SELECT count(DISTINCT person_key) = 1 AND count(*) = 2 FROM persons
 WHERE user_key = $one_key OR user_key = $other_key;

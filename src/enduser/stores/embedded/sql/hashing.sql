@@ -34,27 +34,16 @@ UPDATE events SET previous_id = hashed_id($salt, previous_id) WHERE previous_id 
 
 -- name: forget_claims
 -- What events claim is found anew, as a rebuild would find it: an id before says less once it is hashed.
-CREATE OR REPLACE TEMP TABLE claimed_before AS SELECT DISTINCT anonymous_key AS user_key FROM claims;
+CREATE OR REPLACE TEMP TABLE released AS SELECT DISTINCT anonymous_key AS user_key FROM claims;
 INSERT INTO relinked SELECT anonymous_key FROM claims UNION SELECT user_key FROM claims;
 DELETE FROM claims;
 
--- name: unseen
--- Anonymous ids that nothing names but an id before: they may have been user ids, and go.
-CREATE OR REPLACE TEMP TABLE unseen AS
-FROM claimed_before
-WHERE user_key NOT IN (SELECT anonymous_key FROM claims)
-  AND user_key NOT IN (SELECT one_key FROM links UNION ALL SELECT other_key FROM links)
-  AND user_key NOT IN (
-      SELECT user_key FROM candidates WHERE user_key IN (SELECT user_key FROM claimed_before))
-  AND user_key NOT IN (
-      SELECT user_key FROM events WHERE user_key IN (SELECT user_key FROM claimed_before));
-
 -- name: hash_user_ids
--- All rows are written anew, so that no block of the table keeps a plain id.
+-- Anonymous ids that nothing names but an id before (`unnamed`) may have been user ids, and go. All rows are written anew, so that no block of the table keeps a plain id.
 CREATE OR REPLACE TEMP TABLE hashed_ids AS
 WITH named AS (
     SELECT * REPLACE (CASE WHEN is_anonymous THEN id ELSE hashed_id($salt, id) END AS id)
-    FROM user_ids ANTI JOIN unseen USING (user_key)
+    FROM user_ids ANTI JOIN unnamed USING (user_key)
 ),
 keyed AS (
     SELECT *, id_hash($secret, is_anonymous, '', id) AS id_hash FROM named
@@ -64,8 +53,8 @@ FROM keyed;
 DELETE FROM user_ids;
 INSERT INTO user_ids FROM hashed_ids;
 DROP TABLE hashed_ids;
-DROP TABLE unseen;
-DROP TABLE claimed_before;
+DROP TABLE unnamed;
+DROP TABLE released;
 
 -- name: part_persons
 -- The ids of a person stand in another order now, and it may show another of them: a key that none of them has

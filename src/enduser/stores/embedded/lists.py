@@ -1,0 +1,148 @@
+"""Static lists: which ids are in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+
+from enduser import limits
+from enduser.core.lists import ListAction, check_list_id, check_list_name
+from enduser.errors import LimitExceeded, ListExists, ListNotFound
+from enduser.stores.contract import DeleteList, Page, StaticList, WriteList, WrittenList
+from enduser.stores.embedded.claiming import Naming
+from enduser.stores.embedded.given_rows import read_rows, rejected_rows
+from enduser.stores.embedded.pages import check_limit, page_of
+from enduser.stores.embedded.reading import Look
+from enduser.stores.embedded.statements import bound, run, statements
+from enduser.stores.paging import values_behind
+
+_BY_ID = "user_id"
+"""How members are ordered."""
+
+
+def write_list(naming: Naming, record: WriteList) -> WrittenList:
+    """Do with the ids of a file what a record says. The caller owns the transaction.
+
+    Raises:
+        ListExists: the list is to be made, and is there.
+        ListNotFound: the list is to be changed, and is not there.
+        InvalidList: it cannot have this id or name.
+        LimitExceeded: there would be too many lists, or members.
+    """
+    connection, action = naming.connection, record.action
+    if record.name is not None:
+        check_list_name(record.name)
+    if action is ListAction.CREATE:
+        _create(connection, record)
+    number, name = _find(connection, record.list_id)
+    _read_given(naming, record)
+    keeps = action in (ListAction.CREATE, ListAction.ADD)
+    removed = 0 if keeps else _remove(connection, number, is_override=action is ListAction.OVERRIDE)
+    added = 0 if action is ListAction.REMOVE else _add(connection, number, record.written_at)
+    named = name if record.name is None else record.name
+    if added or removed or named != name:
+        run(connection, "lists.change", list=number, name=named, written_at=record.written_at)
+    (rejected,) = run(connection, "given_rows.count_rejected")[0]
+    return WrittenList(added, removed, rejected, rejected_rows(connection, limits.LIST_IDS_PER_CALL_MAX))
+
+
+def delete_list(connection: duckdb.DuckDBPyConnection, record: DeleteList) -> None:
+    """Take a list away; ids that were known by it alone are forgotten. The caller owns the transaction.
+
+    Raises:
+        ListNotFound: it is not there.
+    """
+    number, _ = _find(connection, record.list_id)
+    run(connection, "lists.delete", list=number)
+    _forget_unnamed(connection)
+
+
+def _create(connection: duckdb.DuckDBPyConnection, record: WriteList) -> None:
+    check_list_id(record.list_id)
+    if run(connection, "lists.find", id=record.list_id):
+        raise ListExists(
+            f"a list has the id {record.list_id!r} already",
+            hint="add to it, or override its members; or take another id",
+            field="id",
+        )
+    if run(connection, "lists.count")[0][0] >= limits.LISTS_MAX:
+        raise LimitExceeded(
+            f"there are {limits.LISTS_MAX:,} lists",
+            hint=f"the limit is {limits.LISTS_MAX:,} (LISTS_MAX); delete those that nobody uses",
+            limit=limits.LISTS_MAX,
+        )
+    run(connection, "lists.create", id=record.list_id, name=record.name or "", written_at=record.written_at)
+
+
+def _find(connection: duckdb.DuckDBPyConnection, list_id: str) -> tuple[int, str]:
+    """Return the number and the name of a list.
+
+    Raises:
+        ListNotFound: it is not there.
+    """
+    for number, name in run(connection, "lists.find", id=list_id):
+        return number, name
+    raise ListNotFound(
+        f"there is no list {list_id!r}",
+        hint="the lists are listed by: enduser lists list, or GET /api/v1/lists; ids are case-sensitive",
+        field="list_id",
+    )
+
+
+def _read_given(naming: Naming, record: WriteList) -> None:
+    """Bring the keys of the good ids of a file into the table `given`; to remove none, none gets a key."""
+    connection = naming.connection
+    read_rows(naming, record.rows, record.written_at)
+    if record.action is ListAction.REMOVE:
+        run(connection, "claiming.new_ids")
+        run(connection, "lists.known_given")
+    else:
+        naming.key_new_ids()
+        run(connection, "lists.known_given")
+        run(connection, "lists.new_given")
+
+
+def _remove(connection: duckdb.DuckDBPyConnection, number: int, *, is_override: bool) -> int:
+    (removed,) = run(connection, "lists.remove", list=number, is_override=is_override)[0]
+    if removed:
+        _forget_unnamed(connection)
+    return int(removed)
+
+
+def _forget_unnamed(connection: duckdb.DuckDBPyConnection) -> None:
+    run(connection, "claiming.unnamed")
+    run(connection, "claiming.forget_unnamed")
+
+
+def _add(connection: duckdb.DuckDBPyConnection, number: int, written_at: int) -> int:
+    (added,) = run(connection, "lists.add", list=number, written_at=written_at)[0]
+    if run(connection, "lists.count_members", list=number)[0][0] > limits.LIST_MEMBERS_MAX:
+        raise LimitExceeded(
+            f"the list would have more than {limits.LIST_MEMBERS_MAX:,} members",
+            hint=f"the limit is {limits.LIST_MEMBERS_MAX:,} (LIST_MEMBERS_MAX); make several lists",
+            limit=limits.LIST_MEMBERS_MAX,
+        )
+    return int(added)
+
+
+def every_list(look: Look) -> Sequence[StaticList]:
+    """Return all lists of a space, by id; see `Reader.lists`."""
+    return [StaticList(*row) for row in look.run("lists.lists", id=None)]
+
+
+def find_list(look: Look, list_id: str) -> StaticList:
+    """Return the list of an id; see `Reader.find_list`."""
+    _find(look.connection, list_id)  # there must be such a list
+    return StaticList(*look.run("lists.lists", id=list_id)[0])
+
+
+def members_page(look: Look, list_id: str, limit: int, cursor: str | None) -> Page:
+    """Return some members of a list, and where the next ones are; see `Reader.list_members_page`."""
+    check_limit(limit)
+    number, _ = _find(look.connection, list_id)
+    place = (None, None) if cursor is None else values_behind(cursor, _BY_ID, (str, bool))
+    behind = dict(zip(("user_id", "is_anonymous"), place, strict=True))
+    query = statements("lists")["members"][0]
+    rows = look.rows(query, {"list": bound(number), "rows": limit + 1, **behind})
+    return page_of(rows, limit, _BY_ID, ("user_id", "is_anonymous"))
