@@ -177,6 +177,9 @@ SERVED_AT_ONCE = 100_000
 TOUCHED_MAX = 1_000_000
 """Changed users of a space that wait for the serving copy; with more, the copy is made anew."""
 
+CATCH_UP_SECONDS_MAX = 10
+"""Seconds for which an erasure applies what was accepted before it; nothing else changes meanwhile."""
+
 WATCHED_EVENTS_MAX = 200
 """Events of a batch that are shown to people who watch; nobody reads more at once."""
 

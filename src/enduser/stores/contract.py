@@ -173,7 +173,19 @@ class UndoRun:
     undone_at: int = 0
 
 
-Record = EventChunk | ChangeSettings | CloseHistory | AddLink | RemoveLink | WriteValues | UndoRun
+@dataclass(frozen=True, slots=True)
+class EraseUser:
+    """A record: all that is known of the person of an id goes, with all ids. What comes later starts anew.
+
+    In the process that owns the store, what was accepted before is applied first. The id is as given; the
+    store hashes it where the space says so, unless `is_hashed`.
+    """
+
+    user: UserId
+    is_hashed: bool = False
+
+
+Record = EventChunk | ChangeSettings | CloseHistory | AddLink | RemoveLink | WriteValues | UndoRun | EraseUser
 
 
 SpoolPosition = tuple[int, int]
@@ -311,6 +323,18 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Erased:
+    """How much of a person goes, or went."""
+
+    ids: int
+    events: int
+    sessions: int
+    """Open ones too."""
+    values: int
+    """Of custom attributes: all that were ever said, also those that did not hold."""
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """What became of a record."""
 
@@ -321,6 +345,8 @@ class Applied:
     samples: Sequence[Sample] = ()
     written: Written | None = None
     """Of rows of values."""
+    erased: Erased | None = None
+    """Of a person who was erased."""
 
 
 API_KEY_PREFIX = "eud_"
@@ -540,6 +566,9 @@ class Reader(Protocol):
             LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
         """
 
+    def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
+        """Return how much of the person of an id an erasure would take away; None where the id is unknown."""
+
     def hashing_preview(self, space: str) -> HashingPreview:
         """Return what turning `hash_ids` on would do to the users of a space now."""
 
@@ -630,6 +659,8 @@ class Store(Reader, Protocol):
             AttributeNotFound: a column of rows is of no attribute.
             RunNotFound: a run that is to be undone is none, or is undone.
             KeyReused: a write has the key of another.
+            UserNotFound: who is to be erased is not known.
+            StoreError: an erasure waited too long for what was accepted before it.
         """
 
     def fold(self, space: str) -> None:
@@ -706,6 +737,9 @@ class OwnedStore(Store, Protocol):
     @property
     def reader(self) -> Reader:
         """What other threads read with."""
+
+    def before_erasures(self, catch_up: Callable[[], None]) -> None:
+        """Call `catch_up` before each erasure: it applies what is accepted and not yet applied."""
 
     def generations(self) -> Mapping[str, int]:
         """Return by space how often its objects may have changed since the store was opened; at first 1."""

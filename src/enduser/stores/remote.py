@@ -28,6 +28,7 @@ from enduser.stores import contract
 from enduser.stores.contract import (
     Applied,
     Difference,
+    Erased,
     HashingPreview,
     LookAlikes,
     Page,
@@ -270,6 +271,11 @@ class RemoteStore:
     def links_page(self, space: str, *, limit: int = 100, cursor: str | None = None) -> Page:
         """Return some links that hold, and where the next ones are."""
         found: Page = self._call("links_page", space=space, limit=limit, cursor=cursor)
+        return found
+
+    def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
+        """Return how much an erasure would take away."""
+        found: Erased | None = self._call("preview_erasure", space=space, user_id=user_id, id_kind=id_kind)
         return found
 
     def hashing_preview(self, space: str) -> HashingPreview:

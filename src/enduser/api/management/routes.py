@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from enduser.api.management import attributes, links, provenance, spaces, update_api, users, values
+from enduser.api.management import attributes, erasing, links, provenance, spaces, update_api, users, values
 from enduser.api.management.calls import Call, Route
 from enduser.api.management.openapi import document
 
@@ -24,6 +24,7 @@ async def show_openapi(_: Call) -> dict[str, Any]:
 ROUTES = (
     *users.ROUTES,
     *values.ROUTES,
+    *erasing.ROUTES,
     *provenance.ROUTES,
     *attributes.ROUTES,
     *links.ROUTES,

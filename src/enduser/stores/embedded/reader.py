@@ -15,6 +15,7 @@ from enduser.core.events import UserId
 from enduser.core.settings import SpaceSettings
 from enduser.errors import ReadTimeout
 from enduser.stores.contract import (
+    Erased,
     HashingPreview,
     LookAlikes,
     Page,
@@ -23,7 +24,16 @@ from enduser.stores.contract import (
     ValuesPreview,
     WriteValues,
 )
-from enduser.stores.embedded import candidates, hashing, look_alikes, pages, reading, registry, values
+from enduser.stores.embedded import (
+    candidates,
+    erasing,
+    hashing,
+    look_alikes,
+    pages,
+    reading,
+    registry,
+    values,
+)
 from enduser.stores.embedded import database as files
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.engine import ANSWER, told
@@ -144,6 +154,11 @@ class EmbeddedReader:
         """Return some links that hold, and where the next ones are."""
         with self.looking_at(space) as look:
             return pages.links_page(look, limit, cursor)
+
+    def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
+        """Return how much an erasure would take away."""
+        with self.looking_at(space) as look:
+            return erasing.preview(look, user_id, id_kind)
 
     def hashing_preview(self, space: str) -> HashingPreview:
         """Return what turning `hash_ids` on would do."""

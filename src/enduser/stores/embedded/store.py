@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -31,6 +31,8 @@ from enduser.stores.contract import (
     CloseHistory,
     Difference,
     Door,
+    Erased,
+    EraseUser,
     EventChunk,
     HashingPreview,
     LookAlikes,
@@ -50,7 +52,7 @@ from enduser.stores.contract import (
     WriteValues,
 )
 from enduser.stores.embedded import database as files
-from enduser.stores.embedded import exports, hashing, parquet, reading, rebuild, registry, values
+from enduser.stores.embedded import erasing, exports, hashing, parquet, reading, rebuild, registry, values
 from enduser.stores.embedded import spooled as live
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.database import Database
@@ -100,6 +102,7 @@ class EmbeddedStore:
             self._database = Database(folder, memory_limit_mb=memory_limit_mb, user_key_sql=user_key_sql)
             self._reader = EmbeddedReader(self._database.connection, user_key_sql)
             self._taker: tuple[str, EventTaker] | None = None
+            self._catch_up: Callable[[], None] = lambda: None
             self._cut_files: set[str] = set()
             """Spaces into which a file was being taken, perhaps, when the database was opened anew."""
             if not self.spaces():
@@ -243,6 +246,9 @@ class EmbeddedStore:
 
     def apply(self, space: str, record: Record) -> Applied:
         """Apply one record in one transaction."""
+        if isinstance(record, EraseUser):
+            self._catch_up()
+            self._take_out_of_copy(space, record)
         taker, self._taker = self._taker, None  # kept only if all goes well: its tables are rolled back too
         applied = Applied()
         with self._database.changing(self._database.schema(space)):
@@ -259,6 +265,9 @@ class EmbeddedStore:
                     self._link(space, record)
                 case WriteValues():
                     applied = Applied(written=values.write_values(self._naming(space), record))
+                case EraseUser():
+                    applied = Applied(erased=erasing.erase(self._naming(space), record))
+                    taker = None
                 case UndoRun():
                     values.undo_run(self._database.connection, record)
                 case CloseHistory():
@@ -350,6 +359,20 @@ class EmbeddedStore:
         self._generations[space] += 1
         serving.forget(self._folder, space)
         hashing.hash_stored_ids(self._naming(space))
+
+    def before_erasures(self, catch_up: Callable[[], None]) -> None:
+        """Call `catch_up` before each erasure."""
+        self._catch_up = catch_up
+
+    def _take_out_of_copy(self, space: str, record: EraseUser) -> None:
+        """Take a person who is to be erased out of the serving copy, which could not learn of it afterwards.
+
+        It is told first that he changes: if he is not erased then, the copy gets him back.
+        """
+        with self._database.changing(self._database.schema(space)):
+            users = erasing.tell(self._naming(space), record)
+        self._generations[space] += 1
+        serving.take_out(self._folder, space, users)
 
     def generations(self) -> Mapping[str, int]:
         """Return by space how often its objects may have changed."""
@@ -465,6 +488,10 @@ class EmbeddedStore:
     def links_page(self, space: str, *, limit: int = 100, cursor: str | None = None) -> Page:
         """Return some links that hold, and where the next ones are."""
         return self._reader.links_page(space, limit=limit, cursor=cursor)
+
+    def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
+        """Return how much an erasure would take away."""
+        return self._reader.preview_erasure(space, user_id, id_kind)
 
     def hashing_preview(self, space: str) -> HashingPreview:
         """Return what turning `hash_ids` on would do."""
