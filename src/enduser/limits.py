@@ -201,6 +201,9 @@ LOOKED_UP_MAX = 1_000_000
 PAGE_ROWS_MAX = 1_000
 """Rows of one page of a list; more would make a slow answer that nobody reads. Exports have no bound."""
 
+PAST_ROWS_MAX = 100_000
+"""Sessions of a person, and values of analytics properties, of which an object as of a time is made."""
+
 LOOK_ALIKE_IDS_MAX = 10
 """Ids that are named of a group that differ only by case; who merges them sees by these which they are."""
 

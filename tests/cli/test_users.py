@@ -100,6 +100,36 @@ def test_an_open_session_is_shown_if_asked_for(data: Path) -> None:
     assert enduser("users", "show", "adam", "--include-open", data=data).stdout == plain
 
 
+def test_a_user_is_shown_as_of_a_time_with_the_values_of_then(valued: Path) -> None:
+    enduser("users", "set", "adam", "plan=vip", data=valued)
+    result = enduser("users", "show", "adam", "--as-of", "2026-01-01T10:30:00Z", data=valued)
+    assert (result.exit_code, shown(result)["total_sessions"]) == (0, "1")
+    assert "plan" not in result.stdout
+    now = enduser("users", "show", "adam", "--as-of", "2999-01-01", data=valued).stdout
+    assert now == enduser("users", "show", "adam", data=valued).stdout
+    assert "vip" in now
+
+
+def test_who_had_no_object_at_a_time_is_not_shown(data: Path) -> None:
+    result = enduser("users", "show", "adam", "--as-of", "2026-01-01T10:00:00Z", data=data)
+    assert result.exit_code == 1
+    assert "no session was closed by then; ask for a later time" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("yesterday",), "'yesterday' is no time"),
+        (("2026-01-01", "--include-open"), "--as-of and --include-open exclude each other"),
+    ],
+)
+def test_a_time_must_be_one_and_open_sessions_have_none(
+    data: Path, options: tuple[str, ...], told: str
+) -> None:
+    result = enduser("users", "show", "adam", "--as-of", *options, data=data)
+    assert (result.exit_code, told in result.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("user_id", "kind", "is_anonymous"),
     [

@@ -183,6 +183,18 @@ def test_ids_that_nothing_but_the_person_named_go_with_him(store: EmbeddedStore,
     assert traces(store, "never-seen", "nor-this-one") == []
 
 
+def test_an_id_beside_the_person_of_which_only_values_are_known_stays(
+    store: EmbeddedStore, tmp_path: Path
+) -> None:
+    make(store, plan="string")
+    fill(store, tmp_path, *ADA)
+    say(store, user("eve"), plan="vip")
+    store.apply(SPACE, RemoveLink(user("ada"), user("eve"), NOW))
+    erase(store, user("ada"))
+    fill(store, tmp_path, EVE)
+    assert store.find_user(SPACE, "eve")["attributes"] == {"plan": "vip"}
+
+
 # --- nothing is left in any table
 
 
@@ -328,8 +340,8 @@ def test_an_id_that_had_no_room_in_the_person_goes_to_the_next_who_claims_it(
     both.check()
     assert store.find_user(SPACE, "b1", "anonymous", include_open=True)["user_id"] == "b1"
     both.erase(user("ada"))
-    both.check()
     assert store.find_user(SPACE, "b1", "anonymous", include_open=True)["user_id"] == "eve"
+    both.check()
 
 
 def test_an_erasure_that_fails_midway_erases_nothing(

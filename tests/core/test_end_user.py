@@ -143,7 +143,7 @@ def test_count_first_last_and_sum_of_durations_are_enough_for_every_average(
     events = [Event(USER, str(at), START + at, START + at) for at in offsets]
     found, visits = end_user(events, settings, FAR), sessions(events, settings, FAR)
     assert found is not None
-    n, durations = len(visits), [visit.duration_us for visit in visits]
+    n, durations = len(visits), [visit.ended_at - visit.started_at for visit in visits]
     gaps = [following.started_at - before.ended_at for before, following in pairwise(visits)]
     assert (found.total_sessions, found.total_session_duration_us) == (n, sum(durations))
     assert found.average_session_duration_us == sum(durations) / n

@@ -336,7 +336,8 @@ def test_who_was_not_erased_in_the_end_comes_back_into_the_copy(
     store: EmbeddedStore, copy: ServingCopy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process ends between the two: what is on the disk then is all that the next one has."""
-    visit(store, "ada", "eve")
+    visit(store, "ada", "eve", "joe")
+    store.apply(SPACE, RemoveLink(*(UserId(one, is_anonymous=False) for one in ("ada", "joe")), 0))
     follow(copy, store)
 
     def ends(*_: object) -> None:
@@ -348,7 +349,7 @@ def test_who_was_not_erased_in_the_end_comes_back_into_the_copy(
     assert ids(copy) == [("eve", False)]
     assert not follow(copy, store)
     assert_same(copy, store)
-    assert ids(copy) == [("ada", False), ("eve", False)]
+    assert ids(copy) == [("ada", False), ("eve", False), ("joe", False)]
 
 
 def test_an_id_that_left_the_person_before_the_copy_followed_is_gone_from_the_copy_too(

@@ -12,9 +12,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from enduser.core.as_of import KeptSession
 from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.candidates import Candidate, SourceOrder
-from enduser.core.events import UserId
+from enduser.core.events import Event, UserId
 from enduser.core.origin import Browser, Place
 from enduser.core.outcomes import Outcomes
 from enduser.core.settings import SpaceSettings
@@ -399,6 +400,18 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of a person up to a time."""
+
+    user: UserId
+    """The id that the person shows."""
+    sessions: Sequence[KeptSession]
+    """Those that had begun, in order of time."""
+    said: Sequence[Event]
+    """What events said of analytics properties: one for each value, with nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
 class HashingPreview:
     """What turning `hash_ids` on does to the users that a space has; none of it can be undone."""
 
@@ -509,6 +522,13 @@ class Reader(Protocol):
         `id_kind` is `plain`, `hashed` (as stored with `hash_ids`) or `anonymous`; None tries plain, then
         anonymous. Any id of a person gives the person's object, which names the id that the person shows.
         With `include_open` the object is as if the person's open sessions were closed.
+        """
+
+    def find_past(self, space: str, user_id: str, id_kind: str, until: int) -> Past | None:
+        """Return what is known of the person of an id up to a time (µs), None if no session had begun.
+
+        Raises:
+            LimitExceeded: it is more than `PAST_ROWS_MAX` sessions or values.
         """
 
     def users_page(

@@ -32,6 +32,7 @@ from enduser.stores.contract import (
     HashingPreview,
     LookAlikes,
     Page,
+    Past,
     Record,
     RetypePreview,
     Run,
@@ -171,6 +172,13 @@ class RemoteStore:
     ) -> Iterator[Mapping[str, object]]:
         """Yield End User Objects."""
         return self._rows("users", space=space, sort=sort, limit=limit)
+
+    def find_past(self, space: str, user_id: str, id_kind: str, until: int) -> Past | None:
+        """Return what is known of the person of an id up to a time."""
+        found: Past | None = self._call(
+            "find_past", space=space, user_id=user_id, id_kind=id_kind, until=until
+        )
+        return found
 
     def users_page(
         self,

@@ -19,6 +19,7 @@ from enduser.stores.contract import (
     HashingPreview,
     LookAlikes,
     Page,
+    Past,
     Run,
     SpaceStatus,
     ValuesPreview,
@@ -30,6 +31,7 @@ from enduser.stores.embedded import (
     hashing,
     look_alikes,
     pages,
+    past,
     reading,
     registry,
     values,
@@ -84,6 +86,11 @@ class EmbeddedReader:
         """Return the End User Object of an id, None if there is none."""
         with self.looking_at(space) as look:
             return reading.find_user(look, user_id, id_kind, include_open=include_open)
+
+    def find_past(self, space: str, user_id: str, id_kind: str, until: int) -> Past | None:
+        """Return what is known of the person of an id up to a time."""
+        with self.looking_at(space) as look:
+            return past.find_past(look, user_id, id_kind, until)
 
     def users_page(
         self,

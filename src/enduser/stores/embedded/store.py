@@ -39,6 +39,7 @@ from enduser.stores.contract import (
     Lookups,
     OwnedStore,
     Page,
+    Past,
     Record,
     RemoveLink,
     RetypePreview,
@@ -450,6 +451,10 @@ class EmbeddedStore:
     ) -> Mapping[str, object] | None:
         """Return the End User Object of an id, None if there is none."""
         return self._reader.find_user(space, user_id, id_kind, include_open=include_open)
+
+    def find_past(self, space: str, user_id: str, id_kind: str, until: int) -> Past | None:
+        """Return what is known of the person of an id up to a time."""
+        return self._reader.find_past(space, user_id, id_kind, until)
 
     def user_sessions(
         self,

@@ -50,7 +50,6 @@ WHERE previous_id IN (
 
 -- name: erase
 DELETE FROM events WHERE user_key IN (FROM erased);
-DELETE FROM filled_events WHERE user_key IN (FROM erased);
 DELETE FROM property_events WHERE user_key IN (FROM erased);
 DELETE FROM sessions WHERE person_key IN (FROM erased);
 DELETE FROM open_sessions WHERE person_key IN (FROM erased);
