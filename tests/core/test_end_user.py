@@ -78,6 +78,13 @@ def test_a_property_of_an_open_session_does_not_count_yet() -> None:
     assert found.properties == {"role": "guest"}
 
 
+def test_a_property_of_a_session_of_an_earlier_life_does_not_count() -> None:
+    events = [event(0, properties={"role": "admin"}), event(400 * 24 * 60)]
+    found = end_user(events, SpaceSettings(), FAR)
+    assert found is not None
+    assert (found.total_sessions, found.properties) == (1, {})
+
+
 def test_a_non_visit_event_counts_at_once_but_group_traits_never() -> None:
     events = [
         event(0),
