@@ -140,6 +140,21 @@ def test_ids_are_one_person_at_all_times_as_far_as_is_known_now(store: EmbeddedS
     assert (found["user_id"], found["total_sessions"]) == ("eve", 1)
 
 
+@pytest.mark.parametrize("way", ["embedded", "remote"])
+def test_what_is_said_beside_sessions_counts_at_once_and_in_an_open_one_not_yet(
+    store: EmbeddedStore, way: str
+) -> None:
+    beside = visit("ada", 50, type="identify", active=False, traits={"role": "b"})
+    take(store, [visit("ada", 0, traits={"role": "a"}), beside, visit("ada", 60, traits={"role": "c"})])
+    store.fold(SPACE)
+    with asked(store, way) as known:
+        found = [
+            find_user_as_of(known, SPACE, "ada", "plain", START + minute * MINUTE)
+            for minute in (49, 50, 89, 90)
+        ]
+    assert [one and one["role"] for one in found] == ["a", "b", "b", "c"]
+
+
 def test_without_a_kind_an_id_is_a_user_id_if_that_had_an_object_else_an_anonymous_one(
     store: EmbeddedStore,
 ) -> None:
