@@ -235,6 +235,9 @@ SERVED_AT_ONCE = 100_000
 TOUCHED_MAX = 1_000_000
 """Changed users of a space that wait for the serving copy; with more, the copy is made anew."""
 
+CATCH_UP_SECONDS_MAX = 10
+"""Seconds for which an erasure applies what was accepted before it; nothing else changes meanwhile."""
+
 WATCHED_EVENTS_MAX = 200
 """Events of a batch that are shown to people who watch; nobody reads more at once."""
 
@@ -255,6 +258,9 @@ LOOKED_UP_MAX = 1_000_000
 
 PAGE_ROWS_MAX = 1_000
 """Rows of one page of a list; more would make a slow answer that nobody reads. Exports have no bound."""
+
+PAST_ROWS_MAX = 100_000
+"""Sessions of a person, and values of analytics properties, of which an object as of a time is made."""
 
 LOOK_ALIKE_IDS_MAX = 10
 """Ids that are named of a group that differ only by case; who merges them sees by these which they are."""

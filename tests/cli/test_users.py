@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
 import pytest
 from running import enduser, event, exported, write_lines
+
+from enduser.ingest.spool import EVENTS, SpoolWriter, frame
 
 COLUMNS = (
     "user_id is_anonymous first_seen last_seen total_sessions average_session_duration "
@@ -95,6 +98,36 @@ def test_an_open_session_is_shown_if_asked_for(data: Path) -> None:
     assert shown(result)["first_seen"] == shown(result)["last_seen"] == "2026-01-07T10:40:00.000000Z"
     plain = enduser("users", "show", "adam", data=data).stdout
     assert enduser("users", "show", "adam", "--include-open", data=data).stdout == plain
+
+
+def test_a_user_is_shown_as_of_a_time_with_the_values_of_then(valued: Path) -> None:
+    enduser("users", "set", "adam", "plan=vip", data=valued)
+    result = enduser("users", "show", "adam", "--as-of", "2026-01-01T10:30:00Z", data=valued)
+    assert (result.exit_code, shown(result)["total_sessions"]) == (0, "1")
+    assert "plan" not in result.stdout
+    now = enduser("users", "show", "adam", "--as-of", "2999-01-01", data=valued).stdout
+    assert now == enduser("users", "show", "adam", data=valued).stdout
+    assert "vip" in now
+
+
+def test_who_had_no_object_at_a_time_is_not_shown(data: Path) -> None:
+    result = enduser("users", "show", "adam", "--as-of", "2026-01-01T10:00:00Z", data=data)
+    assert result.exit_code == 1
+    assert "no session was closed by then; ask for a later time" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("yesterday",), "'yesterday' is no time"),
+        (("2026-01-01", "--include-open"), "--as-of and --include-open exclude each other"),
+    ],
+)
+def test_a_time_must_be_one_and_open_sessions_have_none(
+    data: Path, options: tuple[str, ...], told: str
+) -> None:
+    result = enduser("users", "show", "adam", "--as-of", *options, data=data)
+    assert (result.exit_code, told in result.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -398,3 +431,36 @@ def test_the_history_of_a_user_has_the_newest_change_first(valued: Path) -> None
         ["plan", "(unknown)", "free", "manual"],
     ]
     assert "Nothing was ever said" in enduser("users", "history", "eve", data=valued).stdout
+
+
+# --- erasing
+
+
+def test_erasing_must_be_meant_and_says_what_goes(valued: Path) -> None:
+    enduser("users", "set", "adam", "plan=vip", "seats=5", data=valued)
+    told = enduser("users", "delete", "adam", data=valued)
+    assert told.exit_code == 2
+    assert "1 id, 1 event, 1 session, 2 values go, and nothing brings them back" in told.stderr
+    assert enduser("users", "show", "adam", data=valued).exit_code == 0
+
+
+def test_who_is_erased_is_gone(valued: Path) -> None:
+    told = enduser("users", "delete", "adam", "--yes", data=valued)
+    assert (told.exit_code, told.stdout) == (0, "erased: 1 id, 1 event, 1 session, 0 values\n")
+    assert enduser("users", "show", "adam", data=valued).exit_code == 1
+    assert enduser("verify", data=valued).exit_code == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--yes",), ("--id-kind", "hashed", "--yes")])
+def test_nobody_is_erased_who_is_not_known(valued: Path, options: tuple[str, ...]) -> None:
+    told = enduser("users", "delete", "eve", *options, data=valued)
+    assert (told.exit_code, "there is no user 'eve'" in told.stderr) == (1, True)
+
+
+def test_nobody_is_erased_while_events_of_a_killed_server_wait(valued: Path) -> None:
+    with closing(SpoolWriter(valued, 1)) as writer:
+        line = json.dumps({"got": 1, "id": "adam", "msg": "m", "client": 1, "at": 1, "type": "page"})
+        writer.append([frame(EVENTS, 1, 1, line.encode() + b"\n")], now_us=1)
+    told = enduser("users", "delete", "adam", "--yes", data=valued)
+    assert (told.exit_code, "1 accepted event may be this person's" in told.stderr) == (2, True)
+    assert enduser("users", "show", "adam", data=valued).exit_code == 0

@@ -78,6 +78,13 @@ def test_a_property_of_an_open_session_does_not_count_yet() -> None:
     assert found.properties == {"role": "guest"}
 
 
+def test_a_property_of_a_session_of_an_earlier_life_does_not_count() -> None:
+    events = [event(0, properties={"role": "admin"}), event(400 * 24 * 60)]
+    found = end_user(events, SpaceSettings(), FAR)
+    assert found is not None
+    assert (found.total_sessions, found.properties) == (1, {})
+
+
 def test_a_non_visit_event_counts_at_once_but_group_traits_never() -> None:
     events = [
         event(0),
@@ -143,7 +150,7 @@ def test_count_first_last_and_sum_of_durations_are_enough_for_every_average(
     events = [Event(USER, str(at), START + at, START + at) for at in offsets]
     found, visits = end_user(events, settings, FAR), sessions(events, settings, FAR)
     assert found is not None
-    n, durations = len(visits), [visit.duration_us for visit in visits]
+    n, durations = len(visits), [visit.ended_at - visit.started_at for visit in visits]
     gaps = [following.started_at - before.ended_at for before, following in pairwise(visits)]
     assert (found.total_sessions, found.total_session_duration_us) == (n, sum(durations))
     assert found.average_session_duration_us == sum(durations) / n

@@ -12,9 +12,12 @@ from structlog.testing import capture_logs
 
 from enduser import limits
 from enduser.api.owner.server import tell_damage
+from enduser.core.events import UserId
+from enduser.errors import StoreError
+from enduser.ingest import applier as applier_module
 from enduser.ingest.applier import Applier
 from enduser.ingest.spool import EVENTS, Damage, SpoolReader, SpoolWriter, frame
-from enduser.stores.contract import ChangeSettings
+from enduser.stores.contract import ChangeSettings, EraseUser
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.serving import ServingCopy, ServingReader
 
@@ -116,6 +119,72 @@ def test_who_watches_a_space_sees_what_is_applied_from_then_on(
     applier.round()
     last, seen = applier.watch(SPACE, last, at_s=3)
     assert [(sample.user_id, sample.outcome) for sample in seen] == [("d", "stored")]
+
+
+def erase(applier: Applier, user: str) -> None:
+    applier._store.apply(SPACE, EraseUser(UserId(user, is_anonymous=False)))
+
+
+def test_what_was_accepted_before_an_erasure_does_not_bring_the_person_back(
+    applier: Applier, writer: SpoolWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "BATCH_BYTES_MAX", 1)
+    for number in range(4):
+        send(writer, "ada", "eve", at=AT + number)
+    erase(applier, "ada")
+    writer.mark(AT + HOUR)
+    applier.round()
+    assert applier._store.find_user(SPACE, "ada", include_open=True) is None
+    assert applier._store.find_user(SPACE, "eve") is not None
+    send(writer, "ada", at=AT + HOUR)
+    applier.round()
+    assert applier._store.find_user(SPACE, "ada", include_open=True) is not None
+
+
+@pytest.mark.parametrize(("rounds", "is_good"), [(0, True), (1, True), (2, False)])
+def test_an_erasure_waits_as_long_as_the_limit_for_what_was_accepted_before(
+    applier: Applier, writer: SpoolWriter, monkeypatch: pytest.MonkeyPatch, rounds: int, is_good: bool
+) -> None:
+    """Each round takes as long as may be waited; a second one that would have to follow is too much."""
+    send(writer, "ada")
+    applier.round()
+    told = iter([True] * rounds + [False])
+    clock = iter([0, limits.CATCH_UP_SECONDS_MAX, limits.CATCH_UP_SECONDS_MAX + 1])
+    monkeypatch.setattr(applier, "round", lambda: next(told))
+    monkeypatch.setattr(applier_module, "elapsed_s", lambda: next(clock))
+    if is_good:
+        erase(applier, "ada")
+    else:
+        with pytest.raises(StoreError, match="still to be applied; nothing was erased"):
+            erase(applier, "ada")
+    found = applier._store.find_user(SPACE, "ada", include_open=True)
+    assert (found is None) is is_good
+
+
+def test_nobody_is_erased_while_what_was_accepted_cannot_be_applied(
+    applier: Applier, writer: SpoolWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(writer, "ada")
+    applier.round()
+
+    def refuse(*_: object) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(applier, "write_lines", refuse)
+    with pytest.raises(StoreError, match="cannot be applied: no room; nothing was erased"):
+        erase(applier, "ada")
+    assert applier._store.find_user(SPACE, "ada", include_open=True) is not None
+
+
+def test_who_watches_sees_nothing_of_who_is_erased(applier: Applier, writer: SpoolWriter) -> None:
+    send(writer, "ada")
+    applier.watch(SPACE, 0, at_s=0)
+    erase(applier, "ada")
+    assert applier.watch(SPACE, 0, at_s=1) == (1, [])
+    send(writer, "eve")
+    applier.round()
+    last, seen = applier.watch(SPACE, 1, at_s=2)
+    assert (last, [sample.user_id for sample in seen]) == (2, ["eve"])
 
 
 def test_a_watch_that_nobody_asks_for_is_forgotten(applier: Applier, writer: SpoolWriter) -> None:

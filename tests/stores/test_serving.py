@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from crashing import CrashError
 from stored import RULES, SPACE
 
 from enduser import limits
 from enduser.core.events import UserId
+from enduser.errors import StoreError
 from enduser.stores import serving
 from enduser.stores.contract import (
     AddLink,
     ChangeSettings,
     Chunk,
     CloseHistory,
+    EraseUser,
     EventChunk,
     Form,
     RemoveLink,
 )
-from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.embedded import EmbeddedStore, erasing
 from enduser.stores.serving import FILE, ServingCopy, ServingReader, forget
 
 HOUR = 3_600_000_000
@@ -299,8 +303,99 @@ def test_of_a_space_that_is_forgotten_no_byte_is_left_and_others_stay(
     assert_same(copy, store)
 
 
+def erase(store: EmbeddedStore, text: str) -> None:
+    store.apply(SPACE, EraseUser(UserId(text, is_anonymous=False)))
+
+
+def test_who_is_erased_is_gone_from_the_copy_at_once_and_stays_gone(
+    store: EmbeddedStore, copy: ServingCopy
+) -> None:
+    visit(store, "ada", "eve")
+    visit(store, "second-of-ada", hour=3)
+    store.apply(SPACE, AddLink(*(UserId(one, is_anonymous=False) for one in ("ada", "second-of-ada")), 0))
+    follow(copy, store)
+    assert found(copy, "second-of-ada")["user_id"] == "ada"
+    erase(store, "ada")
+    assert ids(copy) == [("eve", False)]
+    assert not follow(copy, store)
+    assert_same(copy, store)
+
+
+def test_of_who_is_erased_no_byte_is_left_in_the_copy(store: EmbeddedStore, copy: ServingCopy) -> None:
+    visit(store, *(f"plain-{number:05}" for number in range(500)))
+    follow(copy, store)
+    visit(store, "plain-00007", hour=5)
+    follow(copy, store)
+    assert b"plain-00007" in bytes_of(store.folder)
+    erase(store, "plain-00007")
+    assert b"plain-00007" not in bytes_of(store.folder)
+    assert b"plain-00008" in bytes_of(store.folder)
+
+
+def test_who_was_not_erased_in_the_end_comes_back_into_the_copy(
+    store: EmbeddedStore, copy: ServingCopy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process ends between the two: what is on the disk then is all that the next one has."""
+    visit(store, "ada", "eve", "joe")
+    store.apply(SPACE, RemoveLink(*(UserId(one, is_anonymous=False) for one in ("ada", "joe")), 0))
+    follow(copy, store)
+
+    def ends(*_: object) -> None:
+        raise CrashError
+
+    monkeypatch.setattr(erasing, "erase", ends)
+    with pytest.raises(CrashError):
+        erase(store, "ada")
+    assert ids(copy) == [("eve", False)]
+    assert not follow(copy, store)
+    assert_same(copy, store)
+    assert ids(copy) == [("ada", False), ("eve", False), ("joe", False)]
+
+
+def test_an_id_that_left_the_person_before_the_copy_followed_is_gone_from_the_copy_too(
+    store: EmbeddedStore, copy: ServingCopy
+) -> None:
+    visit(store, "ada", "eve")
+    pair = [UserId(one, is_anonymous=False) for one in ("ada", "eve")]
+    store.apply(SPACE, AddLink(*pair, 0))
+    follow(copy, store)
+    store.apply(SPACE, RemoveLink(*pair, 0))
+    erase(store, "ada")
+    assert ids(copy) == []
+    assert not follow(copy, store)
+    assert_same(copy, store)
+
+
+@pytest.mark.usefixtures("few_at_once")
+def test_who_is_erased_while_the_copy_is_made_is_not_in_it(store: EmbeddedStore, copy: ServingCopy) -> None:
+    visit(store, *(f"u{number}" for number in range(12)))
+    number = 0
+    while not copy.follow(SPACE, store):
+        erase(store, f"u{number}")
+        number += 1
+    assert number > 4
+    assert_same(copy, store)
+
+
+def test_a_copy_that_cannot_be_changed_lets_nobody_be_erased(
+    store: EmbeddedStore, copy: ServingCopy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visit(store, "ada")
+    follow(copy, store)
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("the disk is full")
+
+    monkeypatch.setattr(ServingCopy, "take_out", full)
+    with pytest.raises(StoreError, match="the disk is full"):
+        erase(store, "ada")
+    assert store.find_user(SPACE, "ada") is not None
+
+
 def test_forgetting_where_there_is_no_copy_makes_none(store: EmbeddedStore) -> None:
+    visit(store, "ada")
     forget(store.folder, SPACE)
+    erase(store, "ada")
     assert not (store.folder / FILE).exists()
 
 

@@ -25,6 +25,7 @@ from enduser.errors import (
     UsageError,
     UserNotFound,
 )
+from enduser.ingest.spool import events_waiting
 from enduser.service.json_form import iso_time
 from enduser.service.lookups import installed_lookups
 from enduser.stores import contract
@@ -217,6 +218,13 @@ def folded(data: Path, space: str, memory_limit_mb: int = MEMORY_LIMIT_MB) -> It
     with opened(data, space, memory_limit_mb) as opened_store:
         opened_store.fold(space)
         yield opened_store
+
+
+def events_left(store: Store) -> int:
+    """Return how many events a server that was killed has accepted, and nobody has applied yet."""
+    if not isinstance(store, EmbeddedStore):
+        return 0
+    return events_waiting(store.folder, store.spool_positions())
 
 
 def _interrupted() -> NoReturn:

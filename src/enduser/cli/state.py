@@ -21,6 +21,7 @@ from enduser.cli.common import (
     clock_of,
     count_of,
     err,
+    events_left,
     folded,
     must_be_there,
     opened,
@@ -28,9 +29,7 @@ from enduser.cli.common import (
     printable,
     size,
 )
-from enduser.ingest.spool import events_waiting
 from enduser.stores.contract import SpaceStatus, Store
-from enduser.stores.embedded import EmbeddedStore
 
 
 def status(
@@ -63,9 +62,7 @@ def _print_status(found: SpaceStatus) -> None:
 
 def _note_waiting(store: Store) -> None:
     """Say what a server that was killed has accepted, and nobody has applied yet."""
-    if not isinstance(store, EmbeddedStore):
-        return
-    if count := events_waiting(store.folder, store.spool_positions()):
+    if count := events_left(store):
         err.print(f"note: {count_of(count, 'accepted event')} not in it yet; enduser serve applies them")
 
 

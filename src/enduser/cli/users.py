@@ -19,8 +19,10 @@ from enduser.cli.common import (
     Memory,
     Space,
     Yes,
+    confirm,
     count_of,
     duration,
+    events_left,
     folded,
     iso,
     must_be_there,
@@ -37,14 +39,18 @@ from enduser.core.attributes import AttributeType
 from enduser.core.end_user import STANDARD_ATTRIBUTES
 from enduser.core.events import ANALYTICS_PROPERTIES
 from enduser.core.links import IdKind
-from enduser.errors import UsageError, UserNotFound
+from enduser.core.times import iso_instant
+from enduser.errors import StoreError, UsageError, UserNotFound
+from enduser.service.as_of import find_user_as_of
+from enduser.service.erasing import erase_user
 from enduser.service.provenance import find_said
 from enduser.service.writing_values import edit_by_hand
 from enduser.sources.json_rows import JsonRow
-from enduser.stores.contract import LookAlikeGroup, SpaceStatus, Store
+from enduser.stores.contract import Erased, LookAlikeGroup, SpaceStatus, Store
 
-app = Group("Read End User Objects.")
+app = Group("Read End User Objects, edit and erase them.")
 
+_LATER = "no session was closed by then; ask for a later time, another spelling, or --id-kind"
 _HEADINGS = "user_id", "last_seen (UTC)", "sessions", "time in app", "average", "country", "city", "browser"
 _DURATIONS = frozenset(
     ("average_session_duration", "total_session_duration", "average_time_between_sessions")
@@ -61,25 +67,49 @@ def show(
     include_open: Annotated[
         bool, typer.Option("--include-open", help="Show it as if the user's open sessions were closed.")
     ] = False,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of", metavar="TIME", help="Show it as it was at a time in ISO 8601, by what is known now."
+        ),
+    ] = None,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,
     _yes: Yes = False,
 ) -> None:
     """Show the End User Object of one user. Exit code 1 if there is none."""
+    at = None if as_of is None else _instant(as_of, include_open=include_open)
     with folded(data, space, memory_limit) as store:
-        found = store.find_user(space, user_id, id_kind, include_open=include_open)
+        if at is None:
+            found = store.find_user(space, user_id, id_kind, include_open=include_open)
+        else:
+            found = find_user_as_of(store, space, user_id, id_kind, at)
         if found is None:
             raise UserNotFound(
                 f"there is no End User Object for {user_id!r} in {space}",
-                hint=_why_not(store, space, user_id, id_kind),
+                hint=_why_not(store, space, user_id, id_kind) if at is None else _LATER,
             )
         said = find_said(store, space, user_id, id_kind)
     for name in ("user_id", "is_anonymous", *STANDARD_ATTRIBUTES, *ANALYTICS_PROPERTIES):
         out.print(f"{name:<30} {_shown(name, found[name])}")
-    for name, held in sorted(said.holding().items()):
+    for name, held in sorted(said.holding(at).items()):
         shown = _text(said.json_value(name, held.value))
         out.print(f"{name:<30} {shown:<30} {held.source}, since {short_time(held.effective_at)}")
+
+
+def _instant(text: str, *, include_open: bool) -> int:
+    """Return the time that is asked for.
+
+    Raises:
+        UsageError: it is none, or open sessions are asked for too.
+    """
+    if include_open:
+        raise UsageError("--as-of and --include-open exclude each other", hint="leave one of them out")
+    at = iso_instant(text)
+    if at is None:
+        raise UsageError(f"{text!r} is no time", hint="write it in ISO 8601, such as 2026-03-01T10:00:00Z")
+    return at
 
 
 def _text(value: object) -> str:
@@ -127,6 +157,49 @@ def _told(given: str, types: Mapping[str, AttributeType]) -> tuple[str, object]:
     if not text.strip():
         return name, None
     return name, text.split(";") if types.get(name) is AttributeType.LIST else text
+
+
+@app.command("delete")
+def delete_user(
+    user_id: Annotated[str, typer.Argument(metavar="ID", help="An id of the person.")],
+    id_kind: Annotated[IdKind, typer.Option("--id-kind", help="The namespace of ID.")] = "plain",
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+    yes: Yes = False,
+) -> None:
+    """Erase a person with all linked ids: events, sessions, values, for good. Exit code 1: there is none."""
+    with folded(data, space, memory_limit) as store:
+        if count := events_left(store):
+            raise StoreError(
+                f"{count_of(count, 'accepted event')} may be this person's and would bring him back",
+                hint="enduser serve applies them; erase him while it runs",
+            )
+        if not yes:
+            _confirm_erasure(store, space, user_id, id_kind)
+        erased = erase_user(store, space, user_id, id_kind)
+    out.print(f"erased: {_much(erased)}")
+
+
+def _confirm_erasure(store: Store, space: str, user_id: str, id_kind: IdKind) -> None:
+    found = store.preview_erasure(space, user_id, id_kind)
+    if found is None:
+        raise UserNotFound(
+            f"there is no user {user_id!r} ({id_kind}) in {space}",
+            hint="look for another spelling, or --id-kind",
+        )
+    confirm(f"{_much(found)} go, and nothing brings them back. Erase the person?", yes=False)
+
+
+def _much(erased: Erased) -> str:
+    """Return how much of a person goes, or went."""
+    counts = (
+        (erased.ids, "id"),
+        (erased.events, "event"),
+        (erased.sessions, "session"),
+        (erased.values, "value"),
+    )
+    return ", ".join(count_of(count, noun) for count, noun in counts)
 
 
 @app.command("history")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -9,7 +10,7 @@ from enduser.core.events import ANALYTICS_PROPERTIES, Event, UserId
 from enduser.core.links import shown_id
 from enduser.core.lives import Life, current_life
 from enduser.core.origin import Browser, Place
-from enduser.core.sessions import Session, sessions
+from enduser.core.sessions import AnySession, sessions
 from enduser.core.settings import SpaceSettings
 
 STANDARD_ATTRIBUTES = (
@@ -68,28 +69,42 @@ def end_user(
     None until the first session of the current life closes. `clock` is the space's, in microseconds;
     `ids` are those that links made one person (without links: the one of the events).
     """
-    life = current_life(sessions(events, settings, clock), settings.retention_months)
+    visits = sessions(events, settings, clock)
+    return object_of(visits, events, settings, ids or {event.user for event in events})
+
+
+def object_of(
+    visits: Sequence[AnySession], events: Iterable[Event], settings: SpaceSettings, ids: Collection[UserId]
+) -> EndUser | None:
+    """Return the object of one person's sessions (in order of time, open ones too), None where there is none.
+
+    Of `events` only what they say of the analytics properties is taken.
+    """
+    life = current_life(visits, settings.retention_months)
     closed = [session for session in life.sessions if session.is_closed] if life else []
     if life is None or not closed:
         return None
     return EndUser(
-        user=shown_id(ids or {event.user for event in events}),
+        user=shown_id(ids),
         total_sessions=len(closed),
         first_seen=closed[0].started_at,
         last_seen=closed[-1].ended_at,
-        total_session_duration_us=sum(session.duration_us for session in closed),
+        total_session_duration_us=sum(session.ended_at - session.started_at for session in closed),
         place=next((s.place for s in reversed(closed) if s.place), None),
         browser=next((s.browser for s in reversed(closed) if s.browser), None),
         properties=analytics_properties(_speaking(events, life, closed)),
     )
 
 
-def _speaking(events: Iterable[Event], life: Life, closed: Iterable[Session]) -> Iterator[Event]:
+def _speaking(events: Iterable[Event], life: Life, closed: Sequence[AnySession]) -> Iterator[Event]:
     """Yield the events whose traits count: of closed sessions, and non-visit events of the life."""
-    for session in closed:
-        yield from session.events
+    starts = [session.started_at for session in closed]
     for event in events:
-        if not event.is_visit and event.type != "group" and life.holds(event.occurred_at):
+        if event.is_visit:
+            begun = bisect_right(starts, event.occurred_at)
+            if begun and event.occurred_at <= closed[begun - 1].ended_at:
+                yield event
+        elif event.type != "group" and life.holds(event.occurred_at):
             yield event
 
 

@@ -58,7 +58,7 @@ class Event:
     anonymous_id: str | None = None
     """The anonymous id beside the user id, where an event has both."""
     previous_id: str | None = None
-    """Of an `alias`: the id before; hashed where user ids are."""
+    """Of an `alias`: the id before; hashed where user ids are. Empty: it was erased."""
 
     @property
     def is_visit(self) -> bool:

@@ -65,8 +65,10 @@ def claims(events: Iterable[Event], settings: SpaceSettings) -> Iterator[Edge]:
 
 
 def _aliased(event: Event, settings: SpaceSettings) -> str | None:
-    if event.previous_id is None or not settings.hash_ids:
-        return event.previous_id or event.anonymous_id
+    if event.previous_id is None:
+        return event.anonymous_id
+    if not settings.hash_ids:
+        return event.previous_id
     own = event.anonymous_id
     return own if own and hashed_id(settings.hash_salt, own) == event.previous_id else None
 

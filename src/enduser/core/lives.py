@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from enduser import limits
-from enduser.core.sessions import Session
+from enduser.core.sessions import AnySession
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -36,7 +36,7 @@ def add_months(at_us: int, months: int) -> int:
 class Life:
     """The sessions of one life, and the time until which an event of no session belongs to it."""
 
-    sessions: tuple[Session, ...]
+    sessions: tuple[AnySession, ...]
     begins_after: int | None
     """End of the retention of the life before: an event up to then belongs to that one. None: first."""
     ends_at: int | None
@@ -49,7 +49,7 @@ class Life:
         )
 
 
-def current_life(sessions: Sequence[Session], retention_months: int) -> Life | None:
+def current_life(sessions: Sequence[AnySession], retention_months: int) -> Life | None:
     """Return the last life of a person's sessions (in order of time, open ones too), None without any.
 
     A life ends when the next visit event is more than `retention_months` after the last one; exactly

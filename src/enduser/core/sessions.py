@@ -10,10 +10,35 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from enduser.core.events import Event
 from enduser.core.origin import Browser, Place
 from enduser.core.settings import SpaceSettings
+
+
+class AnySession(Protocol):
+    """What the End User Object takes from a session, kept with its events or without. Times are µs."""
+
+    @property
+    def started_at(self) -> int:
+        """Time of the first event."""
+
+    @property
+    def ended_at(self) -> int:
+        """Time of the last event."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the clock has passed it."""
+
+    @property
+    def place(self) -> Place | None:
+        """The last known place."""
+
+    @property
+    def browser(self) -> Browser | None:
+        """The last known browser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +57,6 @@ class Session:
     def ended_at(self) -> int:
         """Time of the last event; a session of one event lasts 0."""
         return self.events[-1].occurred_at
-
-    @property
-    def duration_us(self) -> int:
-        """End minus start, by event times alone."""
-        return self.ended_at - self.started_at
 
     @property
     def page_views(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pathlib import Path
 from enduser import limits
 from enduser.clock import elapsed_s
 from enduser.core.outcomes import Outcomes
+from enduser.errors import StoreError
 from enduser.ingest.spool import EVENTS, Batch, Damage, Frame, SpoolReader
 from enduser.stores.contract import Applied, OwnedStore, Sample, SpooledEvents
 from enduser.stores.serving import ServingCopy
@@ -53,6 +55,10 @@ class Watch:
             self.seen += 1
             self._last.append(sample)
 
+    def forget(self) -> None:
+        """Keep none of the events; the next ones are numbered on."""
+        self._last.clear()
+
     def after(self, number: int) -> list[Sample]:
         """Return the events after the one of this number, as far as they are kept."""
         wanted = min(max(self.seen - number, 0), len(self._last))
@@ -88,6 +94,7 @@ class Applier:
         """What became of the events applied since the start, by space."""
         self.applied_at: int | None = None
         """Server time up to which everything that was accepted is applied."""
+        store.before_erasures(self.catch_up)
 
     def round(self) -> bool:
         """Apply what is waiting, at most one batch; return whether more is waiting.
@@ -100,6 +107,32 @@ class Applier:
             getattr(self, step)(work)
         assert work.batch is not None
         return work.batch.is_behind
+
+    def catch_up(self) -> None:
+        """Apply all that is accepted so far, before an erasure: it must not bring the person back.
+
+        Raises:
+            StoreError: that takes longer than `CATCH_UP_SECONDS_MAX`, or it fails.
+        """
+        began = elapsed_s()
+        while self._goes_on():
+            if elapsed_s() - began > limits.CATCH_UP_SECONDS_MAX:
+                raise StoreError(
+                    "events that were accepted before are still to be applied; nothing was erased",
+                    hint=f"that took longer than {limits.CATCH_UP_SECONDS_MAX} s (CATCH_UP_SECONDS_MAX); "
+                    "try again when the server keeps up",
+                )
+        for watch in self._watches.values():
+            watch.forget()
+
+    def _goes_on(self) -> bool:
+        try:
+            return self.round()
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(
+                f"events that were accepted before cannot be applied: {error}; nothing was erased",
+                hint="the server's log says more; try again when it gets on",
+            ) from error
 
     def read(self, work: Work) -> None:
         """Read the next frames of all series."""

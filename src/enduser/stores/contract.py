@@ -12,9 +12,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from enduser.core.as_of import KeptSession
 from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.candidates import Candidate, SourceOrder
-from enduser.core.events import UserId
+from enduser.core.events import Event, UserId
 from enduser.core.lists import ListAction
 from enduser.core.origin import Browser, Place
 from enduser.core.outcomes import Outcomes
@@ -195,6 +196,18 @@ class DeleteList:
     list_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class EraseUser:
+    """A record: all that is known of the person of an id goes, with all ids. What comes later starts anew.
+
+    In the process that owns the store, what was accepted before is applied first. The id is as given; the
+    store hashes it where the space says so, unless `is_hashed`.
+    """
+
+    user: UserId
+    is_hashed: bool = False
+
+
 Record = (
     EventChunk
     | ChangeSettings
@@ -205,6 +218,7 @@ Record = (
     | UndoRun
     | WriteList
     | DeleteList
+    | EraseUser
 )
 
 
@@ -370,6 +384,18 @@ class StaticList:
 
 
 @dataclass(frozen=True, slots=True)
+class Erased:
+    """How much of a person goes, or went."""
+
+    ids: int
+    events: int
+    sessions: int
+    """Open ones too."""
+    values: int
+    """Of custom attributes: all that were ever said, also those that did not hold."""
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """What became of a record."""
 
@@ -382,6 +408,8 @@ class Applied:
     """Of rows of values."""
     listed: WrittenList | None = None
     """Of a static list that was made or changed."""
+    erased: Erased | None = None
+    """Of a person who was erased."""
 
 
 API_KEY_PREFIX = "eud_"
@@ -431,6 +459,18 @@ class Page:
 
     items: Sequence[Mapping[str, object]]
     next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of a person up to a time."""
+
+    user: UserId
+    """The id that the person shows."""
+    sessions: Sequence[KeptSession]
+    """Those that had begun, in order of time."""
+    said: Sequence[Event]
+    """What events said of analytics properties: one for each value, with nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -555,6 +595,13 @@ class Reader(Protocol):
         With `include_open` the object is as if the person's open sessions were closed.
         """
 
+    def find_past(self, space: str, user_id: str, id_kind: str, until: int) -> Past | None:
+        """Return what is known of the person of an id up to a time (µs), None if no session had begun.
+
+        Raises:
+            LimitExceeded: it is more than `PAST_ROWS_MAX` sessions or values.
+        """
+
     def users_page(
         self,
         space: str,
@@ -633,6 +680,9 @@ class Reader(Protocol):
             InvalidCursor: the cursor is none of such a list.
             LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
         """
+
+    def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
+        """Return how much of the person of an id an erasure would take away; None where the id is unknown."""
 
     def hashing_preview(self, space: str) -> HashingPreview:
         """Return what turning `hash_ids` on would do to the users of a space now."""
@@ -725,6 +775,8 @@ class Store(Reader, Protocol):
             RunNotFound: a run that is to be undone is none, or is undone.
             KeyReused: a write has the key of another.
             InvalidList, ListExists, ListNotFound: a static list cannot be made or changed as it is said.
+            UserNotFound: who is to be erased is not known.
+            StoreError: an erasure waited too long for what was accepted before it.
         """
 
     def fold(self, space: str) -> None:
@@ -801,6 +853,9 @@ class OwnedStore(Store, Protocol):
     @property
     def reader(self) -> Reader:
         """What other threads read with."""
+
+    def before_erasures(self, catch_up: Callable[[], None]) -> None:
+        """Call `catch_up` before each erasure: it applies what is accepted and not yet applied."""
 
     def generations(self) -> Mapping[str, int]:
         """Return by space how often its objects may have changed since the store was opened; at first 1."""

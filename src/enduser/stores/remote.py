@@ -28,9 +28,11 @@ from enduser.stores import contract
 from enduser.stores.contract import (
     Applied,
     Difference,
+    Erased,
     HashingPreview,
     LookAlikes,
     Page,
+    Past,
     Reader,
     Record,
     RetypePreview,
@@ -180,6 +182,13 @@ class RemoteStore:
         """Yield End User Objects."""
         return self._rows("users", space=space, sort=sort, limit=limit)
 
+    def find_past(self, space: str, user_id: str, id_kind: str, until: int) -> Past | None:
+        """Return what is known of the person of an id up to a time."""
+        found: Past | None = self._call(
+            "find_past", space=space, user_id=user_id, id_kind=id_kind, until=until
+        )
+        return found
+
     def users_page(
         self,
         space: str,
@@ -300,6 +309,11 @@ class RemoteStore:
         found: Page = self._call(
             "list_members_page", space=space, list_id=list_id, limit=limit, cursor=cursor
         )
+        return found
+
+    def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
+        """Return how much an erasure would take away."""
+        found: Erased | None = self._call("preview_erasure", space=space, user_id=user_id, id_kind=id_kind)
         return found
 
     def hashing_preview(self, space: str) -> HashingPreview:

@@ -6,7 +6,7 @@ It follows the truth fold by fold and can be made anew at any time.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from enduser import limits
+from enduser.core.events import UserId
 from enduser.errors import StoreError
 from enduser.stores.contract import ChangedObject, OwnedStore
 
@@ -53,6 +54,24 @@ def forget(folder: Path, space: str) -> None:
         copy.forget(space)
 
 
+def take_out(folder: Path, space: str, users: Iterable[UserId]) -> None:
+    """Take what some ids have out of the copy in a data folder, if there is one, durably, and overwrite it.
+
+    Raises:
+        StoreError: it cannot be done.
+    """
+    if not (folder / FILE).exists():
+        return
+    try:
+        with closing(ServingCopy(folder)) as copy:
+            copy.take_out(space, users)
+    except sqlite3.Error as error:
+        raise StoreError(
+            f"the serving copy cannot be changed: {error}", hint="see whether the disk is full, and try again"
+        ) from error
+
+
+_DELETE = "DELETE FROM objects WHERE space = ? AND id = ? AND is_anonymous = ?"
 _CLEAR = """
 DELETE FROM objects WHERE rowid IN (SELECT rowid FROM objects WHERE space = ? LIMIT ?)
 """
@@ -121,6 +140,13 @@ class ServingCopy:
             self._execute("DELETE FROM making WHERE space = ?", space)
         self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def take_out(self, space: str, users: Iterable[UserId]) -> None:
+        """Take out what some ids have, durably, and leave no trace of it in the file or beside it."""
+        self._execute("PRAGMA synchronous = FULL")
+        with self._changing():
+            self._connection.executemany(_DELETE, [(space, *user) for user in users])
+        self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def follow(self, space: str, store: OwnedStore) -> bool:
         """Take a step towards the store, and return whether the copy of a space has all that the store has.
 
@@ -169,9 +195,7 @@ class ServingCopy:
                 if row is not None
             ]
             self._connection.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", there)
-            self._connection.executemany(
-                "DELETE FROM objects WHERE space = ? AND id = ? AND is_anonymous = ?", gone
-            )
+            self._connection.executemany(_DELETE, gone)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:

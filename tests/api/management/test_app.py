@@ -221,7 +221,7 @@ def test_a_path_that_is_like_a_tracking_route_is_told_those_that_there_are(api: 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("DELETE", USER, "GET, HEAD, PATCH"),
+        ("PUT", USER, "DELETE, GET, HEAD, PATCH"),
         ("PUT", "/api/v1/users", "GET, HEAD, POST"),
         ("OPTIONS", "/api/v1/status", "GET, HEAD"),
         ("PUT", "/api/v1/settings", "GET, HEAD, PATCH"),

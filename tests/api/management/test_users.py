@@ -9,6 +9,7 @@ from histories import Row
 from managing import Api, Client
 from stored import SPACE, take
 
+from enduser import limits
 from enduser.stores.contract import ChangeSettings
 
 ADAM = {
@@ -81,6 +82,52 @@ def test_who_finds_no_user_is_told_only_what_can_help(
     hint = get(api.client, path, 404, **query)["error"]["hint"]
     assert ("include_open=true" in hint) == may_be_there_earlier
     assert hint.endswith("look for another spelling, or give id_kind")
+
+
+# --- as of a time
+
+
+@pytest.mark.parametrize("time", ["2026-01-02T10:29:59.999999Z", "2026-01-01T10:30:30Z", "2026-01-01T22"])
+def test_a_user_is_shown_as_of_a_time(api: Api, time: str) -> None:
+    time = time if "Z" in time else f"{time}:00:00+02:00"
+    found = get(api.client, "users/adam", as_of=time)
+    assert found == {
+        **ADAM,
+        "last_seen": "2026-01-01T10:00:30.000000Z",
+        "total_sessions": 1,
+        "average_session_duration": 30.0,
+        "average_time_between_sessions": None,
+    }
+    assert list(found) == list(ADAM)
+
+
+def test_a_user_of_whom_no_session_was_closed_by_a_time_is_not_found(api: Api) -> None:
+    for user_id, time in (("adam", "2026-01-01T10:30:29Z"), ("nobody", "2026-01-01T10:30:29Z")):
+        error = get(api.client, f"users/{user_id}", 404, as_of=time)["error"]
+        assert error["code"] == "user_not_found"
+        assert error["hint"].startswith("no session of his was closed by then; ask for a later time")
+
+
+def test_open_sessions_and_a_time_cannot_be_asked_for_together(api: Api) -> None:
+    query = {"as_of": "2026-01-01T10:30:30Z", "include_open": "true"}
+    error = get(api.client, "users/adam", 400, **query)["error"]
+    assert (error["code"], error["field"]) == ("invalid_parameter", "include_open")
+    assert get(api.client, "users/adam", **{**query, "include_open": "false"})["total_sessions"] == 1
+
+
+def test_only_a_user_as_he_is_has_an_etag(api: Api) -> None:
+    path = "/api/v1/users/adam"
+    assert "ETag" in api.client.get(path).headers
+    assert "ETag" not in api.client.get(path, params={"as_of": "2026-01-05T00:00:00Z"}).headers
+
+
+def test_more_sessions_until_a_time_than_the_limit_are_refused(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "PAST_ROWS_MAX", 1)
+    assert get(api.client, "users/eve", as_of="2026-01-05T00:00:00Z")["total_sessions"] == 1
+    error = get(api.client, "users/adam", 400, as_of="2026-01-05T00:00:00Z")["error"]
+    assert (error["code"], error["field"], error["limit"]) == ("limit_exceeded", "as_of", 1)
 
 
 def test_the_sessions_of_a_user_come_newest_first_open_ones_too(api: Api) -> None:

@@ -222,6 +222,10 @@ def test_values_can_be_seen_as_they_were(valued: Api) -> None:
         "vip",
         "team",
     ]
+    as_of = {"as_of": "2026-01-02T12:00:00Z", "provenance": "true"}
+    user = valued.client.get(f"{USERS}/adam", params=as_of).json()
+    assert (user["total_sessions"], user["attributes"]) == (2, {"plan": "free"})
+    assert user["provenance"]["plan"]["effective_at"] == "2026-01-01T00:00:00.000000Z"
     changes = valued.client.get(f"{USERS}/adam/attribute-changes").json()["items"]
     assert [(c["from"], c["to"], c["at"][:10]) for c in changes] == [
         ("team", None, "2026-01-05"),

@@ -7,7 +7,14 @@ import hashlib
 import msgspec
 
 from enduser.errors import PreconditionFailed
-from enduser.service.json_form import EndUserJson
+from enduser.service.json_form import EndUserJson, end_user_json
+from enduser.stores.contract import Reader
+
+
+def find_user_json(reader: Reader, space: str, user_id: str, id_kind: str) -> EndUserJson | None:
+    """Return the End User Object of an id as callers get it; None if there is none."""
+    found = reader.find_user(space, user_id, id_kind)
+    return None if found is None else end_user_json(found)
 
 
 def etag_of(user: EndUserJson) -> str:

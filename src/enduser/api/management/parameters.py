@@ -95,7 +95,7 @@ PROVENANCE = Parameter(
 )
 AS_OF = Parameter(
     "as_of",
-    "A time in ISO 8601; values are as they were then, by what is known now. Without it: now.",
+    "A time in ISO 8601; all is as it was then, by what is known now. Without it: now.",
     "2026-03-01T10:00:00Z",
     {"type": "string", "format": "date-time"},
     _instant,

@@ -9,6 +9,7 @@ from enduser.api.management import (
     access_tokens,
     attributes,
     clients,
+    erasing,
     jobs,
     links,
     lists,
@@ -40,6 +41,7 @@ async def show_openapi(_: Call) -> dict[str, Any]:
 ROUTES = (
     *users.ROUTES,
     *values.ROUTES,
+    *erasing.ROUTES,
     *provenance.ROUTES,
     *attributes.ROUTES,
     *sources.ROUTES,

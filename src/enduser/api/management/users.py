@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from enduser.api.management.calls import Answer, Call, Route
 from enduser.api.management.etags import etag_of
 from enduser.api.management.parameters import (
+    AS_OF,
     CURSOR,
     ID_KIND,
     INCLUDE_OPEN,
@@ -18,13 +20,15 @@ from enduser.api.management.parameters import (
     SPACE,
     USER_ID,
 )
-from enduser.errors import IdsHashed, InvalidCursor, UserNotFound
+from enduser.errors import IdsHashed, InvalidCursor, InvalidParameter, LimitExceeded, UserNotFound
+from enduser.service.as_of import find_user_as_of
 from enduser.service.json_form import Count, EndUserJson, SessionJson, end_user_json, session_json
 from enduser.service.provenance import find_said
 
 _EARLIER = "with include_open=true a user is there before the first session closes"
 """Which it may be is not looked up: that would cost each call for an unknown user a read of the database."""
 _SPELLING = "look for another spelling, or give id_kind"
+_LATER = "no session of his was closed by then; ask for a later time"
 
 
 class UsersPage(msgspec.Struct, frozen=True):
@@ -58,17 +62,38 @@ class LookAlikesJson(msgspec.Struct, frozen=True):
 
 
 async def show_user(call: Call) -> Any:
-    """Return the End User Object of an id; as it is, it has an `ETag`."""
-    values = call.values
-    user_id, id_kind, include_open = values["user_id"], values["id_kind"], values["include_open"]
-    found = await call.find_user(user_id, id_kind, include_open=include_open)
+    """Return the End User Object of an id, now or as of a time; as it is, it has an `ETag`."""
+    values, space = call.values, call.space
+    user_id, id_kind, as_of = values["user_id"], values["id_kind"], values["as_of"]
+    found = await (_find_user(call) if as_of is None else _find_user_as_of(call))
+    if values["provenance"]:
+        said = await call.read(lambda reader: find_said(reader, space, user_id, id_kind))
+        return end_user_json(found, said.holding(as_of))
+    user = end_user_json(found)
+    is_as_it_is = as_of is None and not values["include_open"]
+    return Answer(user, {"ETag": etag_of(user)}) if is_as_it_is else user
+
+
+async def _find_user(call: Call) -> Mapping[str, object]:
+    include_open = call.values["include_open"]
+    found = await call.find_user(call.values["user_id"], call.values["id_kind"], include_open=include_open)
     if found is None:
         raise _no_user(call, _SPELLING if include_open else f"{_EARLIER}; {_SPELLING}")
-    if values["provenance"]:
-        said = await call.read(lambda reader: find_said(reader, call.space, user_id, id_kind))
-        return end_user_json(found, said.holding())
-    user = end_user_json(found)
-    return user if include_open else Answer(user, {"ETag": etag_of(user)})
+    return found
+
+
+async def _find_user_as_of(call: Call) -> Mapping[str, object]:
+    user_id, id_kind, as_of = (call.values[name] for name in ("user_id", "id_kind", "as_of"))
+    if call.values["include_open"]:
+        raise InvalidParameter(
+            "include_open and as_of cannot be asked for together",
+            hint="leave one of them out: as of a time only sessions count that were closed then",
+            field="include_open",
+        )
+    found = await call.read(lambda reader: find_user_as_of(reader, call.space, user_id, id_kind, as_of))
+    if found is None:
+        raise _no_user(call, f"{_LATER}; {_SPELLING}")
+    return found
 
 
 async def list_users(call: Call) -> UsersPage:
@@ -171,11 +196,11 @@ ROUTES = (
         "GET",
         "/api/v1/users/{user_id}",
         show_user,
-        "Show the End User Object of a user",
+        "Show the End User Object of a user, now or as of a time",
         EndUserJson,
         USER_EXAMPLE,
-        (USER_ID, SPACE, ID_KIND, INCLUDE_OPEN, PROVENANCE),
-        (UserNotFound,),
+        (USER_ID, SPACE, ID_KIND, INCLUDE_OPEN, PROVENANCE, AS_OF),
+        (UserNotFound, LimitExceeded),
     ),
     Route(
         "GET",

@@ -11,14 +11,14 @@ from msgspec import Meta
 
 from enduser import limits
 from enduser.api.management.calls import Answer, Call, Route
-from enduser.api.management.etags import etag_of, require_match
+from enduser.api.management.etags import etag_of, find_user_json, require_match
 from enduser.api.management.parameters import ID_KIND, IDEMPOTENCY_KEY, IF_MATCH, SPACE, USER_ID
 from enduser.api.management.users import USER_EXAMPLE
 from enduser.clock import now_us
 from enduser.core.attributes import API, RowProblem, ValueProblem
 from enduser.core.links import IdKind
 from enduser.errors import InvalidValue, KeyReused, LimitExceeded, MalformedRequest, PreconditionFailed
-from enduser.service.json_form import EndUserJson, Time, end_user_json
+from enduser.service.json_form import EndUserJson, Time
 from enduser.service.writing_values import WrittenRows, edit_by_hand, write_json_rows
 from enduser.sources.json_rows import JsonRow
 from enduser.stores.contract import Once, OwnedStore
@@ -142,17 +142,12 @@ async def edit_user(call: Call) -> Answer:
 
     def edit(store: OwnedStore) -> EndUserJson | None:
         if values["If-Match"] is not None:
-            require_match(_shown(store, space, row), values["If-Match"])
+            require_match(find_user_json(store, space, row.user_id, row.id_kind), values["If-Match"])
         edit_by_hand(store, space, row, now_us())
-        return _shown(store, space, row)
+        return find_user_json(store, space, row.user_id, row.id_kind)
 
     user = await call.change(edit)
     return Answer(Edited(user), {} if user is None else {"ETag": etag_of(user)})
-
-
-def _shown(store: OwnedStore, space: str, row: JsonRow) -> EndUserJson | None:
-    found = store.find_user(space, row.user_id, row.id_kind)
-    return None if found is None else end_user_json(found)
 
 
 ROUTES = (

@@ -99,9 +99,9 @@ class Naming:
 
     def _keys_of(self, record: AddLink | RemoveLink) -> dict[str, int]:
         """Return the keys of the two ids, which get them if they have none."""
-        ids = sorted(
-            {self._stored(user, record) for user in (record.one, record.other)}, key=lambda u: u[::-1]
-        )
+        both = (self._checked(user) for user in (record.one, record.other))
+        stored = {self.as_stored(user, is_hashed=record.is_hashed) for user in both}
+        ids = sorted(stored, key=lambda user: user[::-1])
         if len(ids) == 1:
             raise UsageError(f"{ids[0].id!r} cannot be linked to itself", hint="name two ids")
         texts, kinds = ([user.id for user in ids], [user.is_anonymous for user in ids])
@@ -110,8 +110,19 @@ class Naming:
         one, other = sorted(key for (key,) in run(self.connection, "claiming.given_keys"))
         return {"one_key": one, "other_key": other}
 
-    def _stored(self, user: UserId, record: AddLink | RemoveLink) -> UserId:
-        """Return an id as it is stored: trimmed, and hashed where user ids are."""
+    def as_stored(self, user: UserId, *, is_hashed: bool) -> UserId:
+        """Return an id hashed where user ids are, unless it `is_hashed`."""
+        if self.settings.hash_ids and not user.is_anonymous and not is_hashed:
+            return UserId(hashed_id(self.settings.hash_salt, user.id), is_anonymous=False)
+        return user
+
+    def _checked(self, user: UserId) -> UserId:
+        """Return an id trimmed.
+
+        Raises:
+            UsageError: it is nobody's.
+            LimitExceeded: it is too long.
+        """
         known = known_id(user.id)
         if known is None:
             raise UsageError(
@@ -123,6 +134,4 @@ class Naming:
                 hint=f"the limit is {limits.ID_BYTES_MAX} (ID_BYTES_MAX)",
                 limit=limits.ID_BYTES_MAX,
             )
-        if self.settings.hash_ids and not user.is_anonymous and not record.is_hashed:
-            known = hashed_id(self.settings.hash_salt, known)
         return UserId(known, user.is_anonymous)

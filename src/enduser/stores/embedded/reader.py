@@ -15,16 +15,29 @@ from enduser.core.events import UserId
 from enduser.core.settings import SpaceSettings
 from enduser.errors import ReadTimeout
 from enduser.stores.contract import (
+    Erased,
     HashingPreview,
     LookAlikes,
     Page,
+    Past,
     Run,
     SpaceStatus,
     StaticList,
     ValuesPreview,
     WriteValues,
 )
-from enduser.stores.embedded import candidates, hashing, lists, look_alikes, pages, reading, registry, values
+from enduser.stores.embedded import (
+    candidates,
+    erasing,
+    hashing,
+    lists,
+    look_alikes,
+    pages,
+    past,
+    reading,
+    registry,
+    values,
+)
 from enduser.stores.embedded import database as files
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.engine import ANSWER, told
@@ -80,6 +93,11 @@ class EmbeddedReader:
         """Return the End User Object of an id, None if there is none."""
         with self.looking_at(space) as look:
             return reading.find_user(look, user_id, id_kind, include_open=include_open)
+
+    def find_past(self, space: str, user_id: str, id_kind: str, until: int) -> Past | None:
+        """Return what is known of the person of an id up to a time."""
+        with self.looking_at(space) as look:
+            return past.find_past(look, user_id, id_kind, until)
 
     def users_page(
         self,
@@ -169,6 +187,11 @@ class EmbeddedReader:
         """Return some members of a static list, and where the next ones are."""
         with self.looking_at(space) as look:
             return lists.members_page(look, list_id, limit, cursor)
+
+    def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
+        """Return how much an erasure would take away."""
+        with self.looking_at(space) as look:
+            return erasing.preview(look, user_id, id_kind)
 
     def hashing_preview(self, space: str) -> HashingPreview:
         """Return what turning `hash_ids` on would do."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -32,12 +32,15 @@ from enduser.stores.contract import (
     DeleteList,
     Difference,
     Door,
+    Erased,
+    EraseUser,
     EventChunk,
     HashingPreview,
     LookAlikes,
     Lookups,
     OwnedStore,
     Page,
+    Past,
     Record,
     RemoveLink,
     RetypePreview,
@@ -53,7 +56,17 @@ from enduser.stores.contract import (
     WriteValues,
 )
 from enduser.stores.embedded import database as files
-from enduser.stores.embedded import exports, hashing, lists, parquet, reading, rebuild, registry, values
+from enduser.stores.embedded import (
+    erasing,
+    exports,
+    hashing,
+    lists,
+    parquet,
+    reading,
+    rebuild,
+    registry,
+    values,
+)
 from enduser.stores.embedded import spooled as live
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.database import Database
@@ -103,6 +116,7 @@ class EmbeddedStore:
             self._database = Database(folder, memory_limit_mb=memory_limit_mb, user_key_sql=user_key_sql)
             self._reader = EmbeddedReader(self._database.connection, user_key_sql)
             self._taker: tuple[str, EventTaker] | None = None
+            self._catch_up: Callable[[], None] = lambda: None
             self._cut_files: set[str] = set()
             """Spaces into which a file was being taken, perhaps, when the database was opened anew."""
             if not self.spaces():
@@ -250,6 +264,9 @@ class EmbeddedStore:
 
     def apply(self, space: str, record: Record) -> Applied:
         """Apply one record in one transaction."""
+        if isinstance(record, EraseUser):
+            self._catch_up()
+            self._take_out_of_copy(space, record)
         taker, self._taker = self._taker, None  # kept only if all goes well: its tables are rolled back too
         applied = Applied()
         with self._database.changing(self._database.schema(space)):
@@ -266,6 +283,9 @@ class EmbeddedStore:
                     self._link(space, record)
                 case WriteValues():
                     applied = Applied(written=values.write_values(self._naming(space), record))
+                case EraseUser():
+                    applied = Applied(erased=erasing.erase(self._naming(space), record))
+                    taker = None
                 case UndoRun():
                     values.undo_run(self._database.connection, record)
                 case WriteList():
@@ -363,6 +383,20 @@ class EmbeddedStore:
         serving.forget(self._folder, space)
         hashing.hash_stored_ids(self._naming(space))
 
+    def before_erasures(self, catch_up: Callable[[], None]) -> None:
+        """Call `catch_up` before each erasure."""
+        self._catch_up = catch_up
+
+    def _take_out_of_copy(self, space: str, record: EraseUser) -> None:
+        """Take a person who is to be erased out of the serving copy, which could not learn of it afterwards.
+
+        It is told first that he changes: if he is not erased then, the copy gets him back.
+        """
+        with self._database.changing(self._database.schema(space)):
+            users = erasing.tell(self._naming(space), record)
+        self._generations[space] += 1
+        serving.take_out(self._folder, space, users)
+
     def generations(self) -> Mapping[str, int]:
         """Return by space how often its objects may have changed."""
         return dict(self._generations)
@@ -440,6 +474,10 @@ class EmbeddedStore:
         """Return the End User Object of an id, None if there is none."""
         return self._reader.find_user(space, user_id, id_kind, include_open=include_open)
 
+    def find_past(self, space: str, user_id: str, id_kind: str, until: int) -> Past | None:
+        """Return what is known of the person of an id up to a time."""
+        return self._reader.find_past(space, user_id, id_kind, until)
+
     def user_sessions(
         self,
         space: str,
@@ -493,6 +531,10 @@ class EmbeddedStore:
     ) -> Page:
         """Return some members of a static list, and where the next ones are."""
         return self._reader.list_members_page(space, list_id, limit=limit, cursor=cursor)
+
+    def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
+        """Return how much an erasure would take away."""
+        return self._reader.preview_erasure(space, user_id, id_kind)
 
     def hashing_preview(self, space: str) -> HashingPreview:
         """Return what turning `hash_ids` on would do."""

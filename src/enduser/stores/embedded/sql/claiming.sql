@@ -45,7 +45,7 @@ ORDER BY batch_ids.is_anonymous, batch_ids.id;
 
 -- name: said
 -- What the events from a batch on claim: an anonymous id is the user whose they are. Of several events of
--- one meaning the least (time, message id) counts.
+-- one meaning the least (time, message id) counts. An id before that was erased is empty.
 CREATE OR REPLACE TEMP TABLE said_by_events AS
 WITH speaking AS (
     SELECT user_key, type, anonymous_id, occurred_at, message_id, message_key,
@@ -64,7 +64,7 @@ claims AS (
 )
 SELECT user_key, id, bool_or(is_user) AS is_user,
        min({'at': occurred_at, 'message_id': message_id}) AS least
-FROM claims WHERE id IS NOT NULL
+FROM claims WHERE id <> ''
 GROUP BY user_key, id;
 SELECT EXISTS (FROM said_by_events);
 

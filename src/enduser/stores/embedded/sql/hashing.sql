@@ -30,7 +30,7 @@ SELECT
         AND api.other_key = greatest(told.one_key, told.other_key));
 
 -- name: hash_previous_ids
-UPDATE events SET previous_id = hashed_id($salt, previous_id) WHERE previous_id IS NOT NULL;
+UPDATE events SET previous_id = hashed_id($salt, previous_id) WHERE previous_id <> '';
 
 -- name: forget_claims
 -- What events claim is found anew, as a rebuild would find it: an id before says less once it is hashed.

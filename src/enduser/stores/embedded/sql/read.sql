@@ -96,6 +96,27 @@ SELECT coalesce(persons.person_key, own.user_key) AS person_key
 FROM (FROM user_ids WHERE id = $id AND is_anonymous = $is_anonymous) AS own
 LEFT JOIN persons USING (user_key);
 
+-- name: past_sessions
+-- The sessions of a person that had begun by a time.
+SELECT started_at, ended_at, is_cut_off, country, region, city, browsers.name, browsers.version
+FROM (FROM sessions UNION ALL FROM open_sessions) AS visits
+LEFT JOIN places USING (place_id)
+LEFT JOIN browsers USING (browser_id)
+WHERE person_key = $person_key AND started_at <= $until
+ORDER BY started_at
+LIMIT $rows;
+
+-- name: past_properties
+-- What events of a person said of the analytics properties by a time.
+SELECT property, value, occurred_at, message_id, is_visit, id, is_anonymous
+FROM property_events JOIN user_ids USING (user_key)
+WHERE user_key IN (SELECT $person_key UNION ALL SELECT user_key FROM persons WHERE person_key = $person_key)
+  AND occurred_at <= $until
+LIMIT $rows;
+
+-- name: shown_id
+SELECT id, is_anonymous FROM user_ids WHERE user_key = $person_key;
+
 -- name: provisional_users
 -- The sums of `users` as if open sessions were closed: what those add, for the few persons who have some.
 WITH opened AS (

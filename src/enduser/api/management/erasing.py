@@ -1,0 +1,80 @@
+"""Erasing one person on request."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import msgspec
+
+from enduser.api.management.calls import Call, Route
+from enduser.api.management.etags import find_user_json, require_match
+from enduser.api.management.parameters import CONFIRMED, ID_KIND, IF_MATCH, SPACE, USER_ID
+from enduser.errors import PreconditionFailed, Unconfirmed, UserNotFound
+from enduser.service.erasing import erase_user
+from enduser.service.json_form import Count
+from enduser.stores.contract import Erased, OwnedStore
+
+
+class ErasedJson(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of a person went; values are all that were ever said of custom attributes."""
+
+    ids: Count
+    events: Count
+    sessions: Count
+    values: Count
+
+
+class UserErased(msgspec.Struct, frozen=True):
+    """Nothing is known of a person any more."""
+
+    erased: ErasedJson
+
+
+async def delete_user(call: Call) -> UserErased:
+    """Erase the person of an id, with all linked ids; with `If-Match` only if he is as he was seen."""
+    values, space = call.values, call.space
+    if not values["confirmed"]:
+        raise await _unconfirmed(call)
+
+    def erase(store: OwnedStore) -> Erased:
+        user_id, id_kind = values["user_id"], values["id_kind"]
+        if values["If-Match"] is not None:
+            require_match(find_user_json(store, space, user_id, id_kind), values["If-Match"])
+        return erase_user(store, space, user_id, id_kind)
+
+    return UserErased(ErasedJson(**asdict(await call.change(erase))))
+
+
+async def _unconfirmed(call: Call) -> Unconfirmed:
+    """Return what says how much an erasure would take away.
+
+    Raises:
+        UserNotFound: nothing is known under the id.
+    """
+    user_id, id_kind = call.values["user_id"], call.values["id_kind"]
+    found = await call.read(lambda reader: reader.preview_erasure(call.space, user_id, id_kind))
+    if found is None:
+        raise UserNotFound(
+            f"there is no user {user_id!r} ({id_kind}) in {call.space}",
+            hint="look for another spelling, or give id_kind",
+        )
+    return Unconfirmed(
+        f"erasing the person takes away, for good: ids {found.ids:,}, events {found.events:,}, "
+        f"sessions {found.sessions:,}, values {found.values:,}",
+        hint="send it again with ?confirmed=true to do this",
+        field="confirmed",
+    )
+
+
+ROUTES = (
+    Route(
+        "DELETE",
+        "/api/v1/users/{user_id}",
+        delete_user,
+        "Erase a person with all linked ids: events, sessions, values, for good",
+        UserErased,
+        UserErased(ErasedJson(ids=2, events=1_204, sessions=37, values=12)),
+        (USER_ID, SPACE, ID_KIND, CONFIRMED, IF_MATCH),
+        (UserNotFound, Unconfirmed, PreconditionFailed),
+    ),
+)

@@ -1,0 +1,82 @@
+"""Erasing a person: in the tables of a space nothing stays of what is known of him."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+
+from enduser import limits
+from enduser.core.events import UserId
+from enduser.errors import UserNotFound
+from enduser.stores.contract import Erased, EraseUser
+from enduser.stores.embedded.claiming import Naming
+from enduser.stores.embedded.fold import fold_pending
+from enduser.stores.embedded.reading import Look, persons
+from enduser.stores.embedded.registry import columns
+from enduser.stores.embedded.statements import run, run_spliced
+
+
+def preview(look: Look, user_id: str, id_kind: str) -> Erased | None:
+    """Return how much an erasure would take away; see `Reader.preview_erasure`."""
+    for person_key in persons(look, user_id, id_kind):
+        return _counted(look.connection, _keys_of(look.connection, person_key))
+    return None
+
+
+def tell(naming: Naming, record: EraseUser) -> Sequence[UserId]:
+    """Tell copies that a person's object changes, and return the ids under which they may have it.
+
+    The caller owns the transaction. Also ids are told that may have been parted from the person since.
+
+    Raises:
+        UserNotFound: the id is not known.
+    """
+    fold_pending(naming.connection, naming.settings)
+    _find(naming, record)
+    run(naming.connection, "erasing.tell")
+    run(naming.connection, "fold.number", touched_max=limits.TOUCHED_MAX)
+    return [UserId(*row) for row in run(naming.connection, "erasing.ids")]
+
+
+def erase(naming: Naming, record: EraseUser) -> Erased:
+    """Take away all that is known of a person of whom was told; the caller owns the transaction.
+
+    Raises:
+        UserNotFound: the id is not known.
+    """
+    connection, settings = naming.connection, naming.settings
+    erased = _counted(connection, _find(naming, record))
+    run(connection, "erasing.forget_mentions", hash_ids=settings.hash_ids, salt=settings.hash_salt)
+    run(connection, "erasing.erase")
+    run(connection, "erasing.release")
+    run(connection, "claiming.unnamed")
+    run(connection, "claiming.forget_unnamed")
+    run(connection, "erasing.relink")
+    fold_pending(connection, settings)
+    for (name,) in run(connection, "erasing.temporary"):
+        connection.execute(f"DROP TABLE temp.{name}")
+    return erased
+
+
+def _find(naming: Naming, record: EraseUser) -> Sequence[int]:
+    """Return the keys of the person's ids; they are put into `erased`, others beside them into `beside`."""
+    user = naming.as_stored(record.user, is_hashed=record.is_hashed)
+    found = run(naming.connection, "read.person", id=user.id, is_anonymous=user.is_anonymous)
+    if not found:
+        raise UserNotFound(
+            f"there is no user {record.user.id!r}: nothing is known of him",
+            hint="look for another spelling, or the other kind of id",
+        )
+    keys = _keys_of(naming.connection, found[0][0])
+    run(naming.connection, "erasing.erased", keys=keys)
+    return keys
+
+
+def _keys_of(connection: duckdb.DuckDBPyConnection, person_key: int) -> list[int]:
+    return [key for (key,) in run(connection, "erasing.person_keys", person_key=person_key)]
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, keys: Sequence[int]) -> Erased:
+    each = [column.splices() for column in columns(connection)]
+    return Erased(*run_spliced(connection, "erasing.counted", each, keys=keys)[0])

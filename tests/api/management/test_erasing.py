@@ -1,0 +1,83 @@
+"""Erasing one person over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from managing import Api
+from structlog.testing import capture_logs
+
+from enduser.core.events import UserId
+from enduser.stores.contract import AddLink, ChangeSettings
+
+USERS = "/api/v1/users"
+SPACE = "default/production"
+
+
+def erase(api: Api, user_id: str, headers: dict[str, str] | None = None, **parameters: str):
+    parameters = {"confirmed": "true", **parameters}
+    return api.client.request("DELETE", f"{USERS}/{user_id}", params=parameters, headers=headers or {})
+
+
+def problem(response, status: int, code: str) -> dict[str, Any]:
+    assert response.status_code == status, response.text
+    assert response.json()["error"]["code"] == code
+    return response.json()["error"]
+
+
+def shown(api: Api, user_id: str, **parameters: str):
+    return api.client.get(f"{USERS}/{user_id}", params={"include_open": "true", **parameters})
+
+
+def test_a_person_goes_with_all_ids_and_the_answer_says_how_much_but_not_who(own_api: Api) -> None:
+    own_api.store.apply(SPACE, AddLink(UserId("adam", False), UserId("adam", True), 0))
+    with capture_logs() as logs:
+        response = erase(own_api, "adam", id_kind="anonymous")
+    assert response.json() == {"erased": {"ids": 2, "events": 4, "sessions": 2, "values": 0}}
+    assert "adam" not in response.text + str(logs)
+    for kind in ("plain", "anonymous"):
+        problem(shown(own_api, "adam", id_kind=kind), 404, "user_not_found")
+        problem(own_api.client.get(f"{USERS}/adam/sessions", params={"id_kind": kind}), 404, "user_not_found")
+        problem(erase(own_api, "adam", id_kind=kind), 404, "user_not_found")
+    assert "adam" not in {user["user_id"] for user in own_api.client.get(USERS).json()["items"]}
+
+
+def test_without_a_confirmation_it_is_said_what_would_go(own_api: Api) -> None:
+    told = problem(erase(own_api, "adam", confirmed="false"), 409, "unconfirmed")
+    assert told["message"].endswith("for good: ids 1, events 3, sessions 2, values 0")
+    assert told["field"] == "confirmed"
+    assert shown(own_api, "adam").status_code == 200
+    problem(erase(own_api, "nobody", confirmed="false"), 404, "user_not_found")
+
+
+def test_a_user_who_was_never_seen_but_of_whom_something_is_said_can_be_erased(own_api: Api) -> None:
+    own_api.client.request("POST", "/api/v1/attributes", json={"name": "plan", "type": "string"})
+    own_api.client.patch(f"{USERS}/new", json={"attributes": {"plan": "vip"}})
+    problem(erase(own_api, "new", {"If-Match": "*"}), 412, "precondition_failed")
+    assert erase(own_api, "new").json()["erased"] == {"ids": 1, "events": 0, "sessions": 0, "values": 1}
+    assert own_api.client.get(f"{USERS}/new/attributes").json()["attributes"] == {}
+
+
+def test_if_match_lets_nobody_be_erased_who_is_another_since(own_api: Api) -> None:
+    own_api.client.request("POST", "/api/v1/attributes", json={"name": "plan", "type": "string"})
+    etag = own_api.client.get(f"{USERS}/adam").headers["ETag"]
+    own_api.client.patch(f"{USERS}/adam", json={"attributes": {"plan": "vip"}})
+    problem(erase(own_api, "adam", {"If-Match": etag}), 412, "precondition_failed")
+    etag = own_api.client.get(f"{USERS}/adam").headers["ETag"]
+    assert erase(own_api, "adam", {"If-Match": etag}).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["plain", "hashed"])
+def test_where_ids_are_hashed_both_forms_of_an_id_can_be_erased(own_api: Api, kind: str) -> None:
+    problem(erase(own_api, "adam", id_kind="hashed"), 404, "user_not_found")
+    own_api.store.apply(SPACE, ChangeSettings({"hash_ids": "on"}))
+    stored = own_api.client.get(f"{USERS}/adam").json()["user_id"]
+    text = stored.replace("/", "%2F").replace("+", "%2B") if kind == "hashed" else "adam"
+    assert erase(own_api, text, id_kind=kind).status_code == 200
+    problem(shown(own_api, "adam"), 404, "user_not_found")
+
+
+def test_it_is_done_where_the_store_is_changed(own_api: Api) -> None:
+    erase(own_api, "adam")
+    assert len(own_api.changed) == 1
