@@ -14,7 +14,7 @@ from enduser.ingest.compression import BrokenStreamError, compression_of
 from enduser.ingest.files import EventFile, content
 from enduser.sources.csv_form import CsvHead, check_form, read_head
 from enduser.sources.inferring import Inferred, infer
-from enduser.sources.kinds import KINDS
+from enduser.sources.kinds import KINDS, kind_of
 from enduser.sources.mapping import SourceMapping, flags, require_no_flags
 from enduser.stores.contract import Store
 from enduser.stores.control import ControlStore
@@ -104,13 +104,16 @@ def save_mapping(
 
 
 def mapping_of(control: ControlStore, space: str, name: str) -> CsvMapping:
-    """Return what a source takes.
+    """Return what a source takes from files.
 
     Raises:
         SourceNotFound: there is none of this name.
+        InvalidSource: it takes no files.
         InvalidMapping: nobody has said yet what it takes.
     """
-    known = known_mapping(find_source(control, space, name))
+    config = find_source(control, space, name)
+    kind_of(config)  # it must be one that takes files
+    known = known_mapping(config)
     if known is None:
         raise InvalidMapping(
             f"nobody has said yet what the source {name!r} takes from files",
