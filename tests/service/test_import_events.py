@@ -15,9 +15,10 @@ from running import enduser, event, file_of, write_lines
 
 from enduser.errors import InputError
 from enduser.ingest import files
-from enduser.service.import_events import find_files, import_files, scratch_folder
+from enduser.service.import_events import find_files, import_files
 from enduser.stores.contract import ImportRules
 from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.scratch import scratch_folder
 
 SPACE = "default/production"
 NOW = 2_000_000_000_000_000
@@ -93,7 +94,7 @@ def test_rejected_rows_of_all_chunks_and_files_are_listed_with_their_lines(
     many = write_lines(tmp_path / "many.jsonl", *[event(f"u{i}") if i % 500 else "{" for i in range(1_000)])
     csv = file_of(tmp_path, "some.csv", "user_id,occurred_at\nu1,2026-01-01\nu2,never\nnull,2026-01-01\n")
     progress = []
-    with EmbeddedStore(tmp_path / "data", now_us=NOW) as store, scratch_folder(store) as folder:
+    with EmbeddedStore(tmp_path / "data", now_us=NOW) as store, scratch_folder(store.folder) as folder:
         found = find_files([str(many), str(csv)], "auto", folder)
         summary = import_files(
             store,
@@ -114,16 +115,6 @@ def test_rejected_rows_of_all_chunks_and_files_are_listed_with_their_lines(
     assert [done for done, _, _ in progress] == sorted(done for done, _, _ in progress)
 
 
-def test_what_a_killed_import_left_in_its_folder_is_removed(tmp_path: Path) -> None:
-    with EmbeddedStore(tmp_path / "data", now_us=NOW) as store:
-        with scratch_folder(store) as folder:
-            (folder / "left").write_text("x")
-            (folder.parent / "seen").write_text("x")
-        with scratch_folder(store) as folder:
-            assert list(folder.iterdir()) == []
-        assert not folder.exists()
-
-
 def test_one_import_runs_at_a_time(tmp_path: Path) -> None:
     history = write_lines(tmp_path / "history.jsonl", event("u"))
     enduser("config", "list", data=tmp_path / "data")
@@ -133,12 +124,3 @@ def test_one_import_runs_at_a_time(tmp_path: Path) -> None:
         result = enduser("import", "events", history, data=tmp_path / "data")
         assert (result.exit_code, "another import is running" in result.stderr) == (2, True)
     assert enduser("import", "events", history, data=tmp_path / "data").exit_code == 0
-
-
-def test_scratch_room_of_commands_that_are_gone_is_emptied_and_of_others_is_not(tmp_path: Path) -> None:
-    gone, alive = tmp_path / "data" / "tmp" / "work-999999999", tmp_path / "data" / "tmp" / "work-1"
-    for folder in (gone, alive):
-        folder.mkdir(parents=True)
-    with EmbeddedStore(tmp_path / "data", now_us=NOW) as store, scratch_folder(store) as mine:
-        assert (gone.exists(), alive.exists(), mine.exists()) == (False, True, True)
-    assert not mine.exists()

@@ -23,8 +23,9 @@ from enduser.cli.common import (
 from enduser.clock import now_us
 from enduser.service.demo_data import write_demo
 from enduser.service.demo_values import write_demo_values
-from enduser.service.import_events import find_files, import_files, scratch_folder
+from enduser.service.import_events import find_files, import_files
 from enduser.stores.contract import ImportRules, Store
+from enduser.stores.scratch import scratch_folder
 
 
 def demo(
@@ -38,7 +39,7 @@ def demo(
     yes: Yes = False,
 ) -> None:
     """Invent a year of history of a web app, import it, close its sessions, and give users attributes."""
-    with opened(data, space, memory_limit, fills=True) as store, scratch_folder(store) as folder:
+    with opened(data, space, memory_limit, fills=True) as store, scratch_folder(store.folder) as folder:
         _refuse_to_mix(store, space, yes=yes)
         now = now_us()
         day_us = 86_400_000_000

@@ -14,8 +14,8 @@ import typer
 
 from enduser.cli.common import count_of, err
 from enduser.errors import UsageError
-from enduser.service.import_events import scratch_folder
 from enduser.stores.contract import Store
+from enduser.stores.scratch import scratch_folder
 
 
 class ExportFormat(StrEnum):
@@ -85,7 +85,7 @@ def _check(output: Path, form: ExportFormat) -> None:
 
 def _stream(store: Store, space: str, exported: Exported, target: BinaryIO) -> None:
     """Write to what is no file, by way of one."""
-    with scratch_folder(store) as folder:
+    with scratch_folder(store.folder) as folder:
         exported.write(store, space, folder / "export")
         with (folder / "export").open("rb") as written:
             shutil.copyfileobj(written, target)

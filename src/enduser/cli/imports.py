@@ -35,9 +35,9 @@ from enduser.service.import_events import (
     ImportSummary,
     find_files,
     import_files,
-    scratch_folder,
 )
 from enduser.stores.contract import ImportRules, SpaceStatus
+from enduser.stores.scratch import scratch_folder
 
 _CLOSE_HELP = (
     "Close all sessions: move the clock past the last event, for good. "
@@ -113,7 +113,7 @@ def events(
     Exit codes: 0 done, 1 done but some rows were rejected, 2 nothing was applied, 130 interrupted.
     An import that was interrupted is finished by running it again: each event is taken once.
     """
-    with opened(data, space, memory_limit, fills=True) as store, scratch_folder(store) as folder:
+    with opened(data, space, memory_limit, fills=True) as store, scratch_folder(store.folder) as folder:
         _note_places(store.folder, fill=fill)
         rules = ImportRules(
             started_at=now_us(),

@@ -40,9 +40,10 @@ from enduser.core.links import IdKind
 from enduser.core.lists import ListAction
 from enduser.errors import UsageError
 from enduser.ingest.id_lines import id_lines
-from enduser.service.import_events import find_files, scratch_folder
+from enduser.service.import_events import find_files
 from enduser.service.static_lists import ChangedList, ListChange, change_list
 from enduser.stores.contract import DeleteList, Store
+from enduser.stores.scratch import scratch_folder
 
 app = Group("Keep static lists: named sets of ids.")
 
@@ -190,10 +191,10 @@ def create(
     _yes: Yes = False,
 ) -> None:
     """Make a static list. Exit code 1 if there are ids that cannot be; the others are in it."""
-    with opened(data, space, memory_limit) as store, scratch_folder(store) as folder:
+    with opened(data, space, memory_limit) as store, scratch_folder(store.folder) as folder:
         given = _Ids(ids or [], source, id_kind).given(folder)
         change = ListChange(list_id, ListAction.CREATE, given, id_kind, name)
-        _tell(change_list(store, folder, space, change, now_us()))
+        _tell(change_list(store, space, change, now_us()))
 
 
 @app.command("add")
@@ -247,9 +248,9 @@ def _change(
     if not ids.named and ids.source is None:
         raise UsageError("no id is named", hint="name some, or a file of them with --from")
     must_be_there(data)
-    with opened(data, space, memory_limit_mb) as store, scratch_folder(store) as folder:
+    with opened(data, space, memory_limit_mb) as store, scratch_folder(store.folder) as folder:
         change = ListChange(list_id, action, ids.given(folder), ids.kind)
-        _tell(change_list(store, folder, space, change, now_us()))
+        _tell(change_list(store, space, change, now_us()))
 
 
 def _tell(done: ChangedList) -> None:

@@ -34,8 +34,8 @@ from enduser.cli.common import (
 from enduser.cli.sources import Name
 from enduser.clock import now_us
 from enduser.errors import InputError
-from enduser.service.import_events import scratch_folder
 from enduser.stores.contract import Store, UndoRun, ValuesPreview, Written
+from enduser.stores.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from enduser.service.source_runs import SourceRun
@@ -102,7 +102,7 @@ def _take_pending(
     if not pending:
         out.print(f"there is nothing that {config.name} has not taken yet")
     for wanted in pending:
-        with scratch_folder(store) as folder:
+        with scratch_folder(store.folder) as folder:
             path = bring_input(config, store.folder, wanted, folder)
             run = _run_of(control, source, wanted.name, path)
             out.print(wanted.name)
@@ -112,7 +112,7 @@ def _take_pending(
 
 
 def _preview(store: Store, run: SourceRun) -> Written:
-    with scratch_folder(store) as folder, _bar(run) as show:
+    with scratch_folder(store.folder) as folder, _bar(run) as show:
         preview = run.preview(store, folder, show)
     _print_preview(preview)
     _print_written(preview.written, is_dry=True)
@@ -120,7 +120,7 @@ def _preview(store: Store, run: SourceRun) -> Written:
 
 
 def _do(store: Store, run: SourceRun) -> Written:
-    with scratch_folder(store) as folder, _bar(run) as show:
+    with scratch_folder(store.folder) as folder, _bar(run) as show:
         written, rejected = run.do(store, folder, show)
     _print_written(written, is_dry=False)
     if rejected:

@@ -29,6 +29,7 @@ from enduser.stores.contract import (
     Store,
     TimeUnit,
 )
+from enduser.stores.scratch import FOLDER, scratch_folder
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Progress = Callable[[int, int, Outcomes], None]
@@ -96,25 +97,6 @@ def _spool(source: BinaryIO, folder: Path, number: int) -> Path:
     return path
 
 
-def _scratch(store: Store) -> Path:
-    """Return this process's own scratch room: commands work beside each other while a server runs."""
-    return store.folder / "tmp" / f"work-{os.getpid()}"
-
-
-@contextmanager
-def scratch_folder(store: Store) -> Iterator[Path]:
-    """Lend an empty folder inside the data folder; what killed commands left in theirs goes."""
-    folder = _scratch(store)
-    for left in folder.parent.glob("work-*"):
-        if left == folder or not Path(f"/proc/{left.name.removeprefix('work-')}").exists():
-            shutil.rmtree(left, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 @contextmanager
 def _one_import(store: Store) -> Iterator[None]:
     """Hold off other imports: the k-th identical row of a file is counted while it is read.
@@ -122,7 +104,9 @@ def _one_import(store: Store) -> Iterator[None]:
     Raises:
         UsageError: another is running.
     """
-    with (store.folder / "tmp" / "import.lock").open("w") as lock:
+    room = store.folder / FOLDER
+    room.mkdir(exist_ok=True)
+    with (room / "import.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -139,7 +123,7 @@ def import_files(
     close: bool = False,
     progress: Progress = lambda *_: None,
 ) -> ImportSummary:
-    """Take all files, then fold; within `scratch_folder`.
+    """Take all files, then fold.
 
     What was taken stays taken if this is interrupted; run it again.
 
@@ -148,16 +132,21 @@ def import_files(
         UsageError: another import is running.
     """
     with _one_import(store):
-        return _import_files(store, space, files, rules, close=close, progress=progress)
+        with scratch_folder(store.folder) as scratch:
+            summary = _take_files(store, space, files, rules, scratch, progress)
+        if close and not summary.is_all_rejected:
+            store.apply(space, CloseHistory())
+        store.fold(space)
+        summary.status = store.status(space)
+    return summary
 
 
-def _import_files(
+def _take_files(
     store: Store,
     space: str,
     files: Sequence[EventFile],
     rules: ImportRules,
-    *,
-    close: bool,
+    scratch: Path,
     progress: Progress,
 ) -> ImportSummary:
     summary = ImportSummary()
@@ -165,7 +154,7 @@ def _import_files(
     total = sum(file.size for file in files)
     done = 0
     for file in files:
-        with closing(chunks(file, _scratch(store), row_counts.get(file.name, 0))) as parts:
+        with closing(chunks(file, scratch, row_counts.get(file.name, 0))) as parts:
             for applied in _taken(store, space, parts, rules):
                 summary.outcomes.add(applied.outcomes)
                 if applied.time_unit and applied.time_unit.inferred_from:
@@ -173,10 +162,6 @@ def _import_files(
                 _write_rejections(store, rules, summary, file, applied.rejections)
                 progress(done + file.bytes_read, total, summary.outcomes)
         done += file.size
-    if close and not summary.is_all_rejected:
-        store.apply(space, CloseHistory())
-    store.fold(space)
-    summary.status = store.status(space)
     return summary
 
 

@@ -19,7 +19,6 @@ from enduser import limits
 from enduser.clock import elapsed_s, now_us
 from enduser.core.attributes import Attribute
 from enduser.errors import EnduserError, InputError, InternalError, InvalidSource
-from enduser.service.import_events import scratch_folder
 from enduser.service.source_runs import SourceRun
 from enduser.service.source_setup import look_at, mapping_of
 from enduser.sources import uploaded
@@ -42,6 +41,7 @@ from enduser.stores.jobs import (
     taken_versions,
     unfinished_jobs,
 )
+from enduser.stores.scratch import scratch_folder
 from enduser.stores.source_configs import SourceConfig, find_source
 from enduser.stores.uploads import find_upload, forget_upload
 
@@ -137,7 +137,7 @@ class SourceJobs:
         if not begin_reading(self._control, job.number):
             raise _Cancelled
         folder, known = self._store.folder, mapping_of(self._control, job.space, job.source)
-        with scratch_folder(self._store) as scratch:
+        with scratch_folder(self._store.folder) as scratch:
             path = bring_input(config, folder, wanted, scratch)
             looked = look_at(wanted.name, path, known)
             run = SourceRun(job.space, job.source, looked, known.mapping, written_at)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from enduser.core.attributes import RowProblem
 from enduser.core.links import IdKind
@@ -12,6 +11,7 @@ from enduser.core.lists import ListAction
 from enduser.service.value_problems import row_message
 from enduser.stores.contract import Rejection, StaticList, Store, WriteList
 from enduser.stores.row_file import write_ids
+from enduser.stores.scratch import scratch_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class ChangedList:
     """The first of these; see `WrittenList.rejections`."""
 
 
-def change_list(store: Store, folder: Path, space: str, change: ListChange, now_us: int) -> ChangedList:
-    """Make or change a static list, whole or not at all; within `scratch_folder`.
+def change_list(store: Store, space: str, change: ListChange, now_us: int) -> ChangedList:
+    """Make or change a static list, whole or not at all.
 
     Raises:
         ListExists: it is to be made, and is there.
@@ -56,9 +56,10 @@ def change_list(store: Store, folder: Path, space: str, change: ListChange, now_
         InvalidList: it cannot have this id or name.
         LimitExceeded: there would be too many lists, or members.
     """
-    rows = write_ids(folder / "ids", change.ids, change.id_kind)
-    record = WriteList(change.list_id, change.action, rows, now_us, change.name)
-    written = store.apply(space, record).listed
+    with scratch_folder(store.folder) as folder:
+        rows = write_ids(folder / "ids", change.ids, change.id_kind)
+        record = WriteList(change.list_id, change.action, rows, now_us, change.name)
+        written = store.apply(space, record).listed
     assert written is not None
     return ChangedList(
         list=store.find_list(space, change.list_id),

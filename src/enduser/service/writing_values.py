@@ -21,6 +21,7 @@ from enduser.service.value_problems import VALUE_HINTS, row_message, value_messa
 from enduser.sources.json_rows import JsonRow, json_cell, write_rows
 from enduser.stores.contract import Once, Store, WriteValues, Written
 from enduser.stores.row_file import CLEARED, INVALID, ITEM_END, LINE_END
+from enduser.stores.scratch import scratch_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,9 @@ def write_json_rows(
         KeyReused: `once` has the key of other rows.
     """
     attributes = store.attributes()
-    path = store.folder / "tmp" / "json-rows"
-    path.parent.mkdir(exist_ok=True)
-    try:
-        told = write_rows(path, rows, attributes, source)
+    with scratch_folder(store.folder) as folder:
+        told = write_rows(folder / "rows", rows, attributes, source)
         written = store.apply(space, WriteValues(source, told.file, now_us, once)).written
-    finally:
-        path.unlink(missing_ok=True)
     assert written is not None
     types = {attribute.name: attribute.type for attribute in attributes}
     flaws: dict[int, list[Flaw]] = defaultdict(list)

@@ -23,10 +23,9 @@ from enduser.errors import (
     ListNotFound,
     MalformedRequest,
 )
-from enduser.service.import_events import scratch_folder
 from enduser.service.json_form import Count, Time, iso_time
 from enduser.service.static_lists import ChangedList, ListChange, RejectedId, change_list
-from enduser.stores.contract import DeleteList, OwnedStore, StaticList
+from enduser.stores.contract import DeleteList, StaticList
 
 HINT = "docs/lists.md shows the calls"
 """What one can do whose body is no such body."""
@@ -182,12 +181,7 @@ async def _changed(call: Call, change: ListChange) -> ChangedListJson:
 
 async def changed(call: Call, space: str, change: ListChange) -> ChangedList:
     """Make or change a static list as `change_list` does."""
-
-    def work(store: OwnedStore) -> ChangedList:
-        with scratch_folder(store) as folder:
-            return change_list(store, folder, space, change, now_us())
-
-    return await call.change(work)
+    return await call.change(lambda store: change_list(store, space, change, now_us()))
 
 
 def require_few(user_ids: Sequence[str], field: str) -> None:
