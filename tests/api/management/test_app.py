@@ -167,7 +167,7 @@ def test_a_wrong_parameter_is_refused_by_name(
 
 def test_an_unknown_parameter_is_told_those_that_are(api: Api) -> None:
     error = problem(api.client.get(f"{USER}?q=1"), 400, "invalid_parameter")
-    assert error["hint"] == "it takes: space, id_kind, include_open, provenance"
+    assert error["hint"] == "it takes: space, id_kind, include_open, provenance, as_of"
 
 
 def test_a_wrong_word_is_told_the_words_that_there_are_each_once(api: Api) -> None:
