@@ -43,7 +43,7 @@ from enduser.stores.jobs import (
 )
 from enduser.stores.scratch import scratch_folder
 from enduser.stores.source_configs import SourceConfig, find_source
-from enduser.stores.uploads import find_upload, forget_upload
+from enduser.stores.uploads import find_upload, forget_upload, list_uploads
 
 Result = TypeVar("Result")
 Change = Callable[[Callable[[], Result]], Result]
@@ -177,9 +177,9 @@ class SourceJobs:
             self._previews.popitem(last=False)
 
     def _forget_uploads(self, job: Job) -> None:
-        for taken in job.inputs:
-            if taken.upload is not None:
-                upload = find_upload(self._control, job.space, taken.upload)
+        taken = {one.upload for one in job.inputs}
+        for upload in list_uploads(self._control, job.space):  # somebody may have deleted it meanwhile
+            if upload.id in taken:
                 forget_upload(self._control, self._store.folder, upload)
 
 

@@ -190,6 +190,19 @@ def test_a_mapping_that_cannot_be_is_refused_with_what_is_wrong(
     assert api.client.get("/api/v1/sources/crm").json()["mapping"]["columns"][0]["column"] == "plan"
 
 
+def test_a_key_of_some_spaces_maps_to_attributes_that_are_there_and_makes_none(api: Api) -> None:
+    mine = api.with_key("default/production")
+    told = {"name": "crm", "kind": "csv", "mapping": MAPPING}
+    assert code(mine.request("POST", "/api/v1/sources", json=told)) == (403, "forbidden")
+    assert code(mine.get("/api/v1/sources/crm")) == (404, "source_not_found")
+    for name, kind in (("plan", "string"), ("seats", "number")):
+        api.client.request("POST", "/api/v1/attributes", json={"name": name, "type": kind})
+    assert mine.request("POST", "/api/v1/sources", json=told).json()["made"] == []
+    more = MAPPING | {"columns": [{"column": "x", "attribute": "x", "type": "string"}]}
+    answer = mine.request("PUT", "/api/v1/sources/crm/mapping", json=more)
+    assert code(answer) == (403, "forbidden")
+
+
 def test_lists_are_parted_as_the_mapping_says(api: Api) -> None:
     separator = "/" * limits.SEPARATOR_CHARACTERS_MAX
     column = {"column": "tags", "attribute": "tags", "type": "list", "form": {"separator": separator}}
@@ -498,6 +511,20 @@ def _dying(work: Any) -> Any:
     """Do what is asked for, and end before anybody hears of it."""
     work()
     raise KeyboardInterrupt
+
+
+def test_a_file_that_is_deleted_while_it_is_taken_hinders_nobody(api: Api) -> None:
+    make(api)
+    upload = send(api)
+    api.client.request("POST", "/api/v1/sources/crm/jobs", json={"kind": "run", "upload": upload})
+
+    def deleting(work: Any) -> Any:
+        done = work()
+        assert api.client.request("DELETE", f"/api/v1/uploads/{upload}").is_success
+        return done
+
+    assert SourceJobs(api.store, api.control, deleting).perform_next()
+    assert find_job(api.control, "default/production", 1).state is JobState.DONE
 
 
 def test_a_job_that_kills_its_server_again_and_again_is_given_up(api: Api) -> None:

@@ -15,6 +15,7 @@ from enduser.api.management.parameters import SOME_UPLOAD, SOURCE, SPACE
 from enduser.clock import now_us
 from enduser.core.attributes import AttributeType
 from enduser.errors import (
+    Forbidden,
     InputError,
     InvalidMapping,
     InvalidSource,
@@ -30,7 +31,6 @@ from enduser.service.update_api import API_KIND, api_mapping, create_api_source,
 from enduser.sources.kinds import KINDS, bring_input, kind_of
 from enduser.sources.mapping import Blank, ColumnMapping, Flag, SourceMapping, flags, propose
 from enduser.stores.contract import OwnedStore, Reader
-from enduser.stores.control import ControlStore
 from enduser.stores.jobs import JobKind, SourceInput
 from enduser.stores.source_configs import (
     Schedule,
@@ -158,7 +158,7 @@ async def create_source(call: Call) -> SourceCreated:
         elif told.mapping is None:
             save_source(control, _reached(config, told), is_new=True)
         else:
-            made = _map(store, control, _reached(config, told), told.mapping, is_new=True)
+            made = _map(call, store, _reached(config, told), told.mapping, is_new=True)
         return SourceCreated(_json(find_source(control, call.space, told.name)), made, token)
 
     return await call.change(create)
@@ -167,8 +167,7 @@ async def create_source(call: Call) -> SourceCreated:
 async def map_source(call: Call) -> SourceCreated:
     """Say what a source takes; attributes that are not there yet are made."""
     told = call.told(MappingJson, _HINT)
-    control = call.services.control
-    made = await call.change(lambda store: _map(store, control, _found(call), told))
+    made = await call.change(lambda store: _map(call, store, _found(call), told))
     return SourceCreated(await show_source(call), made)
 
 
@@ -177,15 +176,24 @@ def _reached(config: SourceConfig, told: NewSource) -> SourceConfig:
 
 
 def _map(
-    store: OwnedStore, control: ControlStore, config: SourceConfig, told: MappingJson, *, is_new: bool = False
+    call: Call, store: OwnedStore, config: SourceConfig, told: MappingJson, *, is_new: bool = False
 ) -> list[str]:
-    """Keep what a source takes; return the attributes that were made for it."""
+    """Keep what a source takes; return the attributes that were made for it.
+
+    Raises:
+        Forbidden: some would be made, and the key opens not all spaces.
+        InvalidMapping: a column, or a path, cannot be taken like this.
+    """
+    control = call.services.control
     if config.kind == API_KIND:
         map_api_source(store, control, config, _api_mapping(told))
         return []
     known = CsvMapping(_mapping(told), told.encoding, told.delimiter)
     columns = [told.identifier, *([told.effective_at] if told.effective_at else [])]
     columns += [one.column for one in told.columns]
+    there = {attribute.name for attribute in store.attributes()}
+    if any(one.attribute not in there for one in told.columns):
+        call.require_all_spaces("attributes")
     made = save_mapping(store, control, config, known, columns, is_new=is_new)
     return [one.name for one in made]
 
@@ -342,7 +350,7 @@ ROUTES = (
         SourceCreated,
         SourceCreated(_SOURCE, ["plan"]),
         (SPACE,),
-        (InvalidSource, InvalidMapping, LimitExceeded),
+        (InvalidSource, InvalidMapping, LimitExceeded, Forbidden),
         body=NewSource,
         body_example={"name": "crm", "kind": "inbox", "connection": {"pattern": "crm-*.csv"}},
     ),
@@ -404,7 +412,7 @@ ROUTES = (
         SourceCreated,
         SourceCreated(_SOURCE, ["plan"]),
         (SOURCE, SPACE),
-        (SourceNotFound, InvalidMapping),
+        (SourceNotFound, InvalidMapping, Forbidden),
         body=MappingJson,
         body_example={
             "identifier": "E-mail",
