@@ -135,7 +135,7 @@ JOBS_KEPT_MAX = 1_000
 """Jobs of sources that are remembered; the runs among them are listed for ever."""
 
 JOB_ATTEMPTS_MAX = 3
-"""How often a job is begun whose server was killed; one that kills it must not do so for ever."""
+"""How often a job begins with a file whose server was killed; one that kills it must not do so for ever."""
 
 PREVIEWS_KEPT_MAX = 20
 """Previews that are kept at hand until the server ends: they show values of users."""

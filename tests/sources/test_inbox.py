@@ -83,6 +83,7 @@ def test_a_file_has_another_version_when_its_time_or_its_size_is_another(tmp_pat
         {"pattern": "../*.csv"},
         {"pattern": "a/../../*.csv"},
         {"pattern": "**/*.csv"},
+        {"pattern": "a**.csv"},
         {"pattern": "a\0.csv"},
         {"pattern": "a" * (limits.INPUT_NAME_CHARACTERS_MAX + 1)},
     ],

@@ -67,10 +67,9 @@ def run_source(
     must_be_there(data)
     with opened(data, space, memory_limit) as store, control_of(data) as control:
         if file is not None:
-            run = _run_of(control, (space, name), str(file), file)
-            written = [_preview(store, run) if dry_run else _do(store, run)]
+            written = [_take_file(store, control, (space, name), file, dry_run=dry_run)]
         else:
-            written = list(_take_pending(store, control, (space, name), dry_run=dry_run))
+            written = _take_pending(store, control, (space, name), dry_run=dry_run)
     if any(0 < one.read == one.rejected for one in written):
         raise InputError(
             "every row was rejected, so nothing was taken", hint="docs/attributes.md says what each reason is"
@@ -79,48 +78,49 @@ def run_source(
         raise typer.Exit(EXIT_FOUND)
 
 
-def _run_of(control: ControlStore, source: tuple[str, str], name: str, path: Path) -> SourceRun:
-    from enduser.service.source_runs import SourceRun
+def _take_file(
+    store: Store, control: ControlStore, source: tuple[str, str], file: Path, *, dry_run: bool
+) -> Written:
+    from enduser.service.source_runs import SourceRun, running_alone
     from enduser.service.source_setup import look_at, mapping_of
 
     known = mapping_of(control, *source)
-    return SourceRun(*source, look_at(name, path, known), known.mapping, now_us())
+    run = SourceRun(*source, look_at(str(file), file, known), known.mapping, now_us())
+    with scratch_folder(store.folder) as folder:
+        if dry_run:
+            return _preview(store, run, folder)
+        with running_alone(store.folder, *source):
+            return _do(store, run, folder)
 
 
 def _take_pending(
     store: Store, control: ControlStore, source: tuple[str, str], *, dry_run: bool
-) -> Iterator[Written]:
-    """Take what a source has not taken yet, file by file; a dry run looks at the first alone."""
-    from enduser.service.source_jobs import pending_inputs
-    from enduser.sources.kinds import bring_input
-    from enduser.stores.jobs import JobKind, remember_taken
+) -> list[Written]:
+    from enduser.service.source_inputs import take_pending
+    from enduser.stores.jobs import JobKind
     from enduser.stores.source_configs import find_source
 
-    config = find_source(control, *source)
-    kind = JobKind.PREVIEW if dry_run else JobKind.RUN
-    pending = pending_inputs(control, store.folder, config, kind)
-    if not pending:
+    def take(run: SourceRun, folder: Path) -> Written:
+        out.print(run.looked.file.name)
+        return _preview(store, run, folder) if dry_run else _do(store, run, folder)
+
+    config, kind = find_source(control, *source), JobKind.PREVIEW if dry_run else JobKind.RUN
+    written = list(take_pending(store, control, config, kind, take, now_us()))
+    if not written:
         out.print(f"there is nothing that {config.name} has not taken yet")
-    for wanted in pending:
-        with scratch_folder(store.folder) as folder:
-            path = bring_input(config, store.folder, wanted, folder)
-            run = _run_of(control, source, wanted.name, path)
-            out.print(wanted.name)
-        yield _preview(store, run) if dry_run else _do(store, run)
-        if not dry_run:
-            remember_taken(control, *source, wanted)
+    return written
 
 
-def _preview(store: Store, run: SourceRun) -> Written:
-    with scratch_folder(store.folder) as folder, _bar(run) as show:
+def _preview(store: Store, run: SourceRun, folder: Path) -> Written:
+    with _bar(run) as show:
         preview = run.preview(store, folder, show)
     _print_preview(preview)
     _print_written(preview.written, is_dry=True)
     return preview.written
 
 
-def _do(store: Store, run: SourceRun) -> Written:
-    with scratch_folder(store.folder) as folder, _bar(run) as show:
+def _do(store: Store, run: SourceRun, folder: Path) -> Written:
+    with _bar(run) as show:
         written, rejected = run.do(store, folder, show)
     _print_written(written, is_dry=False)
     if rejected:

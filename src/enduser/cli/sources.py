@@ -137,19 +137,21 @@ def map_columns(
         _print_mapping(looked, mapping)
         confirm(f"Save this for the source {name}?", yes=yes)
         known = CsvMapping(mapping, form.encoding, form.delimiter)
-        made = save_mapping(store, control, _config(control, space, name), known, form.columns)
+        config, is_new = _config(control, space, name)
+        made = save_mapping(store, control, config, known, form.columns, is_new=is_new)
     if made:
         out.print(f"made the attributes {', '.join(attribute.name for attribute in made)}")
     out.print(f"See what it would do: enduser sources run {name} {file} --dry-run")
 
 
-def _config(control: ControlStore, space: str, name: str) -> SourceConfig:
-    """Return how a source is set up; a new one takes the files that it is given."""
+def _config(control: ControlStore, space: str, name: str) -> tuple[SourceConfig, bool]:
+    """Return how a source is set up, and whether it is new; such a one takes the files that it is given."""
     from enduser.sources import uploaded
     from enduser.stores.source_configs import SourceConfig, list_sources
 
     new = SourceConfig(space, name, uploaded.KIND, None, now_us())
-    return next((config for config in list_sources(control, space) if config.name == name), new)
+    there = [config for config in list_sources(control, space) if config.name == name]
+    return (there or [new])[0], not there
 
 
 def _wanted(given: str) -> tuple[str, tuple[str | None, AttributeType | None]]:
@@ -193,13 +195,14 @@ def create_inbox(
 ) -> None:
     """Make a source of files that programs put into the folder `inbox` of the data folder."""
     from enduser.sources import inbox
-    from enduser.stores.source_configs import SourceConfig, save_source
+    from enduser.stores.source_configs import SourceConfig, create_source
 
     must_be_there(data)
-    with control_of(data) as control:
+    with opened(data, space) as store, control_of(data) as control:
+        store.settings(space)  # there must be such a space
         connection = inbox.check({"pattern": files})
         config = SourceConfig(space, name, inbox.KIND, None, now_us(), connection)
-        save_source(control, config, is_new=True)
+        create_source(control, config)
     (data / inbox.FOLDER).mkdir(mode=0o700, exist_ok=True)
     out.print(f"Put files into {data / inbox.FOLDER}, and say what is taken: enduser sources map {name} FILE")
 
@@ -218,15 +221,16 @@ def schedule(
     _yes: Yes = False,
 ) -> None:
     """Let a source run by itself, while a server runs."""
-    from enduser.service.source_schedules import set_schedule
-    from enduser.stores.source_configs import Schedule
+    from enduser.service.source_schedules import schedule_changes
+    from enduser.stores.source_configs import Schedule, change_source, find_source
 
     if never == (cron is not None):
         raise UsageError("when is it to run?", hint="give --cron, or --never")
     must_be_there(data)
     with control_of(data) as control:
         wanted = None if cron is None else Schedule(cron, time_zone)
-        config = set_schedule(control, space, name, wanted, now_us())
+        changes = schedule_changes(find_source(control, space, name), wanted, now_us())
+        config = change_source(control, space, name, **changes)
     out.print(f"{name} runs next at {short_time(config.due_at)} UTC" if cron else f"{name} runs when asked")
 
 
@@ -255,7 +259,7 @@ def create_api(
     """
     from enduser.service.update_api import API_KIND, create_api_source
     from enduser.sources.mapping import ColumnMapping, SourceMapping
-    from enduser.stores.source_configs import SourceConfig
+    from enduser.stores.source_configs import SourceConfig, list_sources
 
     with opened(data, space) as store, control_of(data) as control:
         types = {attribute.name: attribute.type for attribute in store.attributes()}
@@ -264,8 +268,10 @@ def create_api(
             ColumnMapping(path, attribute or path, types.get(attribute or path, AttributeType.STRING))
             for path, attribute in pairs
         )
-        config = SourceConfig(space, name, API_KIND, None, now_us())
-        token = create_api_source(store, control, config, SourceMapping(identifier, columns, anonymous))
+        there = [config for config in list_sources(control, space) if config.name == name]
+        config = (there or [SourceConfig(space, name, API_KIND, None, now_us())])[0]
+        mapping = SourceMapping(identifier, columns, anonymous)
+        token = create_api_source(store, control, config, mapping, is_new=not there)
     out.print(token)
     err.print(f"this is the token of {name}, which is not shown again; see docs/update-api.md")
 

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
 from enduser import limits
 from enduser.clock import elapsed_s, now_us
 from enduser.core.attributes import Attribute
-from enduser.errors import EnduserError, InputError, InternalError, InvalidSource
-from enduser.service.source_runs import SourceRun
-from enduser.service.source_setup import look_at, mapping_of
-from enduser.sources import uploaded
-from enduser.sources.kinds import bring_input, kind_of
+from enduser.errors import EnduserError, InputError, InternalError, InvalidMapping
+from enduser.service.source_inputs import input_run, pending_inputs
+from enduser.service.source_runs import SourceRun, ValuesStore, running_alone
 from enduser.stores.contract import Applied, OwnedStore, ValuesPreview, WriteValues
 from enduser.stores.control import ControlStore
 from enduser.stores.jobs import (
@@ -33,17 +32,16 @@ from enduser.stores.jobs import (
     begin_job,
     begin_reading,
     begin_writing,
-    create_job,
     end_job,
     find_job,
     leave_job,
+    note_failure,
     note_run,
-    taken_versions,
     unfinished_jobs,
 )
 from enduser.stores.scratch import scratch_folder
 from enduser.stores.source_configs import SourceConfig, find_source
-from enduser.stores.uploads import find_upload, forget_upload, list_uploads
+from enduser.stores.uploads import forget_upload, list_uploads
 
 Result = TypeVar("Result")
 Change = Callable[[Callable[[], Result]], Result]
@@ -82,7 +80,8 @@ class SourceJobs:
         self._change = change
         self._is_stopping = threading.Event()
         self._progress: tuple[int, Progress] | None = None
-        self._previews: OrderedDict[int, ValuesPreview] = OrderedDict()
+        self._previews: OrderedDict[int, tuple[ValuesPreview, int]] = OrderedDict()
+        """By job, with how often the store had forgotten something when it was begun."""
 
     def perform_next(self) -> bool:
         """Do the job that waits longest; return whether there was one that is over now."""
@@ -90,21 +89,24 @@ class SourceJobs:
         if not waiting:
             return False
         state: JobState = JobState.DONE
-        error: EnduserError | None = None
+        told: Mapping[str, Any] | None = None
         try:
-            self._perform(waiting[0])
+            told = self._perform(waiting[0])
+            state = JobState.DONE if told is None else JobState.FAILED
         except _Stopped:
             leave_job(self._control, waiting[0].number)
             return False
         except _Cancelled:
             state = JobState.CANCELLED
         except EnduserError as failed:
-            state, error = JobState.FAILED, failed
+            state, told = JobState.FAILED, _told(failed)
         except Exception:
             log.exception("job failed", job=waiting[0].number)
-            state, error = JobState.FAILED, InternalError("the server made a mistake", hint="see its log")
+            state, told = (
+                JobState.FAILED,
+                _told(InternalError("the server made a mistake", hint="see its log")),
+            )
         self._progress = None
-        told = None if error is None else {"code": error.code, "message": error.message, "hint": error.hint}
         end_job(self._control, waiting[0].number, state, now_us(), told)
         if state is JobState.DONE and waiting[0].kind is JobKind.RUN:
             self._forget_uploads(waiting[0])
@@ -116,38 +118,78 @@ class SourceJobs:
         return progress[1] if progress is not None and progress[0] == number else None
 
     def preview_of(self, number: int) -> ValuesPreview | None:
-        """Return what a run would do, as a job found; None: it did not, or the server began anew since."""
-        return self._previews.get(number)
+        """Return what a run would do, as a job found; None: it did not, or it may not be shown any more."""
+        preview, forgotten = self._previews.get(number, (None, 0))
+        if forgotten != self._store.forgotten:
+            self._previews.pop(number, None)
+            return None
+        return preview
 
     def stop(self) -> None:
         """Let the job that is done end soon; it goes on when a server begins."""
         self._is_stopping.set()
 
-    def _perform(self, waiting: Job) -> None:
+    def _perform(self, waiting: Job) -> Mapping[str, Any] | None:
+        """Do a job; return why not all of it could be done, if that is so."""
         config = find_source(self._control, waiting.space, waiting.source)
         inputs = waiting.inputs or pending_inputs(self._control, self._store.folder, config, waiting.kind)
         job = begin_job(self._control, waiting, inputs, now_us())
         if job is None:
             raise _Cancelled
-        for number, wanted in enumerate(job.inputs):
-            if wanted.run is None:
-                self._take(job, config, wanted, (job.started_at or 0) + number)
+        if job.kind is JobKind.RUN:
+            with running_alone(self._store.folder, job.space, job.source):
+                return self._run(job, config)
+        self._preview(job, config, job.inputs[0])
+        return None
 
-    def _take(self, job: Job, config: SourceConfig, wanted: SourceInput, written_at: int) -> None:
+    def _preview(self, job: Job, config: SourceConfig, wanted: SourceInput) -> None:
+        if job.attempts > limits.JOB_ATTEMPTS_MAX:
+            raise _too_often(wanted.name)
+        forgotten = self._store.forgotten
+        with self._reading(job, config, wanted, job.started_at or 0) as (run, beside, scratch, watch):
+            self._previews[job.number] = run.preview(beside, scratch, watch), forgotten
+        while len(self._previews) > limits.PREVIEWS_KEPT_MAX:
+            self._previews.popitem(last=False)
+
+    def _run(self, job: Job, config: SourceConfig) -> Mapping[str, Any] | None:
+        """Take all inputs that are not taken yet; one that cannot be hinders no other."""
+        runs = self._store.reader.runs(job.space, source=job.source, limit=limits.PAGE_ROWS_MAX)
+        known = {run.written_at: run.run for run in runs}
+        is_hopeless = job.attempts > limits.JOB_ATTEMPTS_MAX
+        for number, wanted in enumerate(job.inputs):
+            written_at = (job.started_at or 0) + number
+            if wanted.is_over:
+                continue
+            if written_at in known:  # the server ended when it had just written it
+                note_run(self._control, job, wanted, known[written_at])
+                continue
+            try:
+                if is_hopeless:
+                    raise _too_often(wanted.name)
+                note_run(self._control, job, wanted, self._take(job, config, wanted, written_at))
+            except EnduserError as error:
+                note_failure(self._control, job, wanted, _told(error), is_final=is_hopeless)
+            is_hopeless = False
+        inputs = find_job(self._control, job.space, job.number).inputs
+        return next(({**one.error, "input": one.name} for one in inputs if one.error is not None), None)
+
+    def _take(self, job: Job, config: SourceConfig, wanted: SourceInput, written_at: int) -> int:
+        """Take one input; return the number of its run."""
+        with self._reading(job, config, wanted, written_at) as (run, beside, scratch, watch):
+            written, _ = run.do(beside, scratch, watch)
+        return written.run
+
+    @contextmanager
+    def _reading(
+        self, job: Job, config: SourceConfig, wanted: SourceInput, written_at: int
+    ) -> Iterator[tuple[SourceRun, ValuesStore, Path, Callable[[int, int], None]]]:
+        """Yield the run of an input, and with what it is looked at or done."""
         if not begin_reading(self._control, job.number):
             raise _Cancelled
-        folder, known = self._store.folder, mapping_of(self._control, job.space, job.source)
         with scratch_folder(self._store.folder) as scratch:
-            path = bring_input(config, folder, wanted, scratch)
-            looked = look_at(wanted.name, path, known)
-            run = SourceRun(job.space, job.source, looked, known.mapping, written_at)
+            run = input_run(self._control, config, wanted, self._store.folder, scratch, written_at)
             beside = _Beside(self._store, self._change, lambda: self._begin_writing(job))
-            watch = self._watch(job, wanted, looked.file.size)
-            if job.kind is JobKind.PREVIEW:
-                self._keep(job, run.preview(beside, scratch, watch))
-            else:
-                written, _ = run.do(beside, scratch, watch)
-                note_run(self._control, job, wanted, written.run)
+            yield run, beside, scratch, self._watch(job, wanted, run.looked.file.size)
 
     def _begin_writing(self, job: Job) -> None:
         if self._is_stopping.is_set():
@@ -171,16 +213,24 @@ class SourceJobs:
 
         return watch
 
-    def _keep(self, job: Job, preview: ValuesPreview) -> None:
-        self._previews[job.number] = preview
-        while len(self._previews) > limits.PREVIEWS_KEPT_MAX:
-            self._previews.popitem(last=False)
-
     def _forget_uploads(self, job: Job) -> None:
         taken = {one.upload for one in job.inputs}
         for upload in list_uploads(self._control, job.space):  # somebody may have deleted it meanwhile
             if upload.id in taken:
                 forget_upload(self._control, self._store.folder, upload)
+
+
+def _told(error: EnduserError) -> Mapping[str, Any]:
+    """Return what is kept of an error; a hint about a file's content may have cells of it."""
+    is_of_content = isinstance(error, InvalidMapping | InputError)
+    return {"code": error.code, "message": error.message, "hint": None if is_of_content else error.hint}
+
+
+def _too_often(name: str) -> InternalError:
+    return InternalError(
+        f"the server ended {limits.JOB_ATTEMPTS_MAX} times while it read {name}",
+        hint="its log may say why; the file is left alone until it is another (JOB_ATTEMPTS_MAX)",
+    )
 
 
 class _Beside:
@@ -204,59 +254,3 @@ class _Beside:
     def apply(self, space: str, record: WriteValues) -> Applied:
         self._begin_writing()
         return self._change(lambda: self._store.apply(space, record))
-
-
-def pending_inputs(
-    control: ControlStore, folder: Path, config: SourceConfig, kind: JobKind
-) -> Sequence[SourceInput]:
-    """Return what a source has not taken yet, in order; a preview looks at the first of it alone.
-
-    Raises:
-        InputError: there is nothing.
-        InvalidSource: it takes no files, or files that are sent alone.
-    """
-    _require_inputs(config)
-    taken = taken_versions(control, config.space, config.name)
-    found = kind_of(config).inputs(config.connection, folder)
-    pending = [one for one in found if taken.get(one.name) != one.version]
-    if not pending and kind is JobKind.PREVIEW:
-        raise InputError(
-            f"there is nothing that {config.name} has not taken yet",
-            hint="put a file there, or send one and name it",
-        )
-    return pending[: 1 if kind is JobKind.PREVIEW else limits.INPUTS_MAX]
-
-
-def request_job(
-    control: ControlStore,
-    config: SourceConfig,
-    kind: JobKind,
-    upload: str | None,
-    at_us: int,
-) -> Job:
-    """Ask a source to look at, or to take, a file that was sent, or else what it has not taken yet.
-
-    Raises:
-        InvalidMapping: nobody has said yet what it takes.
-        InvalidSource: it takes no files, or files that are sent alone and none is named.
-        UploadNotFound: no such file was sent.
-        LimitExceeded: too many jobs wait already.
-    """
-    if upload is None:
-        _require_inputs(config)
-    mapping_of(control, config.space, config.name)
-    inputs: Sequence[SourceInput] = []
-    if upload is not None:
-        sent = find_upload(control, config.space, upload)
-        inputs = [SourceInput(sent.name, upload=sent.id)]
-    return create_job(control, config.space, config.name, kind, inputs, at_us)
-
-
-def _require_inputs(config: SourceConfig) -> None:
-    """Refuse a source that finds nothing to take by itself."""
-    if kind_of(config) is uploaded:
-        raise InvalidSource(
-            f"the source {config.name!r} takes files that are sent, and none is named",
-            hint=f"name one: enduser sources run {config.name} FILE; for the API see POST /api/v1/uploads",
-            field="upload",
-        )

@@ -18,6 +18,7 @@ from enduser.sources.csv_rows import write_rows
 from enduser.sources.mapping import SourceMapping, flags, require_no_flags
 from enduser.stores.contract import Applied, ValuesPreview, WriteValues, Written
 from enduser.stores.row_file import RowFile, ValueColumn
+from enduser.stores.scratch import FOLDER
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Progress = Callable[[int, int], None]
@@ -68,15 +69,15 @@ class SourceRun:
     ) -> tuple[Written, Path | None]:
         """Run it, whole or not at all; return what it did, and the file of what was rejected, if any was.
 
+        Within `running_alone`.
+
         Raises:
             InvalidMapping: the file lacks a column that is taken.
-            UsageError: a run of this source is going on.
         """
         rejected = rejected_path(store.folder, self.space, self.source, self.started_at)
         rejected.parent.mkdir(exist_ok=True)
-        with self._alone(store):
-            record = self._record(store, folder, progress, rejected)
-            written = store.apply(self.space, record).written
+        record = self._record(store, folder, progress, rejected)
+        written = store.apply(self.space, record).written
         assert written is not None
         return written, rejected if rejected.exists() else None
 
@@ -90,20 +91,24 @@ class SourceRun:
         rows = row_file(target, form, self.mapping)
         return WriteValues(self.source, rows, self.started_at, input=file.name, rejected_path=rejected)
 
-    @contextmanager
-    def _alone(self, store: ValuesStore) -> Iterator[None]:
-        """Hold off other runs of the source."""
-        scratch = store.folder / "tmp"
-        scratch.mkdir(exist_ok=True)
-        name = f"source-{self.space.replace('/', '-')}-{self.source}.lock"
-        with (scratch / name).open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UsageError(
-                    f"a run of the source {self.source!r} is going on", hint="wait until it has finished"
-                ) from None
-            yield
+
+@contextmanager
+def running_alone(data: Path, space: str, source: str) -> Iterator[None]:
+    """Hold off other runs of a source, by whichever process.
+
+    Raises:
+        UsageError: one is going on.
+    """
+    room = data / FOLDER
+    room.mkdir(exist_ok=True)
+    with (room / f"source-{space.replace('/', '-')}-{source}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"a run of the source {source!r} is going on", hint="wait until it has finished"
+            ) from None
+        yield
 
 
 def rejected_path(folder: Path, space: str, source: str, written_at: int) -> Path:

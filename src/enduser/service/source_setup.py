@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -18,7 +18,7 @@ from enduser.sources.kinds import KINDS, kind_of
 from enduser.sources.mapping import SourceMapping, flags, require_no_flags
 from enduser.stores.contract import Store
 from enduser.stores.control import ControlStore
-from enduser.stores.source_configs import SourceConfig, find_source, save_source
+from enduser.stores.source_configs import SourceConfig, change_source, create_source, find_source
 
 _HEAD_BYTES = 1_048_576
 
@@ -90,16 +90,19 @@ def save_mapping(
 
     Raises:
         InvalidMapping: a column cannot be taken like this, or no file is written so.
-        InvalidSource: the source cannot have this name, or is there although it must be new.
+        InvalidSource: the source takes no files, cannot have this name, or is there although it must be new.
     """
+    kind_of(config)  # it must be one that takes files
     mapping, attributes = known.mapping, store.attributes()
     check_form(known.encoding, known.delimiter)
     require_no_flags(list(flags(mapping, columns, attributes)))
-    save_source(control, replace(config, mapping=msgspec.to_builtins(known)), is_new=is_new)
+    if is_new:
+        create_source(control, config)
     there = {attribute.name for attribute in attributes}
     made = [Attribute(one.attribute, one.type) for one in mapping.columns if one.attribute not in there]
     for attribute in made:
         store.create_attribute(attribute)
+    change_source(control, config.space, config.name, mapping=known)
     return made
 
 

@@ -19,7 +19,13 @@ from enduser.sources.json_rows import JsonRow
 from enduser.sources.mapping import SourceMapping, flags, require_no_flags
 from enduser.stores.contract import Store
 from enduser.stores.control import ControlStore
-from enduser.stores.source_configs import SourceConfig, every_source, save_source
+from enduser.stores.source_configs import (
+    SourceConfig,
+    change_source,
+    create_source,
+    every_source,
+    find_source,
+)
 
 API_KIND = "api"
 """The kind of a source that programs call in the wire form of the reference product."""
@@ -53,13 +59,16 @@ def create_api_source(
 
     Raises:
         InvalidMapping: a path cannot be taken like this, or names no attribute that is there.
-        InvalidSource: the source cannot have this name, or is there although it must be new.
+        InvalidSource: the source cannot have this name, is there although it must be new, or takes files.
     """
     _check(store, mapping)
     token = secrets.token_urlsafe(32)
     known = ApiMapping(mapping, hashlib.sha256(token.encode()).hexdigest())
-    config = replace(config, kind=API_KIND, mapping=msgspec.to_builtins(known))
-    save_source(control, config, is_new=is_new)
+    if is_new:
+        create_source(control, replace(config, kind=API_KIND, mapping=msgspec.to_builtins(known)))
+    else:
+        _require_called(find_source(control, config.space, config.name))
+        change_source(control, config.space, config.name, mapping=known)
     return token
 
 
@@ -71,7 +80,7 @@ def map_api_source(store: Store, control: ControlStore, config: SourceConfig, ma
     """
     _check(store, mapping)
     known = ApiMapping(mapping, api_mapping(config).token_sha256)
-    save_source(control, replace(config, mapping=msgspec.to_builtins(known)))
+    change_source(control, config.space, config.name, mapping=known)
 
 
 def api_mapping(config: SourceConfig) -> ApiMapping:
@@ -80,13 +89,17 @@ def api_mapping(config: SourceConfig) -> ApiMapping:
     Raises:
         InvalidSource: programs do not call it.
     """
-    if config.kind != API_KIND or config.mapping is None:
+    _require_called(config)
+    return msgspec.convert(config.mapping, ApiMapping)
+
+
+def _require_called(config: SourceConfig) -> None:
+    if config.kind != API_KIND:
         raise InvalidSource(
             f"programs do not call the source {config.name!r}",
             hint="make one that they call: enduser sources create-api",
             field="source",
         )
-    return msgspec.convert(config.mapping, ApiMapping)
 
 
 def _check(store: Store, mapping: SourceMapping) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -28,7 +29,7 @@ def check(connection: Mapping[str, Any]) -> Mapping[str, Any]:
             field="connection",
         )
     parts = PurePosixPath(pattern).parts
-    is_inside = bool(parts) and not pattern.startswith("/") and not {"..", "**"} & set(parts)
+    is_inside = bool(parts) and not pattern.startswith("/") and ".." not in parts and "**" not in pattern
     if not is_inside or not pattern.isprintable() or len(pattern) > limits.INPUT_NAME_CHARACTERS_MAX:
         raise InvalidSource(
             f"{pattern[: limits.INPUT_NAME_CHARACTERS_MAX]!r} is no pattern of files in the inbox",
@@ -50,8 +51,9 @@ def inputs(connection: Mapping[str, Any], folder: Path) -> Sequence[SourceInput]
         name = path.relative_to(inbox).as_posix()
         is_hidden = any(part.startswith(".") for part in PurePosixPath(name).parts)
         if not is_hidden and _is_there(inbox, path):
-            status = path.stat()
-            found.append((status.st_mtime_ns, name, f"{status.st_mtime_ns}-{status.st_size}"))
+            with suppress(FileNotFoundError):  # it may be taken away just now
+                status = path.stat()
+                found.append((status.st_mtime_ns, name, f"{status.st_mtime_ns}-{status.st_size}"))
     return [SourceInput(name, version) for _, name, version in sorted(found)]
 
 

@@ -854,6 +854,13 @@ class OwnedStore(Store, Protocol):
     def reader(self) -> Reader:
         """What other threads read with."""
 
+    @property
+    def forgotten(self) -> int:
+        """How often something was to be forgotten since the store was opened: a person, or plain ids.
+
+        What was read before that may not be shown any more.
+        """
+
     def before_erasures(self, catch_up: Callable[[], None]) -> None:
         """Call `catch_up` before each erasure: it applies what is accepted and not yet applied."""
 

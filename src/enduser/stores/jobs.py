@@ -11,8 +11,9 @@ import msgspec
 import sqlalchemy as sa
 
 from enduser import limits
-from enduser.errors import InternalError, JobNotCancellable, JobNotFound, LimitExceeded
+from enduser.errors import JobNotCancellable, JobNotFound, LimitExceeded
 from enduser.stores.control import METADATA, ControlStore
+from enduser.stores.taken_inputs import remember_taken
 
 _JOBS = sa.Table(
     "jobs",
@@ -29,14 +30,6 @@ _JOBS = sa.Table(
     sa.Column("ended_at", sa.BigInteger),
     sa.Column("error", sa.JSON),
     sqlite_autoincrement=True,
-)
-_TAKEN = sa.Table(
-    "taken_inputs",
-    METADATA,
-    sa.Column("space", sa.Text, primary_key=True),
-    sa.Column("source", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("version", sa.Text, nullable=False),
 )
 
 
@@ -75,6 +68,13 @@ class SourceInput(msgspec.Struct, frozen=True):
     """Its id, if it was sent."""
     run: int | None = None
     """The number of the run that took it; None: it is not taken yet, or only looked at."""
+    error: Mapping[str, Any] | None = None
+    """Why it could not be taken: `code` and `message`."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is known what became of it."""
+        return self.run is not None or self.error is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,8 @@ class Job:
     started_at: int | None
     """When it began first: the runs of its inputs are written at this time, and the µs that follow."""
     ended_at: int | None
+    attempts: int
+    """How often its input that is not over yet was begun; the server ended each time but the last."""
     error: Mapping[str, Any] | None
     """Why it failed: `code`, `message` and perhaps `hint`."""
 
@@ -134,7 +136,7 @@ def create_job(
                 _JOBS.c.number <= number - limits.JOBS_KEPT_MAX, _JOBS.c.state.not_in(UNFINISHED)
             )
         )
-    return Job(number, space, source, kind, JobState.WAITING, inputs, now_us, None, None, None)
+    return find_job(control, space, number)
 
 
 def list_jobs(
@@ -183,44 +185,23 @@ def begin_job(control: ControlStore, job: Job, inputs: Sequence[SourceInput], no
     """Say that a job begins, with what it reads; None: somebody cancelled it.
 
     One that began before, and did not end because its process did, keeps its inputs and its time.
-
-    Raises:
-        InternalError: that happened again and again; it may be what ends the process.
     """
     with control.changing() as connection:
-        query = sa.select(_JOBS).where(_JOBS.c.number == job.number, _JOBS.c.state.in_(UNFINISHED))
-        row = connection.execute(query).one_or_none()
+        unfinished = sa.and_(_JOBS.c.number == job.number, _JOBS.c.state.in_(UNFINISHED))
+        row = connection.execute(sa.select(_JOBS).where(unfinished)).one_or_none()
         if row is None:
             return None
-        began = _job(row)
-        if row.attempts >= limits.JOB_ATTEMPTS_MAX:
-            raise InternalError(
-                f"the server ended {row.attempts} times while it did this job",
-                hint="its log may say why; a smaller file may help (JOB_ATTEMPTS_MAX)",
-            )
-        if began.started_at is None:
-            began = Job(
-                *(job.number, job.space, job.source, job.kind, JobState.RUNNING),
-                *(inputs, job.requested_at, now_us, None, None),
-            )
-        connection.execute(
-            _JOBS.update()
-            .where(_JOBS.c.number == job.number)
-            .values(
-                state=JobState.RUNNING,
-                started_at=began.started_at,
-                inputs=msgspec.to_builtins(began.inputs),
-                attempts=row.attempts + 1,
-            )
-        )
-    return began
+        values: dict[str, Any] = {"attempts": row.attempts + 1}
+        if row.started_at is None:
+            values |= {"state": JobState.RUNNING, "started_at": now_us}
+            values["inputs"] = msgspec.to_builtins(inputs)
+        connection.execute(_JOBS.update().where(unfinished).values(**values))
+    return find_job(control, job.space, job.number)
 
 
 def leave_job(control: ControlStore, number: int) -> None:
-    """Leave a job for the next start of the server: that it did not end is not its fault."""
-    with control.changing() as connection:
-        left = {"state": JobState.WAITING, "attempts": _JOBS.c.attempts - 1}
-        connection.execute(_JOBS.update().where(_JOBS.c.number == number).values(**left))
+    """Leave a job, unless it is over, for the next start of the server; that it did not end is no attempt."""
+    _move(control, number, UNFINISHED, JobState.WAITING, attempts=_JOBS.c.attempts - 1)
 
 
 def begin_reading(control: ControlStore, number: int) -> bool:
@@ -275,42 +256,40 @@ def _move(
 
 def note_run(control: ControlStore, job: Job, taken: SourceInput, run: int) -> None:
     """Note the run that took an input of a job, and take the input no more until it is another."""
-    inputs = [
-        msgspec.structs.replace(one, run=run) if one.name == taken.name else one
-        for one in find_job(control, job.space, job.number).inputs
-    ]
     with control.changing() as connection:
-        told = _JOBS.update().where(_JOBS.c.number == job.number).values(inputs=msgspec.to_builtins(inputs))
-        connection.execute(told)
-        _remember(connection, job.space, job.source, taken)
+        _end_input(connection, job, msgspec.structs.replace(taken, run=run))
+        remember_taken(connection, job.space, job.source, taken.name, taken.version)
 
 
-def remember_taken(control: ControlStore, space: str, source: str, taken: SourceInput) -> None:
-    """Take an input no more until it is another."""
+def note_failure(
+    control: ControlStore, job: Job, failed: SourceInput, error: Mapping[str, Any], *, is_final: bool = False
+) -> None:
+    """Note why an input of a job could not be taken; if that is final, only another is tried again."""
     with control.changing() as connection:
-        _remember(connection, space, source, taken)
+        _end_input(connection, job, msgspec.structs.replace(failed, error=error))
+        if is_final:
+            remember_taken(connection, job.space, job.source, failed.name, failed.version)
 
 
-def _remember(connection: sa.Connection, space: str, source: str, taken: SourceInput) -> None:
-    if not taken.version:
-        return
-    key = {"space": space, "source": source, "name": taken.name}
-    connection.execute(_TAKEN.delete().where(*(_TAKEN.c[name] == value for name, value in key.items())))
-    connection.execute(_TAKEN.insert().values(**key, version=taken.version))
-
-
-def taken_versions(control: ControlStore, space: str, source: str) -> Mapping[str, str]:
-    """Return the version of each input that a source has taken, by name."""
-    query = sa.select(_TAKEN.c.name, _TAKEN.c.version).where(
-        _TAKEN.c.space == space, _TAKEN.c.source == source
-    )
-    with control.reading() as connection:
-        return {row.name: row.version for row in connection.execute(query).all()}
+def _end_input(connection: sa.Connection, job: Job, ended: SourceInput) -> None:
+    """Write down what became of an input; the next one is begun for the first time."""
+    (told,) = connection.execute(sa.select(_JOBS.c.inputs).where(_JOBS.c.number == job.number)).one()
+    inputs = [ended if one.name == ended.name else one for one in msgspec.convert(told, list[SourceInput])]
+    change = _JOBS.update().where(_JOBS.c.number == job.number)
+    connection.execute(change.values(inputs=msgspec.to_builtins(inputs), attempts=1))
 
 
 def _job(row: Any) -> Job:
-    inputs = msgspec.convert(row.inputs, list[SourceInput])
     return Job(
-        *(row.number, row.space, row.source, JobKind(row.kind), JobState(row.state), inputs),
-        *(row.requested_at, row.started_at, row.ended_at, row.error),
+        number=row.number,
+        space=row.space,
+        source=row.source,
+        kind=JobKind(row.kind),
+        state=JobState(row.state),
+        inputs=msgspec.convert(row.inputs, list[SourceInput]),
+        requested_at=row.requested_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        attempts=row.attempts,
+        error=row.error,
     )

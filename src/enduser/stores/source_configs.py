@@ -14,6 +14,7 @@ from enduser import limits
 from enduser.core.attributes import API, MANUAL, SDK
 from enduser.errors import InvalidSource, LimitExceeded, SourceNotFound
 from enduser.stores.control import METADATA, ControlStore
+from enduser.stores.taken_inputs import forget_taken
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _OWN_NAMES = (MANUAL, API, SDK)
@@ -57,33 +58,21 @@ class SourceConfig:
     """When it runs next by itself, in µs; None: only when somebody asks."""
 
 
-def save_source(control: ControlStore, config: SourceConfig, *, is_new: bool = False) -> None:
-    """Keep how a source is set up, in place of what was known of it, unless it must be new.
+def create_source(control: ControlStore, config: SourceConfig) -> None:
+    """Keep how a new source is set up.
 
     Raises:
         InvalidSource: it cannot have this name, or is there already.
         LimitExceeded: there are as many sources in the space as there may be.
     """
     _check_name(config.name)
-    values = {
-        "kind": config.kind,
-        "mapping": config.mapping,
-        "connection": dict(config.connection),
-        "schedule": msgspec.to_builtins(config.schedule),
-        "due_at": config.due_at,
-    }
     with control.changing() as connection:
-        changed = connection.execute(
-            _SOURCES.update().where(_named(config.space, config.name)).values(**values)
-        )
-        if changed.rowcount:
-            if is_new:
-                raise InvalidSource(
-                    f"there is a source {config.name!r} in {config.space} already",
-                    hint="choose another name, or delete that one",
-                    field="name",
-                )
-            return
+        if connection.execute(sa.select(_SOURCES).where(_named(config.space, config.name))).first():
+            raise InvalidSource(
+                f"there is a source {config.name!r} in {config.space} already",
+                hint="choose another name, or delete that one",
+                field="name",
+            )
         in_space = sa.select(sa.func.count()).where(_SOURCES.c.space == config.space)
         if connection.execute(in_space).scalar_one() >= limits.SOURCES_MAX:
             raise LimitExceeded(
@@ -91,8 +80,32 @@ def save_source(control: ControlStore, config: SourceConfig, *, is_new: bool = F
                 hint=f"the limit is {limits.SOURCES_MAX} (SOURCES_MAX); delete one that nobody needs",
                 limit=limits.SOURCES_MAX,
             )
-        key = {"space": config.space, "name": config.name, "created_at": config.created_at}
-        connection.execute(_SOURCES.insert().values(**key, **values))
+        connection.execute(
+            _SOURCES.insert().values(
+                space=config.space,
+                name=config.name,
+                kind=config.kind,
+                mapping=config.mapping,
+                created_at=config.created_at,
+                connection=dict(config.connection),
+                schedule=msgspec.to_builtins(config.schedule),
+                due_at=config.due_at,
+            )
+        )
+
+
+def change_source(control: ControlStore, space: str, name: str, **changes: object) -> SourceConfig:
+    """Change some of the fields of a source in one step, and return how it is set up then.
+
+    What is not named stays, whatever others change at the time.
+
+    Raises:
+        SourceNotFound: there is none of this name.
+    """
+    values = {field_name: msgspec.to_builtins(value) for field_name, value in changes.items()}
+    with control.changing() as connection:
+        connection.execute(_SOURCES.update().where(_named(space, name)).values(**values))
+    return find_source(control, space, name)
 
 
 def _named(space: str, name: str) -> sa.ColumnElement[bool]:
@@ -146,7 +159,7 @@ def find_source(control: ControlStore, space: str, name: str) -> SourceConfig:
 
 
 def delete_source(control: ControlStore, space: str, name: str) -> None:
-    """Forget how a source is set up; what it said stays, until its runs are undone.
+    """Forget how a source is set up, and what it took; what it said stays, until its runs are undone.
 
     Raises:
         SourceNotFound: there is none of this name.
@@ -154,6 +167,7 @@ def delete_source(control: ControlStore, space: str, name: str) -> None:
     find_source(control, space, name)
     with control.changing() as connection:
         connection.execute(_SOURCES.delete().where(_named(space, name)))
+        forget_taken(connection, space, name)
 
 
 def set_due(control: ControlStore, config: SourceConfig, due_at: int | None) -> None:

@@ -40,6 +40,11 @@ class Upload:
     """Bytes; None: it is not there whole yet."""
     created_at: int
 
+    @property
+    def ends_at(self) -> int:
+        """When it is deleted if nobody takes it."""
+        return self.created_at + limits.UPLOAD_HOURS * 3_600_000_000
+
     def path(self, folder: Path) -> Path:
         """Return where it is in a data folder."""
         return folder / FOLDER / self.id
@@ -122,12 +127,12 @@ def forget_unfinished_uploads(control: ControlStore, folder: Path) -> None:
 
 def forget_old_uploads(control: ControlStore, folder: Path, now_us: int) -> None:
     """Delete the files that nobody took in time, and what no upload knows of."""
-    since = now_us - limits.UPLOAD_HOURS * 3_600_000_000
+    paths = list((folder / FOLDER).glob("*"))  # before what is known: a file comes after its row
     with control.reading() as connection:
         known = {row.id: Upload(*row) for row in connection.execute(sa.select(_UPLOADS)).all()}
     for upload in known.values():
-        if upload.created_at < since:
+        if upload.ends_at <= now_us:
             forget_upload(control, folder, upload)
-    for path in (folder / FOLDER).glob("*"):
+    for path in paths:
         if path.name not in known:
             path.unlink(missing_ok=True)

@@ -145,6 +145,30 @@ async def test_a_long_body_that_is_cut_off_is_cut_off_for_the_owner_too(
     await until(lambda: ("/", None) in asked)
 
 
+async def test_bodies_that_are_not_there_whole_have_a_bound_together(
+    proxy: OwnerProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "RECEIVING_BYTES_MAX", 1_000)
+    reads = asyncio.Event()
+
+    async def slow() -> dict[str, Any]:
+        if not reads.is_set():
+            reads.set()
+            return part(bytes(600))
+        await asyncio.Event().wait()
+        return GONE
+
+    scope = {"method": "POST", "raw_path": b"/", "query_string": b"", "headers": []}
+    first = asyncio.create_task(proxy(scope, slow, slow))
+    await reads.wait()
+    status, body = await answer(proxy, b"/", part(bytes(600)), part(b"", is_last=True))
+    assert (status, body["error"]["code"], body["error"]["limit"]) == (429, "too_busy", 1_000)
+    assert (await answer(proxy, b"/", part(bytes(300)), part(b"", is_last=True)))[0] == 200
+    first.cancel()
+    await asyncio.wait([first])
+    assert (await answer(proxy, b"/", part(bytes(600)), part(b"", is_last=True)))[0] == 200
+
+
 async def test_only_so_many_long_bodies_come_at_once_and_short_ones_are_not_hindered(
     proxy: OwnerProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from enduser import limits
 from enduser.api.management.app import ManagementApp
 from enduser.api.management.routes import ROUTES
-from enduser.api.problems import STATUS, status_of
+from enduser.api.problems import ASKS_FIRST, STATUS, status_of
 from enduser.stores.embedded.reading import USER_COLUMNS
 
 USER = "/api/v1/users/adam"
@@ -386,3 +386,23 @@ def test_a_client_without_a_raw_path_is_served_too(api: Api) -> None:
         await api.app({**scope, "raw_path": None}, receive, send)
 
     assert Client(api.portal, strip, api.key).get("/api/v1/users/a%20b%3F%26=%23%25").status_code == 200  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/api/v1/uploads?name=x", 204),
+        ("POST", "/api/v1/users", 204),
+        ("POST", "/api/v1/uploads?name=", 400),
+        ("POST", "/api/v1/sources", 413),
+        ("POST", "/accounts/connect/token", 413),
+        ("POST", "/nowhere", 404),
+    ],
+)
+def test_who_has_a_long_body_is_told_first_whether_it_may_come(
+    api: Api, method: str, path: str, status: int
+) -> None:
+    asked = {"headers": {ASKS_FIRST.decode(): "1"}}
+    assert api.client.request(method, path, **asked).status_code == status
+    if path.startswith("/api"):
+        assert api.bare.request(method, path, **asked).status_code == 401

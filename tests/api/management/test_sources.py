@@ -8,12 +8,18 @@ from typing import Any
 
 import pytest
 from managing import Api
+from structlog.testing import capture_logs
 
 from enduser import limits
 from enduser.clock import now_us
+from enduser.errors import InvalidSource
 from enduser.service.source_jobs import SourceJobs
 from enduser.service.source_schedules import start_due
+from enduser.service.source_setup import CsvMapping, save_mapping
+from enduser.sources.mapping import SourceMapping
+from enduser.stores import uploads
 from enduser.stores.jobs import JobKind, JobState, SourceInput, create_job, find_job
+from enduser.stores.source_configs import Schedule, change_source, find_source
 from enduser.stores.uploads import forget_old_uploads, forget_unfinished_uploads
 
 CSV = b"id;plan;seats\nadam;vip;5\neve;free;x\n;vip;1\n"
@@ -331,7 +337,7 @@ def test_files_of_the_inbox_are_taken_once_in_their_order_and_again_when_they_ch
     put(api, "crm-a.csv", b"id;plan;seats\nadam;free;6\n", 2)
     put(api, "other.csv", b"id;plan;seats\nadam;other;7\n", 3)
     put(api, ".crm-c.csv", b"half", 3)
-    assert ask(api, "preview")["inputs"] == [{"name": "crm-b.csv", "run": None}]
+    assert ask(api, "preview")["inputs"] == [{"name": "crm-b.csv", "run": None, "error": None}]
     done = ask(api, "run")
     assert [one["name"] for one in done["inputs"]] == ["crm-b.csv", "crm-a.csv"]
     assert attributes(api, "adam") == {"plan": "free", "seats": 6.0}
@@ -360,7 +366,7 @@ def test_a_source_of_the_inbox_takes_files_that_are_sent_too(api: Api) -> None:
     upload = send(api)
     columns = api.client.get("/api/v1/sources/crm/columns", params={"upload": upload}).json()
     assert columns["input"] == "crm.csv"
-    assert ask(api, "run", upload)["inputs"] == [{"name": "crm.csv", "run": 1}]
+    assert ask(api, "run", upload)["inputs"] == [{"name": "crm.csv", "run": 1, "error": None}]
     assert attributes(api, "adam") == {"plan": "vip", "seats": 5.0}
 
 
@@ -617,3 +623,155 @@ def test_the_folder_of_a_preview_is_empty_afterwards(api: Api) -> None:
     ask(api, "preview", send(api))
     left = [path for path in Path(api.folder / "tmp").rglob("*") if path.is_file() and path.stat().st_size]
     assert left == []
+
+
+# --- whatever happens to a job and its source
+
+
+def test_a_file_that_cannot_be_taken_hinders_no_other_and_is_tried_again(api: Api) -> None:
+    make(api, **INBOX)
+    put(api, "crm-1.csv", b"id;other\nadam;x\n", 1)
+    put(api, "crm-2.csv", b"id;plan;seats\nadam;vip;5\n", 2)
+    job = ask(api, "run")
+    assert (job["state"], job["error"]["input"]) == ("failed", "crm-1.csv")
+    bad, good = job["inputs"]
+    assert (bad["run"], bad["error"]["code"]) == (None, "invalid_mapping")
+    assert (good["run"], good["error"]) == (1, None)
+    assert attributes(api, "adam") == {"plan": "vip", "seats": 5.0}
+    put(api, "crm-1.csv", b"id;plan;seats\nadam;free;6\n", 1)
+    assert [one["name"] for one in ask(api, "run")["inputs"]] == ["crm-1.csv"]
+
+
+def test_a_file_that_kills_its_server_is_given_up_and_the_others_are_taken(api: Api) -> None:
+    make(api, **INBOX)
+    put(api, "crm-1.csv", at_s=1)
+    put(api, "crm-2.csv", b"id;plan;seats\neve;vip;5\n", 2)
+    api.client.request("POST", "/api/v1/sources/crm/jobs", json={"kind": "run"})
+    for _ in range(limits.JOB_ATTEMPTS_MAX):
+        with pytest.raises(KeyboardInterrupt):
+            SourceJobs(api.store, api.control, _killing).perform_next()
+    assert api.jobs.perform_next()
+    bad, good = api.client.get("/api/v1/jobs/1").json()["inputs"]
+    assert (bad["error"]["code"], good["run"]) == ("internal", 1)
+    assert ask(api, "run")["inputs"] == []
+    put(api, "crm-1.csv", at_s=3)
+    assert [one["name"] for one in ask(api, "run")["inputs"]] == ["crm-1.csv"]
+
+
+def test_a_server_may_end_at_each_file_of_a_job_without_the_job_being_given_up(api: Api) -> None:
+    make(api, **INBOX)
+    for number in range(limits.JOB_ATTEMPTS_MAX + 2):
+        put(api, f"crm-{number}.csv", at_s=number)
+    api.client.request("POST", "/api/v1/sources/crm/jobs", json={"kind": "run"})
+    for _ in range(limits.JOB_ATTEMPTS_MAX + 1):
+        calls = iter([lambda work: work(), _killing])
+        with pytest.raises(KeyboardInterrupt):
+            SourceJobs(api.store, api.control, lambda work, calls=calls: next(calls)(work)).perform_next()
+    assert api.jobs.perform_next()
+    job = api.client.get("/api/v1/jobs/1").json()
+    assert (job["state"], [one["run"] for one in job["inputs"]]) == ("done", [1, 2, 3, 4, 5])
+
+
+def test_a_job_that_was_cancelled_stays_so_when_the_server_ends(api: Api) -> None:
+    make(api)
+    upload = send(api)
+    api.client.request("POST", "/api/v1/sources/crm/jobs", json={"kind": "run", "upload": upload})
+    ending = SourceJobs(api.store, api.control, _killing)
+
+    def cancel_and_end(_: int, __: int) -> None:
+        api.client.request("POST", "/api/v1/jobs/1/cancel")
+        ending.stop()
+
+    watch = ending._watch
+    ending._watch = lambda *told: (cancel_and_end(0, 0), watch(*told))[1]  # type: ignore[method-assign]
+    ending.perform_next()
+    assert api.client.get("/api/v1/jobs/1").json()["state"] == "cancelled"
+    assert not api.jobs.perform_next()
+
+
+def test_what_was_written_when_the_server_was_killed_cannot_be_cancelled(api: Api) -> None:
+    make(api)
+    upload = send(api)
+    api.client.request("POST", "/api/v1/sources/crm/jobs", json={"kind": "run", "upload": upload})
+    with pytest.raises(KeyboardInterrupt):
+        SourceJobs(api.store, api.control, _dying).perform_next()
+    answer = api.client.request("POST", "/api/v1/jobs/1/cancel")
+    assert code(answer) == (409, "job_not_cancellable")
+    (api.folder / "uploads" / upload).unlink()  # nothing of it is read again
+    assert api.jobs.perform_next()
+    job = api.client.get("/api/v1/jobs/1").json()
+    assert (job["state"], job["inputs"][0]["run"]) == ("done", 1)
+
+
+def test_nothing_of_an_erased_person_is_shown_by_a_preview(api: Api) -> None:
+    make(api)
+    assert ask(api, "preview", send(api))["preview"]["users"]
+    erased = api.client.request("DELETE", "/api/v1/users/adam", params={"confirmed": "true"})
+    assert erased.is_success
+    assert api.client.get("/api/v1/jobs/1").json()["preview"] is None
+    assert ask(api, "preview", send(api))["preview"] is not None
+
+
+def test_no_cell_of_a_file_is_kept_in_a_job(api: Api) -> None:
+    make(api)
+    failed = ask(api, "run", send(api, b"adam@x.no;vip;5\neve@x.no;free;6\n"))
+    assert failed["state"] == "failed"
+    assert "adam@x.no" not in str(failed)
+
+
+def test_a_change_that_is_refused_changes_nothing_else(api: Api) -> None:
+    make(api, **INBOX)
+    told = {"connection": {"pattern": "other-*.csv"}, "schedule": {"cron": "bad"}}
+    assert code(api.client.patch("/api/v1/sources/crm", json=told)) == (400, "invalid_source")
+    assert api.client.get("/api/v1/sources/crm").json()["connection"] == {"pattern": "crm-*.csv"}
+
+
+def test_a_source_stays_of_its_kind(api: Api) -> None:
+    for name, kind in (("plan", "string"), ("seats", "number")):
+        api.client.request("POST", "/api/v1/attributes", json={"name": name, "type": kind})
+    make(api, name="calls", kind="api", mapping=MAPPING)
+    config = find_source(api.control, "default/production", "calls")
+    known = CsvMapping(SourceMapping("id", ()), "utf-8", ";")
+    with pytest.raises(InvalidSource, match="takes no files"):
+        save_mapping(api.store, api.control, config, known, ["id"])
+    made = make(api)["source"]
+    told = {"name": "x", "kind": "api", "mapping": MAPPING, "connection": {"pattern": "*"}}
+    assert code(api.client.request("POST", "/api/v1/sources", json=told)) == (400, "invalid_source")
+    answer = api.client.request("POST", "/api/v1/sources/crm/token")
+    assert code(answer) == (400, "invalid_source")
+    assert api.client.get("/api/v1/sources/crm").json() == made
+
+
+@pytest.mark.parametrize("path", ["jobs", "uploads", "sources", "runs"])
+def test_a_space_that_is_none_is_told(api: Api, path: str) -> None:
+    answer = api.client.get(f"/api/v1/{path}", params={"space": "no/where"})
+    assert code(answer) == (404, "space_not_found")
+
+
+def test_one_source_that_cannot_be_due_hinders_no_other(api: Api) -> None:
+    make(api, name="a", **INBOX)
+    make(api, name="b", **INBOX)
+    for name, zone in (("a", "Gone/Zone"), ("b", "UTC")):
+        schedule = Schedule("* * * * *", zone)
+        change_source(api.control, "default/production", name, schedule=schedule, due_at=1)
+    with capture_logs() as lines:
+        start_due(api.control, now_us())
+    assert [line["source"] for line in lines] == ["a"]
+    assert [one["source"] for one in api.client.get("/api/v1/jobs").json()["items"]] == ["b"]
+
+
+def test_a_file_that_comes_while_old_ones_are_deleted_stays(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(api)
+    forget = uploads.forget_upload
+    sent: list[str] = []
+
+    def slowly(*told: Any) -> None:
+        sent.append(send(api))
+        forget(*told)
+
+    monkeypatch.setattr(uploads, "forget_upload", slowly)
+    monkeypatch.setattr(limits, "UPLOAD_HOURS", 0)
+    uploads.forget_old_uploads(api.control, api.folder, now_us())
+    assert [path.name for path in (api.folder / "uploads").iterdir()] == sent

@@ -38,7 +38,7 @@ class OwnerProxy:
 
     A request is passed on when it is there whole, and its answer when that is: there are few connections
     to the owner, and no slow client may hold one of them. What is too long to be held in memory is passed on
-    as it comes, like a file: few at once, and only for callers whom the owner knows.
+    as it comes, like a file: few at once, and only if the owner, who is asked first, would take it.
     """
 
     def __init__(self, socket: str) -> None:
@@ -52,12 +52,14 @@ class OwnerProxy:
         )
         self._passed_on = _Places("PASSED_ON_MAX", "calls are being answered")
         self._files = _Places("TRANSFERS_MAX", "files are coming or going")
+        self._receiving = 0
+        """Bytes of bodies that are not there whole yet."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass one request on, and its answer back."""
         body = _Body(receive)
         try:
-            begin = await body.begin()
+            begin = await self._begin_of(body)
             with nullcontext() if scope["raw_path"] in _HEALTH else self._passed_on.one():
                 if body.is_whole:
                     await self._pass_on(scope, begin, send)
@@ -67,6 +69,29 @@ class OwnerProxy:
             return
         except EnduserError as error:
             await _refuse(send, error)
+
+    async def _begin_of(self, body: _Body) -> bytes:
+        """Return all of a body, or of a long one the beginning.
+
+        Raises:
+            _Gone: it does not come to its end.
+            TooBusy: too much is held already of bodies that are not there whole yet.
+        """
+        begin = bytearray()
+        try:
+            while not body.is_whole and len(begin) <= limits.API_BODY_BYTES_MAX:
+                part = await body.part()
+                begin += part
+                self._receiving += len(part)
+                if self._receiving > limits.RECEIVING_BYTES_MAX:
+                    raise TooBusy(
+                        "too many bodies of calls are half received",
+                        hint="send it again in a second (RECEIVING_BYTES_MAX)",
+                        limit=limits.RECEIVING_BYTES_MAX,
+                    )
+        finally:
+            self._receiving -= len(begin)
+        return bytes(begin)
 
     async def _pass_file_on(self, scope: Any, body: _Body, begin: bytes, send: Any) -> None:
         with self._files.one():
@@ -173,17 +198,6 @@ class _Body:
         self.is_whole = False
         """Whether nothing is to come any more."""
 
-    async def begin(self) -> bytes:
-        """Return all of it, or of a long one the beginning.
-
-        Raises:
-            _Gone: it does not come to its end.
-        """
-        begin = bytearray()
-        while not self.is_whole and len(begin) <= limits.API_BODY_BYTES_MAX:
-            begin += await self._part()
-        return bytes(begin)
-
     async def parts(self, begin: bytes) -> AsyncIterator[bytes]:
         """Yield all of it, of which the beginning is there.
 
@@ -192,10 +206,15 @@ class _Body:
         """
         yield begin
         while not self.is_whole:
-            if part := await self._part():
+            if part := await self.part():
                 yield part
 
-    async def _part(self) -> bytes:
+    async def part(self) -> bytes:
+        """Return what comes next, which may be nothing.
+
+        Raises:
+            _Gone: nothing comes any more.
+        """
         message = await self._receive()
         if message["type"] == "http.disconnect":
             raise _Gone

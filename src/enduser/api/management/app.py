@@ -145,6 +145,8 @@ class ManagementApp:
         values |= {name: _path_value(by_name[name], text) for name, text in segments.items()}
         space = key.space_of(values[SPACE.name]) if key and SPACE in route.parameters else ""
         if ASKS_FIRST.decode() in request.headers:
+            if not route.takes_file and route.body_limit == "API_BODY_BYTES_MAX":
+                raise _too_long(route)  # the collector asks because the body is longer than that
             raise _Welcome
         if route.takes_file:
             return Call(self._services, key, space, values, {}, request.stream())
@@ -233,6 +235,15 @@ def _path_value(parameter: Parameter, text: str) -> object:
     return read_value(parameter, text)
 
 
+def _too_long(route: Route) -> BodyTooLarge:
+    bytes_max: int = getattr(limits, route.body_limit)
+    return BodyTooLarge(
+        f"the body is longer than {bytes_max:,} bytes",
+        hint=f"send less, in several calls ({route.body_limit})",
+        limit=bytes_max,
+    )
+
+
 async def _body(request: Request, route: Route) -> Mapping[str, Any]:
     """Return the JSON object, or the form, that is the body of a call.
 
@@ -240,17 +251,11 @@ async def _body(request: Request, route: Route) -> Mapping[str, Any]:
         BodyTooLarge: it is longer than it may be.
         MalformedRequest: it is no JSON object.
     """
-    limit = route.body_limit
-    bytes_max: int = getattr(limits, limit)
     content = bytearray()
     async for part in request.stream():
         content += part
-        if len(content) > bytes_max:
-            raise BodyTooLarge(
-                f"the body is longer than {bytes_max:,} bytes",
-                hint=f"send less, in several calls ({limit})",
-                limit=bytes_max,
-            )
+        if len(content) > getattr(limits, route.body_limit):
+            raise _too_long(route)
     if route.is_form:
         return dict(parse_qsl(content.decode(errors="replace"), keep_blank_values=True))
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -21,7 +22,8 @@ from enduser.errors import (
     UploadNotFound,
 )
 from enduser.service.json_form import Count, Time, iso_time
-from enduser.service.source_jobs import SourceJobs, request_job
+from enduser.service.source_inputs import request_job
+from enduser.service.source_jobs import SourceJobs
 from enduser.stores.contract import AttributeDiff, ValuesPreview, Written
 from enduser.stores.jobs import Job, JobKind, JobState, cancel_job, find_job, list_jobs
 from enduser.stores.paging import cursor_behind, values_behind
@@ -38,10 +40,11 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class InputJson(msgspec.Struct, frozen=True):
-    """A file that a job reads, and the run that took it, if one did."""
+    """A file that a job reads, and the run that took it or why none could."""
 
     name: str
     run: int | None
+    error: JobErrorJson | None = None
 
 
 class ProgressJson(msgspec.Struct, frozen=True):
@@ -54,11 +57,12 @@ class ProgressJson(msgspec.Struct, frozen=True):
 
 
 class JobErrorJson(msgspec.Struct, frozen=True):
-    """Why a job failed, as an error of the API says it."""
+    """Why a job, or one of its files, failed, as an error of the API says it."""
 
     code: str
     message: str
     hint: str | None
+    input: Annotated[str | None, Meta(description="the file, if it is because of one")] = None
 
 
 class CountsJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +141,7 @@ async def show_jobs(call: Call) -> JobsPage:
     """Return a page of jobs, the newest first."""
     values, control, space = call.values, call.services.control, call.space
     before = None if values["cursor"] is None else values_behind(values["cursor"], _NEWEST, (int,))[0]
+    await call.read(lambda reader: reader.settings(space))  # there must be such a space
     found = await call.services.on_thread(
         lambda: list_jobs(
             control, space, source=values["source"], before=_number(before), limit=values["limit"] + 1
@@ -174,14 +179,18 @@ def _json(job: Job, jobs: SourceJobs, *, with_preview: bool = False) -> JobJson:
         source=job.source,
         kind=job.kind,
         state=job.state,
-        inputs=[InputJson(one.name, one.run) for one in job.inputs],
+        inputs=[InputJson(one.name, one.run, _error(one.error)) for one in job.inputs],
         requested_at=iso_time(job.requested_at),
         started_at=None if job.started_at is None else iso_time(job.started_at),
         ended_at=None if job.ended_at is None else iso_time(job.ended_at),
-        error=None if job.error is None else JobErrorJson(**job.error),
+        error=_error(job.error),
         progress=None if progress is None else msgspec.convert(progress, ProgressJson, from_attributes=True),
         preview=None if preview is None else _preview(preview),
     )
+
+
+def _error(told: Mapping[str, Any] | None) -> JobErrorJson | None:
+    return None if told is None else JobErrorJson(**told)
 
 
 def _preview(preview: ValuesPreview) -> PreviewJson:

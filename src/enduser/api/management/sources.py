@@ -24,21 +24,22 @@ from enduser.errors import (
     UploadNotFound,
 )
 from enduser.service.json_form import Time, iso_time
-from enduser.service.source_jobs import pending_inputs
-from enduser.service.source_schedules import set_schedule
+from enduser.service.source_inputs import pending_inputs
+from enduser.service.source_schedules import schedule_changes
 from enduser.service.source_setup import CsvMapping, Looked, known_mapping, look_at, save_mapping
 from enduser.service.update_api import API_KIND, api_mapping, create_api_source, map_api_source
 from enduser.sources.kinds import KINDS, bring_input, kind_of
 from enduser.sources.mapping import Blank, ColumnMapping, Flag, SourceMapping, flags, propose
+from enduser.stores import source_configs
 from enduser.stores.contract import OwnedStore, Reader
 from enduser.stores.jobs import JobKind, SourceInput
+from enduser.stores.scratch import scratch_folder
 from enduser.stores.source_configs import (
     Schedule,
     SourceConfig,
     delete_source,
     find_source,
     list_sources,
-    save_source,
 )
 from enduser.stores.uploads import find_upload
 
@@ -150,18 +151,22 @@ async def create_source(call: Call) -> SourceCreated:
     control = call.services.control
     config = SourceConfig(call.space, told.name, told.kind, None, now_us())
 
-    def create(store: OwnedStore) -> SourceCreated:
+    def made_of(store: OwnedStore) -> SourceCreated:
         store.settings(call.space)  # there must be such a space
         made, token = [], None
         if told.kind == API_KIND:
+            if told.connection:
+                raise InvalidSource(
+                    "a source that programs call has no connection", hint="leave it out", field="connection"
+                )
             token = create_api_source(store, control, config, _api_mapping(told.mapping), is_new=True)
         elif told.mapping is None:
-            save_source(control, _reached(config, told), is_new=True)
+            source_configs.create_source(control, _reached(config, told))
         else:
             made = _map(call, store, _reached(config, told), told.mapping, is_new=True)
         return SourceCreated(_json(find_source(control, call.space, told.name)), made, token)
 
-    return await call.change(create)
+    return await call.change(made_of)
 
 
 async def map_source(call: Call) -> SourceCreated:
@@ -172,6 +177,7 @@ async def map_source(call: Call) -> SourceCreated:
 
 
 def _reached(config: SourceConfig, told: NewSource) -> SourceConfig:
+    """Return a source with how its files are reached."""
     return replace(config, connection=KINDS[told.kind].check(told.connection))
 
 
@@ -203,16 +209,18 @@ async def change_source(call: Call) -> SourceJson:
     told = call.told(SourceChange, _HINT)
     control = call.services.control
 
-    def change() -> SourceJson:
+    def changed() -> SourceJson:
         config = _found(call)
+        changes: dict[str, object] = {}
         if told.connection is not UNSET:
-            config = replace(config, connection=kind_of(config).check(told.connection))
-            save_source(control, config)
+            changes["connection"] = kind_of(config).check(told.connection)
         if told.schedule is not UNSET:
-            config = set_schedule(control, call.space, config.name, told.schedule, now_us())
-        return _json(config)
+            changes |= schedule_changes(config, told.schedule, now_us())
+        return _json(
+            source_configs.change_source(control, call.space, config.name, **changes) if changes else config
+        )
 
-    return await call.services.on_thread(change)
+    return await call.services.on_thread(changed)
 
 
 async def renew_token(call: Call) -> SourceCreated:
@@ -242,8 +250,9 @@ async def show_columns(call: Call) -> ColumnsJson:
     def look() -> tuple[SourceConfig, Looked]:
         config = _found(call)
         wanted = _wanted(call, folder, config)
-        path = bring_input(config, folder, wanted, folder / "tmp")
-        return config, look_at(wanted.name, path, known_mapping(config))
+        with scratch_folder(folder) as scratch:
+            path = bring_input(config, folder, wanted, scratch)
+            return config, look_at(wanted.name, path, known_mapping(config))
 
     config, looked = await call.services.on_thread(look)
     attributes = await call.read(lambda reader: reader.attributes())

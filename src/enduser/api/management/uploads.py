@@ -113,6 +113,7 @@ def _finish(file: BinaryIO, rest: bytes) -> None:
 async def show_uploads(call: Call) -> UploadsPage:
     """Return the files that wait to be taken."""
     control = call.services.control
+    await call.read(lambda reader: reader.settings(call.space))  # there must be such a space
     found = await call.services.on_thread(lambda: list_uploads(control, call.space))
     return UploadsPage([_json(upload) for upload in found])
 
@@ -135,7 +136,7 @@ def _json(upload: Upload) -> UploadJson:
         name=upload.name,
         size=upload.size,
         created_at=iso_time(upload.created_at),
-        ends_at=iso_time(upload.created_at + limits.UPLOAD_HOURS * 3_600_000_000),
+        ends_at=iso_time(upload.ends_at),
     )
 
 

@@ -14,6 +14,8 @@ from enduser.errors import StoreError
 ANSWER = "the database could not answer"
 CHANGE = "the database refused a change, and nothing of it was applied"
 
+_LINE = "Original Line:"
+"""Behind it the engine quotes a line of a file, which says something of somebody."""
 _MISTAKE = "this should not happen: please report it with this message"
 _DISK = "see whether the disk is full; then do the same again"
 _MEMORY = "give it more memory with --memory-limit, and see whether the disk is full; then do the same again"
@@ -31,7 +33,8 @@ def told(what: str, hint: str | None = None) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        raise StoreError(f"{what}: {error}", hint=hint or _hint(error)) from error
+        told_by_it = str(error).partition(_LINE)[0].rstrip()
+        raise StoreError(f"{what}: {told_by_it}", hint=hint or _hint(error)) from error
 
 
 def _hint(error: duckdb.Error) -> str:

@@ -117,6 +117,7 @@ class EmbeddedStore:
             self._reader = EmbeddedReader(self._database.connection, user_key_sql)
             self._taker: tuple[str, EventTaker] | None = None
             self._catch_up: Callable[[], None] = lambda: None
+            self._forgotten = 0
             self._cut_files: set[str] = set()
             """Spaces into which a file was being taken, perhaps, when the database was opened anew."""
             if not self.spaces():
@@ -296,6 +297,7 @@ class EmbeddedStore:
                     self._close_history(self.settings(space).window_us)
         self._taker = taker
         self._generations[space] += 1  # a setting recomputes
+        self._forgotten += isinstance(record, EraseUser | ChangeSettings)
         if isinstance(record, ChangeSettings) and "hash_ids" in record.texts:
             self._database.checkpoint()  # the log has plain ids still
         return applied
@@ -382,6 +384,11 @@ class EmbeddedStore:
         self._generations[space] += 1
         serving.forget(self._folder, space)
         hashing.hash_stored_ids(self._naming(space))
+
+    @property
+    def forgotten(self) -> int:
+        """How often something was to be forgotten since the store was opened."""
+        return self._forgotten
 
     def before_erasures(self, catch_up: Callable[[], None]) -> None:
         """Call `catch_up` before each erasure."""
