@@ -99,7 +99,7 @@ class InvalidMapping(UsageError):
 
 
 class InvalidSource(UsageError):
-    """A source cannot be like this: its name, its kind, its connection, its schedule, or what it is asked to do."""
+    """A source cannot be like this: its name, kind, connection or schedule, or what it is asked to do."""
 
     code = "invalid_source"
 

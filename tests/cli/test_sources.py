@@ -121,9 +121,9 @@ def test_the_same_file_again_changes_nothing_and_undoing_gives_back_what_was(dat
     again = enduser("sources", "run", "crm", file, data=data).stdout.splitlines()
     assert [line.split()[1] for line in again[:4]] == ["6", "0", "0", "3"]
     for run in (2, 1):
-        assert enduser("sources", "undo", run, data=data).exit_code == 0
+        assert enduser("sources", "undo", run, "--yes", data=data).exit_code == 0
     assert attributes(data) == {"adam@x.no": NOTHING, "eve@x.no": NOTHING}
-    told = enduser("sources", "undo", 1, data=data)
+    told = enduser("sources", "undo", 1, "--yes", data=data)
     assert (told.exit_code, "no run 1" in told.stderr) == (2, True)
 
 
@@ -290,3 +290,56 @@ def test_jobs_are_listed_and_cancelled(data: Path) -> None:
     assert oldest.split()[:4] == ["1", "crm", "preview", "cancelled"]
     assert enduser("sources", "cancel", "1", data=data).exit_code == 2
     assert enduser("sources", "jobs", "other", data=data).stdout.count("\n") == 1
+
+
+# --- files that are written otherwise than the mapping says
+
+
+def test_of_a_file_in_another_encoding_no_row_is_lost_but_all_are_refused(data: Path, tmp_path: Path) -> None:
+    first = tmp_path / "first.csv"
+    first.write_text("K;Plan\nadam@x.no;vip\n")
+    assert (
+        enduser(
+            "sources", "map", "crm", first, "--id", "K", "--take", "Plan=plan", "--yes", data=data
+        ).exit_code
+        == 0
+    )
+    second = tmp_path / "second.csv"
+    second.write_bytes(b"K;Plan;L\xe4uft\nadam@x.no;free;1\neve@x.no;free;2\n")
+    told = enduser("sources", "run", "crm", second, data=data)
+    assert (told.exit_code, "windows-1252" in told.stderr) == (2, True)
+    second.write_bytes("K,Plan\nadam@x.no,free\n".encode("utf-16"))
+    told = enduser("sources", "run", "crm", second, data=data)
+    assert (told.exit_code, "utf-16-le, cells parted by ," in told.stderr) == (2, True)
+    assert attributes(data)["adam@x.no"] == {"plan": None}
+
+
+def test_a_header_with_a_broken_character_is_refused(data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    file.write_bytes("Kunde;Größe;Straße;Öl".encode() + b"\xff;Plan\nadam@x.no;1;2;3;vip\n")
+    told = enduser("sources", "map", "crm", file, "--id", "Kunde", "--yes", data=data)
+    assert (told.exit_code, "has characters that utf-8 has not" in told.stderr) == (2, True)
+
+
+def test_how_dates_and_numbers_are_written_can_be_told(data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    file.write_text("id;since;seats\nadam@x.no;03/04/2026;1.234\n")
+    told = ("--dates", "MM/DD/YYYY", "--decimal", ",", "--thousands", ".")
+    assert enduser("sources", "map", "crm", file, *told, "--yes", data=data).exit_code == 0
+    assert enduser("sources", "run", "crm", file, data=data).exit_code == 0
+    assert attributes(data)["adam@x.no"] == {"since": "2026-03-04", "seats": 1234.0}
+    bad = enduser("sources", "map", "crm", file, "--dates", "%d", "--yes", data=data)
+    assert (bad.exit_code, "DD.MM.YYYY" in bad.stderr) == (2, True)
+
+
+def test_undoing_asks_and_takes_back_runs_of_files_alone(data: Path, file: Path) -> None:
+    map_all(data, file)
+    assert enduser("users", "set", "adam@x.no", "plan=gold", data=data).exit_code == 0
+    told = enduser("sources", "undo", "1", "--yes", data=data)
+    assert (told.exit_code, "no run 1 of a file" in told.stderr) == (2, True)
+    enduser("sources", "run", "crm", file, data=data)
+    refused = enduser("sources", "undo", "2", data=data)
+    assert refused.exit_code != 0
+    assert attributes(data)["adam@x.no"] == ADAM
+    assert enduser("sources", "undo", "2", "--yes", data=data).exit_code == 0
+    assert attributes(data)["adam@x.no"] == {"plan": "gold", "seats": None, "since": None}

@@ -163,7 +163,7 @@ def do_something(two: Two, rng: random.Random) -> None:
             two.close()
 
 
-SEEDS = range(tries(4, 25))
+SEEDS = range(tries(2, 25))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

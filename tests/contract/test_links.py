@@ -352,7 +352,7 @@ def test_what_is_no_id_cannot_be_linked(store: EmbeddedStore) -> None:
         store.apply(SPACE, AddLink(user("u"), user("é" * (limits.ID_BYTES_MAX // 2) + "x"), 1))
 
 
-@pytest.mark.parametrize("ids", [limits.PERSON_IDS_MAX - 1, limits.PERSON_IDS_MAX, limits.PERSON_IDS_MAX + 1])
+@pytest.mark.parametrize("ids", [limits.PERSON_IDS_MAX, limits.PERSON_IDS_MAX + 1])
 @pytest.mark.parametrize("how", ["claims", "a link", "claims beside a link"])
 def test_a_person_has_as_many_ids_as_the_limit_the_earliest(both: Both, ids: int, how: str) -> None:
     both.take(visit("u", 0), *(visit(None, 1 + n, f"a{n}") for n in range(ids + 3)), visit("v", 400))
@@ -468,7 +468,7 @@ def test_verify_reports_a_wrong_person_and_a_wrong_claim(store: EmbeddedStore, t
     assert store.verify(SPACE) == []
 
 
-SEEDS = range(tries(4, 25))
+SEEDS = range(tries(2, 25))
 IDS = [*(user(f"u{n}") for n in range(5)), *(anonymous(f"a{n}") for n in range(6)), anonymous("u1")]
 SPAN_MINUTES = 900
 

@@ -76,7 +76,7 @@ def test_all_pages_together_are_the_whole_list_for_every_attribute(
     for name in USER_COLUMNS:
         sort = f"{sign}{name}"
         whole = pages(store, sort=sort, limit=1_000, include_open=include_open)
-        assert pages(store, sort=sort, limit=7, include_open=include_open) == whole
+        assert pages(store, sort=sort, limit=31, include_open=include_open) == whole
         if not include_open:
             assert whole == list(store.users(SPACE, sort=sort))
 

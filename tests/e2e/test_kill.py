@@ -139,7 +139,7 @@ def step_of(rng: random.Random, steps: int) -> int:
     return rng.choice([rng.randint(1, steps), rng.randint(max(steps - 50, 1), steps)])
 
 
-@pytest.mark.parametrize("number", rounds(10, 60))
+@pytest.mark.parametrize("number", rounds(5, 60))
 def test_an_import_that_was_killed_anywhere_ends_in_the_same_state(
     tmp_path: Path, history: History, number: int
 ) -> None:
@@ -158,7 +158,7 @@ def test_an_import_that_was_killed_anywhere_ends_in_the_same_state(
     assert enduser("verify", data=data).exit_code == 0, told
 
 
-@pytest.mark.parametrize("number", rounds(4, 20))
+@pytest.mark.parametrize("number", rounds(2, 20))
 def test_a_recompute_that_was_killed_leaves_the_old_state_or_the_new_one(
     tmp_path: Path, history: History, recomputed: dict[Command, Recomputed], number: int
 ) -> None:

@@ -121,7 +121,7 @@ def test_a_list_whose_change_is_killed_has_all_of_it_or_nothing(tmp_path: Path) 
         for count in (old, new)
     }
     enduser("lists", "create", "all", "--from", files[old], data=data)
-    for attempt in range(tries(4, 30)):
+    for attempt in range(tries(2, 30)):
         arguments = ("lists", "override", "all", "--from", files[new], "--data", data)
         with subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL) as running:
             time.sleep(0.5 + attempt * 0.15)  # somewhere within it, or behind it

@@ -59,7 +59,7 @@ def test_a_file_is_run_through_the_server_that_owns_the_folder(
     assert {result["status"] for result in written.json()["results"]} == {"applied"}
     shown = httpx.get(f"{users}/u7", params={"provenance": "true"}, headers=headers).json()
     assert (shown["attributes"], shown["provenance"]["plan"]["source"]) == ({"plan": "free"}, "api")
-    assert process("sources", "undo", "2", data=data).returncode == 0
+    assert process("sources", "undo", "2", "--yes", data=data).returncode == 0
     assert plans(data) == {"vip"}
 
 
@@ -68,7 +68,7 @@ def test_a_run_that_is_killed_is_there_whole_or_not_at_all_and_can_be_run_again(
 ) -> None:
     file = table(tmp_path / "crm.csv", "vip", rows=200_000)
     enduser("sources", "map", "crm", file, "--yes", data=data)
-    for attempt in range(tries(4, 30)):
+    for attempt in range(tries(2, 30)):
         with subprocess.Popen(
             command("sources", "run", "crm", file, "--data", data), stdout=subprocess.DEVNULL
         ) as running:

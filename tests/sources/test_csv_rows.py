@@ -280,17 +280,17 @@ def test_a_file_truncated_within_quotes_has_what_they_swallowed(tmp_path: Path) 
     assert others == [(n + 4, f"v{n}", str(n * n)) for n in range(len(others))]
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "utf-16-le", "utf-16-be", "utf-8"])
+@pytest.mark.parametrize("encoding", ["windows-1252", "utf-16-le", "utf-16-be", "utf-8"])
 @pytest.mark.parametrize("bom", ["", "\ufeff"])
 def test_a_file_is_read_in_the_encoding_of_its_form(tmp_path: Path, encoding: str, bom: str) -> None:
-    start = bom if encoding != "cp1252" else ""
+    start = bom if encoding != "windows-1252" else ""
     content = f'{start}{HEADER}ü1,„né”\nu2,"€\n5"\n'.encode(encoding)
     found = rows(opened(tmp_path, content), encoding=encoding)
     assert found == [(2, "ü1", "„né”"), (3, "u2", "€\n5")]
 
 
 @pytest.mark.parametrize(
-    ("encoding", "bad"), [("cp1252", b"\x81"), ("utf-16-le", b"\x00\xd8"), ("utf-16-be", b"\xdc\x00")]
+    ("encoding", "bad"), [("windows-1252", b"\x81"), ("utf-16-le", b"\x00\xd8"), ("utf-16-be", b"\xdc\x00")]
 )
 def test_what_an_encoding_does_not_know_costs_its_row_alone(
     tmp_path: Path, encoding: str, bad: bytes

@@ -100,7 +100,7 @@ def test_the_order_of_a_date_is_told_where_it_shows(
 def test_a_date_of_which_day_and_month_may_be_either_is_noted(values: Sequence[str]) -> None:
     found = infer(values)
     assert found.forms[found.type].date is DateForm.DAY_FIRST_SLASH
-    assert found.note == "may also be written otherwise: %m/%d/%Y"
+    assert found.note == "may also be written otherwise: MM/DD/YYYY"
 
 
 @pytest.mark.parametrize("values", [["01/01/2026"], ["02/02/2026", "12/12/2026"]])
@@ -131,7 +131,7 @@ def test_numbers_that_mean_the_same_in_every_form_are_not_noted(values: Sequence
     [
         (["1", "2", "3", "x"], "mostly number (decimal '.', thousands ''), but for 'x'"),
         (["1,5", "2,5", "3,5", "n/a"], "mostly number (decimal ',', thousands ''), but for 'n/a'"),
-        (["2026-01-01"] * 3 + ["soon"], "mostly date (%Y-%m-%d), but for 'soon'"),
+        (["2026-01-01"] * 3 + ["soon"], "mostly date (YYYY-MM-DD), but for 'soon'"),
         (["1"] * 3 + ["x" * 30], f"mostly number (decimal '.', thousands ''), but for '{'x' * 20}'"),
         (["1", "2", "x"], ""),
         (["1", "2", "3", "007", "x"], ""),

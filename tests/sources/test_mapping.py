@@ -105,7 +105,7 @@ def test_a_new_attribute_is_called_as_its_column_or_as_near_as_can_be(column: st
 
 def test_every_name_that_is_reserved_becomes_one_that_is_not() -> None:
     mapping = proposed("id", *RESERVED_NAMES)
-    assert list(flags(mapping, ["id", *RESERVED_NAMES], [])) == []
+    assert list(flags(mapping, "crm", ["id", *RESERVED_NAMES], [])) == []
 
 
 @pytest.mark.parametrize(
@@ -155,12 +155,32 @@ def test_a_wish_names_the_identifier_and_then_others_are_taken() -> None:
 
 
 def test_a_wish_names_columns_attributes_and_types_and_only_those_are_taken() -> None:
-    taken = {"b": ("tier", None), "a": (None, NUMBER), "id": (None, None)}
+    taken = {"b": ("tier", None), "a": (None, NUMBER)}
     mapping = proposed("id", "a", "b", "c", wish=Wish(taken=taken))
     assert [(one.column, one.attribute, one.type) for one in mapping.columns] == [
         ("b", "tier", STRING),
         ("a", "a", NUMBER),
     ]
+
+
+@pytest.mark.parametrize("wish", [Wish(taken={"id": (None, None)}), Wish(left_out=["id"])])
+def test_the_column_of_ids_is_no_attribute_and_cannot_be_left_out(wish: Wish) -> None:
+    with pytest.raises(InvalidMapping, match="'id' has the ids of users") as raised:
+        proposed("id", "a", wish=wish)
+    assert raised.value.field == "id"
+
+
+def test_a_wished_form_is_that_of_all_columns() -> None:
+    wish = Wish(form={"date": DateForm.MONTH_FIRST_SLASH, "decimal": ","})
+    forms = [one.form for one in proposed("id", "a", "b", wish=wish).columns]
+    assert [(one.date, one.decimal, one.separator) for one in forms] == [("%m/%d/%Y", ",", ";")] * 2
+
+
+def test_a_column_of_an_attribute_that_the_source_may_not_write_is_flagged() -> None:
+    there = [Attribute("a", STRING, sources=("manual", "erp")), Attribute("b", STRING, sources=("crm",))]
+    mapping = proposed("id", "a", "b", there=there)
+    (flag,) = flags(mapping, "crm", ["id", "a", "b"], there)
+    assert (flag.column, "may not be written by the source crm" in flag.problem) == ("a", True)
 
 
 def test_a_wish_leaves_columns_out() -> None:
@@ -174,7 +194,12 @@ def test_a_wished_name_stands_as_it_is_and_its_attribute_says_the_type() -> None
 
 
 @pytest.mark.parametrize(
-    "wish", [Wish(identifier="gone"), Wish(taken={"a": (None, None), "gone": (None, None)})]
+    "wish",
+    [
+        Wish(identifier="gone"),
+        Wish(taken={"a": (None, None), "gone": (None, None)}),
+        Wish(left_out=["gone"]),
+    ],
 )
 def test_a_wish_for_a_column_that_is_not_there_is_an_error(wish: Wish) -> None:
     with pytest.raises(InvalidMapping, match="the file has no column 'gone'") as raised:
@@ -207,7 +232,7 @@ THERE = [Attribute("seats", NUMBER), Attribute("Tier", STRING)]
     ],
 )
 def test_a_mapping_that_can_be_has_no_flags(mapping: SourceMapping) -> None:
-    assert list(flags(mapping, ["id", "a", "b"], THERE)) == []
+    assert list(flags(mapping, "crm", ["id", "a", "b"], THERE)) == []
 
 
 @pytest.mark.parametrize(
@@ -235,14 +260,14 @@ def test_a_mapping_that_can_be_has_no_flags(mapping: SourceMapping) -> None:
 def test_what_is_wrong_with_a_mapping_is_flagged_with_what_to_do(
     mapping: SourceMapping, column: str, problem: str
 ) -> None:
-    (flag,) = flags(mapping, ["id", "a", "b"], THERE)
+    (flag,) = flags(mapping, "crm", ["id", "a", "b"], THERE)
     assert (flag.column, flag.problem) == (column, problem)
     assert flag.hint
 
 
 def test_everything_that_is_wrong_is_flagged() -> None:
     mapping = mapping_of(one("gone", "country"), one("a", "seats"), effective_at="lost")
-    found = list(flags(mapping, ["id", "a"], THERE))
+    found = list(flags(mapping, "crm", ["id", "a"], THERE))
     assert [flag.column for flag in found] == ["lost", "gone", "gone", "a"]
     assert found[0].hint == "it has: id, a"
 
@@ -254,7 +279,7 @@ def test_new_attributes_are_taken_up_to_the_limit_and_flagged_above(there: int, 
     again = [one(f"o{n}", f"old_{n}") for n in range(there)] if taken_again else []
     new = [one(f"n{n}", f"new_{n}") for n in range(limits.ATTRIBUTES_MAX - there + 1)]
     mapping = mapping_of(*again, *new)
-    (flag,) = flags(mapping, ["id", *(column.column for column in mapping.columns)], known)
+    (flag,) = flags(mapping, "crm", ["id", *(column.column for column in mapping.columns)], known)
     assert flag.column == new[-1].column
     assert "no place for another" in flag.problem
 
@@ -290,4 +315,4 @@ def test_what_is_proposed_has_no_flags(names: list[str], there: list[str]) -> No
     ]
     columns = ["the id", *names]
     mapping = proposed(*columns, there=known, wish=Wish(identifier="the id"))
-    assert list(flags(mapping, columns, known)) == []
+    assert list(flags(mapping, "crm", columns, known)) == []

@@ -22,6 +22,7 @@ from enduser.cli.common import (
     Memory,
     Space,
     Yes,
+    confirm,
     control_of,
     count_of,
     err,
@@ -227,11 +228,17 @@ def undo_run(
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,
-    _yes: Yes = False,
+    yes: Yes = False,
 ) -> None:
     """Take back all that a run said: what was said before, or by others, holds again."""
+    from enduser.service.source_runs import find_run
+
     must_be_there(data)
     with opened(data, space, memory_limit) as store:
+        found = find_run(store, space, run)
+        told = f"run {run} of {found.source}, {short_time(found.written_at)} UTC, {found.input}"
+        count = count_of(found.new + found.changed, "user")
+        confirm(f"{told}: it changed {count}. Take it back?", yes=yes)
         store.apply(space, UndoRun(run, now_us()))
     out.print(f"run {run} is undone")
 

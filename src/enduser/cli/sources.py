@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -29,6 +30,7 @@ from enduser.cli.common import (
 from enduser.cli.helping import Group
 from enduser.clock import now_us
 from enduser.core.attributes import AttributeType
+from enduser.core.value_forms import DateForm
 from enduser.errors import UsageError
 
 if TYPE_CHECKING:
@@ -75,9 +77,20 @@ EffectiveAt = Annotated[
 BlankMeans = Annotated[
     Blank, typer.Option("--blank", help="What a blank cell means: nothing, or that the value is gone.")
 ]
-DEFAULT_SEPARATOR = ";"
+Dates = Annotated[
+    str | None,
+    typer.Option("--dates", metavar="FORM", help="How dates are written, as MM/DD/YYYY, if not as found."),
+]
+Decimal = Annotated[
+    str | None,
+    typer.Option("--decimal", metavar="MARK", help="The decimal mark, if not as found."),
+]
+Thousands = Annotated[
+    str | None,
+    typer.Option("--thousands", metavar="MARK", help="What stands between groups of three digits."),
+]
 Separator = Annotated[
-    str, typer.Option("--list-separator", metavar="TEXT", help="What parts the items of lists.")
+    str | None, typer.Option("--list-separator", metavar="TEXT", help="What parts the items of lists; else ;")
 ]
 Anonymous = Annotated[bool, typer.Option("--anonymous", help="The ids are anonymous ids.")]
 
@@ -96,14 +109,12 @@ def look(file: File) -> None:
     from enduser.service.source_setup import look_at
 
     looked = look_at(str(file), file)
-    form = looked.head.form
     rows = [
         (name, inferred.type, "  ".join(inferred.samples)[:_SAMPLE_CHARACTERS], inferred.note)
         for name, inferred in looked.columns.items()
     ]
     print_table([("column", "seems to be", "samples", "note"), *rows])
-    delimiter = {"\t": "tabs"}.get(form.delimiter, form.delimiter)
-    out.print(f"{form.encoding}, cells parted by {delimiter}")
+    out.print(looked.head.form.shown)
 
 
 @app.command("map")
@@ -116,7 +127,10 @@ def map_columns(
     effective_at: EffectiveAt = None,
     blank: BlankMeans = Blank.KEEP,
     anonymous: Anonymous = False,
-    separator: Separator = DEFAULT_SEPARATOR,
+    dates: Dates = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    separator: Separator = None,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,
@@ -125,13 +139,15 @@ def map_columns(
     """Say which columns of such files a source takes; attributes that are not there yet are made."""
     from enduser.service.source_setup import CsvMapping, look_at, save_mapping
     from enduser.sources.mapping import Wish, propose
+    from enduser.stores.source_configs import check_source_name
 
+    check_source_name(name)
     looked = look_at(str(file), file)
     form = looked.head.form
     taken = dict(map(_wanted, take)) if take else None
     left_out = [*(skip or []), *([effective_at] if effective_at else [])]
     with opened(data, space, memory_limit) as store, control_of(data) as control:
-        wish = Wish(identifier, taken, left_out, separator)
+        wish = Wish(identifier, taken, left_out, _form(dates, decimal, thousands, separator))
         proposed = propose(looked.columns, store.attributes(), wish)
         mapping = replace(proposed, is_anonymous=anonymous, effective_at=effective_at, blank=blank.value)
         _print_mapping(looked, mapping)
@@ -154,6 +170,17 @@ def _config(control: ControlStore, space: str, name: str) -> tuple[SourceConfig,
     return (there or [new])[0], not there
 
 
+def _form(
+    dates: str | None, decimal: str | None, thousands: str | None, separator: str | None
+) -> Mapping[str, object]:
+    """Return how values are written, as far as it is told."""
+    forms = {form.shown: form for form in DateForm}
+    if dates is not None and dates not in forms:
+        raise UsageError(f"no dates are written as {dates}", hint=f"they can be: {', '.join(forms)}")
+    told = {"date": forms.get(dates or ""), "decimal": decimal, "thousands": thousands}
+    return {name: value for name, value in (told | {"separator": separator}).items() if value is not None}
+
+
 def _wanted(given: str) -> tuple[str, tuple[str | None, AttributeType | None]]:
     """Return a column that is to be taken, with the name and the type of its attribute, if they are told."""
     column, _, rest = given.partition("=")
@@ -170,6 +197,7 @@ def _print_mapping(looked: Looked, mapping: SourceMapping) -> None:
         rows.append((mapping.effective_at, "", "time", _samples(looked, mapping.effective_at), ""))
     rows += [_mapped(looked, one) for one in mapping.columns]
     print_table([("column", "attribute", "type", "samples", "note"), *rows])
+    out.print(looked.head.form.shown)
 
 
 def _mapped(looked: Looked, one: ColumnMapping) -> tuple[str, str, str, str, str]:

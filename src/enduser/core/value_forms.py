@@ -25,6 +25,11 @@ class DateForm(StrEnum):
     DAY_FIRST_DASH = "%d-%m-%Y"
     MONTH_FIRST_SLASH = "%m/%d/%Y"
 
+    @property
+    def shown(self) -> str:
+        """As people write it, such as DD.MM.YYYY."""
+        return self.replace("%Y", "YYYY").replace("%m", "MM").replace("%d", "DD")
+
 
 DECIMAL_MARKS = (".", ",")
 THOUSANDS_MARKS = ("", ",", ".", " ", "'")

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Protocol
 
 from enduser.core.attributes import Attribute
-from enduser.errors import UsageError
+from enduser.errors import RunNotFound, UsageError
 from enduser.service.source_setup import Looked
 from enduser.sources.csv_form import CsvForm
 from enduser.sources.csv_rows import write_rows
 from enduser.sources.mapping import SourceMapping, flags, require_no_flags
-from enduser.stores.contract import Applied, ValuesPreview, WriteValues, Written
+from enduser.stores.contract import Applied, Reader, Run, ValuesPreview, WriteValues, Written
 from enduser.stores.row_file import RowFile, ValueColumn
 from enduser.stores.scratch import FOLDER
 
@@ -85,7 +85,7 @@ class SourceRun:
         self, store: ValuesStore, folder: Path, progress: Progress, rejected: Path | None
     ) -> WriteValues:
         form, file = self.looked.head.form, self.looked.file
-        require_no_flags(list(flags(self.mapping, form.columns, store.attributes())))
+        require_no_flags(list(flags(self.mapping, self.source, form.columns, store.attributes())))
         target = folder / "rows"
         write_rows(file, form, target, lambda rows: progress(file.bytes_read, rows))
         rows = row_file(target, form, self.mapping)
@@ -109,6 +109,21 @@ def running_alone(data: Path, space: str, source: str) -> Iterator[None]:
                 f"a run of the source {source!r} is going on", hint="wait until it has finished"
             ) from None
         yield
+
+
+def find_run(reader: Reader, space: str, number: int) -> Run:
+    """Return a run of a file.
+
+    Raises:
+        RunNotFound: there is none of this number, as where a call or a person wrote by it.
+    """
+    for run in reader.runs(space, limit=1, before=number + 1):
+        if run.run == number:
+            return run
+    raise RunNotFound(
+        f"there is no run {number} of a file",
+        hint="they are listed by: enduser sources runs, or GET /api/v1/runs",
+    )
 
 
 def rejected_path(folder: Path, space: str, source: str, written_at: int) -> Path:

@@ -12,7 +12,7 @@ from enduser.core.attributes import Attribute
 from enduser.errors import InputError, InvalidMapping
 from enduser.ingest.compression import BrokenStreamError, compression_of
 from enduser.ingest.files import EventFile, content
-from enduser.sources.csv_form import CsvHead, check_form, read_head
+from enduser.sources.csv_form import CsvForm, CsvHead, check_form, read_head
 from enduser.sources.inferring import Inferred, infer
 from enduser.sources.kinds import KINDS, kind_of
 from enduser.sources.mapping import SourceMapping, flags, require_no_flags
@@ -69,10 +69,34 @@ def look_at(name: str, path: Path, known: CsvMapping | None = None) -> Looked:
         raise InputError(
             f"{name} cannot be read: {error.strerror}", hint="check the path and the rights"
         ) from None
-    fixed = None if known is None else (known.encoding, known.delimiter)
-    looked = Looked(file, read_head(name, head, is_whole=len(head) < _HEAD_BYTES, fixed=fixed))
+    looked = Looked(file, _head(name, head, known))
     file.bytes_read = 0
     return looked
+
+
+def _head(name: str, head: bytes, known: CsvMapping | None) -> CsvHead:
+    """Return what the beginning of a file says, which must be written as is known, if it is."""
+    is_whole = len(head) < _HEAD_BYTES
+    if known is None:
+        return read_head(name, head, is_whole=is_whole)
+    try:
+        found = read_head(name, head, is_whole=is_whole, fixed=(known.encoding, known.delimiter))
+    except InputError:
+        _require_form(name, known, read_head(name, head, is_whole=is_whole).form)
+        raise
+    if not set(known.mapping.named) <= set(found.form.columns):
+        _require_form(name, known, read_head(name, head, is_whole=is_whole).form)
+    return found
+
+
+def _require_form(name: str, known: CsvMapping, seems: CsvForm) -> None:
+    """Refuse a file that seems to be written otherwise than its source says."""
+    said = CsvForm(known.encoding, known.delimiter, ())
+    if seems.shown != said.shown:
+        raise InputError(
+            f"{name} is not written as its source says ({said.shown}); it seems to be {seems.shown}",
+            hint="save it as before, or map it again: enduser sources map",
+        )
 
 
 def save_mapping(
@@ -95,7 +119,7 @@ def save_mapping(
     kind_of(config)  # it must be one that takes files
     mapping, attributes = known.mapping, store.attributes()
     check_form(known.encoding, known.delimiter)
-    require_no_flags(list(flags(mapping, columns, attributes)))
+    require_no_flags(list(flags(mapping, config.name, columns, attributes)))
     if is_new:
         create_source(control, config)
     there = {attribute.name for attribute in attributes}

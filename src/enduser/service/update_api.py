@@ -61,7 +61,7 @@ def create_api_source(
         InvalidMapping: a path cannot be taken like this, or names no attribute that is there.
         InvalidSource: the source cannot have this name, is there although it must be new, or takes files.
     """
-    _check(store, mapping)
+    _check(store, config.name, mapping)
     token = secrets.token_urlsafe(32)
     known = ApiMapping(mapping, hashlib.sha256(token.encode()).hexdigest())
     if is_new:
@@ -78,7 +78,7 @@ def map_api_source(store: Store, control: ControlStore, config: SourceConfig, ma
     Raises:
         InvalidMapping: a path cannot be taken like this, or names no attribute that is there.
     """
-    _check(store, mapping)
+    _check(store, config.name, mapping)
     known = ApiMapping(mapping, api_mapping(config).token_sha256)
     change_source(control, config.space, config.name, mapping=known)
 
@@ -102,10 +102,10 @@ def _require_called(config: SourceConfig) -> None:
         )
 
 
-def _check(store: Store, mapping: SourceMapping) -> None:
+def _check(store: Store, name: str, mapping: SourceMapping) -> None:
     paths = [mapping.identifier, *(one.column for one in mapping.columns)]
     there = {attribute.name for attribute in store.attributes()}
-    require_no_flags(list(flags(mapping, paths, store.attributes())))
+    require_no_flags(list(flags(mapping, name, paths, store.attributes())))
     for one in mapping.columns:
         if one.attribute not in there:
             raise InvalidMapping(

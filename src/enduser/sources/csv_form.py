@@ -12,7 +12,7 @@ from enduser import limits
 from enduser.errors import InputError, InvalidMapping
 
 DELIMITERS = (",", ";", "\t", "|")
-ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "cp1252")
+ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "windows-1252")
 _SNIFFED_LINES = 50
 _BLANK = "".join(DELIMITERS) + '" \r\n'
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
@@ -24,9 +24,14 @@ class CsvForm:
     """How a file is written, and what its header says."""
 
     encoding: str
-    """As Python names it."""
+    """One of `ENCODINGS`."""
     delimiter: str
     columns: tuple[str, ...]
+
+    @property
+    def shown(self) -> str:
+        """How it is written, for people."""
+        return f"{self.encoding}, cells parted by {'tabs' if self.delimiter == chr(9) else self.delimiter}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,10 @@ def read_head(name: str, head: bytes, *, is_whole: bool, fixed: tuple[str, str] 
     except csv.Error as error:
         raise InputError(f"the beginning of {name} is no CSV: {error}", hint=_HINT) from None
     columns = tuple(cell.strip() for cell in records[0]) if records else ()
+    if any("\ufffd" in column for column in columns):
+        raise InputError(
+            f"the header of {name} has characters that {encoding} has not", hint="save the file as UTF-8"
+        )
     _check_columns(name, columns)
     rows = [record for record in records[1:] if len(record) == len(columns)]
     return CsvHead(CsvForm(encoding, delimiter, columns), rows)
@@ -99,7 +108,7 @@ def _encoding(head: bytes, *, is_whole: bool) -> str:
     text = lines.decode(errors="replace")
     known = sum(character > "\x7f" for character in text)
     broken = text.count("\ufffd")
-    return "cp1252" if broken > known - broken else "utf-8"
+    return "windows-1252" if broken > known - broken else "utf-8"
 
 
 def _text(head: bytes, encoding: str, *, is_whole: bool) -> str:
@@ -136,6 +145,8 @@ def _check_columns(name: str, columns: Sequence[str]) -> None:
             f"{name} has {len(columns):,} columns; the limit is {limits.CSV_COLUMNS_MAX:,} (CSV_COLUMNS_MAX)",
             hint=_HINT,
         )
+    if any("\0" in column for column in columns):
+        raise InputError(f"{name} is no text", hint=_HINT)
     twice = sorted({column for column in columns if column and columns.count(column) > 1})
     if twice:
         raise InputError(

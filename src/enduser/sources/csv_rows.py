@@ -17,6 +17,7 @@ from pathlib import Path
 from enduser import limits
 from enduser.core.attributes import RowProblem
 from enduser.core.outcomes import RejectReason
+from enduser.errors import InputError
 from enduser.ingest.csv_rows import BAD
 from enduser.ingest.files import EventFile, content, whole_lines
 from enduser.sources.csv_form import CsvForm
@@ -42,7 +43,11 @@ Progress = Callable[[int], None]
 
 
 def write_rows(file: EventFile, form: CsvForm, target: Path, progress: Progress = lambda _: None) -> int:
-    """Write the records of a CSV file as a file of rows; return how many there are."""
+    """Write the records of a CSV file as a file of rows; return how many there are.
+
+    Raises:
+        InputError: its header cannot be read.
+    """
     rows = _Rows(form)
     with target.open("wb") as written:
         for block in whole_lines(_utf8(content(file), form.encoding)):
@@ -160,6 +165,8 @@ class _Rows:
         """Return the row that the next line ends, if it ends one."""
         line = waiting.popleft()
         if line.startswith(BAD):
+            if not self._has_header:
+                raise InputError("the header cannot be read", hint="check the first line of the file")
             if self._open:
                 waiting.appendleft(line)
                 return self._given_up(waiting)

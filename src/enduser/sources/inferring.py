@@ -117,4 +117,4 @@ def _name(kind: AttributeType, form: ValueForm) -> str:
     """Return a form as people say it."""
     if kind is AttributeType.NUMBER:
         return f"decimal {form.decimal!r}, thousands {form.thousands!r}"
-    return form.date
+    return form.date.shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from enduser import limits
 from enduser.core.attributes import (
@@ -55,6 +55,12 @@ class SourceMapping:
     blank: Blank = "keep"
     """What a blank cell means: nothing, or that there is no value any more."""
 
+    @property
+    def named(self) -> Sequence[str]:
+        """All columns that it needs."""
+        effective_at = [self.effective_at] if self.effective_at else []
+        return [self.identifier, *effective_at, *(one.column for one in self.columns)]
+
 
 @dataclass(frozen=True, slots=True)
 class Flag:
@@ -73,8 +79,8 @@ class Wish:
     taken: Mapping[str, tuple[str | None, AttributeType | None]] | None = None
     """The columns to take, each perhaps with the name and the type of its attribute; None: all."""
     left_out: Collection[str] = ()
-    separator: str = ValueForm().separator
-    """What parts the items of lists."""
+    form: Mapping[str, Any] = field(default_factory=dict)
+    """Of the fields of `ValueForm` those that are the same for all columns."""
 
 
 def propose(
@@ -86,7 +92,7 @@ def propose(
         InvalidMapping: no column looks like an identifier, or one that is wished for is not there.
     """
     identifier = wish.identifier or _identifier(list(columns))
-    for column in (identifier, *(wish.taken or ())):
+    for column in (identifier, *(wish.taken or ()), *wish.left_out):
         if column not in columns:
             raise InvalidMapping(
                 "no column looks like the id of a user"
@@ -96,6 +102,12 @@ def propose(
                 field=column,
             )
     assert identifier is not None
+    if identifier in (*(wish.taken or ()), *wish.left_out):
+        raise InvalidMapping(
+            f"the column {identifier!r} has the ids of users, so it is no attribute, and cannot be left out",
+            hint="name another column of ids with --id",
+            field=identifier,
+        )
     wanted = wish.taken or dict.fromkeys(columns, (None, None))
     taken: list[ColumnMapping] = []
     for column, (name, kind) in wanted.items():
@@ -103,12 +115,8 @@ def propose(
             taken.append(
                 _proposed(column, columns[column], (name, kind), attributes, [one.attribute for one in taken])
             )
-    parted = [replace(one, form=replace(one.form, separator=wish.separator)) for one in taken]
-    return SourceMapping(identifier, tuple(parted))
-
-
-def _new_one(one: ColumnMapping) -> Attribute:
-    return Attribute(one.attribute, one.type)
+    formed = [replace(one, form=replace(one.form, **wish.form)) for one in taken]
+    return SourceMapping(identifier, tuple(formed))
 
 
 def _proposed(
@@ -135,11 +143,10 @@ def _identifier(columns: Sequence[str]) -> str | None:
 
 
 def flags(
-    mapping: SourceMapping, columns: Collection[str], attributes: Collection[Attribute]
+    mapping: SourceMapping, source: str, columns: Collection[str], attributes: Collection[Attribute]
 ) -> Iterator[Flag]:
-    """Yield what is wrong with a mapping for a file with these columns."""
-    named = [mapping.identifier, *([mapping.effective_at] if mapping.effective_at else [])]
-    for column in (*named, *(one.column for one in mapping.columns)):
+    """Yield what is wrong with a mapping of a source for a file with these columns."""
+    for column in mapping.named:
         if column not in columns:
             yield Flag(column, "the file has no such column", f"it has: {', '.join(columns)}")
     if not mapping.columns:
@@ -154,13 +161,19 @@ def flags(
                 one.column, f"another column is {one.attribute!r} too", "take one of them, or rename it"
             )
         elif one.attribute in known:
-            yield from _mismatch(one, known[one.attribute])
+            yield from _mismatch(one, known[one.attribute], source)
         else:
             yield from _new(one, list({*known, *seen}))
         seen.add(one.attribute)
 
 
-def _mismatch(one: ColumnMapping, attribute: Attribute) -> Iterator[Flag]:
+def _mismatch(one: ColumnMapping, attribute: Attribute, source: str) -> Iterator[Flag]:
+    if not attribute.may_be_written_by(source):
+        yield Flag(
+            one.column,
+            f"{one.attribute} may not be written by the source {source}",
+            f"allow it: enduser attributes change {one.attribute} --sources …, or leave the column out",
+        )
     if one.type is not attribute.type:
         yield Flag(
             one.column,

@@ -65,7 +65,7 @@ def create_source(control: ControlStore, config: SourceConfig) -> None:
         InvalidSource: it cannot have this name, or is there already.
         LimitExceeded: there are as many sources in the space as there may be.
     """
-    _check_name(config.name)
+    check_source_name(config.name)
     with control.changing() as connection:
         if connection.execute(sa.select(_SOURCES).where(_named(config.space, config.name))).first():
             raise InvalidSource(
@@ -112,7 +112,12 @@ def _named(space: str, name: str) -> sa.ColumnElement[bool]:
     return sa.and_(_SOURCES.c.space == space, _SOURCES.c.name == name)
 
 
-def _check_name(name: str) -> None:
+def check_source_name(name: str) -> None:
+    """Check that a source can have a name.
+
+    Raises:
+        InvalidSource: it cannot.
+    """
     if not _NAME.fullmatch(name) or len(name) > limits.SOURCE_NAME_CHARACTERS_MAX:
         raise InvalidSource(
             f"{name[: limits.SOURCE_NAME_CHARACTERS_MAX + 1]!r} is no name of a source",

@@ -775,3 +775,24 @@ def test_a_file_that_comes_while_old_ones_are_deleted_stays(
     monkeypatch.setattr(limits, "UPLOAD_HOURS", 0)
     uploads.forget_old_uploads(api.control, api.folder, now_us())
     assert [path.name for path in (api.folder / "uploads").iterdir()] == sent
+
+
+def test_what_calls_and_people_wrote_is_no_run_that_can_be_undone(api: Api) -> None:
+    make(api)
+    assert api.client.patch("/api/v1/users/adam", json={"attributes": {"plan": "vip"}}).is_success
+    assert code(api.client.request("POST", "/api/v1/runs/1/undo")) == (404, "run_not_found")
+    assert attributes(api, "adam")["plan"] == "vip"
+
+
+def test_a_source_writes_no_attribute_that_it_may_not(api: Api) -> None:
+    told = {"name": "plan", "type": "string", "sources": ["manual"]}
+    api.client.request("POST", "/api/v1/attributes", json=told)
+    answer = api.client.request(
+        "POST", "/api/v1/sources", json={"name": "crm", "kind": "csv", "mapping": MAPPING}
+    )
+    assert code(answer) == (400, "invalid_mapping")
+    api.client.patch("/api/v1/attributes/plan", json={"sources": ["crm"]})
+    make(api)
+    api.client.patch("/api/v1/attributes/plan", json={"sources": ["manual"]})
+    assert ask(api, "run", send(api))["error"]["code"] == "invalid_mapping"
+    assert attributes(api, "adam") == {}

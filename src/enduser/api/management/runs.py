@@ -13,8 +13,8 @@ from enduser.api.management.parameters import CURSOR, LIMIT, RUN, SOURCE_NAME, S
 from enduser.clock import now_us
 from enduser.errors import InvalidCursor, RunNotFound
 from enduser.service.json_form import Time, iso_time
-from enduser.service.source_runs import rejected_path
-from enduser.stores.contract import Reader, Run, UndoRun
+from enduser.service.source_runs import find_run, rejected_path
+from enduser.stores.contract import OwnedStore, Reader, Run, UndoRun
 from enduser.stores.paging import cursor_behind, values_behind
 
 _NEWEST = "-run"
@@ -63,32 +63,30 @@ async def list_runs(call: Call) -> RunsPage:
 
 async def show_run(call: Call) -> RunJson:
     """Return one run."""
-    return _json(await call.read(lambda reader: _find(reader, call.space, call.values["run"])))
+    return _json(await call.read(lambda reader: find_run(reader, call.space, call.values["run"])))
 
 
 async def undo_run(call: Call) -> RunUndone:
     """Take back all that a run said: what was said before, or by others, holds again."""
     number = call.values["run"]
-    await call.change(lambda store: store.apply(call.space, UndoRun(number, now_us())))
+
+    def undo(store: OwnedStore) -> None:
+        find_run(store, call.space, number)
+        store.apply(call.space, UndoRun(number, now_us()))
+
+    await call.change(undo)
     return RunUndone(undone=True)
 
 
 async def show_rejected(call: Call) -> FileAnswer:
     """Return the file of the rows and values that a run rejected."""
-    run = await call.read(lambda reader: _find(reader, call.space, call.values["run"]))
+    run = await call.read(lambda reader: find_run(reader, call.space, call.values["run"]))
     path = rejected_path(call.services.store.folder, call.space, run.source, run.written_at)
     if not path.exists():
         raise RunNotFound(
             f"the run {run.run} rejected nothing", hint="its counts say so: rejected and rejected_values"
         )
     return FileAnswer(path, f"run-{run.run}-rejected.csv")
-
-
-def _find(reader: Reader, space: str, number: int) -> Run:
-    for run in reader.runs(space, limit=1, before=number + 1):
-        if run.run == number:
-            return run
-    raise RunNotFound(f"there is no run {number} of a file", hint="GET /api/v1/runs lists them")
 
 
 def _json(run: Run) -> RunJson:

@@ -195,12 +195,10 @@ def _map(
         map_api_source(store, control, config, _api_mapping(told))
         return []
     known = CsvMapping(_mapping(told), told.encoding, told.delimiter)
-    columns = [told.identifier, *([told.effective_at] if told.effective_at else [])]
-    columns += [one.column for one in told.columns]
     there = {attribute.name for attribute in store.attributes()}
     if any(one.attribute not in there for one in told.columns):
         call.require_all_spaces("attributes")
-    made = save_mapping(store, control, config, known, columns, is_new=is_new)
+    made = save_mapping(store, control, config, known, known.mapping.named, is_new=is_new)
     return [one.name for one in made]
 
 
@@ -269,7 +267,7 @@ async def show_columns(call: Call) -> ColumnsJson:
         input=looked.file.name,
         columns=columns,
         mapping=_mapping_json(CsvMapping(mapping, form.encoding, form.delimiter)),
-        problems=list(flags(mapping, form.columns, attributes)),
+        problems=list(flags(mapping, config.name, form.columns, attributes)),
     )
 
 
