@@ -464,3 +464,10 @@ def test_nobody_is_erased_while_events_of_a_killed_server_wait(valued: Path) -> 
     told = enduser("users", "delete", "adam", "--yes", data=valued)
     assert (told.exit_code, "1 accepted event may be this person's" in told.stderr) == (2, True)
     assert enduser("users", "show", "adam", data=valued).exit_code == 0
+
+
+def test_who_has_values_and_no_object_yet_is_told_where_they_are(data: Path) -> None:
+    enduser("attributes", "create", "plan", "--type", "string", data=data)
+    assert enduser("users", "set", "not-yet", "plan=vip", data=data).exit_code == 0
+    told = enduser("users", "show", "not-yet", data=data)
+    assert (told.exit_code, "enduser users history not-yet" in told.stderr) == (1, True)

@@ -145,6 +145,9 @@ def _bar(run: SourceRun) -> Iterator[Callable[[int, int], None]]:
 
 
 def _print_preview(preview: ValuesPreview) -> None:
+    out.print(f"it speaks of {count_of(preview.users, 'user')}; {preview.seen:,} of them were seen")
+    if preview.users and not preview.seen:
+        out.print("  if they should be known, another column has their ids: enduser sources map --id")
     counts = [
         (one.attribute, *(f"{n:,}" for n in (one.set, one.changed, one.cleared)))
         for one in preview.attributes
@@ -178,14 +181,14 @@ def _print_written(written: Written, *, is_dry: bool) -> None:
             written.changed,
             f"users of whom something else {'would hold' if is_dry else 'holds'} now",
         ),
-        ("unchanged", written.unchanged, "users of whom the same holds as before, or rows that say nothing"),
-        ("superseded", written.superseded, "rows of a user of whom a later row speaks too"),
+        ("unchanged", written.unchanged, "users of whom the same holds now, or rows that say nothing"),
+        ("superseded", written.superseded, "rows of a user of whom another row speaks too"),
         ("rejected", written.rejected, f"rows; {count_of(written.rejected_values, 'value')} {would}rejected"),
     ):
         out.print(f"{label:<11} {count:>12,}   {meaning}".rstrip())
     for row, attribute, reason in islice(_rejections(written), _REJECTIONS_SHOWN):
         out.print(f"  row {row:,}: {attribute}{reason}")
-    if not is_dry and written.new + written.changed:
+    if not is_dry and written.read > written.rejected:
         out.print(f"To take it back: enduser sources undo {written.run}")
 
 

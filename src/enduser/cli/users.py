@@ -242,6 +242,9 @@ def _why_not(store: Store, space: str, user_id: str, kind: str | None) -> str:
     """Return what to do about a user without an object: there may be one when the first session closes."""
     if store.find_user(space, user_id, kind, include_open=True) is not None:
         return f"{user_id!r} has an open session; add --include-open"
+    if any(find_said(store, space, user_id, kind).changes()):
+        told = "custom attributes are known, and appear with the first session"
+        return f"{told}: enduser users history {user_id}"
     return "an object appears with a user's first session; look for another spelling, or --id-kind"
 
 

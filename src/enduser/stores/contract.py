@@ -334,6 +334,10 @@ class ValuesPreview:
     """What a write would do."""
 
     written: Written
+    users: int
+    """Of how many users the good rows speak."""
+    seen: int
+    """How many of them have an End User Object."""
     attributes: Sequence[AttributeDiff]
     samples: Sequence[ChangedUser]
 

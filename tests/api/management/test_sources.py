@@ -796,3 +796,10 @@ def test_a_source_writes_no_attribute_that_it_may_not(api: Api) -> None:
     api.client.patch("/api/v1/attributes/plan", json={"sources": ["manual"]})
     assert ask(api, "run", send(api))["error"]["code"] == "invalid_mapping"
     assert attributes(api, "adam") == {}
+
+
+def test_a_preview_says_of_how_many_users_it_is_and_who_of_them_was_seen(api: Api) -> None:
+    make(api)
+    content = b"id;plan;seats\nadam;vip;5\nadam;free;6\neve;vip;1\nnobody-yet;vip;1\n;vip;1\n"
+    preview = ask(api, "preview", send(api, content))["preview"]
+    assert (preview["user_count"], preview["seen_count"]) == (3, 1)  # the session of eve is open

@@ -128,7 +128,7 @@ class Writing:
     def preview_values(self, space: str, record: WriteValues) -> ValuesPreview:
         assert space == SPACE
         self._is_told.set()
-        return ValuesPreview(Written(record.written_at, 0, 0, 0, 0, 0, 0, 0), [], [])
+        return ValuesPreview(Written(record.written_at, 0, 0, 0, 0, 0, 0, 0), 0, 0, [], [])
 
     @property
     def reader(self) -> Writing:

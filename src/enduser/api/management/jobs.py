@@ -98,6 +98,8 @@ class PreviewJson(msgspec.Struct, frozen=True, kw_only=True):
     """What a run would do: counts, how many users each attribute changes for, and the first of each."""
 
     counts: CountsJson
+    user_count: Annotated[int, Meta(description="of how many users the file speaks")]
+    seen_count: Annotated[int, Meta(description="how many of them have an End User Object")]
     attributes: list[AttributeDiff]
     users: list[ChangedUserJson]
     rejections: list[RejectionJson]
@@ -199,6 +201,8 @@ def _preview(preview: ValuesPreview) -> PreviewJson:
     values = [RejectionJson(one.row, one.attribute, one.reason) for one in written.value_rejections]
     return PreviewJson(
         counts=counts_json(written),
+        user_count=preview.users,
+        seen_count=preview.seen,
         attributes=list(preview.attributes),
         users=[msgspec.convert(one, ChangedUserJson, from_attributes=True) for one in preview.samples],
         rejections=[*rows, *values],
@@ -231,6 +235,8 @@ _DONE = _example(
     ended_at="2026-03-01T10:00:02.000000Z",
     preview=PreviewJson(
         counts=_COUNTS,
+        user_count=2,
+        seen_count=1,
         attributes=[AttributeDiff("plan", 1, 1, 0)],
         users=[ChangedUserJson("adam.br", False, {"plan": "free"}, {"plan": "vip"})],
         rejections=[RejectionJson(4, None, "junk_user_id")],

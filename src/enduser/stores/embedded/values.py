@@ -120,7 +120,8 @@ def preview(naming: Naming, record: WriteValues) -> ValuesPreview:
     written = taking.written(record, flawed)
     names = taking.names
     diff = [AttributeDiff(names[str(number)], *counts) for number, *counts in taking.step("diff")]
-    return ValuesPreview(written, diff, list(taking.samples()))
+    users, seen = taking.step("users")[0]
+    return ValuesPreview(written, users, seen, diff, list(taking.samples()))
 
 
 _NO_RUN = 9_223_372_036_854_775_807

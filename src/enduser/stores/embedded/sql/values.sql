@@ -253,6 +253,11 @@ fresh AS (SELECT NULL<<, count(a{n}) AS f{n}>> FROM unknown)
 SELECT * FROM (VALUES (NULL, NULL, NULL, NULL)<<, ({n}, (SELECT s{n} FROM counted) + (SELECT f{n} FROM fresh),
     (SELECT d{n} FROM counted), (SELECT e{n} FROM counted))>>) WHERE col0 IS NOT NULL ORDER BY col0;
 
+-- name: users
+-- Of how many users the rows speak, and how many of them have an object.
+SELECT count(DISTINCT person_key), count(DISTINCT person_key) FILTER (total_sessions > 0)
+FROM keyed LEFT JOIN users USING (person_key);
+
 -- name: samples
 -- Some users as they are and as they would become.
 WITH changed AS (
