@@ -10,7 +10,7 @@ from enduser import limits
 from enduser.core.lists import ListAction, check_list_id, check_list_name
 from enduser.errors import LimitExceeded, ListExists, ListNotFound
 from enduser.stores.contract import DeleteList, Page, StaticList, WriteList, WrittenList
-from enduser.stores.embedded.claiming import Naming
+from enduser.stores.embedded.claiming import Naming, forget_unnamed
 from enduser.stores.embedded.given_rows import read_rows, rejected_rows
 from enduser.stores.embedded.pages import check_limit, page_of
 from enduser.stores.embedded.reading import Look
@@ -55,7 +55,7 @@ def delete_list(connection: duckdb.DuckDBPyConnection, record: DeleteList) -> No
     """
     number, _ = _find(connection, record.list_id)
     run(connection, "lists.delete", list=number)
-    _forget_unnamed(connection)
+    forget_unnamed(connection)
 
 
 def _create(connection: duckdb.DuckDBPyConnection, record: WriteList) -> None:
@@ -106,13 +106,8 @@ def _read_given(naming: Naming, record: WriteList) -> None:
 def _remove(connection: duckdb.DuckDBPyConnection, number: int, *, is_override: bool) -> int:
     (removed,) = run(connection, "lists.remove", list=number, is_override=is_override)[0]
     if removed:
-        _forget_unnamed(connection)
+        forget_unnamed(connection)
     return int(removed)
-
-
-def _forget_unnamed(connection: duckdb.DuckDBPyConnection) -> None:
-    run(connection, "claiming.unnamed")
-    run(connection, "claiming.forget_unnamed")
 
 
 def _add(connection: duckdb.DuckDBPyConnection, number: int, written_at: int) -> int:
