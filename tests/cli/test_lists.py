@@ -99,6 +99,7 @@ def test_of_many_ids_that_cannot_be_the_first_are_told(data: Path, tmp_path: Pat
         (("override", "staff"), "no id is named"),
         (("add", "staff", "bob", "--from", "-"), "a file of them too"),
         (("add", "staff", "--from", "gone.txt"), "no file gone.txt"),
+        (("override", "staff", "null", ""), "every id was rejected (the first: junk_user_id)"),
         (("add", "gone", "bob"), "there is no list 'gone'"),
         (("create", "staff"), "has the id 'staff' already"),
         (("create", " x"), "no list can have the id"),
