@@ -161,6 +161,13 @@ def test_ids_that_cannot_be_are_told_with_their_place_and_the_others_are_taken(s
     assert ids(store) == ["a", longest]
 
 
+def test_an_id_that_is_far_too_long_or_no_utf_8_costs_itself_alone(store: EmbeddedStore) -> None:
+    longest = "\U0001f4a5" * limits.LINE_BYTES_MAX
+    written = call(store, CREATE, longest, "a\udcff", "a")
+    assert [one.reason for one in written.rejections] == ["user_id_too_long", "invalid_user_id"]
+    assert ids(store) == ["a"]
+
+
 def test_an_override_by_ids_that_all_cannot_be_is_refused_and_changes_nothing(store: EmbeddedStore) -> None:
     call(store, CREATE, "a", "b", name="Staff")
     with pytest.raises(InvalidList, match=r"every id was rejected \(the first: junk_user_id\)"):

@@ -287,8 +287,8 @@ def test_a_word_for_a_boolean_is_one_in_any_case(word: str) -> None:
         assert read_value(AttributeType.BOOLEAN, text, SEPARATOR) is (word in TRUE_WORDS)
 
 
-@pytest.mark.parametrize("code", [*range(9), *range(0x0E, 0x20), 0x0B, 0x0C, 0x7F])
-def test_a_control_character_within_a_text_of_any_type_makes_it_invalid(code: int) -> None:
+@pytest.mark.parametrize("code", [*range(9), *range(0x0E, 0x20), 0x0B, 0x0C, 0x7F, 0xD800, 0xDFFF])
+def test_a_control_character_or_half_of_one_within_a_text_of_any_type_makes_it_invalid(code: int) -> None:
     found = {read_value(kind, f"a{chr(code)}b", SEPARATOR) for kind in AttributeType}
     assert found == {ValueProblem.INVALID_TEXT}
 

@@ -182,8 +182,9 @@ class RowProblem(StrEnum):
     FUTURE_TIME = "future_time"
 
 
-CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-"""Characters that no value has; a tab and a line end are none of them."""
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+"""Characters that no value has: control characters but for a tab and a line end, and surrogates, which stand
+for bytes that are no UTF-8."""
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 TRUE_WORDS = ("true", "yes", "on", "y", "t", "1")
