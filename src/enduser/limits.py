@@ -74,6 +74,9 @@ LIST_MEMBERS_MAX = 10_000_000
 ACCESS_TOKEN_SECONDS = 86_400
 """Seconds (a day) for which an access token of a client is good; the same as the reference product's."""
 
+ACCESS_TOKENS_MAX = 1_000
+"""Access tokens of a client that are good at once: a program needs one, and some get one for each call."""
+
 ONCE_SECONDS = 86_400
 """Seconds (a day) for which a write with an idempotency key is known; who retries later has given up."""
 
