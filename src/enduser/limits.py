@@ -116,6 +116,9 @@ INPUT_NAME_CHARACTERS_MAX = 255
 UPLOAD_BYTES_MAX = 1_073_741_824
 """Bytes of a file that is sent for a source (1 GiB); packed it may hold ten times as much."""
 
+UNPACKED_BYTES_MAX = 68_719_476_736
+"""Bytes of a file of a source, unpacked and as rows (64 GiB): a small packed one could fill the disk."""
+
 UPLOADS_MAX = 20
 """Files that were sent and not taken yet, in all spaces: they fill the disk."""
 

@@ -60,6 +60,7 @@ class SourceRun:
 
         Raises:
             InvalidMapping: the file lacks a column that is taken.
+            LimitExceeded: it has too many bytes when it is unpacked.
         """
         return store.preview_values(self.space, self._record(store, folder, progress, None))
 
@@ -70,6 +71,7 @@ class SourceRun:
 
         Raises:
             InvalidMapping: the file lacks a column that is taken.
+            LimitExceeded: it has too many bytes when it is unpacked.
             UsageError: a run of this source is going on.
         """
         rejected = rejected_path(store.folder, self.space, self.source, self.started_at)
