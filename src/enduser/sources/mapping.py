@@ -107,10 +107,6 @@ def propose(
     return SourceMapping(identifier, tuple(parted))
 
 
-def _new_one(one: ColumnMapping) -> Attribute:
-    return Attribute(one.attribute, one.type)
-
-
 def _proposed(
     column: str,
     inferred: Inferred,
