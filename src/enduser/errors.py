@@ -8,7 +8,7 @@
     │   ├── InvalidSource     a source that cannot be: its name, its connection, its schedule
     │   ├── InvalidValue      a value that an attribute cannot have
     │   ├── InvalidScope      what an access token is to be good for, and its client may not do
-    │   ├── InvalidList       an id or a name that no list can have
+    │   ├── InvalidList       an id, a name or members that no list can have
     │   ├── ListExists        a list that is to be made and is there
     │   ├── KeyReused         an idempotency key that came with something else before
     │   ├── Unconfirmed       a change that cannot be undone and was not confirmed
@@ -117,7 +117,7 @@ class InvalidScope(UsageError):
 
 
 class InvalidList(UsageError):
-    """A static list cannot have this id or this name."""
+    """A static list cannot have this id or this name, or all ids that would replace its members are bad."""
 
     code = "invalid_list"
 

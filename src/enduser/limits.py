@@ -74,6 +74,9 @@ LIST_MEMBERS_MAX = 10_000_000
 ACCESS_TOKEN_SECONDS = 86_400
 """Seconds (a day) for which an access token of a client is good; the same as the reference product's."""
 
+ACCESS_TOKENS_MAX = 1_000
+"""Access tokens of a client that are good at once: a program needs one, and some get one for each call."""
+
 ONCE_SECONDS = 86_400
 """Seconds (a day) for which a write with an idempotency key is known; who retries later has given up."""
 
@@ -112,6 +115,9 @@ INPUT_NAME_CHARACTERS_MAX = 255
 
 UPLOAD_BYTES_MAX = 1_073_741_824
 """Bytes of a file that is sent for a source (1 GiB); packed it may hold ten times as much."""
+
+UNPACKED_BYTES_MAX = 68_719_476_736
+"""Bytes of a file of a source, unpacked and as rows (64 GiB): a small packed one could fill the disk."""
 
 UPLOADS_MAX = 20
 """Files that were sent and not taken yet, in all spaces: they fill the disk."""

@@ -85,6 +85,15 @@ def test_ids_that_cannot_be_are_told_and_the_others_are_taken(data: Path) -> Non
     assert members(data) == ["adam", "bob", "eve"]
 
 
+def test_an_argument_that_is_no_utf_8_is_an_id_that_cannot_be(data: Path) -> None:
+    told = enduser("lists", "add", "staff", "a\udcff", "bob", data=data)
+    assert (told.exit_code, told.stderr.splitlines()[1:]) == (
+        1,
+        ["  id 1: the user id has control characters, or is no UTF-8"],
+    )
+    assert members(data) == ["adam", "bob", "eve"]
+
+
 def test_of_many_ids_that_cannot_be_the_first_are_told(data: Path, tmp_path: Path) -> None:
     file = write_lines(tmp_path / "ids.txt", *["null"] * 30_000)
     told = enduser("lists", "add", "staff", "--from", file, data=data)
@@ -99,6 +108,7 @@ def test_of_many_ids_that_cannot_be_the_first_are_told(data: Path, tmp_path: Pat
         (("override", "staff"), "no id is named"),
         (("add", "staff", "bob", "--from", "-"), "a file of them too"),
         (("add", "staff", "--from", "gone.txt"), "no file gone.txt"),
+        (("override", "staff", "null", ""), "every id was rejected (the first: junk_user_id)"),
         (("add", "gone", "bob"), "there is no list 'gone'"),
         (("create", "staff"), "has the id 'staff' already"),
         (("create", " x"), "no list can have the id"),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from running import enduser, event, write_lines
 
+from enduser import limits
 from enduser.stores.control import ControlStore
 from enduser.stores.jobs import JobKind, SourceInput, create_job
 
@@ -135,6 +136,18 @@ def test_a_compressed_file_with_other_columns_around_is_taken_too(
     packed.write_bytes(gzip.compress(b"New;Since;Seats;Plan;E-mail\nx;01.01.2025;2,5;free;adam@x.no\n"))
     assert enduser("sources", "run", "crm", packed, data=data).exit_code == 0
     assert attributes(data)["adam@x.no"] == {"plan": "free", "seats": 2.5, "since": "2025-01-01"}
+
+
+def test_a_file_that_unpacks_beyond_the_limit_is_refused_whole(
+    data: Path, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    map_all(data, file)
+    packed = tmp_path / "crm.csv.gz"
+    packed.write_bytes(gzip.compress(CSV.encode()))
+    monkeypatch.setattr(limits, "UNPACKED_BYTES_MAX", len(CSV.encode()) - 1)
+    told = enduser("sources", "run", "crm", packed, data=data)
+    assert (told.exit_code, "UNPACKED_BYTES_MAX" in told.stderr) == (2, True), told.stderr
+    assert attributes(data) == {"adam@x.no": NOTHING, "eve@x.no": NOTHING}
 
 
 def test_a_file_that_lacks_a_column_is_refused_whole(data: Path, file: Path, tmp_path: Path) -> None:

@@ -161,6 +161,28 @@ def test_ids_that_cannot_be_are_told_with_their_place_and_the_others_are_taken(s
     assert ids(store) == ["a", longest]
 
 
+def test_an_id_that_is_far_too_long_or_no_utf_8_costs_itself_alone(store: EmbeddedStore) -> None:
+    longest = "\U0001f4a5" * limits.LINE_BYTES_MAX
+    written = call(store, CREATE, longest, "a\udcff", "a")
+    assert [one.reason for one in written.rejections] == ["user_id_too_long", "invalid_user_id"]
+    assert ids(store) == ["a"]
+
+
+def test_an_override_by_ids_that_all_cannot_be_is_refused_and_changes_nothing(store: EmbeddedStore) -> None:
+    call(store, CREATE, "a", "b", name="Staff")
+    with pytest.raises(InvalidList, match=r"every id was rejected \(the first: junk_user_id\)"):
+        call(store, OVERRIDE, "null", "x" * 257, name="Others")
+    assert (ids(store), store.find_list(SPACE, "staff").name) == (["a", "b"], "Staff")
+    assert counts(call(store, REMOVE, "null")) == counts(call(store, ADD, "null")) == (0, 0)
+    assert counts(call(store, OVERRIDE, "null", "b")) == (0, 1)
+
+
+def test_an_override_by_no_ids_empties_a_list(store: EmbeddedStore) -> None:
+    call(store, CREATE, "a", "b")
+    assert counts(call(store, OVERRIDE)) == (0, 2)
+    assert ids(store) == []
+
+
 def test_of_many_ids_that_cannot_be_the_first_are_told_and_all_are_counted(
     store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -112,6 +112,10 @@ def values_of(store: EmbeddedStore, user_id: str) -> object:
     return None if found is None else found["attributes"]
 
 
+def known_ids(store: EmbeddedStore) -> set[UserId]:
+    return {UserId(*row) for row in store._execute("SELECT id, is_anonymous FROM space_1.user_ids")}
+
+
 def undo(store: EmbeddedStore, run: int) -> None:
     """Undo a run, unless it said nothing."""
     with suppress(RunNotFound):
@@ -297,6 +301,7 @@ def test_what_holds_is_what_the_reference_model_says(store: EmbeddedStore, tmp_p
         store.create_attribute(Attribute(name, AttributeType.STRING, conflict_rule=rule))
     model, api = Model(rules, store.source_order(SPACE)), ApiLinks()
     runs: list[int] = []
+    linked: set[UserId] = set()
     is_seen = False
     for step in range(tries(14, 25)):
         at = START + rng.randrange(6) * SECOND
@@ -311,6 +316,7 @@ def test_what_holds_is_what_the_reference_model_says(store: EmbeddedStore, tmp_p
             model.undo(run)
         elif doing in ("link", "part"):
             one, other = rng.sample(USERS, 2)
+            linked |= {one, other}
             if doing == "link":
                 store.apply(SPACE, AddLink(one, other, START + step))
                 api.add(Edge(one, other, START + step))
@@ -328,6 +334,7 @@ def test_what_holds_is_what_the_reference_model_says(store: EmbeddedStore, tmp_p
         elif doing == "rebuild":
             assert store.verify(SPACE) == []
             store.rebuild(SPACE)
+        assert is_seen or known_ids(store) == {*linked, *(one.user for _, one in model.candidates)}
     if not is_seen:
         see_all(store, tmp_path)
     joined = persons([], api)

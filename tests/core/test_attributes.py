@@ -16,7 +16,6 @@ from enduser.core.attributes import (
     API,
     FALSE_WORDS,
     MANUAL,
-    RESERVED_NAMES,
     SDK,
     TRUE_WORDS,
     Attribute,
@@ -27,6 +26,7 @@ from enduser.core.attributes import (
     proposed_name,
     read_value,
 )
+from enduser.core.end_user import USER_COLUMNS
 from enduser.errors import InvalidAttribute, LimitExceeded
 
 STRING, NUMBER, LIST = AttributeType.STRING, AttributeType.NUMBER, AttributeType.LIST
@@ -100,7 +100,7 @@ def test_a_longer_name_is_refused_and_shown_up_to_the_first_character_too_many(s
     assert told.message == f"'{'x' * (limits.ATTRIBUTE_NAME_CHARACTERS_MAX + 1)}' is no name of an attribute"
 
 
-@pytest.mark.parametrize("name", RESERVED_NAMES)
+@pytest.mark.parametrize("name", USER_COLUMNS)
 def test_what_every_end_user_object_has_is_no_custom_attribute_in_any_case(name: str) -> None:
     for written in (name, name.upper(), name.title()):
         told = refusal(attribute(written))
@@ -117,7 +117,7 @@ def test_a_name_that_is_proposed_in_place_of_a_reserved_one_is_free() -> None:
 
 @pytest.mark.parametrize("reserved", ["user_id", "is_anonymous", "first_seen", "country", "name", "info"])
 def test_ids_standard_attributes_and_analytics_properties_are_reserved(reserved: str) -> None:
-    assert reserved in RESERVED_NAMES
+    assert reserved in USER_COLUMNS
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_the_tenth_of_a_long_name_is_as_long_as_the_limit() -> None:
 WANTED = st.one_of(
     st.text(max_size=4),
     st.text(alphabet="aA1_. ", max_size=4),
-    st.sampled_from([*RESERVED_NAMES, LONG, LONG + "y", "1" + LONG]),
+    st.sampled_from([*USER_COLUMNS, LONG, LONG + "y", "1" + LONG]),
 )
 
 
@@ -287,8 +287,8 @@ def test_a_word_for_a_boolean_is_one_in_any_case(word: str) -> None:
         assert read_value(AttributeType.BOOLEAN, text, SEPARATOR) is (word in TRUE_WORDS)
 
 
-@pytest.mark.parametrize("code", [*range(9), *range(0x0E, 0x20), 0x0B, 0x0C, 0x7F])
-def test_a_control_character_within_a_text_of_any_type_makes_it_invalid(code: int) -> None:
+@pytest.mark.parametrize("code", [*range(9), *range(0x0E, 0x20), 0x0B, 0x0C, 0x7F, 0xD800, 0xDFFF])
+def test_a_control_character_or_half_of_one_within_a_text_of_any_type_makes_it_invalid(code: int) -> None:
     found = {read_value(kind, f"a{chr(code)}b", SEPARATOR) for kind in AttributeType}
     assert found == {ValueProblem.INVALID_TEXT}
 

@@ -34,6 +34,7 @@ def test_any_text_that_people_can_read_is_an_id_of_a_list(text: str) -> None:
         "a\x7fb",
         "a\x9fb",
         "a\u2028b",
+        "a\udcffb",
     ],
 )
 def test_what_nobody_can_see_or_what_is_long_is_no_id_of_a_list(text: str) -> None:
@@ -47,7 +48,7 @@ def test_a_name_is_a_text_for_people(text: str) -> None:
     check_list_name(text)
 
 
-@pytest.mark.parametrize("text", ["x" * (NAME_MAX + 1), "a\nb", "\x07"])
+@pytest.mark.parametrize("text", ["x" * (NAME_MAX + 1), "a\nb", "\x07", "\udcff"])
 def test_a_name_that_is_long_or_has_control_characters_is_refused(text: str) -> None:
     with pytest.raises(InvalidList, match="no list can have the name") as caught:
         check_list_name(text)

@@ -22,6 +22,7 @@ from enduser.api.management.openapi import errors_of
 from enduser.api.management.routes import ROUTES
 from enduser.api.problems import status_of
 from enduser.cli import app
+from enduser.cli.common import must_not_be_foreign
 from enduser.cli.reference import reference
 from enduser.core.events import EVENT_TYPES, JUNK_IDS
 from enduser.core.outcomes import ExcludeReason, RejectReason
@@ -211,6 +212,16 @@ def test_every_dependency_has_its_version_and_its_reason_and_no_other() -> None:
     tools = [tool.partition("==")[0] for tool in project["optional-dependencies"]["dev"]]
     named = text(page)[text(page).index("Development only:") :].split("\n\n")[0]
     assert [tool for tool in tools if not re.search(rf"\b{tool}\b", named)] == []
+
+
+def test_every_file_of_a_data_folder_without_its_database_is_known_as_its_own(
+    tmp_path: Path,
+) -> None:
+    names = re.findall(r"[\w.]+", " ".join(table("docs/architecture.md", "file")))
+    assert {DATABASE_FILE, "inbox"} < set(names)
+    for name in set(names) - {DATABASE_FILE}:
+        (tmp_path / name).touch()
+    must_not_be_foreign(tmp_path)
 
 
 # --- commands

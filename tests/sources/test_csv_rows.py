@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enduser import limits
-from enduser.ingest import files
+from enduser.errors import LimitExceeded
+from enduser.ingest import compression, files
 from enduser.ingest.compression import BLOCK_BYTES
 from enduser.ingest.files import EventFile
 from enduser.sources.csv_form import DELIMITERS, CsvForm
@@ -352,6 +353,25 @@ def rows_in_blocks(
         found = rows(opened(Path(folder), content), delimiter=delimiter, width=width, encoding=encoding)
     trimmed = [(number, *(cell.strip() for cell in cells)) for number, *cells in found]
     return [row for row in trimmed if any(row[1:])]
+
+
+@pytest.mark.parametrize("text", ["u,x\n" * 1_000, "\n" * 1_000, "x\n" * 1_000])
+@pytest.mark.parametrize(("more", "is_good"), [(1, True), (0, True), (-1, False)])
+def test_a_packed_file_has_as_many_bytes_as_the_limit_and_no_more_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, more: int, is_good: bool
+) -> None:
+    monkeypatch.setattr(compression, "BLOCK_BYTES", 50)
+    file, target = opened(tmp_path, gzip.compress((HEADER + text).encode()), "gzip"), tmp_path / "rows"
+    found = rows(file)
+    bytes_max = max(len(HEADER + text), target.stat().st_size) + more
+    monkeypatch.setattr(limits, "UNPACKED_BYTES_MAX", bytes_max)
+    if is_good:
+        assert rows(file) == found
+        return
+    with pytest.raises(LimitExceeded, match=r"users\.csv has more than") as refused:
+        rows(file)
+    assert refused.value.limit == bytes_max
+    assert target.stat().st_size <= bytes_max
 
 
 @given(

@@ -48,6 +48,7 @@ WRONG = ValueProblem.WRONG_TYPE
         (INVALID, INVALID),
         (BAD_ROW, INVALID),
         ("a\x00", INVALID),
+        ("a\udcff", INVALID),
         (True, "true"),
         (False, "false"),
         (0, "0"),

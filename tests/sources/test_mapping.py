@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enduser import limits
-from enduser.core.attributes import RESERVED_NAMES, Attribute, AttributeType
+from enduser.core.attributes import Attribute, AttributeType
+from enduser.core.end_user import USER_COLUMNS
 from enduser.core.value_forms import DateForm, ValueForm
 from enduser.errors import InvalidMapping
 from enduser.sources.inferring import infer
@@ -104,8 +105,8 @@ def test_a_new_attribute_is_called_as_its_column_or_as_near_as_can_be(column: st
 
 
 def test_every_name_that_is_reserved_becomes_one_that_is_not() -> None:
-    mapping = proposed("id", *RESERVED_NAMES)
-    assert list(flags(mapping, "crm", ["id", *RESERVED_NAMES], [])) == []
+    mapping = proposed("id", *USER_COLUMNS)
+    assert list(flags(mapping, "crm", ["id", *USER_COLUMNS], [])) == []
 
 
 @pytest.mark.parametrize(
@@ -298,7 +299,7 @@ def test_flags_are_an_error_that_says_the_first_and_how_many_more(more: int, end
 
 
 NAMES = st.lists(
-    st.one_of(st.text(alphabet="aAbé _.1", min_size=1, max_size=4), st.sampled_from(RESERVED_NAMES)),
+    st.one_of(st.text(alphabet="aAbé _.1", min_size=1, max_size=4), st.sampled_from(USER_COLUMNS)),
     min_size=1,
     max_size=6,
     unique=True,
@@ -311,7 +312,7 @@ def test_what_is_proposed_has_no_flags(names: list[str], there: list[str]) -> No
     known = [
         Attribute(name, NUMBER)
         for name in {name.lower(): name for name in there}.values()
-        if name not in RESERVED_NAMES and name.isidentifier() and name.isascii()
+        if name not in USER_COLUMNS and name.isidentifier() and name.isascii()
     ]
     columns = ["the id", *names]
     mapping = proposed(*columns, there=known, wish=Wish(identifier="the id"))

@@ -114,7 +114,7 @@ class Commands(TyperGroup):
 
 _OWN_FILES = (
     *(DATABASE_FILE, "control.sqlite", "serving.sqlite", "doors.json", "lock", "owner.sock", "api.sock"),
-    *("geo", "spool", "tmp", "rejected", "damaged", "lost+found"),
+    *("geo", "spool", "inbox", "uploads", "tmp", "rejected", "damaged", "lost+found"),
 )
 """How names begin of what may lie in a data folder without a database: `geo install` and `keys create` may
 have come first, the disk may have been full, or somebody moved a broken database away."""

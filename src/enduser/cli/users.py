@@ -36,8 +36,7 @@ from enduser.cli.export import Exported, ExportFormat, Output, Raw, export
 from enduser.cli.helping import Group
 from enduser.clock import now_us
 from enduser.core.attributes import AttributeType
-from enduser.core.end_user import STANDARD_ATTRIBUTES
-from enduser.core.events import ANALYTICS_PROPERTIES
+from enduser.core.end_user import USER_COLUMNS
 from enduser.core.links import IdKind
 from enduser.core.times import iso_instant
 from enduser.errors import StoreError, UsageError, UserNotFound
@@ -91,7 +90,7 @@ def show(
                 hint=_why_not(store, space, user_id, id_kind) if at is None else _LATER,
             )
         said = find_said(store, space, user_id, id_kind)
-    for name in ("user_id", "is_anonymous", *STANDARD_ATTRIBUTES, *ANALYTICS_PROPERTIES):
+    for name in USER_COLUMNS:
         out.print(f"{name:<30} {_shown(name, found[name])}")
     for name, held in sorted(said.holding(at).items()):
         shown = _text(said.json_value(name, held.value))

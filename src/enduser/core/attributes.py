@@ -14,16 +14,13 @@ from datetime import date
 from enum import StrEnum
 
 from enduser import limits
-from enduser.core.end_user import STANDARD_ATTRIBUTES
-from enduser.core.events import ANALYTICS_PROPERTIES, BLANKS
+from enduser.core.end_user import USER_COLUMNS
+from enduser.core.events import BLANKS
 from enduser.core.times import iso_instant
 from enduser.errors import InvalidAttribute, LimitExceeded
 
 Value = str | float | bool | int | tuple[str, ...]
 """A value as it is stored: a `date` is `YYYY-MM-DD`, a `datetime` whole microseconds since 1970 UTC."""
-
-RESERVED_NAMES = ("user_id", "is_anonymous", *STANDARD_ATTRIBUTES, *ANALYTICS_PROPERTIES)
-"""What every End User Object has already."""
 
 MANUAL = "manual"
 """The source of what a person wrote by hand; the first in order."""
@@ -113,7 +110,7 @@ def _check_name(name: str, others: Collection[str]) -> None:
             f"{limits.ATTRIBUTE_NAME_CHARACTERS_MAX} characters (ATTRIBUTE_NAME_CHARACTERS_MAX)",
             field="name",
         )
-    if (known := _same_but_for_case(name, RESERVED_NAMES)) is not None:
+    if (known := _same_but_for_case(name, USER_COLUMNS)) is not None:
         raise InvalidAttribute(
             f"{name!r} cannot be a custom attribute: every End User Object has {known}",
             hint=f"choose another name, such as {proposed_name(name, others)}",
@@ -143,7 +140,7 @@ def proposed_name(wanted: str, others: Collection[str]) -> str:
         name = _NO_NAME_CHARACTER.sub("_", wanted).strip("_.") or "attribute"
     if name[0].isdigit():
         name = f"_{name}"
-    if _same_but_for_case(name, RESERVED_NAMES):
+    if _same_but_for_case(name, USER_COLUMNS):
         name = f"custom_{name}"
     name, number = name[: limits.ATTRIBUTE_NAME_CHARACTERS_MAX], 2
     free = name
@@ -182,8 +179,9 @@ class RowProblem(StrEnum):
     FUTURE_TIME = "future_time"
 
 
-CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-"""Characters that no value has; a tab and a line end are none of them."""
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+"""Characters that no value has: control characters but for a tab and a line end, and surrogates, which stand
+for bytes that are no UTF-8."""
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 TRUE_WORDS = ("true", "yes", "on", "y", "t", "1")

@@ -26,6 +26,8 @@ STANDARD_ATTRIBUTES = (
     "browser_name",
     "browser_version",
 )
+USER_COLUMNS = ("user_id", "is_anonymous", *STANDARD_ATTRIBUTES, *ANALYTICS_PROPERTIES)
+"""What every End User Object has, in the order in which it is shown; no custom attribute is called so."""
 
 
 @dataclass(frozen=True, slots=True)

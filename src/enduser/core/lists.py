@@ -9,8 +9,8 @@ from enduser import limits
 from enduser.core.events import BLANKS
 from enduser.errors import InvalidList
 
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""Characters that neither an id nor a name of a list has: nobody could see them."""
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""Characters that neither an id nor a name of a list has: nobody could see them, or they are no UTF-8."""
 
 
 class ListAction(StrEnum):

@@ -61,6 +61,7 @@ class SourceRun:
 
         Raises:
             InvalidMapping: the file lacks a column that is taken.
+            LimitExceeded: it has too many bytes when it is unpacked.
         """
         return store.preview_values(self.space, self._record(store, folder, progress, None))
 
@@ -73,6 +74,7 @@ class SourceRun:
 
         Raises:
             InvalidMapping: the file lacks a column that is taken.
+            LimitExceeded: it has too many bytes when it is unpacked.
         """
         rejected = rejected_path(store.folder, self.space, self.source, self.started_at)
         rejected.parent.mkdir(exist_ok=True)

@@ -53,7 +53,7 @@ def change_list(store: Store, space: str, change: ListChange, now_us: int) -> Ch
     Raises:
         ListExists: it is to be made, and is there.
         ListNotFound: it is to be changed, and is not there.
-        InvalidList: it cannot have this id or name.
+        InvalidList: it cannot have this id or name; or of the ids that are to be its only ones none can be.
         LimitExceeded: there would be too many lists, or members.
     """
     with scratch_folder(store.folder) as folder:

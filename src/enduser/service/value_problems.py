@@ -31,7 +31,7 @@ _VALUE_MESSAGES: Mapping[ValueProblem, str] = {
     ValueProblem.TOO_LONG: "a text of {name} is too long",
     ValueProblem.TOO_MANY_ITEMS: "the list of {name} is too long",
     ValueProblem.OUT_OF_RANGE: "the number of {name} is too large to be kept exactly",
-    ValueProblem.INVALID_TEXT: "a text of {name} has control characters",
+    ValueProblem.INVALID_TEXT: "a text of {name} has control characters, or is no UTF-8",
 }
 _ROW_MESSAGES: Mapping[RowProblem, str] = {
     RowProblem.MALFORMED_ROW: "the row cannot be read as what it should be",
@@ -39,7 +39,7 @@ _ROW_MESSAGES: Mapping[RowProblem, str] = {
     RowProblem.TRUNCATED_FILE: "the compressed file ends too early, or is damaged from here on",
     RowProblem.JUNK_USER_ID: "the user id is missing, or a word that is nobody's id",
     RowProblem.USER_ID_TOO_LONG: f"the user id is longer than {limits.ID_BYTES_MAX} bytes (ID_BYTES_MAX)",
-    RowProblem.INVALID_USER_ID: "the user id has control characters",
+    RowProblem.INVALID_USER_ID: "the user id has control characters, or is no UTF-8",
     RowProblem.IDS_NOT_HASHED: "the id is said to be hashed, and this space does not hash ids",
     RowProblem.INVALID_TIME: "effective_at is no time in ISO 8601, such as 2026-03-01T10:00:00Z",
     RowProblem.FUTURE_TIME: "effective_at lies in the future",

@@ -17,7 +17,7 @@ from pathlib import Path
 from enduser import limits
 from enduser.core.attributes import RowProblem
 from enduser.core.outcomes import RejectReason
-from enduser.errors import InputError
+from enduser.errors import InputError, LimitExceeded
 from enduser.ingest.csv_rows import BAD
 from enduser.ingest.files import EventFile, content, whole_lines
 from enduser.sources.csv_form import CsvForm
@@ -47,14 +47,32 @@ def write_rows(file: EventFile, form: CsvForm, target: Path, progress: Progress 
 
     Raises:
         InputError: its header cannot be read.
+        LimitExceeded: the file has too many bytes, unpacked or as rows.
     """
     rows = _Rows(form)
+    text = _utf8(_bounded(content(file), file.name), form.encoding)
     with target.open("wb") as written:
-        for block in whole_lines(_utf8(content(file), form.encoding)):
-            written.write(rows.take(block))
+        for block in _bounded(rows.blocks(text), file.name):
+            written.write(block)
             progress(rows.count)
-        written.write(rows.end())
     return rows.count
+
+
+def _bounded(blocks: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """Yield blocks of a file as long as it may have the bytes that they have together.
+
+    A row can be longer than its line: it has a number, and all its cells even if nothing stood in them.
+    """
+    size, bytes_max = 0, limits.UNPACKED_BYTES_MAX
+    for block in blocks:
+        size += len(block)
+        if size > bytes_max:
+            raise LimitExceeded(
+                f"{name} has more than {bytes_max:,} bytes, unpacked or as rows, so nothing of it was taken",
+                hint=f"the limit is {bytes_max:,} (UNPACKED_BYTES_MAX); make several files of it",
+                limit=bytes_max,
+            )
+        yield block
 
 
 def _utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
@@ -91,6 +109,13 @@ class _Rows:
         self._has_header = False
         self.count = 0
         """How many records there were, the header and blank lines included."""
+
+    def blocks(self, text: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the rows of a whole text."""
+        for block in whole_lines(text):
+            yield self.take(block)
+        if self._open:
+            yield self.end()
 
     def take(self, block: bytes) -> bytes:
         """Return the rows that the lines of a block end; all lines are whole."""

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 
-from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType, RowProblem, ValueProblem
 from enduser.core.links import IdKind
 from enduser.stores.row_file import (
@@ -20,7 +19,7 @@ from enduser.stores.row_file import (
     ValueColumn,
     bad_row,
     cell_of,
-    row_of,
+    row_within_limit,
 )
 
 _ID_AT, _KIND_AT, _EFFECTIVE_AT, _VALUES_FROM = range(1, 5)
@@ -88,9 +87,8 @@ def _lines(
             yield bad_row(number, row, width)
             continue
         head = (cell_of(row.user_id), KIND_CELLS[row.id_kind], cell_of(row.effective_at or ""))
-        line = row_of(number, [*head, *(named.get(name, "") for name in names)])
-        is_long = len(line.encode()) > limits.LINE_BYTES_MAX
-        yield bad_row(number, RowProblem.ROW_TOO_LONG, width) if is_long else line
+        values = (named.get(name, "") for name in names)
+        yield row_within_limit(number, [*head, *values], RowProblem.ROW_TOO_LONG)
 
 
 def _cell(attribute: Attribute | None, value: object, source: str) -> str | ValueProblem:

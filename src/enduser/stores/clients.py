@@ -144,7 +144,8 @@ def create_access_token(
 ) -> AccessToken | None:
     """Return a new access token of a client; None: id or secret is wrong, or the client is revoked.
 
-    It is good for the scopes that are asked for, or if none is for all that the client has.
+    It is good for the scopes that are asked for, or if none is for all that the client has. Of more than
+    `ACCESS_TOKENS_MAX` the oldest end.
 
     Raises:
         InvalidScope: the client has not all that is asked for.
@@ -163,7 +164,14 @@ def create_access_token(
         connection.execute(
             _TOKENS.insert().values(sha256=_hash(token), client_id=client_id, scopes=scopes, ends_at=ends_at)
         )
+        connection.execute(_TOKENS.delete().where(_TOKENS.c.sha256.in_(_beyond_limit(client_id))))
     return AccessToken(token, tuple(scopes))
+
+
+def _beyond_limit(client_id: str) -> sa.Select[tuple[bytes]]:
+    """Return the query of the tokens of a client that are too many, by the order in which he got them."""
+    own = sa.select(_TOKENS.c.sha256).where(_TOKENS.c.client_id == client_id)
+    return own.order_by(sa.literal_column("rowid").desc()).offset(limits.ACCESS_TOKENS_MAX)
 
 
 def client_of_token(control: ControlStore, token: str, now_us: int) -> Client | None:

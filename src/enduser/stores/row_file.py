@@ -26,7 +26,7 @@ ITEM_END = "\x1d"
 CLEARED = "\x18"
 """A cell that says: there is no value any more. An empty one says nothing."""
 INVALID = "\x01"
-"""A cell whose text had control characters."""
+"""A cell whose text had control characters, or was no UTF-8."""
 BAD_ROW = "\x02"
 """Begins the second cell of a row that could not be read; the reason follows."""
 
@@ -79,23 +79,21 @@ def row_of(number: int, cells: Sequence[str]) -> str:
     return CELL_END.join([str(number), *cells]) + "\n"
 
 
+def row_within_limit(number: int, cells: Sequence[str], too_long: RowProblem) -> str:
+    """Return a row of cells; in place of one that is too long for an engine to read, one with this reason."""
+    row = row_of(number, cells)
+    return row if len(row.encode()) <= limits.LINE_BYTES_MAX else bad_row(number, too_long, 1 + len(cells))
+
+
 def bad_row(number: int, reason: str, cells: int) -> str:
     """Return a row of so many cells that stands for one that could not be read."""
     return f"{number}{CELL_END}{BAD_ROW}{reason}{CELL_END * (cells - 2)}\n"
 
 
-_CELLS_OF_IDS = 3
-"""The number of the row, the id, its kind."""
-
-
 def write_ids(path: Path, ids: Iterable[str], id_kind: IdKind) -> RowFile:
     """Write ids of a kind as rows that have nothing else, and return the file."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(_row_of_id(number, text, KIND_CELLS[id_kind]) for number, text in enumerate(ids, 1))
-    return RowFile([path], _CELLS_OF_IDS, (), id_at=1, kind_at=2)
-
-
-def _row_of_id(number: int, text: str, kind_cell: str) -> str:
-    if len(text) > limits.LINE_BYTES_MAX:  # the engine would not read the line
-        return bad_row(number, RowProblem.USER_ID_TOO_LONG, _CELLS_OF_IDS)
-    return row_of(number, [cell_of(text), kind_cell])
+        for number, text in enumerate(ids, 1):
+            cells = [cell_of(text), KIND_CELLS[id_kind]]
+            file.write(row_within_limit(number, cells, RowProblem.USER_ID_TOO_LONG))
+    return RowFile([path], 3, (), id_at=1, kind_at=2)

@@ -6,9 +6,16 @@ import httpx
 import pytest
 from managing import Api
 
+from enduser import limits
 from enduser.clock import now_us
 from enduser.errors import InvalidScope
-from enduser.stores.clients import ClientScope, client_of_token, create_client, list_clients
+from enduser.stores.clients import (
+    ClientScope,
+    client_of_token,
+    create_access_token,
+    create_client,
+    list_clients,
+)
 
 UPDATE, READ, WRITE = ClientScope
 
@@ -53,6 +60,24 @@ def test_who_has_not_the_secret_is_not_told_what_the_client_may(own_api: Api) ->
     auth = httpx.BasicAuth(client_id, "x")
     refused = own_api.bare.request("POST", "/accounts/connect/token", data=form, auth=auth)
     assert refused.json()["error"]["code"] == "unauthorized"
+
+
+def test_of_too_many_tokens_of_a_client_the_oldest_end(own_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    control = own_api.control
+    assert limits.ACCESS_TOKENS_MAX == 1_000
+    monkeypatch.setattr(limits, "ACCESS_TOKENS_MAX", 3)
+    client, other = (create_client(control, "", [READ], 1) for _ in range(2))
+
+    def get(client_id: str, secret: str, at: int) -> str:
+        made = create_access_token(control, client_id, secret, at)
+        assert made is not None
+        return made.text
+
+    kept = get(*other, 1)
+    tokens = [get(*client, at) for at in (1, 2, 2, 1, 3)]  # a clock may be put back
+    good = [client_of_token(control, token, 4) is not None for token in tokens]
+    assert good == [False, False, True, True, True]
+    assert client_of_token(control, kept, 4) is not None
 
 
 def test_a_client_has_scopes_that_there_are_each_once(own_api: Api) -> None:

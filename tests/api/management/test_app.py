@@ -16,7 +16,7 @@ from enduser import limits
 from enduser.api.management.app import ManagementApp
 from enduser.api.management.routes import ROUTES
 from enduser.api.problems import ASKS_FIRST, STATUS, status_of
-from enduser.stores.embedded.reading import USER_COLUMNS
+from enduser.core.end_user import USER_COLUMNS
 
 USER = "/api/v1/users/adam"
 

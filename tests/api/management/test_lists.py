@@ -98,6 +98,15 @@ def test_ids_that_cannot_be_are_told_and_the_others_are_taken(own_api: Api) -> N
     assert [row["user_id"] for row in members(own_api)] == ["a"]
 
 
+def test_ids_that_all_cannot_be_replace_no_members(own_api: Api) -> None:
+    create(own_api, "a")
+    refused = edit(own_api, action="override", user_ids=["null", ""])
+    problem(refused, 400, "invalid_list")
+    assert "junk_user_id" in refused.json()["error"]["message"]
+    assert [row["user_id"] for row in members(own_api)] == ["a"]
+    assert edit(own_api, action="override", user_ids=[]).json()["removed"] == 1
+
+
 def test_hashed_ids_are_taken_where_the_space_hashes(own_api: Api) -> None:
     told = create(own_api, "a", id_kind="hashed").json()
     assert [one["code"] for one in told["rejected"]] == ["ids_not_hashed"]

@@ -21,8 +21,8 @@ from enduser.api.management.calls import Route
 from enduser.api.management.openapi import document
 from enduser.api.management.routes import ROUTES, openapi
 from enduser.api.problems import STATUS
+from enduser.core.end_user import USER_COLUMNS
 from enduser.core.settings import SETTING_RULES
-from enduser.stores.embedded.reading import USER_COLUMNS
 
 DOCUMENT = openapi()
 RESOLVABLE = {"$schema": "https://json-schema.org/draft/2020-12/schema", "components": DOCUMENT["components"]}

@@ -85,6 +85,13 @@ def test_ids_that_cannot_be_are_told_and_the_others_are_taken(caller: Caller) ->
     assert user_ids(caller) == ["a"]
 
 
+def test_ids_that_all_cannot_be_replace_no_members(caller: Caller) -> None:
+    caller.create("a")
+    problem(caller.put("override", "null"), 400, "invalid_list")
+    assert user_ids(caller) == ["a"]
+    assert caller.put("override").json()["memberCount"] == 0
+
+
 def test_the_guid_of_a_system_is_known_in_any_case_and_names_its_space_alone(caller: Caller) -> None:
     caller.create("a")
     caller.path = caller.path.replace(caller.path.split("/")[5], caller.path.split("/")[5].upper())

@@ -8,10 +8,10 @@ from urllib.parse import parse_qsl
 
 from enduser import limits
 from enduser.api.management.calls import Parameter
+from enduser.core.end_user import USER_COLUMNS
 from enduser.core.links import ID_KINDS
 from enduser.core.times import iso_instant
 from enduser.errors import InvalidParameter
-from enduser.stores.embedded.reading import USER_COLUMNS
 
 
 def choice(*words: str) -> dict[str, Any]:

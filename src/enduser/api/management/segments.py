@@ -192,7 +192,7 @@ ROUTES = (
         ChangedSegment,
         _CHANGED,
         (GUID, SEGMENT, ACCESS_TOKEN),
-        (*_ERRORS, ListNotFound, LimitExceeded),
+        (*_ERRORS, ListNotFound, InvalidList, LimitExceeded),
         body=SegmentChange,
         body_example={"action": "add", "userIds": ["adam.br", "eve"]},
         body_limit="LIST_BODY_BYTES_MAX",

@@ -135,3 +135,9 @@ class Naming:
                 limit=limits.ID_BYTES_MAX,
             )
         return UserId(known, user.is_anonymous)
+
+
+def forget_unnamed(connection: duckdb.DuckDBPyConnection) -> None:
+    """Forget those of the ids in the table `released` that nothing names any more."""
+    run(connection, "claiming.unnamed")
+    run(connection, "claiming.forget_unnamed")

@@ -10,7 +10,7 @@ from enduser import limits
 from enduser.core.events import UserId
 from enduser.errors import UserNotFound
 from enduser.stores.contract import Erased, EraseUser
-from enduser.stores.embedded.claiming import Naming
+from enduser.stores.embedded.claiming import Naming, forget_unnamed
 from enduser.stores.embedded.fold import fold_pending
 from enduser.stores.embedded.reading import Look, persons
 from enduser.stores.embedded.registry import columns
@@ -50,8 +50,7 @@ def erase(naming: Naming, record: EraseUser) -> Erased:
     run(connection, "erasing.forget_mentions", hash_ids=settings.hash_ids, salt=settings.hash_salt)
     run(connection, "erasing.erase")
     run(connection, "erasing.release")
-    run(connection, "claiming.unnamed")
-    run(connection, "claiming.forget_unnamed")
+    forget_unnamed(connection)
     run(connection, "erasing.relink")
     fold_pending(connection, settings)
     for (name,) in run(connection, "erasing.temporary"):

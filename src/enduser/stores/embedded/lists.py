@@ -8,9 +8,9 @@ import duckdb
 
 from enduser import limits
 from enduser.core.lists import ListAction, check_list_id, check_list_name
-from enduser.errors import LimitExceeded, ListExists, ListNotFound
+from enduser.errors import InvalidList, LimitExceeded, ListExists, ListNotFound
 from enduser.stores.contract import DeleteList, Page, StaticList, WriteList, WrittenList
-from enduser.stores.embedded.claiming import Naming
+from enduser.stores.embedded.claiming import Naming, forget_unnamed
 from enduser.stores.embedded.given_rows import read_rows, rejected_rows
 from enduser.stores.embedded.pages import check_limit, page_of
 from enduser.stores.embedded.reading import Look
@@ -27,7 +27,7 @@ def write_list(naming: Naming, record: WriteList) -> WrittenList:
     Raises:
         ListExists: the list is to be made, and is there.
         ListNotFound: the list is to be changed, and is not there.
-        InvalidList: it cannot have this id or name.
+        InvalidList: it cannot have this id or name; or of the ids that are to be its only ones none can be.
         LimitExceeded: there would be too many lists, or members.
     """
     connection, action = naming.connection, record.action
@@ -37,6 +37,8 @@ def write_list(naming: Naming, record: WriteList) -> WrittenList:
         _create(connection, record)
     number, name = _find(connection, record.list_id)
     _read_given(naming, record)
+    if action is ListAction.OVERRIDE:
+        _require_good(connection)
     keeps = action in (ListAction.CREATE, ListAction.ADD)
     removed = 0 if keeps else _remove(connection, number, is_override=action is ListAction.OVERRIDE)
     added = 0 if action is ListAction.REMOVE else _add(connection, number, record.written_at)
@@ -55,7 +57,7 @@ def delete_list(connection: duckdb.DuckDBPyConnection, record: DeleteList) -> No
     """
     number, _ = _find(connection, record.list_id)
     run(connection, "lists.delete", list=number)
-    _forget_unnamed(connection)
+    forget_unnamed(connection)
 
 
 def _create(connection: duckdb.DuckDBPyConnection, record: WriteList) -> None:
@@ -103,16 +105,20 @@ def _read_given(naming: Naming, record: WriteList) -> None:
         run(connection, "lists.new_given")
 
 
+def _require_good(connection: duckdb.DuckDBPyConnection) -> None:
+    """Check that ids which are to be a list's only ones are not all bad: no program wants to empty it so."""
+    for (problem,) in run(connection, "given_rows.first_of_only_rejected"):
+        raise InvalidList(
+            f"every id was rejected (the first: {problem}), so nothing was changed",
+            hint="name ids that can be, or none at all to empty the list",
+        )
+
+
 def _remove(connection: duckdb.DuckDBPyConnection, number: int, *, is_override: bool) -> int:
     (removed,) = run(connection, "lists.remove", list=number, is_override=is_override)[0]
     if removed:
-        _forget_unnamed(connection)
+        forget_unnamed(connection)
     return int(removed)
-
-
-def _forget_unnamed(connection: duckdb.DuckDBPyConnection) -> None:
-    run(connection, "claiming.unnamed")
-    run(connection, "claiming.forget_unnamed")
 
 
 def _add(connection: duckdb.DuckDBPyConnection, number: int, written_at: int) -> int:

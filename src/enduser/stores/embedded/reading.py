@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import duckdb
 
-from enduser.core.end_user import STANDARD_ATTRIBUTES
-from enduser.core.events import ANALYTICS_PROPERTIES, UserId
+from enduser.core.end_user import USER_COLUMNS
+from enduser.core.events import UserId
 from enduser.core.links import stored_ids
 from enduser.core.settings import SpaceSettings, settings_from_text
 from enduser.errors import UsageError
@@ -20,7 +20,6 @@ from enduser.stores.embedded.registry import Column
 from enduser.stores.embedded.statements import Rows, bound, run, spliced, statements, used
 from enduser.stores.embedded.taking import stored_outcomes
 
-USER_COLUMNS = ("user_id", "is_anonymous", *STANDARD_ATTRIBUTES, *ANALYTICS_PROPERTIES)
 _ROWS_PER_FETCH = 10_000
 ORDER = {"users": "user_id, is_anonymous", "sessions": "user_id, is_anonymous, started_at"}
 _FROM_USERS = "FROM users\n"

@@ -23,7 +23,7 @@ from enduser.stores.contract import (
     WriteValues,
     Written,
 )
-from enduser.stores.embedded.claiming import Naming
+from enduser.stores.embedded.claiming import Naming, forget_unnamed
 from enduser.stores.embedded.given_rows import cells, read_rows, rejected_rows
 from enduser.stores.embedded.registry import Column, columns
 from enduser.stores.embedded.statements import (
@@ -138,6 +138,8 @@ def _source(connection: duckdb.DuckDBPyConnection, name: str) -> int:
 def undo_run(connection: duckdb.DuckDBPyConnection, record: UndoRun) -> None:
     """Take away all that a run said; the next candidates hold. The caller owns the transaction.
 
+    Ids that it alone named are forgotten.
+
     Raises:
         RunNotFound: it said nothing, or is undone.
     """
@@ -149,6 +151,7 @@ def undo_run(connection: duckdb.DuckDBPyConnection, record: UndoRun) -> None:
             hint="the runs are listed by: enduser sources runs",
         )
     _restate(connection)
+    forget_unnamed(connection)
 
 
 def restate_regrouped(connection: duckdb.DuckDBPyConnection) -> None:
@@ -178,9 +181,10 @@ def _restate(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def forget_empty(connection: duckdb.DuckDBPyConnection) -> None:
-    """Take away what has nothing left after an attribute went: candidates, and users of values alone."""
+    """Take away what has nothing left after an attribute went: candidates, ids, users of values alone."""
     each = [column.splices() for column in columns(connection)]
     run_spliced(connection, "values.forget_empty", each)
+    forget_unnamed(connection)
 
 
 def tell_everything(connection: duckdb.DuckDBPyConnection) -> None:

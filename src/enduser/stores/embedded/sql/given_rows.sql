@@ -47,6 +47,10 @@ SELECT row, problem FROM read_rows WHERE problem IS NOT NULL ORDER BY row LIMIT 
 -- name: count_rejected
 SELECT count(*) FROM read_rows WHERE problem IS NOT NULL;
 
+-- name: first_of_only_rejected
+-- Why the first row cannot be taken, if none of them can.
+SELECT arg_min(problem, row) FROM read_rows HAVING count(problem) = count(*) AND count(*) > 0;
+
 -- name: ids
 CREATE OR REPLACE TEMP TABLE batch_ids AS
 SELECT base_key, id_check, any_value(is_anonymous) AS is_anonymous, any_value(id) AS id

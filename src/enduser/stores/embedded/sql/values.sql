@@ -303,9 +303,10 @@ SELECT last_run, source FROM state, sources WHERE name = $source_name;
 
 -- name: undo_run
 -- Whose values were said by a run, which are its no more.
+CREATE OR REPLACE TEMP TABLE released AS SELECT DISTINCT user_key FROM candidates WHERE run = $run;
 CREATE OR REPLACE TEMP TABLE contested AS
-SELECT DISTINCT coalesce(persons.person_key, said.user_key) AS person_key
-FROM (SELECT DISTINCT user_key FROM candidates WHERE run = $run) AS said LEFT JOIN persons USING (user_key);
+SELECT DISTINCT coalesce(persons.person_key, released.user_key) AS person_key
+FROM released LEFT JOIN persons USING (user_key);
 DELETE FROM candidates WHERE run = $run;
 
 -- name: forget_regrouped
@@ -326,6 +327,8 @@ SELECT EXISTS (FROM contested);
 
 -- name: forget_empty
 -- Of all attributes that are left.
+CREATE OR REPLACE TEMP TABLE released AS
+SELECT DISTINCT user_key FROM candidates WHERE true<< AND a{n} IS NULL AND NOT is_cleared(cleared, {n})>>;
 DELETE FROM candidates WHERE true<< AND a{n} IS NULL AND NOT is_cleared(cleared, {n})>>;
 DELETE FROM users WHERE life_started_at IS NULL<< AND a{n} IS NULL>>;
 
