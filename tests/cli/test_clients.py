@@ -61,3 +61,13 @@ def test_an_integration_of_an_attribute_that_is_not_there_is_refused(tmp_path: P
     arguments = ("sources", "create-api", "billing", "--id", "id", "--take", "plan")
     told = enduser(*arguments, data=tmp_path / "data")
     assert (told.exit_code, "attributes create" in told.stderr) == (2, True)
+
+
+def test_a_source_of_files_is_not_turned_into_one_that_programs_call(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    enduser("attributes", "create", "plan", "--type", "string", data=data)
+    made = enduser("sources", "create-inbox", "crm", "--files", "*.csv", data=data)
+    assert made.exit_code == 0, made.stderr
+    told = enduser("sources", "create-api", "crm", "--id", "ID", "--take", "plan", data=data)
+    assert (told.exit_code, "programs do not call the source 'crm'" in told.stderr) == (2, True)
+    assert "inbox" in enduser("sources", "list", data=data).stdout

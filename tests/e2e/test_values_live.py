@@ -59,8 +59,8 @@ def test_a_file_is_run_through_the_server_that_owns_the_folder(
     assert {result["status"] for result in written.json()["results"]} == {"applied"}
     shown = httpx.get(f"{users}/u7", params={"provenance": "true"}, headers=headers).json()
     assert (shown["attributes"], shown["provenance"]["plan"]["source"]) == ({"plan": "free"}, "api")
-    assert process("sources", "undo", "2", "--yes", data=data).returncode == 0
-    assert plans(data) == {"vip"}
+    assert process("sources", "undo", "1", "--yes", data=data).returncode == 0
+    assert plans(data) == {"free"}
 
 
 def test_a_run_that_is_killed_is_there_whole_or_not_at_all_and_can_be_run_again(

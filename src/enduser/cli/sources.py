@@ -287,7 +287,7 @@ def create_api(
     """
     from enduser.service.update_api import API_KIND, create_api_source
     from enduser.sources.mapping import ColumnMapping, SourceMapping
-    from enduser.stores.source_configs import SourceConfig, list_sources
+    from enduser.stores.source_configs import SourceConfig
 
     with opened(data, space) as store, control_of(data) as control:
         types = {attribute.name: attribute.type for attribute in store.attributes()}
@@ -296,10 +296,8 @@ def create_api(
             ColumnMapping(path, attribute or path, types.get(attribute or path, AttributeType.STRING))
             for path, attribute in pairs
         )
-        there = [config for config in list_sources(control, space) if config.name == name]
-        config = (there or [SourceConfig(space, name, API_KIND, None, now_us())])[0]
-        mapping = SourceMapping(identifier, columns, anonymous)
-        token = create_api_source(store, control, config, mapping, is_new=not there)
+        config = SourceConfig(space, name, API_KIND, None, now_us())
+        token = create_api_source(store, control, config, SourceMapping(identifier, columns, anonymous))
     out.print(token)
     err.print(f"this is the token of {name}, which is not shown again; see docs/update-api.md")
 

@@ -24,7 +24,7 @@ from enduser.stores.source_configs import (
     change_source,
     create_source,
     every_source,
-    find_source,
+    list_sources,
 )
 
 API_KIND = "api"
@@ -55,7 +55,9 @@ def create_api_source(
     *,
     is_new: bool = False,
 ) -> str:
-    """Keep what a source takes and return its token, which cannot be had again; another one it had ends.
+    """Make a source that programs call, or change one, unless it must be new; return its token.
+
+    The token cannot be had again; another one that it had ends.
 
     Raises:
         InvalidMapping: a path cannot be taken like this, or names no attribute that is there.
@@ -64,10 +66,11 @@ def create_api_source(
     _check(store, config.name, mapping)
     token = secrets.token_urlsafe(32)
     known = ApiMapping(mapping, hashlib.sha256(token.encode()).hexdigest())
-    if is_new:
+    there = {one.name: one for one in list_sources(control, config.space)}
+    if is_new or config.name not in there:
         create_source(control, replace(config, kind=API_KIND, mapping=msgspec.to_builtins(known)))
     else:
-        _require_called(find_source(control, config.space, config.name))
+        _require_called(there[config.name])
         change_source(control, config.space, config.name, mapping=known)
     return token
 
