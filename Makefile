@@ -45,7 +45,7 @@ lint: $(VENV)/.installed ## style, types, layers
 	$(BIN)/lint-imports
 
 test: lint sdks ## all that must hold, in at most ten minutes
-	$(BIN)/pytest -n 2 --dist worksteal -m "not full"
+	$(BIN)/pytest -n 3 --dist worksteal -m "not full"
 
 test-full: lint sdks mutants ## also the large and long tests, and the mutants
 	ENDUSER_TEST_PROFILE=full $(BIN)/pytest -n 2 --dist worksteal

@@ -100,7 +100,7 @@ class World:
         self._store.fold(space)
 
 
-@pytest.mark.parametrize("seed", range(tries(2, 100)))
+@pytest.mark.parametrize("seed", range(tries(1, 100)))
 def test_it_is_what_a_space_has_that_heard_of_nothing_later(store: EmbeddedStore, seed: int) -> None:
     rng = random.Random(seed)
     for kind in VALUES:

@@ -36,7 +36,7 @@ def store(tmp_path: Path):
         yield opened
 
 
-SEEDS = range(tries(2, 40))
+SEEDS = range(tries(1, 40))
 SETTINGS = [
     {},
     {"session_cap_s": "3600"},

@@ -139,7 +139,7 @@ def step_of(rng: random.Random, steps: int) -> int:
     return rng.choice([rng.randint(1, steps), rng.randint(max(steps - 50, 1), steps)])
 
 
-@pytest.mark.parametrize("number", rounds(5, 60))
+@pytest.mark.parametrize("number", rounds(3, 60))
 def test_an_import_that_was_killed_anywhere_ends_in_the_same_state(
     tmp_path: Path, history: History, number: int
 ) -> None:

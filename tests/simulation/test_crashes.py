@@ -25,7 +25,7 @@ from enduser.stores.contract import (
 )
 from enduser.stores.embedded import EmbeddedStore
 
-SEEDS = range(tries(3, 60))
+SEEDS = range(tries(2, 60))
 
 
 U, V = UserId("u0", is_anonymous=False), UserId("u1", is_anonymous=False)

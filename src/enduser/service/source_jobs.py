@@ -102,10 +102,8 @@ class SourceJobs:
             state, told = JobState.FAILED, _told(failed)
         except Exception:
             log.exception("job failed", job=waiting[0].number)
-            state, told = (
-                JobState.FAILED,
-                _told(InternalError("the server made a mistake", hint="see its log")),
-            )
+            state = JobState.FAILED
+            told = _told(InternalError("the server made a mistake", hint="see its log"))
         self._progress = None
         end_job(self._control, waiting[0].number, state, now_us(), told)
         if state is JobState.DONE and waiting[0].kind is JobKind.RUN:
