@@ -41,6 +41,10 @@ def test_what_nobody_can_see_or_what_is_long_is_no_id_of_a_list(text: str) -> No
     with pytest.raises(InvalidList, match="no list can have the id") as caught:
         check_list_id(text)
     assert caught.value.field == "id"
+    assert caught.value.hint == (
+        f"write 1 to {ID_MAX} characters (LIST_ID_CHARACTERS_MAX), "
+        "without blanks around them and without control characters"
+    )
 
 
 @pytest.mark.parametrize("text", ["", "Sales Department", " x ", "x" * NAME_MAX, "x" * (NAME_MAX - 1)])
@@ -53,3 +57,6 @@ def test_a_name_that_is_long_or_has_control_characters_is_refused(text: str) -> 
     with pytest.raises(InvalidList, match="no list can have the name") as caught:
         check_list_name(text)
     assert caught.value.field == "name"
+    assert caught.value.hint == (
+        f"write at most {NAME_MAX} characters (LIST_NAME_CHARACTERS_MAX), without control characters"
+    )

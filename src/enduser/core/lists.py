@@ -6,7 +6,6 @@ import re
 from enum import StrEnum
 
 from enduser import limits
-from enduser.core.events import BLANKS
 from enduser.errors import InvalidList
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -31,7 +30,7 @@ def check_list_id(text: str) -> None:
         InvalidList: it is empty or too long, has blanks around it, or control characters in it.
     """
     is_short = 0 < len(text) <= limits.LIST_ID_CHARACTERS_MAX
-    if not is_short or text != text.strip(BLANKS) or _CONTROLS.search(text):
+    if not is_short or text != text.strip() or _CONTROLS.search(text):
         raise InvalidList(
             f"no list can have the id {text[: limits.LIST_ID_CHARACTERS_MAX]!r}",
             hint=f"write 1 to {limits.LIST_ID_CHARACTERS_MAX} characters (LIST_ID_CHARACTERS_MAX), "
