@@ -58,6 +58,19 @@ def values_behind(cursor: str, sort: str, kinds: Sequence[type]) -> Sequence[_Va
     return place.values
 
 
+def number_behind(cursor: str | None, sort: str) -> int | None:
+    """Return the number behind which a cursor stands in a list by number; None: at its beginning.
+
+    Raises:
+        InvalidCursor: it names none, or one of a list in another order.
+    """
+    if cursor is None:
+        return None
+    (number,) = values_behind(cursor, sort, (int,))
+    assert number is None or isinstance(number, int)
+    return number
+
+
 def _fit(values: Sequence[_Value], kinds: Sequence[type]) -> bool:
     is_unknown = values[:1] == [None]
     return len(values) == len(kinds) and all(

@@ -26,7 +26,7 @@ from enduser.service.source_inputs import request_job
 from enduser.service.source_jobs import SourceJobs
 from enduser.stores.contract import AttributeDiff, ValuesPreview, Written
 from enduser.stores.jobs import Job, JobKind, JobState, cancel_job, find_job, list_jobs
-from enduser.stores.paging import cursor_behind, values_behind
+from enduser.stores.paging import cursor_behind, number_behind
 from enduser.stores.source_configs import find_source
 
 _NEWEST = "-job"
@@ -142,21 +142,14 @@ async def create_job(call: Call) -> JobJson:
 async def show_jobs(call: Call) -> JobsPage:
     """Return a page of jobs, the newest first."""
     values, control, space = call.values, call.services.control, call.space
-    before = None if values["cursor"] is None else values_behind(values["cursor"], _NEWEST, (int,))[0]
+    before, limit = number_behind(values["cursor"], _NEWEST), values["limit"]
     await call.read(lambda reader: reader.settings(space))  # there must be such a space
     found = await call.services.on_thread(
-        lambda: list_jobs(
-            control, space, source=values["source"], before=_number(before), limit=values["limit"] + 1
-        )
+        lambda: list_jobs(control, space, source=values["source"], before=before, limit=limit + 1)
     )
-    shown = found[: values["limit"]]
+    shown = found[:limit]
     cursor = cursor_behind([shown[-1].number], _NEWEST) if len(found) > len(shown) else None
     return JobsPage([_json(job, call.services.jobs) for job in shown], cursor)
-
-
-def _number(value: object) -> int | None:
-    assert value is None or isinstance(value, int)
-    return value
 
 
 async def show_job(call: Call) -> JobJson:

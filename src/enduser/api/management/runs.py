@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -15,7 +15,7 @@ from enduser.errors import InvalidCursor, RunNotFound
 from enduser.service.json_form import Time, iso_time
 from enduser.service.source_runs import find_run, rejected_path
 from enduser.stores.contract import OwnedStore, Reader, Run, UndoRun
-from enduser.stores.paging import cursor_behind, values_behind
+from enduser.stores.paging import cursor_behind, number_behind
 
 _NEWEST = "-run"
 
@@ -47,15 +47,13 @@ class RunUndone(msgspec.Struct, frozen=True):
 async def list_runs(call: Call) -> RunsPage:
     """Return a page of runs, the newest first."""
     values, limit = call.values, call.values["limit"]
-    before: Any = None
-    if values["cursor"] is not None:
-        (before,) = values_behind(values["cursor"], _NEWEST, (int,))
+    before = number_behind(values["cursor"], _NEWEST)
 
     def page(reader: Reader) -> RunsPage:
         source, space = values["source"], call.space
         found = reader.runs(space, source=source, limit=limit, before=before)
         last = found[-1].run if found else 0
-        has_more = bool(reader.runs(space, source=source, limit=1, before=last))
+        has_more = len(found) == limit and bool(reader.runs(space, source=source, limit=1, before=last))
         return RunsPage([_json(run) for run in found], cursor_behind([last], _NEWEST) if has_more else None)
 
     return await call.read(page)
