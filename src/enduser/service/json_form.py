@@ -104,3 +104,8 @@ def iso_time(at_us: int) -> str:
     """Return an instant (µs since 1970) in ISO 8601 UTC with microseconds."""
     at = _EPOCH + timedelta(microseconds=at_us)
     return f"{at:%Y}".zfill(4) + f"{at:-%m-%dT%H:%M:%S.%fZ}"
+
+
+def iso_time_if_known(at_us: int | None) -> str | None:
+    """Return an instant as `iso_time` does; None stays None."""
+    return None if at_us is None else iso_time(at_us)

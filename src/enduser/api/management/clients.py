@@ -12,7 +12,7 @@ from enduser.api.management.calls import Call, Route
 from enduser.api.management.parameters import CLIENT_ID
 from enduser.clock import now_us
 from enduser.errors import ClientNotFound, Forbidden, LimitExceeded
-from enduser.service.json_form import Time, iso_time
+from enduser.service.json_form import Time, iso_time, iso_time_if_known
 from enduser.stores.clients import Client, ClientScope, create_client, list_clients, revoke_client
 
 Name = Annotated[
@@ -90,7 +90,7 @@ def _json(client: Client) -> ClientJson:
         name=client.name,
         scopes=[ClientScope(scope) for scope in client.scopes],
         created_at=iso_time(client.created_at),
-        revoked_at=None if client.revoked_at is None else iso_time(client.revoked_at),
+        revoked_at=iso_time_if_known(client.revoked_at),
     )
 
 

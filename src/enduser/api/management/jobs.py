@@ -21,7 +21,7 @@ from enduser.errors import (
     SourceNotFound,
     UploadNotFound,
 )
-from enduser.service.json_form import Count, Time, iso_time
+from enduser.service.json_form import Count, Time, iso_time, iso_time_if_known
 from enduser.service.source_inputs import request_job
 from enduser.service.source_jobs import SourceJobs
 from enduser.stores.contract import AttributeDiff, ValuesPreview, Written
@@ -176,8 +176,8 @@ def _json(job: Job, jobs: SourceJobs, *, with_preview: bool = False) -> JobJson:
         state=job.state,
         inputs=[InputJson(one.name, one.run, _error(one.error)) for one in job.inputs],
         requested_at=iso_time(job.requested_at),
-        started_at=None if job.started_at is None else iso_time(job.started_at),
-        ended_at=None if job.ended_at is None else iso_time(job.ended_at),
+        started_at=iso_time_if_known(job.started_at),
+        ended_at=iso_time_if_known(job.ended_at),
         error=_error(job.error),
         progress=None if progress is None else msgspec.convert(progress, ProgressJson, from_attributes=True),
         preview=None if preview is None else _preview(preview),

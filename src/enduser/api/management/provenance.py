@@ -10,7 +10,7 @@ import msgspec
 from enduser.api.management.calls import Call, Route
 from enduser.api.management.parameters import AS_OF, CURSOR, ID_KIND, LIMIT, SPACE, USER_ID
 from enduser.errors import InvalidCursor
-from enduser.service.json_form import OriginJson, Time, iso_time, origin_json
+from enduser.service.json_form import OriginJson, Time, iso_time, iso_time_if_known, origin_json
 from enduser.service.provenance import Said, find_said
 from enduser.stores.paging import cursor_behind, values_behind
 
@@ -75,7 +75,7 @@ async def show_values(call: Call) -> HeldValues:
         name: HeldJson(said.json_value(name, one.value), origin_json(one))
         for name, one in sorted(said.holding(as_of).items())
     }
-    return HeldValues(held, None if as_of is None else iso_time(as_of))
+    return HeldValues(held, iso_time_if_known(as_of))
 
 
 async def list_changes(call: Call) -> ChangesPage:

@@ -12,7 +12,7 @@ from enduser.api.management.jobs import CountsJson
 from enduser.api.management.parameters import CURSOR, LIMIT, RUN, SOURCE_NAME, SPACE
 from enduser.clock import now_us
 from enduser.errors import InvalidCursor, RunNotFound
-from enduser.service.json_form import Time, iso_time
+from enduser.service.json_form import Time, iso_time, iso_time_if_known
 from enduser.service.source_runs import find_run, rejected_path
 from enduser.stores.contract import OwnedStore, Reader, Run, UndoRun
 from enduser.stores.paging import cursor_behind, number_behind
@@ -94,7 +94,7 @@ def _json(run: Run) -> RunJson:
         input=run.input,
         written_at=iso_time(run.written_at),
         counts=msgspec.convert(run, CountsJson, from_attributes=True),
-        undone_at=None if run.undone_at is None else iso_time(run.undone_at),
+        undone_at=iso_time_if_known(run.undone_at),
     )
 
 

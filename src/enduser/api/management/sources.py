@@ -23,7 +23,7 @@ from enduser.errors import (
     SourceNotFound,
     UploadNotFound,
 )
-from enduser.service.json_form import Time, iso_time
+from enduser.service.json_form import Time, iso_time, iso_time_if_known
 from enduser.service.source_inputs import pending_inputs
 from enduser.service.source_schedules import schedule_changes
 from enduser.service.source_setup import CsvMapping, Looked, known_mapping, look_at, save_mapping
@@ -322,7 +322,7 @@ def _json(config: SourceConfig) -> SourceJson:
         **told,
         connection=dict(config.connection),
         mapping=None if known is None else _mapping_json(known),
-        next_run_at=None if config.due_at is None else iso_time(config.due_at),
+        next_run_at=iso_time_if_known(config.due_at),
         created_at=iso_time(config.created_at),
     )
 

@@ -17,7 +17,7 @@ from enduser.core.settings import setting_text as text_of
 from enduser.errors import InvalidSetting, MalformedRequest, Unconfirmed
 from enduser.ingest.json_flaws import flaw_of
 from enduser.service.changing_settings import what_is_for_good
-from enduser.service.json_form import Count, Time, iso_time
+from enduser.service.json_form import Count, Time, iso_time_if_known
 from enduser.stores.contract import ChangeSettings, OwnedStore, SpaceStatus
 
 
@@ -170,8 +170,8 @@ def status_json(found: SpaceStatus) -> StatusJson:
     """Return the JSON form of a status."""
     return StatusJson(
         space=found.space,
-        clock_at=None if found.clock_at is None else iso_time(found.clock_at),
-        live_since=None if found.live_since is None else iso_time(found.live_since),
+        clock_at=iso_time_if_known(found.clock_at),
+        live_since=iso_time_if_known(found.live_since),
         events=found.events,
         users=found.users,
         sessions=found.sessions,
