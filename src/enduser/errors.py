@@ -7,6 +7,8 @@
     │   ├── InvalidMapping    columns of a source that cannot be taken like this
     │   ├── InvalidSource     a source that cannot be: its name, its connection, its schedule
     │   ├── InvalidValue      a value that an attribute cannot have
+    │   ├── InvalidRule       a rule that cannot be; it names the node
+    │   │   └── UsersNotTracked  a rule about users in a space that keeps none
     │   ├── InvalidScope      what an access token is to be good for, and its client may not do
     │   ├── InvalidList       an id, a name or members that no list can have
     │   ├── ListExists        a list that is to be made and is there
@@ -18,6 +20,7 @@
     │   ├── InvalidCursor     a place in a list that is none, or of another list
     │   ├── InvalidParameter  a parameter of a call that is unknown, missing, or has a value that cannot be
     │   └── LimitExceeded     a bound of `enduser.limits` was reached
+    │       ├── RuleTooLarge  a rule of too many conditions, or too deep
     │       ├── BodyTooLarge  the body of a call is longer than it may be
     │       └── TooBusy       too many calls wait already
     ├── Forbidden             a call that its key may not make
@@ -110,6 +113,18 @@ class InvalidValue(UsageError):
     code = "invalid_value"
 
 
+class InvalidRule(UsageError):
+    """A rule cannot be like this; `field` is the path of the node that is wrong."""
+
+    code = "invalid_rule"
+
+
+class UsersNotTracked(InvalidRule):
+    """A rule asks about users, and the space keeps none (`unique_user` is `none`)."""
+
+    code = "users_not_tracked"
+
+
 class InvalidScope(UsageError):
     """A client asked for an access token with a scope that it has not, or that there is not."""
 
@@ -198,6 +213,12 @@ class InputError(EnduserError):
     """A file cannot be read as what it is said to be; nothing of it was applied."""
 
     code = "invalid_input"
+
+
+class RuleTooLarge(LimitExceeded):
+    """A rule has more conditions or values, or is deeper, than can be asked in time."""
+
+    code = "rule_too_large"
 
 
 class BodyTooLarge(LimitExceeded):

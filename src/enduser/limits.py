@@ -52,6 +52,21 @@ PREVIEWED_USERS_MAX = 10
 OBJECTS_PER_UPDATE_MAX = 100
 """Objects of one call of the update API; the same as the reference product's, whose callers keep to it."""
 
+RULE_CONDITIONS_MAX = 10_000
+"""Conditions of a rule, those of segments within it counted each time; more take too long to answer."""
+
+RULE_DEPTH_MAX = 100
+"""Groups within each other in a rule, segments within it included; nobody could read it."""
+
+RULE_HISTORIES_MAX = 100
+"""Conditions of a rule on sessions, events and changes: each looks through what happened to all users."""
+
+RULE_VALUES_MAX = 100_000
+"""Values of one condition of a rule; for more ids there are static lists."""
+
+RULE_SPAN_DAYS_MAX = 36_525
+"""Days of a relative time in a rule (100 years), a month counted as 31; before it is no data."""
+
 LISTS_MAX = 1_000
 """Static lists of a space; people must find their way in them."""
 

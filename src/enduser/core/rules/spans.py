@@ -1,0 +1,129 @@
+"""Relative times: spans before and after now, by a clock and a time zone (docs/rules.md, "Times")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from enduser import limits
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = _EPOCH.toordinal()
+_MICROSECOND = timedelta(microseconds=1)
+_MONTHS_A_YEAR = 12
+_LAST_DAY = date.max.toordinal()
+MINUTE_US = 60_000_000
+DAY_US = 1_440 * MINUTE_US
+
+
+class Unit(StrEnum):
+    """In what a span is counted."""
+
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+_FIXED_US = {
+    Unit.MINUTE: MINUTE_US,
+    Unit.HOUR: 60 * MINUTE_US,
+    Unit.DAY: DAY_US,
+    Unit.WEEK: 7 * DAY_US,
+}
+_DAYS = {Unit.DAY: 1, Unit.WEEK: 7}
+DAY_UNITS = (*_DAYS, Unit.MONTH)
+"""The units of spans between days."""
+
+
+def span_days(n: int, unit: Unit) -> float:
+    """Return about how many days a span is, for its bound."""
+    return n * 31 if unit is Unit.MONTH else n * _FIXED_US[unit] / DAY_US
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time or a day that lies a span after now; before it, if `n` is negative."""
+
+    n: int = 0
+    unit: Unit = Unit.DAY
+
+    def at(self, now: int, zone: ZoneInfo) -> int:
+        """Return the instant in µs, within the years 1 to 9999. It never goes back while `now` goes on."""
+        if self.unit is not Unit.MONTH:
+            return _within_years(now + self.n * _FIXED_US[self.unit])
+        today = local_day(now, zone)
+        day, is_there = _months_after(today, self.n)
+        begins_at = midnight(day, zone)
+        if not is_there:
+            return begins_at
+        return min(begins_at + now - midnight(today, zone), midnight_after(day, zone))
+
+    def day(self, now: int, zone: ZoneInfo) -> date:
+        """Return the day a span from today; the unit is one of `DAY_UNITS`."""
+        today = local_day(now, zone)
+        if self.unit is Unit.MONTH:
+            return _months_after(today, self.n)[0]
+        return date.fromordinal(min(max(today.toordinal() + self.n * _DAYS[self.unit], 1), _LAST_DAY))
+
+
+NOW = Moment()
+
+
+def local_day(at: int, zone: ZoneInfo) -> date:
+    """Return the day of an instant in a zone."""
+    at = min(max(at, limits.OCCURRED_AT_MIN_US + DAY_US), limits.OCCURRED_AT_MAX_US - DAY_US)
+    return (_EPOCH + at * _MICROSECOND).astimezone(zone).date()
+
+
+@lru_cache(maxsize=10_000)
+def midnight(day: date, zone: ZoneInfo) -> int:
+    """Return when a day begins in a zone, in µs; where clocks leave midnight out, the first instant after it."""
+    if not 1 < day.toordinal() < _LAST_DAY:  # at the ends of time a zone could lead out of it
+        return (day.toordinal() - _EPOCH_DAY) * DAY_US
+    return instant(datetime.combine(day, time()), zone)
+
+
+def midnight_after(day: date, zone: ZoneInfo) -> int:
+    """Return when a day is over in a zone, in µs."""
+    if day == date.max:
+        return limits.OCCURRED_AT_MAX_US + 1
+    return midnight(day + timedelta(days=1), zone)
+
+
+def instant(local: datetime, zone: ZoneInfo) -> int:
+    """Return the instant in µs at which clocks of a zone show a time; of two the first.
+
+    A time that clocks leave out is as much after the last one before as it says.
+    """
+    try:
+        return _within_years((local.replace(tzinfo=zone).astimezone(UTC) - _EPOCH) // _MICROSECOND)
+    except OverflowError:
+        return _within_years(limits.OCCURRED_AT_MAX_US * (1 if local.year > _EPOCH.year else -1))
+
+
+def utc_time(at: int) -> datetime:
+    """Return what a clock shows in UTC at an instant, without a zone."""
+    return (_EPOCH + at * _MICROSECOND).replace(tzinfo=None)
+
+
+def _within_years(at: int) -> int:
+    return min(max(at, limits.OCCURRED_AT_MIN_US), limits.OCCURRED_AT_MAX_US)
+
+
+def _months_after(day: date, n: int) -> tuple[date, bool]:
+    """Return the same day of another month, and whether that has it; else the first day after that month."""
+    months = day.year * _MONTHS_A_YEAR + day.month - 1 + n
+    year, month = divmod(months, _MONTHS_A_YEAR)
+    if year < date.min.year:
+        return date.min, False
+    if year > date.max.year:
+        return date.max, False
+    try:
+        return date(year, month + 1, day.day), True
+    except ValueError:
+        return _months_after(day.replace(day=1), n + 1)[0], False
