@@ -162,4 +162,4 @@ COUNT_OPERATORS = _NUMBER
 
 def lower_case(text: str) -> str:
     """Return a text in lower case, character by character, in no language."""
-    return text.replace("İ", "i").replace("Σ", "σ").lower()
+    return text.replace("İ", "i").replace("Σ", "σ").lower()  # noqa: RUF001 - Greek, as it should be

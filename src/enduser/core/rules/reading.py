@@ -1,4 +1,4 @@
-"""From JSON to a rule: what cannot be is refused, with the node that is wrong (docs/rules.md, "What is refused").
+"""From JSON to a rule: what cannot be is refused, with the node that is wrong (docs/rules.md).
 
 A node is named by its path in the rule, such as `rules[1].rules[0].value`; the root's is empty.
 """
@@ -36,7 +36,7 @@ from enduser.core.rules.tree import (
     Window,
     Within,
 )
-from enduser.core.rules.values import ValueReader, read_span, refuse, shown
+from enduser.core.rules.values import ValueReader, read_span, refused, shown
 from enduser.errors import InvalidRule, RuleTooLarge, UsersNotTracked
 
 _ADDED_BY_EDITORS = ("id", "path")
@@ -124,13 +124,19 @@ class _Reader:
         self._count(at, depth=depth)
         combinator, is_not, rules = node.get("combinator", "and"), node.get("not", False), node.get("rules")
         if combinator not in set(Combinator):
-            refuse(_under(at, "combinator"), f"{shown(combinator)} joins nothing", "write and, or or")
+            raise refused(_under(at, "combinator"), f"{shown(combinator)} joins nothing", "write and, or or")
         if not isinstance(is_not, bool):
-            refuse(_under(at, "not"), f"{shown(is_not)} is neither true nor false", "write true or false")
+            raise refused(
+                _under(at, "not"), f"{shown(is_not)} is neither true nor false", "write true or false"
+            )
         if not isinstance(rules, list):
-            refuse(_under(at, "rules"), f"{shown(rules)} is no list", "write a list of conditions and groups")
+            raise refused(
+                _under(at, "rules"), f"{shown(rules)} is no list", "write a list of conditions and groups"
+            )
         if not rules and not is_root:
-            refuse(_under(at, "rules"), "a group within a rule must have conditions", "take the group out")
+            raise refused(
+                _under(at, "rules"), "a group within a rule must have conditions", "take the group out"
+            )
         path = _under(at, "rules")
         parts = tuple(
             self._node(part, f"{path}[{number}]", depth, scope) for number, part in enumerate(rules)
@@ -139,7 +145,7 @@ class _Reader:
 
     def _node(self, data: object, at: str, depth: int, scope: Scope) -> Node:
         if not isinstance(data, Mapping):
-            refuse(
+            raise refused(
                 at, f"{shown(data)} is no condition", 'write one as {"field": …, "operator": …, "value": …}'
             )
         if "kind" in data:
@@ -155,7 +161,7 @@ class _Reader:
             known = (
                 "no kind can stand here" if kind in self._kinds else f"write one of: {', '.join(self._kinds)}"
             )
-            refuse(_under(at, "kind"), f"{shown(kind)} is no kind of condition here", known)
+            raise refused(_under(at, "kind"), f"{shown(kind)} is no kind of condition here", known)
         if kind not in ("segment", "list"):
             self.others.append(at)
         return self._kinds[kind](data, at, depth)
@@ -192,9 +198,11 @@ class _Reader:
         operator, kind = self._operator(node, at, scope, self._types(name, at, scope))
         ignore_case = node.get("ignore_case", False)
         if not isinstance(ignore_case, bool):
-            refuse(_under(at, "ignore_case"), f"{shown(ignore_case)} is neither true nor false", "write true")
+            raise refused(
+                _under(at, "ignore_case"), f"{shown(ignore_case)} is neither true nor false", "write true"
+            )
         if ignore_case and (kind is not AttributeType.STRING or operator.form is Form.NONE):
-            refuse(_under(at, "ignore_case"), "only texts have upper and lower case", "leave it out")
+            raise refused(_under(at, "ignore_case"), "only texts have upper and lower case", "leave it out")
         value = ValueReader(kind, self._words.zone, _under(at, "value"), ignore_case)
         test = value.test(operator, node.get("value"))
         return Condition(Field(name, kind), test, operator.is_not)
@@ -209,7 +217,7 @@ class _Reader:
         hint = f"names are case-sensitive; there are: {', '.join(known[:30])}"
         if scope.has_properties:
             hint += f"; and {PROPERTIES}… with the name of a property"
-        refuse(_under(at, "field"), f"there is no {scope.word} {shown(name)}", hint)
+        raise refused(_under(at, "field"), f"there is no {scope.word} {shown(name)}", hint)
 
     def _operator(
         self, node: Mapping[str, Any], at: str, scope: Scope, types: Collection[AttributeType]
@@ -220,7 +228,7 @@ class _Reader:
         if not fitting:
             known = dict.fromkeys(word for kind in types for word in OPERATORS[kind])
             of = f"of the type {next(iter(types))}" if len(types) == 1 else scope.word
-            refuse(
+            raise refused(
                 _under(at, "operator"),
                 f"there is no operator {shown(name)} for {shown(node['field'])} {of}",
                 f"there are: {', '.join(known)}",
@@ -251,16 +259,16 @@ class _Reader:
         _object(data, at, ("kind", "field", "from", "to", "window"))
         name = _required_text(data, "field", at)
         if name not in self._words.custom:
-            refuse(
+            raise refused(
                 _under(at, "field"),
                 f"there is no custom attribute {shown(name)}",
-                f"only custom attributes have a history; there are: {', '.join(self._words.custom) or 'none'}",
+                f"only those have a history; there are: {', '.join(self._words.custom) or 'none'}",
             )
         of = Field(name, self._words.custom[name])
         before = self._state(data, "from", at, of) if "from" in data else Known()
         after = self._state(data, "to", at, of) if "to" in data else Anything()
         if before == after:
-            refuse(_under(at, "to"), "a value does not change to itself", "name another value")
+            raise refused(_under(at, "to"), "a value does not change to itself", "name another value")
         return self._counted(data, at, lambda: Changes(of, before, after))
 
     def _state(self, data: Mapping[str, Any], key: str, at: str, of: Field) -> Equals | Unknown:
@@ -269,10 +277,10 @@ class _Reader:
         if value == _UNKNOWN:
             return Unknown()
         if of.type is AttributeType.LIST:
-            refuse(path, "whole lists are not compared", 'write {"unknown": true}, or leave it out')
+            raise refused(path, "whole lists are not compared", 'write {"unknown": true}, or leave it out')
         if of.type is AttributeType.BOOLEAN:
             if not isinstance(value, bool):
-                refuse(path, f"{shown(value)} is neither true nor false", "write true or false")
+                raise refused(path, f"{shown(value)} is neither true nor false", "write true or false")
             return Equals((value,))
         return ValueReader(of.type, self._words.zone, path).same(value)
 
@@ -291,20 +299,15 @@ class _Reader:
         count = _object(data["count"], path, ("operator", "value"))
         name = _required_text(count, "operator", path)
         if name not in COUNT_OPERATORS:
-            refuse(
+            raise refused(
                 _under(path, "operator"),
                 f"there is no operator {shown(name)} for a count",
                 f"there are: {', '.join(COUNT_OPERATORS)}",
             )
         value, path = count.get("value"), _under(path, "value")
         for number in value if isinstance(value, list) else [value]:
-            if (
-                isinstance(number, float)
-                and not number.is_integer()
-                or isinstance(number, int)
-                and number < 0
-            ):
-                refuse(path, f"{shown(number)} is no count", "write a whole number from 0")
+            if isinstance(number, float | int) and (number < 0 or number % 1):
+                raise refused(path, f"{shown(number)} is no count", "write a whole number from 0")
         operator = COUNT_OPERATORS[name]
         test = ValueReader(AttributeType.NUMBER, self._words.zone, path).test(operator, value)
         assert isinstance(test, Equals | Within)
@@ -321,14 +324,16 @@ class _Reader:
             if window.get(name) is not None
         }
         if not spans:
-            refuse(path, "a window must have an end", "give from, or to, or both; or leave the window out")
+            raise refused(
+                path, "a window must have an end", "give from, or to, or both; or leave the window out"
+            )
         begins, ends = ((Moment(-s.n, s.unit) if s else None) for s in (spans.get("from"), spans.get("to")))
         if (
             begins
             and ends
             and not begins.at(_SOME_TIME, self._words.zone) < ends.at(_SOME_TIME, self._words.zone)
         ):
-            refuse(path, "it ends before it begins", "from must lie further back than to")
+            raise refused(path, "it ends before it begins", "from must lie further back than to")
         return Window(begins, ends)
 
     # --- segments and lists
@@ -341,7 +346,7 @@ class _Reader:
         except InvalidRule as error:
             raise InvalidRule(f"{path}: {error.message}", hint=error.hint, field=path) from None
         if rule is None:
-            refuse(path, f"there is no segment {shown(name)}", "the segments: enduser segments list")
+            raise refused(path, f"there is no segment {shown(name)}", "the segments: enduser segments list")
         self._count(at, depth=depth + rule.depth, conditions=rule.conditions, histories=rule.histories)
         if not rule.is_of_lists:
             self.others.append(at)
@@ -352,7 +357,7 @@ class _Reader:
         self._count(at, conditions=1)
         name = _required_text(data, "id", at)
         if name not in self._words.lists:
-            refuse(
+            raise refused(
                 _under(at, "id"), f"there is no static list {shown(name)}", "the lists: enduser lists list"
             )
         return InList(name)
@@ -369,10 +374,10 @@ def _under(at: str, key: str) -> str:
 def _object(data: object, at: str, keys: Collection[str]) -> Mapping[str, Any]:
     """Return a node that is an object with these keys and no others, but for what editors add."""
     if not isinstance(data, Mapping):
-        refuse(at, f"{shown(data)} is no object", "write an object, in braces")
+        raise refused(at, f"{shown(data)} is no object", "write an object, in braces")
     for key in data:
         if key not in keys and key not in _ADDED_BY_EDITORS:
-            refuse(_under(at, key), "there is no such key here", f"there are: {', '.join(keys)}")
+            raise refused(_under(at, key), "there is no such key here", f"there are: {', '.join(keys)}")
     return data
 
 
@@ -380,5 +385,5 @@ def _required_text(node: Mapping[str, Any], key: str, at: str) -> str:
     value = node.get(key)
     if not isinstance(value, str) or not value:
         what = f"{shown(value)} is no name" if key in node else "it is missing"
-        refuse(_under(at, key), what, f"give {key} as a text")
+        raise refused(_under(at, key), what, f"give {key} as a text")
     return value

@@ -82,7 +82,7 @@ def local_day(at: int, zone: ZoneInfo) -> date:
 
 @lru_cache(maxsize=10_000)
 def midnight(day: date, zone: ZoneInfo) -> int:
-    """Return when a day begins in a zone, in µs; where clocks leave midnight out, the first instant after it."""
+    """Return when a day begins in a zone, in µs; without a midnight, with its first instant."""
     if not 1 < day.toordinal() < _LAST_DAY:  # at the ends of time a zone could lead out of it
         return (day.toordinal() - _EPOCH_DAY) * DAY_US
     return instant(datetime.combine(day, time()), zone)

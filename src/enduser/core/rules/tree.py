@@ -191,6 +191,21 @@ class Counted:
     """Whether the contrary of `count` is asked for, as `ne` and `not_in` do."""
     window: Window
 
+    def holds_for(self, times: int) -> bool:
+        """Return whether the condition holds where it happened so often."""
+        if isinstance(self.count, Equals):
+            return (times in self.count.values) is not self.is_not
+        low, high = self.count.low, self.count.high
+        is_within = (low is None or _is_before(low, times)) and (high is None or _is_before(high, times, -1))
+        return is_within is not self.is_not
+
+
+def _is_before(edge: Edge, times: int, sign: int = 1) -> bool:
+    """Return whether an end of a range lies before a number; with the sign -1, behind it."""
+    assert isinstance(edge.value, float | int)
+    ahead = (times - edge.value) * sign
+    return ahead >= 0 if edge.is_included else ahead > 0
+
 
 @dataclass(frozen=True, slots=True)
 class InSegment:

@@ -1,12 +1,12 @@
-"""The values that conditions name: texts, numbers, times, spans, read by the type of what they are compared with."""
+"""The values that conditions name, read by the type of what they are compared with."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
-from typing import Any, NoReturn
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from enduser import limits
@@ -35,13 +35,9 @@ _NO_VALUES = (None, "")
 """What an editor sends for an operator that takes no value."""
 
 
-def refuse(at: str, what: str, hint: str, limit: int | None = None) -> NoReturn:
-    """Say that a node of a rule cannot be.
-
-    Raises:
-        InvalidRule: always.
-    """
-    raise InvalidRule(f"{at or 'the rule'}: {what}", hint=hint, field=at, limit=limit)
+def refused(at: str, what: str, hint: str, limit: int | None = None) -> InvalidRule:
+    """Return the error that a node of a rule cannot be."""
+    return InvalidRule(f"{at or 'the rule'}: {what}", hint=hint, field=at, limit=limit)
 
 
 def shown(value: object) -> str:
@@ -86,14 +82,18 @@ class ValueReader:
         read = self._one(value)
         if isinstance(read, Time):
             if read.begins != read.ends.value:
-                refuse(self.at, f"{shown(value)} is a whole day", "write an instant, with its time of day")
+                raise refused(
+                    self.at, f"{shown(value)} is a whole day", "write an instant, with its time of day"
+                )
             read = read.begins
         assert isinstance(read, str | float | date)
         return Equals((read,))
 
     def _none(self, value: object) -> None:
         if value not in _NO_VALUES:
-            refuse(self.at, f"the operator takes no value, and got {shown(value)}", "leave the value out")
+            raise refused(
+                self.at, f"the operator takes no value, and got {shown(value)}", "leave the value out"
+            )
 
     def _one(self, value: object) -> object:
         match self.type:
@@ -106,11 +106,13 @@ class ValueReader:
 
     def _many(self, value: object) -> tuple[Any, ...]:
         if not isinstance(value, list) or not value:
-            refuse(self.at, f"{shown(value)} is no list of values", "give a list of at least one value")
+            raise refused(
+                self.at, f"{shown(value)} is no list of values", "give a list of at least one value"
+            )
         if len(value) > limits.RULE_VALUES_MAX:
             raise RuleTooLarge(
                 f"{self.at}: a list cannot have {len(value):,} values",
-                hint=f"the limit is {limits.RULE_VALUES_MAX:,} (RULE_VALUES_MAX); for more ids, use a static list",
+                hint=f"the limit is {limits.RULE_VALUES_MAX:,} (RULE_VALUES_MAX); make a static list",
                 field=self.at,
                 limit=limits.RULE_VALUES_MAX,
             )
@@ -119,49 +121,50 @@ class ValueReader:
 
     def _pair(self, value: object) -> tuple[Any, Any]:
         if not isinstance(value, list) or len(value) != 2:  # noqa: PLR2004 - a pair
-            refuse(self.at, f"{shown(value)} is no pair", "give a list of two values, such as [1, 5]")
+            raise refused(self.at, f"{shown(value)} is no pair", "give a list of two values, such as [1, 5]")
+        read: Callable[[object, str], Any] = self._time
         if self.type is AttributeType.NUMBER:
-            low, high = (self._number(one, f"{self.at}[{index}]") for index, one in enumerate(value))
-            is_reversed = low > high
-        else:
-            low, high = (self._time(one, f"{self.at}[{index}]") for index, one in enumerate(value))
-            is_reversed = low.begins > high.ends.value
+            read = self._number
+        low, high = (read(one, f"{self.at}[{index}]") for index, one in enumerate(value))
+        is_reversed = low.begins > high.ends.value if isinstance(low, Time) else low > high
         if is_reversed:
-            refuse(self.at, f"nothing lies between {value[0]!r} and {value[1]!r}", "give the lesser first")
+            raise refused(
+                self.at, f"nothing lies between {value[0]!r} and {value[1]!r}", "give the lesser first"
+            )
         return low, high
 
     def _text(self, value: object, at: str) -> str:
         if not isinstance(value, str):
-            refuse(at, f"{shown(value)} is no text", "write a text, in quotes")
+            raise refused(at, f"{shown(value)} is no text", "write a text, in quotes")
         if not value:
-            refuse(at, "no value is an empty text", "use unknown for those who have no value")
+            raise refused(at, "no value is an empty text", "use unknown for those who have no value")
         if len(value) > limits.VALUE_CHARACTERS_MAX:
-            refuse(
+            raise refused(
                 at,
                 f"a text cannot have {len(value):,} characters",
                 f"the limit is {limits.VALUE_CHARACTERS_MAX:,} (VALUE_CHARACTERS_MAX), as for values",
                 limits.VALUE_CHARACTERS_MAX,
             )
         if _SURROGATE.search(value):
-            refuse(at, "it is no UTF-8", "write characters, not halves of them")
+            raise refused(at, "it is no UTF-8", "write characters, not halves of them")
         return lower_case(value) if self.ignore_case else value
 
     def _pattern(self, value: object) -> str:
-        replace(self, ignore_case=False)._text(value, self.at)
+        self._text(value, self.at)
         pattern = str(value)
         try:
             expression(pattern, ignore_case=self.ignore_case)
         except ValueError as error:
-            refuse(
+            raise refused(
                 self.at, f"{shown(pattern)} is no expression of RE2: {error}", "see docs/rules.md, matches"
-            )
+            ) from None
         return pattern
 
     def _number(self, value: object, at: str) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            refuse(at, f"{shown(value)} is no number", "write a number, without quotes")
+            raise refused(at, f"{shown(value)} is no number", "write a number, without quotes")
         if not abs(value) <= limits.NUMBER_MAX:
-            refuse(
+            raise refused(
                 at,
                 f"a number cannot be {shown(value)}",
                 f"the limit is {limits.NUMBER_MAX:,} (NUMBER_MAX), as for values",
@@ -173,10 +176,10 @@ class ValueReader:
         if isinstance(value, str) and _DAY.fullmatch(value):
             return self._whole_day(value, at)
         if self.type is AttributeType.DATE:
-            refuse(at, f"{shown(value)} is no day", "write YYYY-MM-DD: a date has no time of day")
+            raise refused(at, f"{shown(value)} is no day", "write YYYY-MM-DD: a date has no time of day")
         moment = iso_instant(value) if isinstance(value, str) else None
         if moment is None or not isinstance(value, str):
-            refuse(
+            raise refused(
                 at, f"{shown(value)} is no time", "write ISO 8601, such as 2026-03-01T10:00:00Z or 2026-03-01"
             )
         if not _HAS_ZONE.fullmatch(value[_DAY_CHARACTERS:]):
@@ -187,14 +190,16 @@ class ValueReader:
         try:
             day = date.fromisoformat(text)
         except ValueError:
-            refuse(at, f"there is no day {text}", "write YYYY-MM-DD")
+            raise refused(at, f"there is no day {text}", "write YYYY-MM-DD") from None
         if self.type is AttributeType.DATE:
             return Time(day, Edge(day, is_included=True))
         return Time(midnight(day, self.zone), Edge(midnight_after(day, self.zone), is_included=False))
 
     def _day(self, value: object) -> Time:
         if not isinstance(value, str) or not _DAY.fullmatch(value):
-            refuse(self.at, f"{shown(value)} is no day", "write YYYY-MM-DD; for more than a day use between")
+            raise refused(
+                self.at, f"{shown(value)} is no day", "write YYYY-MM-DD; for more than a day use between"
+            )
         return self._whole_day(value, self.at)
 
     def _span(self, value: object) -> Moment:
@@ -210,17 +215,17 @@ def read_span(value: object, at: str, units: tuple[Unit, ...]) -> Moment:
     """
     example = 'write it as {"n": 7, "unit": "day"}'
     if not isinstance(value, Mapping):
-        refuse(at, f"{shown(value)} is no span", example)
+        raise refused(at, f"{shown(value)} is no span", example)
     for name in value:
         if name not in ("n", "unit"):
-            refuse(f"{at}.{name}", "a span has no such key", example)
+            raise refused(f"{at}.{name}", "a span has no such key", example)
     n, unit = value.get("n"), value.get("unit")
     if unit not in units:
-        refuse(f"{at}.unit", f"{shown(unit)} is no unit here", f"write one of: {', '.join(units)}")
+        raise refused(f"{at}.unit", f"{shown(unit)} is no unit here", f"write one of: {', '.join(units)}")
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        refuse(f"{at}.n", f"{shown(n)} is no count", "write a whole number from 1")
+        raise refused(f"{at}.n", f"{shown(n)} is no count", "write a whole number from 1")
     if span_days(n, Unit(unit)) > limits.RULE_SPAN_DAYS_MAX:
-        refuse(
+        raise refused(
             f"{at}.n",
             f"{n:,} {unit}s are too long a span",
             f"the limit is {limits.RULE_SPAN_DAYS_MAX:,} days (RULE_SPAN_DAYS_MAX)",

@@ -1,0 +1,292 @@
+"""Rules as conditions of SQL on `users`: every value is a parameter, and names are those that this code owns.
+
+A test of an unknown value is NULL, which counts as false; only where something is turned into its contrary that
+must be said, by `IS NOT TRUE`. What stands in tables of its own is looked for there, so that no condition joins anything to ten
+million users: places and browsers are few, and of what happened only the users' keys are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from enduser.core.attributes import AttributeType, ConflictRule
+from enduser.core.rules.fields import PAGE_PATH, PROPERTIES
+from enduser.core.rules.spans import Moment
+from enduser.core.rules.tree import (
+    Anything,
+    Changes,
+    Combinator,
+    Condition,
+    Contains,
+    Counted,
+    Edge,
+    EndsWith,
+    Equals,
+    Events,
+    Field,
+    Group,
+    Happening,
+    HasAll,
+    HasAny,
+    InList,
+    InSegment,
+    Known,
+    Matches,
+    Node,
+    Rule,
+    Sessions,
+    StartsWith,
+    Test,
+    Unknown,
+    Window,
+    Within,
+    nodes,
+)
+from enduser.stores.embedded.registry import Column
+from enduser.stores.embedded.statements import bound, spliced, statements
+
+_AT_LEAST_ONE = Within(low=Edge(1, is_included=True))
+_FEW = 20
+"""So many values are compared one by one; of more a table is made."""
+
+_PLACE = "{at}.place_id IN (SELECT place_id FROM places WHERE {test})"
+_BROWSER = "{at}.browser_id IN (SELECT browser_id FROM browsers WHERE {test})"
+_ID = "{at}.person_key IN (SELECT user_key FROM user_ids WHERE {test})"
+_HERE = "{test}"
+_ORIGIN = {
+    "country": (_PLACE, "places.country"),
+    "region": (_PLACE, "places.region"),
+    "city": (_PLACE, "places.city"),
+    "browser_name": (_BROWSER, "browsers.name"),
+    "browser_version": (_BROWSER, "browsers.version"),
+}
+"""Where the values of fields stand: the condition in which a test is put, and the expression that it tests."""
+_USER = _ORIGIN | {
+    "user_id": (_ID, "user_ids.id"),
+    "is_anonymous": (_ID, "user_ids.is_anonymous"),
+    "average_session_duration": (_HERE, "users.duration_us / users.total_sessions / 1e6"),
+    "total_session_duration": (_HERE, "users.duration_us / 1e6"),
+    "average_time_between_sessions": (
+        _HERE,
+        "CASE WHEN users.total_sessions > 1 "
+        "THEN (users.last_seen - users.first_seen - users.duration_us) / (users.total_sessions - 1) / 1e6 END",
+    ),
+}
+_SESSION = _ORIGIN | {
+    "duration_s": (_HERE, "(visits.ended_at - visits.started_at) / 1e6"),
+    "interactions": (_HERE, "visits.acts + greatest(visits.page_views - 1, 0)"),
+    "is_empty": (_HERE, "visits.acts = 0 AND visits.page_views <= 1"),
+    "is_closed": (_HERE, "true"),
+}
+_EVENT = {
+    "page_path": (
+        _HERE,
+        "CASE WHEN happened.page_url IS NOT NULL "
+        f"THEN coalesce(nullif(regexp_extract(happened.page_url, '{PAGE_PATH}', 1), ''), '/') END",
+    ),
+}
+_PROPERTIES = {
+    AttributeType.STRING: "CASE WHEN json_type({json}, {key}) = 'VARCHAR' THEN {json} ->> {key} END",
+    AttributeType.NUMBER: "CASE WHEN json_type({json}, {key}) IN ('UBIGINT', 'BIGINT', 'DOUBLE') "
+    "THEN try_cast({json} ->> {key} AS DOUBLE) END",
+    AttributeType.BOOLEAN: "CASE WHEN json_type({json}, {key}) = 'BOOLEAN' THEN {json} ->> {key} = 'true' END",
+    AttributeType.DATETIME: "CASE WHEN json_type({json}, {key}) = 'VARCHAR' "
+    "THEN time_of({json} ->> {key}, NULL, NULL, NULL) END",
+    AttributeType.LIST: "CASE WHEN json_type({json}, {key}) = 'ARRAY' AND len(list_filter("
+    "json_extract({json}, {key})::JSON[], lambda item: json_type(item) <> 'VARCHAR')) = 0 "
+    "THEN json_extract({json}, {key})::VARCHAR[] END",
+}
+"""The values of a property of an event by the type that is asked for; what is of another is unknown."""
+_KNOWN_PROPERTY = "nullif(json_type({json}, {key}), 'NULL')"
+
+
+@dataclass(slots=True)
+class Conditions:
+    """Writes conditions for one moment of a space, and gathers their parameters."""
+
+    columns: Mapping[str, Column]
+    """The custom attributes by name."""
+    sources: Sequence[int]
+    """The numbers of the sources of values, the first in order first."""
+    now: int
+    """What the clock of the space shows, in µs."""
+    zone: ZoneInfo
+    months: int
+    """How long the space keeps users."""
+    parameters: dict[str, object] = field(default_factory=dict)
+
+    def of(self, rule: Rule) -> str:
+        """Return the condition that a user of the table `users` is meant by a rule."""
+        return self._node(rule.root, "users")
+
+    def persons_of_lists(self, rule: Rule) -> str:
+        """Return the query of the persons who are in one of the lists that a rule names."""
+        names = {node.id for node in nodes(rule.root) if isinstance(node, InList)}
+        which = f"id IN (SELECT unnest({self._bind(sorted(names))}))"
+        return spliced(statements("conditions")["in_list"][0], (), {"which": which})
+
+    def _bind(self, value: object) -> str:
+        name = f"r{len(self.parameters)}"
+        self.parameters[name] = bound(value)
+        return f"${name}"
+
+    # --- nodes
+
+    def _node(self, node: Node, at: str) -> str:
+        match node:
+            case Group():
+                return self._group(node, at)
+            case Condition():
+                return _contrary_if(self._condition(node, at), is_not=node.is_not)
+            case Counted():
+                return self._counted(node)
+            case InSegment():
+                return self._node(node.rule.root, at)
+            case InList():
+                which = {"which": f"id = {self._bind(node.id)}"}
+                members = spliced(statements("conditions")["in_list"][0], (), which)
+                return f"users.person_key IN ({members})"
+
+    def _group(self, group: Group, at: str) -> str:
+        word = " AND " if group.combinator is Combinator.AND else " OR "
+        parts = [self._node(part, at) for part in group.parts]
+        return _contrary_if(f"({word.join(parts)})" if parts else "true", is_not=group.is_not)
+
+    def _condition(self, condition: Condition, at: str) -> str:
+        place, expression = self._place(condition, at)
+        return place.format(at=at, test=self._test(condition.test, expression, condition.field.type))
+
+    def _place(self, condition: Condition, at: str) -> tuple[str, str]:
+        """Return the condition in which a test is to be put, and the expression that it tests."""
+        name = condition.field.name
+        known = {"users": _USER, "visits": _SESSION, "happened": _EVENT}[at].get(name)
+        if known is not None:
+            return known
+        if at == "happened" and name.startswith(PROPERTIES):
+            return _HERE, self._property(condition)
+        if at == "users" and name in self.columns:
+            return _HERE, f"users.{self.columns[name].name}"
+        return _HERE, f'{at}."{name}"'
+
+    def _property(self, condition: Condition) -> str:
+        name = condition.field.name.removeprefix(PROPERTIES)
+        key = self._bind("/" + name.replace("~", "~0").replace("/", "~1"))
+        is_known = isinstance(condition.test, Known)
+        template = _KNOWN_PROPERTY if is_known else _PROPERTIES[condition.field.type]
+        return template.format(json="happened.properties", key=key)
+
+    # --- tests
+
+    def _test(self, test: Test, value: str, kind: AttributeType) -> str:
+        if getattr(test, "ignore_case", False) and not isinstance(test, Matches):
+            value = f"lower({value})"
+        match test:
+            case Known():
+                return f"({value}) IS NOT NULL"
+            case Equals():
+                return self._equals(test, value)
+            case Contains(text):
+                return f"contains({value}, {self._bind(text)})"
+            case StartsWith(text):
+                return f"starts_with({value}, {self._bind(text)})"
+            case EndsWith(text):
+                return f"ends_with({value}, {self._bind(text)})"
+            case Matches(pattern, ignore_case):
+                return f"regexp_matches({value}, {self._bind(pattern)}, '{'i' if ignore_case else 'c'}')"
+            case HasAny(items):
+                return f"list_has_any({value}, {self._bind(list(items))})"
+            case HasAll(items):
+                return f"list_has_all({value}, {self._bind(list(items))})"
+            case Within():
+                return self._within(test, value, kind)
+
+    def _equals(self, test: Equals, value: str) -> str:
+        if len(test.values) == 1:
+            return f"({value}) = {self._bind(test.values[0])}"
+        if len(test.values) <= _FEW:
+            return f"({value}) IN ({', '.join(self._bind(one) for one in test.values)})"
+        return f"({value}) IN (SELECT unnest({self._bind(list(test.values))}))"
+
+    def _within(self, test: Within, value: str, kind: AttributeType) -> str:
+        ends = []
+        if test.low is not None:
+            ends.append(f"({value}) {'>=' if test.low.is_included else '>'} {self._edge(test.low, kind)}")
+        if test.high is not None:
+            ends.append(f"({value}) {'<=' if test.high.is_included else '<'} {self._edge(test.high, kind)}")
+        return f"({' AND '.join(ends)})"
+
+    def _edge(self, edge: Edge, kind: AttributeType) -> str:
+        if not isinstance(edge.value, Moment):
+            return self._bind(edge.value)
+        if kind is AttributeType.DATE:
+            return self._bind(edge.value.day(self.now, self.zone))
+        return self._bind(edge.value.at(self.now, self.zone))
+
+    # --- what happened
+
+    def _counted(self, counted: Counted) -> str:
+        """Return the condition that something happened so often; it is looked for among whom it happened to."""
+        happened, holds_for_none = self.happened(counted.what, counted.window), counted.holds_for(0)
+        count = self._test(counted.count, "count(*)", AttributeType.NUMBER)
+        if counted.is_not is not holds_for_none:
+            count = f"NOT {count}"
+        having = "" if counted.count == _AT_LEAST_ONE else f" GROUP BY person_key HAVING {count}"
+        persons = f"users.person_key IN (SELECT person_key FROM ({happened}){having})"
+        return _contrary_if(persons, is_not=holds_for_none)
+
+    def happened(self, what: Happening, window: Window) -> str:
+        """Return the query of the persons to whom something happened within a window, and when (`at`)."""
+        match what:
+            case Sessions(rules):
+                splices = {
+                    "window": self._window(window, "visits.started_at"),
+                    "rules": self._node(rules, "visits"),
+                }
+                return spliced(statements("conditions")["sessions"][0], (), splices)
+            case Events(name, rules):
+                self.parameters["months"] = bound(self.months)
+                splices = {
+                    "window": self._window(window, "happened.occurred_at"),
+                    "named": "true" if name is None else f"happened.name = {self._bind(name)}",
+                    "rules": self._node(rules, "happened"),
+                }
+                return spliced(statements("conditions")["events"][0], (), splices)
+            case Changes():
+                return self._changes(what, window)
+
+    def _window(self, window: Window, at: str) -> str:
+        ends = [
+            f"{at} {operator} {self._bind(moment.at(self.now, self.zone))}"
+            for operator, moment in ((">=", window.begins), ("<", window.ends))
+            if moment is not None
+        ]
+        return " AND ".join(ends) or "true"
+
+    def _changes(self, what: Changes, window: Window) -> str:
+        column = self.columns[what.field.name]
+        is_latest = column.attribute.conflict_rule is ConflictRule.LATEST
+        held = statements("conditions")["held_latest" if is_latest else "held_by_order"][0]
+        splices = {
+            "held": spliced(held, [{"source": str(number)} for number in self.sources]),
+            "n": str(column.number),
+            "window": self._window(window, "effective_at"),
+            "became": self._state(what.after if is_latest else Anything(), "value", what.field),
+            "before": self._state(what.before, "before", what.field),
+            "after": self._state(what.after, "value", what.field),
+        }
+        return spliced(statements("conditions")["changes"][0], (), splices)
+
+    def _state(self, state: Equals | Known | Unknown | Anything, value: str, of: Field) -> str:
+        match state:
+            case Anything():
+                return "true"
+            case Unknown():
+                return f"{value} IS NULL"
+            case _:
+                return self._test(state, value, of.type)
+
+
+def _contrary_if(condition: str, *, is_not: bool) -> str:
+    return f"({condition}) IS NOT TRUE" if is_not else condition
