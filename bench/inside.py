@@ -13,9 +13,9 @@ from pathlib import Path
 
 from enduser.clock import now_us
 from enduser.service.lookups import installed_lookups
-from enduser.stores.contract import Chunk, EventChunk, Form, ImportRules, TimeUnit
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.embedded.store import DEFAULT_SPACE as SPACE
+from enduser.stores.records import Chunk, EventChunk, Form, ImportRules, TimeUnit
 
 
 def rebuild(folder: Path) -> dict[str, float]:

@@ -20,9 +20,9 @@ from enduser.service.source_setup import look_at
 from enduser.service.writing_values import write_json_rows
 from enduser.sources.json_rows import JsonRow
 from enduser.sources.mapping import propose
-from enduser.stores.contract import Chunk, CloseHistory, EventChunk, Form, ImportRules, TimeUnit, UndoRun
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.embedded.store import DEFAULT_SPACE as SPACE
+from enduser.stores.records import Chunk, CloseHistory, EventChunk, Form, ImportRules, TimeUnit, UndoRun
 
 ROWS_PER_CALL = 10_000
 CALLS = 10

@@ -11,8 +11,8 @@ from histories import Expected, Row, browser_of, write
 
 from enduser.core.end_user import EndUser
 from enduser.core.events import UserId
-from enduser.stores.contract import Chunk, EventChunk, Form, ImportRules, Lookups, TimeUnit
 from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.records import Chunk, EventChunk, Form, ImportRules, Lookups, TimeUnit
 
 SPACE = "default/production"
 NOW = 253_402_300_799_999_999

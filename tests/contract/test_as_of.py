@@ -21,8 +21,9 @@ from enduser.service.as_of import find_user_as_of
 from enduser.service.json_form import iso_time
 from enduser.service.writing_values import write_json_rows
 from enduser.sources.json_rows import JsonRow
-from enduser.stores.contract import AddLink, ChangeSettings, Chunk, EventChunk, Form, RemoveLink, Store
+from enduser.stores.contract import Store
 from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.records import AddLink, ChangeSettings, Chunk, EventChunk, Form, RemoveLink
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND

@@ -9,8 +9,8 @@ import pytest
 from stored import NOW, SPACE
 
 from enduser.errors import StoreError
-from enduser.stores.contract import Chunk, EventChunk, Form, ImportRules, TimeUnit
 from enduser.stores.embedded import EmbeddedStore, database
+from enduser.stores.records import Chunk, EventChunk, Form, ImportRules, TimeUnit
 
 
 def test_a_creation_that_a_crash_cut_off_is_begun_again(tmp_path: Path) -> None:

@@ -21,17 +21,10 @@ from enduser.core.lists import ListAction
 from enduser.errors import StoreError, UserNotFound
 from enduser.service.writing_values import edit_by_hand
 from enduser.sources.json_rows import JsonRow
-from enduser.stores.contract import (
-    AddLink,
-    ChangeSettings,
-    CloseHistory,
-    Erased,
-    EraseUser,
-    RemoveLink,
-    Store,
-    WriteList,
-)
+from enduser.stores.answers import Erased
+from enduser.stores.contract import Store
 from enduser.stores.embedded import EmbeddedStore, erasing
+from enduser.stores.records import AddLink, ChangeSettings, CloseHistory, EraseUser, RemoveLink, WriteList
 from enduser.stores.row_file import write_ids
 
 MINUTE = 60_000_000

@@ -12,8 +12,8 @@ from stored import LOOKUPS, NOW, SPACE, take
 from enduser.core.attributes import API, Attribute, AttributeType
 from enduser.core.events import UserId
 from enduser.core.lists import ListAction
-from enduser.stores.contract import AddLink, ChangeSettings, CloseHistory, UndoRun, WriteList, WriteValues
 from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.records import AddLink, ChangeSettings, CloseHistory, UndoRun, WriteList, WriteValues
 from enduser.stores.row_file import RowFile, ValueColumn, row_of, write_ids
 
 START = 1_700_000_000_000_000

@@ -20,20 +20,20 @@ from enduser.core.events import Event, UserId, hashed_id
 from enduser.core.links import ApiLinks, Edge
 from enduser.errors import InvalidSetting
 from enduser.stores import remote
-from enduser.stores.contract import (
+from enduser.stores.answers import HashingPreview
+from enduser.stores.embedded import EmbeddedStore, capped, fold, rebuild
+from enduser.stores.embedded.database import DATABASE_FILE
+from enduser.stores.records import (
     AddLink,
     ChangeSettings,
     Chunk,
     CloseHistory,
     EventChunk,
     Form,
-    HashingPreview,
     Record,
     RemoveLink,
     SpooledEvents,
 )
-from enduser.stores.embedded import EmbeddedStore, capped, fold, rebuild
-from enduser.stores.embedded.database import DATABASE_FILE
 
 SALT = "pepper"
 ON = ChangeSettings({"hash_ids": "on"})

@@ -18,15 +18,9 @@ from enduser.core.events import Event, UserId, hashed_id, take_once
 from enduser.core.links import ApiLinks, Edge, claims, held_claims, persons
 from enduser.errors import LimitExceeded, UsageError
 from enduser.stores import remote
-from enduser.stores.contract import (
-    AddLink,
-    ChangeSettings,
-    CloseHistory,
-    Page,
-    RemoveLink,
-    SpooledEvents,
-)
+from enduser.stores.answers import Page
 from enduser.stores.embedded import EmbeddedStore, capped, fold
+from enduser.stores.records import AddLink, ChangeSettings, CloseHistory, RemoveLink, SpooledEvents
 
 MINUTE = 60_000_000
 START = 1_700_000_000_000_000

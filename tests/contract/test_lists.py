@@ -20,18 +20,17 @@ from enduser.core.links import IdKind
 from enduser.core.lists import ListAction
 from enduser.errors import InvalidCursor, InvalidList, InvalidSetting, LimitExceeded, ListExists, ListNotFound
 from enduser.stores import remote
-from enduser.stores.contract import (
+from enduser.stores.answers import StaticList, WrittenList
+from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.records import (
     AddLink,
     ChangeSettings,
     CloseHistory,
     DeleteList,
-    StaticList,
     UndoRun,
     WriteList,
     WriteValues,
-    WrittenList,
 )
-from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.row_file import RowFile, ValueColumn, row_of, write_ids
 
 SECOND = 1_000_000

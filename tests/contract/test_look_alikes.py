@@ -13,8 +13,9 @@ from enduser import limits
 from enduser.core.events import UserId
 from enduser.errors import IdsHashed, LimitExceeded
 from enduser.stores import remote
-from enduser.stores.contract import AddLink, ChangeSettings, LookAlikeGroup, LookAlikes
+from enduser.stores.answers import LookAlikeGroup, LookAlikes
 from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.records import AddLink, ChangeSettings
 
 NOTHING = LookAlikes([], 0, 0)
 

@@ -20,8 +20,8 @@ import pytest
 from enduser.core.attributes import API, Attribute, AttributeType
 from enduser.core.lists import ListAction
 from enduser.errors import SchemaTooNew
-from enduser.stores.contract import ChangeSettings, WriteList, WriteValues
 from enduser.stores.embedded import EmbeddedStore, database
+from enduser.stores.records import ChangeSettings, WriteList, WriteValues
 from enduser.stores.row_file import RowFile, ValueColumn, row_of, write_ids
 
 DATA = Path(__file__).parent.parent / "data"

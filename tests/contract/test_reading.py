@@ -20,9 +20,10 @@ from enduser import limits
 from enduser.core.end_user import USER_COLUMNS
 from enduser.core.events import UserId, hashed_id
 from enduser.errors import InvalidCursor, InvalidSpace, LimitExceeded, ReadTimeout, StoreError, UsageError
-from enduser.stores.contract import ChangeSettings, CloseHistory, Page
+from enduser.stores.answers import Page
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.embedded.reading import Look
+from enduser.stores.records import ChangeSettings, CloseHistory
 from enduser.stores.remote import answer, decoded, encoded
 
 MINUTE = 60_000_000

@@ -13,8 +13,8 @@ from enduser import limits
 from enduser.core.events import hashed_id, known_id
 from enduser.core.origin import Place
 from enduser.errors import InputError, LimitExceeded
-from enduser.stores.contract import ChangeSettings, Chunk, EventChunk, Form, ImportRules, Lookups, TimeUnit
 from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.records import ChangeSettings, Chunk, EventChunk, Form, ImportRules, Lookups, TimeUnit
 
 SPACE = "default/production"
 NOW = 300_000_000_000_000_000

@@ -11,8 +11,8 @@ from stored import LOOKUPS, NOW, RULES, SPACE
 from enduser import limits
 from enduser.core.events import hashed_id
 from enduser.errors import StoreError
-from enduser.stores.contract import ChangeSettings, Chunk, CloseHistory, EventChunk, Form, SpooledEvents
 from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.records import ChangeSettings, Chunk, CloseHistory, EventChunk, Form, SpooledEvents
 
 SECOND = 1_000_000
 START = 1_760_000_000 * SECOND

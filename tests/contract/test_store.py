@@ -17,17 +17,9 @@ from enduser import limits
 from enduser.core.events import hashed_id
 from enduser.core.origin import Place
 from enduser.errors import InputError, InvalidSetting, InvalidSpace, InvalidSpaceName, StoreError
-from enduser.stores.contract import (
-    Applied,
-    ChangeSettings,
-    Chunk,
-    CloseHistory,
-    EventChunk,
-    Form,
-    Lookups,
-    TimeUnit,
-)
+from enduser.stores.answers import Applied
 from enduser.stores.embedded import EmbeddedStore, capped, fold
+from enduser.stores.records import ChangeSettings, Chunk, CloseHistory, EventChunk, Form, Lookups, TimeUnit
 
 
 @pytest.fixture

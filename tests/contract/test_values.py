@@ -38,7 +38,9 @@ from enduser.core.links import ApiLinks, Edge, persons, shown_id
 from enduser.core.value_forms import ValueForm
 from enduser.errors import AttributeNotFound, KeyReused, LimitExceeded, RunNotFound
 from enduser.service.provenance import find_said
-from enduser.stores.contract import (
+from enduser.stores.answers import Written
+from enduser.stores.embedded import EmbeddedStore, database
+from enduser.stores.records import (
     AddLink,
     ChangeSettings,
     CloseHistory,
@@ -46,9 +48,7 @@ from enduser.stores.contract import (
     RemoveLink,
     UndoRun,
     WriteValues,
-    Written,
 )
-from enduser.stores.embedded import EmbeddedStore, database
 from enduser.stores.row_file import ANONYMOUS, CLEARED, RowFile, ValueColumn, bad_row, cell_of, row_of
 
 SECOND = 1_000_000

@@ -17,8 +17,8 @@ from enduser.errors import StoreError
 from enduser.ingest import applier as applier_module
 from enduser.ingest.applier import Applier
 from enduser.ingest.spool import EVENTS, Damage, SpoolReader, SpoolWriter, frame
-from enduser.stores.contract import ChangeSettings, EraseUser
 from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.records import ChangeSettings, EraseUser
 from enduser.stores.serving import ServingCopy, ServingReader
 
 AT = 1_760_000_000_000_000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from enduser.core.settings import SpaceSettings
 from enduser.ingest.doors import FILE, Doors, write_doors
-from enduser.stores.contract import Door, WriteKey
+from enduser.stores.answers import Door, WriteKey
 
 SETTINGS = SpaceSettings(hash_ids=True, hash_salt="salt", exclude=("crawlers", "ip:10.0.0.0/8"))
 

@@ -15,7 +15,7 @@ from enduser.errors import InputError
 from enduser.ingest import files
 from enduser.ingest.compression import BLOCK_BYTES
 from enduser.ingest.files import chunks, clean, lines, open_file
-from enduser.stores.contract import Form
+from enduser.stores.records import Form
 
 CSV = "user_id,occurred_at\nu1,2026-01-01\n"
 COMBINED = '1.2.3.4 - - [01/Jan/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "Firefox"\n'

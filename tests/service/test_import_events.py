@@ -16,8 +16,8 @@ from running import enduser, event, file_of, write_lines
 from enduser.errors import InputError
 from enduser.ingest import files
 from enduser.service.import_events import find_files, import_files
-from enduser.stores.contract import ImportRules
 from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.records import ImportRules
 from enduser.stores.scratch import scratch_folder
 
 SPACE = "default/production"

@@ -12,8 +12,8 @@ from stored import LOOKUPS, NOW, SPACE, take
 
 from enduser import limits
 from enduser.service.json_form import end_user_json, iso_time, session_json
-from enduser.stores.contract import CloseHistory
 from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.records import CloseHistory
 
 
 def test_users_and_sessions_are_written_as_exports_write_them(tmp_path: Path) -> None:

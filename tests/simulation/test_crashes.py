@@ -14,16 +14,8 @@ from tiers import tries
 
 from enduser.core.events import UserId, hashed_id
 from enduser.core.links import ApiLinks, Edge
-from enduser.stores.contract import (
-    AddLink,
-    ChangeSettings,
-    Chunk,
-    CloseHistory,
-    EventChunk,
-    Form,
-    RemoveLink,
-)
 from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.records import AddLink, ChangeSettings, Chunk, CloseHistory, EventChunk, Form, RemoveLink
 
 SEEDS = range(tries(2, 60))
 

@@ -22,8 +22,9 @@ from enduser.errors import (
     OwnerUnreachable,
     UsageError,
 )
-from enduser.stores.contract import ChangeSettings, Chunk, CloseHistory, EventChunk, Form, Store
+from enduser.stores.contract import Store
 from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.records import ChangeSettings, Chunk, CloseHistory, EventChunk, Form
 from enduser.stores.remote import METHODS, SOCKET, RemoteStore, answer, encoded, socket_path
 
 

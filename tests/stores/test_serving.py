@@ -17,7 +17,8 @@ from enduser import limits
 from enduser.core.events import UserId
 from enduser.errors import StoreError
 from enduser.stores import serving
-from enduser.stores.contract import (
+from enduser.stores.embedded import EmbeddedStore, erasing
+from enduser.stores.records import (
     AddLink,
     ChangeSettings,
     Chunk,
@@ -27,7 +28,6 @@ from enduser.stores.contract import (
     Form,
     RemoveLink,
 )
-from enduser.stores.embedded import EmbeddedStore, erasing
 from enduser.stores.serving import FILE, ServingCopy, ServingReader, forget
 
 HOUR = 3_600_000_000

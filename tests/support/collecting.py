@@ -21,7 +21,8 @@ from enduser.core.settings import SpaceSettings
 from enduser.ingest.doors import Doors, write_doors
 from enduser.ingest.group_commit import GroupCommit
 from enduser.ingest.spool import EVENTS, SpoolReader, SpoolWriter
-from enduser.stores.contract import DEFAULT_SPACE, Door, WriteKey
+from enduser.stores.answers import Door, WriteKey
+from enduser.stores.contract import DEFAULT_SPACE
 
 KEY = "k" * 32
 ENDED = "e" * 32

@@ -14,7 +14,7 @@ from serving import wait_until
 
 from enduser.api.http_server import Server, private_socket, server_of
 from enduser.api.owner.local import Watch, local_app
-from enduser.stores.contract import Sample
+from enduser.stores.answers import Sample
 from enduser.stores.remote import RemoteStore, socket_path
 
 

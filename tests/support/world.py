@@ -22,8 +22,8 @@ from enduser.ingest.applier import Applier
 from enduser.ingest.door import Request, lines_of
 from enduser.ingest.messages import read_call
 from enduser.ingest.spool import EVENTS, SpoolReader, SpoolWriter, frame, new_series
-from enduser.stores.contract import ChangeSettings
 from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.records import ChangeSettings
 from enduser.stores.serving import ServingCopy, ServingReader
 
 START = 1_600_000_000 * SECOND

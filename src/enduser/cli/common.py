@@ -29,7 +29,8 @@ from enduser.ingest.spool import events_waiting
 from enduser.service.json_form import iso_time
 from enduser.service.lookups import installed_lookups
 from enduser.stores import contract
-from enduser.stores.contract import SpaceStatus, Store
+from enduser.stores.answers import SpaceStatus
+from enduser.stores.contract import Store
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.embedded import store as embedded
 from enduser.stores.embedded.database import DATABASE_FILE

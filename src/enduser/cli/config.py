@@ -23,7 +23,7 @@ from enduser.cli.common import (
 from enduser.cli.helping import Group
 from enduser.core.settings import SECRET_SETTINGS, SETTING_RULES, parse_setting, setting_rule, setting_text
 from enduser.service.changing_settings import recomputed_events, what_is_for_good
-from enduser.stores.contract import ChangeSettings
+from enduser.stores.records import ChangeSettings
 
 app = Group("Read and change the settings of a space.")
 

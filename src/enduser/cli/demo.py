@@ -24,7 +24,8 @@ from enduser.clock import now_us
 from enduser.service.demo_data import write_demo
 from enduser.service.demo_values import write_demo_values
 from enduser.service.import_events import find_files, import_files
-from enduser.stores.contract import ImportRules, Store
+from enduser.stores.contract import Store
+from enduser.stores.records import ImportRules
 from enduser.stores.scratch import scratch_folder
 
 

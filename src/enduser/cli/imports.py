@@ -36,7 +36,8 @@ from enduser.service.import_events import (
     find_files,
     import_files,
 )
-from enduser.stores.contract import ImportRules, SpaceStatus
+from enduser.stores.answers import SpaceStatus
+from enduser.stores.records import ImportRules
 from enduser.stores.scratch import scratch_folder
 
 _CLOSE_HELP = (

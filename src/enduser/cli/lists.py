@@ -42,7 +42,8 @@ from enduser.errors import UsageError
 from enduser.ingest.id_lines import id_lines
 from enduser.service.import_events import find_files
 from enduser.service.static_lists import ChangedList, ListChange, change_list
-from enduser.stores.contract import DeleteList, Store
+from enduser.stores.contract import Store
+from enduser.stores.records import DeleteList
 from enduser.stores.scratch import scratch_folder
 
 app = Group("Keep static lists: named sets of ids.")

@@ -35,7 +35,9 @@ from enduser.cli.common import (
 from enduser.cli.sources import Name
 from enduser.clock import now_us
 from enduser.errors import InputError
-from enduser.stores.contract import Store, UndoRun, ValuesPreview, Written
+from enduser.stores.answers import ValuesPreview, Written
+from enduser.stores.contract import Store
+from enduser.stores.records import UndoRun
 from enduser.stores.scratch import scratch_folder
 
 if TYPE_CHECKING:

@@ -29,7 +29,8 @@ from enduser.cli.common import (
     printable,
     size,
 )
-from enduser.stores.contract import SpaceStatus, Store
+from enduser.stores.answers import SpaceStatus
+from enduser.stores.contract import Store
 
 
 def status(

@@ -10,7 +10,7 @@ import typer
 from enduser.cli.common import DEFAULT_DATA, Data, ListFormat, Yes, err, iso, opened, out, print_table
 from enduser.cli.helping import Group
 from enduser.clock import now_us
-from enduser.stores.contract import WriteKey
+from enduser.stores.answers import WriteKey
 
 app = Group("List and create systems with their environments, and change their write keys.")
 

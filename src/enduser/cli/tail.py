@@ -12,7 +12,7 @@ import typer
 
 from enduser.cli.common import DEFAULT_DATA, DEFAULT_SPACE, Data, Space, Yes, out, printable, short_time
 from enduser.errors import UsageError
-from enduser.stores.contract import Sample
+from enduser.stores.answers import Sample
 
 if TYPE_CHECKING:
     from enduser.stores.remote import RemoteStore

@@ -45,7 +45,8 @@ from enduser.service.erasing import erase_user
 from enduser.service.provenance import find_said
 from enduser.service.writing_values import edit_by_hand
 from enduser.sources.json_rows import JsonRow
-from enduser.stores.contract import Erased, LookAlikeGroup, SpaceStatus, Store
+from enduser.stores.answers import Erased, LookAlikeGroup, SpaceStatus
+from enduser.stores.contract import Store
 
 app = Group("Read End User Objects, edit and erase them.")
 

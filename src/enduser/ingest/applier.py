@@ -14,7 +14,9 @@ from enduser.clock import elapsed_s
 from enduser.core.outcomes import Outcomes
 from enduser.errors import StoreError
 from enduser.ingest.spool import EVENTS, Batch, Damage, Frame, SpoolReader
-from enduser.stores.contract import Applied, OwnedStore, Sample, SpooledEvents
+from enduser.stores.answers import Applied, Sample
+from enduser.stores.contract import OwnedStore
+from enduser.stores.records import SpooledEvents
 from enduser.stores.serving import ServingCopy
 
 _FORGET_S = 30.0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from enduser.stores.contract import Door
+from enduser.stores.answers import Door
 
 FILE = "doors.json"
 

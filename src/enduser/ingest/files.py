@@ -17,7 +17,7 @@ from enduser.ingest import csv_rows
 from enduser.ingest.compression import BLOCK_BYTES, BrokenStreamError, compression_of, decompressed
 from enduser.ingest.csv_rows import BAD
 from enduser.ingest.messages import is_utf8
-from enduser.stores.contract import Chunk, Form
+from enduser.stores.records import Chunk, Form
 
 CHUNK_ROWS = 500_000
 """Lines that are taken in one transaction: several row groups, so that all cores have work."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from enduser.core.events import hashed_id
 from enduser.core.settings import SETTING_RULES, parse_setting
-from enduser.stores.contract import HashingPreview, Reader
+from enduser.stores.answers import HashingPreview
+from enduser.stores.contract import Reader
 
 _EXAMPLE = "adam.br"
 """An id that is nobody's."""

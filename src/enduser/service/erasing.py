@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from enduser.core.links import IdKind, stored_ids
 from enduser.errors import UserNotFound
-from enduser.stores.contract import Erased, EraseUser, Store
+from enduser.stores.answers import Erased
+from enduser.stores.contract import Store
+from enduser.stores.records import EraseUser
 
 
 def erase_user(store: Store, space: str, user_id: str, id_kind: IdKind) -> Erased:

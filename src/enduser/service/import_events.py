@@ -18,17 +18,9 @@ from typing import BinaryIO
 from enduser.core.outcomes import Outcomes
 from enduser.errors import InputError, UsageError
 from enduser.ingest.files import EventFile, chunks, open_file
-from enduser.stores.contract import (
-    Applied,
-    Chunk,
-    CloseHistory,
-    EventChunk,
-    ImportRules,
-    Rejection,
-    SpaceStatus,
-    Store,
-    TimeUnit,
-)
+from enduser.stores.answers import Applied, Rejection, SpaceStatus
+from enduser.stores.contract import Store
+from enduser.stores.records import Chunk, CloseHistory, EventChunk, ImportRules, TimeUnit
 from enduser.stores.scratch import FOLDER, scratch_folder
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ from enduser.core.origin import Place
 from enduser.ingest.browser import browser_of, is_crawler
 from enduser.ingest.place import PlaceDatabase
 from enduser.service.geo import installed_edition, open_place_database
-from enduser.stores.contract import Lookups
+from enduser.stores.records import Lookups
 
 
 class _Places:

@@ -12,7 +12,8 @@ from enduser.service.source_runs import SourceRun, running_alone
 from enduser.service.source_setup import look_at, mapping_of
 from enduser.sources import uploaded
 from enduser.sources.kinds import bring_input, kind_of
-from enduser.stores.contract import Store, Written
+from enduser.stores.answers import Written
+from enduser.stores.contract import Store
 from enduser.stores.control import ControlStore
 from enduser.stores.jobs import Job, JobKind, SourceInput, create_job
 from enduser.stores.scratch import scratch_folder

@@ -22,7 +22,8 @@ from enduser.core.attributes import Attribute
 from enduser.errors import EnduserError, InputError, InternalError, InvalidMapping
 from enduser.service.source_inputs import input_run, pending_inputs
 from enduser.service.source_runs import SourceRun, ValuesStore, running_alone
-from enduser.stores.contract import Applied, OwnedStore, ValuesPreview, WriteValues
+from enduser.stores.answers import Applied, ValuesPreview
+from enduser.stores.contract import OwnedStore
 from enduser.stores.control import ControlStore
 from enduser.stores.jobs import (
     Job,
@@ -39,6 +40,7 @@ from enduser.stores.jobs import (
     note_run,
     unfinished_jobs,
 )
+from enduser.stores.records import WriteValues
 from enduser.stores.scratch import scratch_folder
 from enduser.stores.source_configs import SourceConfig, find_source
 from enduser.stores.uploads import forget_upload, list_uploads

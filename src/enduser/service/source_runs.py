@@ -16,7 +16,9 @@ from enduser.service.source_setup import Looked
 from enduser.sources.csv_form import CsvForm
 from enduser.sources.csv_rows import write_rows
 from enduser.sources.mapping import SourceMapping, flags, require_no_flags
-from enduser.stores.contract import Applied, Reader, Run, ValuesPreview, WriteValues, Written
+from enduser.stores.answers import Applied, Run, ValuesPreview, Written
+from enduser.stores.contract import Reader
+from enduser.stores.records import WriteValues
 from enduser.stores.row_file import RowFile, ValueColumn
 from enduser.stores.scratch import FOLDER
 

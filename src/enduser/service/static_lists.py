@@ -9,7 +9,9 @@ from enduser.core.attributes import RowProblem
 from enduser.core.links import IdKind
 from enduser.core.lists import ListAction
 from enduser.service.value_problems import row_message
-from enduser.stores.contract import Rejection, StaticList, Store, WriteList
+from enduser.stores.answers import Rejection, StaticList
+from enduser.stores.contract import Store
+from enduser.stores.records import WriteList
 from enduser.stores.row_file import write_ids
 from enduser.stores.scratch import scratch_folder
 

@@ -19,7 +19,9 @@ from enduser.core.attributes import (
 from enduser.errors import InvalidValue
 from enduser.service.value_problems import VALUE_HINTS, row_message, value_message
 from enduser.sources.json_rows import JsonRow, json_cell, write_rows
-from enduser.stores.contract import Once, Store, WriteValues, Written
+from enduser.stores.answers import Written
+from enduser.stores.contract import Store
+from enduser.stores.records import Once, WriteValues
 from enduser.stores.row_file import CLEARED, INVALID, ITEM_END, LINE_END
 from enduser.stores.scratch import scratch_folder
 

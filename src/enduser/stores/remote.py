@@ -24,8 +24,8 @@ from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.events import UserId
 from enduser.core.settings import SpaceSettings
-from enduser.stores import contract
-from enduser.stores.contract import (
+from enduser.stores import records
+from enduser.stores.answers import (
     Applied,
     Difference,
     Erased,
@@ -33,18 +33,16 @@ from enduser.stores.contract import (
     LookAlikes,
     Page,
     Past,
-    Reader,
-    Record,
     RetypePreview,
     Run,
     Sample,
     SpaceStatus,
     StaticList,
-    Store,
     ValuesPreview,
     WriteKey,
-    WriteValues,
 )
+from enduser.stores.contract import Reader, Store
+from enduser.stores.records import Record, WriteValues
 
 SOCKET = "owner.sock"
 """Commands come in here."""
@@ -54,7 +52,7 @@ _SOCKET_PATH_BYTES_MAX = 100
 """The kernel takes 107; longer paths are reached through an open folder."""
 _CONNECT_S = 5.0
 
-_RECORDS = {kind.__name__: kind for kind in get_args(contract.Record)}
+_RECORDS = {kind.__name__: kind for kind in get_args(records.Record)}
 _OTHER_VERSION = "use one version of enduser at both ends"
 METHODS = tuple(
     name

@@ -17,7 +17,8 @@ import msgspec
 from enduser import limits
 from enduser.core.events import UserId
 from enduser.errors import StoreError
-from enduser.stores.contract import ChangedObject, OwnedStore
+from enduser.stores.answers import ChangedObject
+from enduser.stores.contract import OwnedStore
 
 FILE = "serving.sqlite"
 _ROWS_PER_INSERT = 10_000

@@ -20,7 +20,7 @@ from enduser.core.events import EVENT_TYPES
 from enduser.core.settings import SpaceSettings
 from enduser.errors import SpoolError, SpoolFull
 from enduser.ingest.doors import write_doors
-from enduser.stores.contract import Door, WriteKey
+from enduser.stores.answers import Door, WriteKey
 from enduser.stores.control import ControlStore
 
 

@@ -9,7 +9,7 @@ from managing import Api
 from structlog.testing import capture_logs
 
 from enduser.core.events import UserId
-from enduser.stores.contract import AddLink, ChangeSettings
+from enduser.stores.records import AddLink, ChangeSettings
 
 USERS = "/api/v1/users"
 SPACE = "default/production"

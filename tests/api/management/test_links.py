@@ -6,7 +6,7 @@ import pytest
 from managing import Api
 
 from enduser import limits
-from enduser.stores.contract import ChangeSettings
+from enduser.stores.records import ChangeSettings
 
 LINKS = "/api/v1/links"
 

@@ -10,7 +10,7 @@ from managing import Api
 
 from enduser import limits
 from enduser.core.events import hashed_id
-from enduser.stores.contract import ChangeSettings
+from enduser.stores.records import ChangeSettings
 
 SPACE = "default/production"
 LISTS = "/api/v1/lists"

@@ -14,7 +14,7 @@ from enduser.api.management.served import ServedUsers
 from enduser.ingest.applier import Applier
 from enduser.ingest.doors import Doors, write_doors
 from enduser.ingest.spool import SpoolReader
-from enduser.stores.contract import ChangeSettings
+from enduser.stores.records import ChangeSettings
 from enduser.stores.serving import ServingCopy, ServingReader
 
 

@@ -10,7 +10,7 @@ from managing import Api, Client
 from stored import SPACE, take
 
 from enduser import limits
-from enduser.stores.contract import ChangeSettings
+from enduser.stores.records import ChangeSettings
 
 ADAM = {
     "user_id": "adam",

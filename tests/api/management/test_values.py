@@ -8,7 +8,7 @@ import pytest
 from managing import Api
 
 from enduser import limits
-from enduser.stores.contract import ChangeSettings
+from enduser.stores.records import ChangeSettings
 
 USERS = "/api/v1/users"
 

@@ -22,7 +22,8 @@ from structlog.testing import capture_logs
 
 from enduser.core.settings import SpaceSettings
 from enduser.errors import InternalError, OwnerUnreachable, StoreError
-from enduser.stores.contract import ValuesPreview, WriteValues, Written
+from enduser.stores.answers import ValuesPreview, Written
+from enduser.stores.records import WriteValues
 from enduser.stores.remote import RemoteStore, socket_path
 from enduser.stores.row_file import RowFile
 

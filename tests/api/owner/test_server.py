@@ -14,8 +14,9 @@ from enduser import limits
 from enduser.api.owner.server import Owner, ServerOptions
 from enduser.errors import StoreError
 from enduser.ingest.doors import FILE, Doors
-from enduser.stores.contract import ChangeSettings, CloseHistory, Store
+from enduser.stores.contract import Store
 from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.records import ChangeSettings, CloseHistory
 from enduser.stores.remote import RemoteStore
 
 HASH = ChangeSettings({"hash_ids": "on"})

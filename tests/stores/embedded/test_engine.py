@@ -9,10 +9,12 @@ import duckdb
 import pytest
 from stored import NOW, SPACE
 
+from enduser.core.events import UserId
 from enduser.errors import StoreError
-from enduser.stores.contract import AddLink, ChangeSettings, CloseHistory, OwnedStore, UserId
+from enduser.stores.contract import OwnedStore
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.embedded.engine import told
+from enduser.stores.records import AddLink, ChangeSettings, CloseHistory
 
 ONE, OTHER = (UserId(name, is_anonymous=False) for name in ("u", "v"))
 

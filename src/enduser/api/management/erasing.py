@@ -12,7 +12,8 @@ from enduser.api.management.parameters import CONFIRMED, ID_KIND, IF_MATCH, SPAC
 from enduser.errors import PreconditionFailed, Unconfirmed, UserNotFound
 from enduser.service.erasing import erase_user
 from enduser.service.json_form import Count
-from enduser.stores.contract import Erased, OwnedStore
+from enduser.stores.answers import Erased
+from enduser.stores.contract import OwnedStore
 
 
 class ErasedJson(msgspec.Struct, frozen=True, kw_only=True):

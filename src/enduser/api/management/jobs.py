@@ -24,7 +24,7 @@ from enduser.errors import (
 from enduser.service.json_form import Count, Time, iso_time, iso_time_if_known
 from enduser.service.source_inputs import request_job
 from enduser.service.source_jobs import SourceJobs
-from enduser.stores.contract import AttributeDiff, ValuesPreview, Written
+from enduser.stores.answers import AttributeDiff, ValuesPreview, Written
 from enduser.stores.jobs import Job, JobKind, JobState, cancel_job, find_job, list_jobs
 from enduser.stores.paging import cursor_behind, number_behind
 from enduser.stores.source_configs import find_source

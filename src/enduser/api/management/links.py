@@ -17,7 +17,8 @@ from enduser.core.settings import SpaceSettings
 from enduser.errors import InvalidCursor, LimitExceeded, LinkNotFound, MalformedRequest, UsageError
 from enduser.ingest.json_flaws import flaw_of
 from enduser.service.json_form import Time, iso_time
-from enduser.stores.contract import AddLink, OwnedStore, RemoveLink
+from enduser.stores.contract import OwnedStore
+from enduser.stores.records import AddLink, RemoveLink
 
 
 class LinkJson(msgspec.Struct, frozen=True, kw_only=True):

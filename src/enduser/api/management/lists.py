@@ -25,7 +25,8 @@ from enduser.errors import (
 )
 from enduser.service.json_form import Count, Time, iso_time
 from enduser.service.static_lists import ChangedList, ListChange, RejectedId, change_list
-from enduser.stores.contract import DeleteList, StaticList
+from enduser.stores.answers import StaticList
+from enduser.stores.records import DeleteList
 
 HINT = "docs/lists.md shows the calls"
 """What one can do whose body is no such body."""

@@ -14,8 +14,10 @@ from enduser.clock import now_us
 from enduser.errors import InvalidCursor, RunNotFound
 from enduser.service.json_form import Time, iso_time, iso_time_if_known
 from enduser.service.source_runs import find_run, rejected_path
-from enduser.stores.contract import OwnedStore, Reader, Run, UndoRun
+from enduser.stores.answers import Run
+from enduser.stores.contract import OwnedStore, Reader
 from enduser.stores.paging import cursor_behind, number_behind
+from enduser.stores.records import UndoRun
 
 _NEWEST = "-run"
 

@@ -38,8 +38,10 @@ from enduser.errors import (
 )
 from enduser.service.json_form import Count, Time
 from enduser.service.static_lists import ListChange
+from enduser.stores.answers import Page, StaticList
 from enduser.stores.clients import ClientScope
-from enduser.stores.contract import DeleteList, Page, Reader, StaticList
+from enduser.stores.contract import Reader
+from enduser.stores.records import DeleteList
 
 
 class NewSegment(msgspec.Struct, frozen=True, rename="camel"):

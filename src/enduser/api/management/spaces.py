@@ -18,7 +18,9 @@ from enduser.errors import InvalidSetting, MalformedRequest, Unconfirmed
 from enduser.ingest.json_flaws import flaw_of
 from enduser.service.changing_settings import what_is_for_good
 from enduser.service.json_form import Count, Time, iso_time_if_known
-from enduser.stores.contract import ChangeSettings, OwnedStore, SpaceStatus
+from enduser.stores.answers import SpaceStatus
+from enduser.stores.contract import OwnedStore
+from enduser.stores.records import ChangeSettings
 
 
 class SpaceJson(msgspec.Struct, frozen=True):

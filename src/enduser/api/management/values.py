@@ -21,7 +21,8 @@ from enduser.errors import InvalidValue, KeyReused, LimitExceeded, MalformedRequ
 from enduser.service.json_form import EndUserJson, Time
 from enduser.service.writing_values import WrittenRows, edit_by_hand, write_json_rows
 from enduser.sources.json_rows import JsonRow
-from enduser.stores.contract import Once, OwnedStore
+from enduser.stores.contract import OwnedStore
+from enduser.stores.records import Once
 
 Values = Annotated[
     dict[str, Any],

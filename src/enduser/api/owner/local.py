@@ -17,7 +17,8 @@ from enduser.api.problems import error_response, mistake
 from enduser.clock import elapsed_s
 from enduser.errors import EnduserError
 from enduser.stores import remote
-from enduser.stores.contract import OwnedStore, Sample
+from enduser.stores.answers import Sample
+from enduser.stores.contract import OwnedStore
 
 Handler = Callable[[Request], Awaitable[Response]]
 Watch = Callable[[str, int, float], tuple[int, list[Sample]]]

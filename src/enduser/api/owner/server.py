@@ -34,7 +34,7 @@ from enduser.ingest.doors import Doors, write_doors
 from enduser.ingest.spool import Damage, SpoolReader, new_series
 from enduser.service.lookups import installed_lookups
 from enduser.service.source_jobs import SourceJobs
-from enduser.stores.contract import Door
+from enduser.stores.answers import Door
 from enduser.stores.control import ControlStore
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.remote import API_SOCKET, socket_path

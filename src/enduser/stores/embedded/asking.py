@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from enduser.core.rules.tree import Rule
@@ -23,7 +23,7 @@ def conditions(look: Look) -> Conditions:
     )
 
 
-def count(look: Look, rule: Rule) -> tuple[int, int]:
+def count(look: Look, rule: Rule) -> tuple[Any, Any]:
     """Return how many users a rule means, and how many ids that were not seen yet."""
     writer = conditions(look)
     condition = writer.of(rule)

@@ -10,8 +10,8 @@ from enduser import limits
 from enduser.core.events import UserId, hashed_id, known_id
 from enduser.core.settings import SpaceSettings
 from enduser.errors import LimitExceeded, UsageError
-from enduser.stores.contract import AddLink, RemoveLink
 from enduser.stores.embedded.statements import Rows, run
+from enduser.stores.records import AddLink, RemoveLink
 
 
 @dataclass(frozen=True, slots=True)

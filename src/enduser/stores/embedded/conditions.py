@@ -1,8 +1,8 @@
 """Rules as conditions of SQL on `users`: every value is a parameter, and names are those that this code owns.
 
-A test of an unknown value is NULL, which counts as false; only where something is turned into its contrary that
-must be said, by `IS NOT TRUE`. What stands in tables of its own is looked for there, so that no condition joins anything to ten
-million users: places and browsers are few, and of what happened only the users' keys are needed.
+A test of an unknown value is NULL, which counts as false; only where something is turned into its contrary
+must that be said, by `IS NOT TRUE`. What stands in other tables is looked for there, so that nothing is joined
+to ten million users: places and browsers are few, and of what happened only the users' keys are needed.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _ORIGIN = {
     "browser_name": (_BROWSER, "browsers.name"),
     "browser_version": (_BROWSER, "browsers.version"),
 }
-"""Where the values of fields stand: the condition in which a test is put, and the expression that it tests."""
+"""Where values stand: the condition in which a test is put, and the expression that it tests."""
 _USER = _ORIGIN | {
     "user_id": (_ID, "user_ids.id"),
     "is_anonymous": (_ID, "user_ids.is_anonymous"),
@@ -71,7 +71,8 @@ _USER = _ORIGIN | {
     "average_time_between_sessions": (
         _HERE,
         "CASE WHEN users.total_sessions > 1 "
-        "THEN (users.last_seen - users.first_seen - users.duration_us) / (users.total_sessions - 1) / 1e6 END",
+        "THEN (users.last_seen - users.first_seen - users.duration_us) / (users.total_sessions - 1) / 1e6 "
+        "END",
     ),
 }
 _SESSION = _ORIGIN | {
@@ -91,7 +92,8 @@ _PROPERTIES = {
     AttributeType.STRING: "CASE WHEN json_type({json}, {key}) = 'VARCHAR' THEN {json} ->> {key} END",
     AttributeType.NUMBER: "CASE WHEN json_type({json}, {key}) IN ('UBIGINT', 'BIGINT', 'DOUBLE') "
     "THEN try_cast({json} ->> {key} AS DOUBLE) END",
-    AttributeType.BOOLEAN: "CASE WHEN json_type({json}, {key}) = 'BOOLEAN' THEN {json} ->> {key} = 'true' END",
+    AttributeType.BOOLEAN: "CASE WHEN json_type({json}, {key}) = 'BOOLEAN' "
+    "THEN {json} ->> {key} = 'true' END",
     AttributeType.DATETIME: "CASE WHEN json_type({json}, {key}) = 'VARCHAR' "
     "THEN time_of({json} ->> {key}, NULL, NULL, NULL) END",
     AttributeType.LIST: "CASE WHEN json_type({json}, {key}) = 'ARRAY' AND len(list_filter("
@@ -227,7 +229,7 @@ class Conditions:
     # --- what happened
 
     def _counted(self, counted: Counted) -> str:
-        """Return the condition that something happened so often; it is looked for among whom it happened to."""
+        """Return the condition that something happened so often, looked for among whom it happened to."""
         happened, holds_for_none = self.happened(counted.what, counted.window), counted.holds_for(0)
         count = self._test(counted.count, "count(*)", AttributeType.NUMBER)
         if counted.is_not is not holds_for_none:

@@ -9,12 +9,13 @@ import duckdb
 from enduser import limits
 from enduser.core.events import UserId
 from enduser.errors import UserNotFound
-from enduser.stores.contract import Erased, EraseUser
+from enduser.stores.answers import Erased
 from enduser.stores.embedded.claiming import Naming, forget_unnamed
 from enduser.stores.embedded.fold import fold_pending
 from enduser.stores.embedded.reading import Look, persons
 from enduser.stores.embedded.registry import columns
 from enduser.stores.embedded.statements import run, run_spliced
+from enduser.stores.records import EraseUser
 
 
 def preview(look: Look, user_id: str, id_kind: str) -> Erased | None:

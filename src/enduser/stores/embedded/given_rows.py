@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import duckdb
 
 from enduser import limits
-from enduser.stores.contract import Rejection
+from enduser.stores.answers import Rejection
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.registry import know_types
 from enduser.stores.embedded.statements import Splices, run, run_spliced, statements, text_literal

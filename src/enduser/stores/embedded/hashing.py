@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enduser.core.events import HASH_FORM
-from enduser.stores.contract import HashingPreview
+from enduser.stores.answers import HashingPreview
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.fold import fold_pending
 from enduser.stores.embedded.reading import Look

@@ -9,13 +9,14 @@ import duckdb
 from enduser import limits
 from enduser.core.lists import ListAction, check_list_id, check_list_name
 from enduser.errors import InvalidList, LimitExceeded, ListExists, ListNotFound
-from enduser.stores.contract import DeleteList, Page, StaticList, WriteList, WrittenList
+from enduser.stores.answers import Page, StaticList, WrittenList
 from enduser.stores.embedded.claiming import Naming, forget_unnamed
 from enduser.stores.embedded.given_rows import read_rows, rejected_rows
 from enduser.stores.embedded.pages import check_limit, page_of
 from enduser.stores.embedded.reading import Look
 from enduser.stores.embedded.statements import bound, run, statements
 from enduser.stores.paging import values_behind
+from enduser.stores.records import DeleteList, WriteList
 
 _BY_ID = "user_id"
 """How members are ordered."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enduser import limits
 from enduser.errors import IdsHashed
-from enduser.stores.contract import LookAlikeGroup, LookAlikes
+from enduser.stores.answers import LookAlikeGroup, LookAlikes
 from enduser.stores.embedded.pages import check_limit
 from enduser.stores.embedded.reading import Look
 

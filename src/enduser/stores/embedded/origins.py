@@ -11,8 +11,8 @@ import duckdb
 from enduser import limits
 from enduser.core.origin import Browser, Place
 from enduser.errors import LimitExceeded
-from enduser.stores.contract import Lookups
 from enduser.stores.embedded.statements import run
+from enduser.stores.records import Lookups
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enduser import limits
 from enduser.core.events import ANALYTICS_PROPERTIES
 from enduser.errors import LimitExceeded
-from enduser.stores.contract import Page
+from enduser.stores.answers import Page
 from enduser.stores.embedded.reading import (
     EVERY_LINK,
     Look,

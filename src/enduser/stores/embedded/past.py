@@ -9,7 +9,7 @@ from enduser.core.as_of import KeptSession
 from enduser.core.events import Event, UserId
 from enduser.core.origin import Browser, Place
 from enduser.errors import LimitExceeded
-from enduser.stores.contract import Past
+from enduser.stores.answers import Past
 from enduser.stores.embedded.reading import Look, persons
 from enduser.stores.embedded.statements import Rows
 

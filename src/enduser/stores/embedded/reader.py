@@ -14,7 +14,7 @@ from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.events import UserId
 from enduser.core.settings import SpaceSettings
 from enduser.errors import ReadTimeout
-from enduser.stores.contract import (
+from enduser.stores.answers import (
     Erased,
     HashingPreview,
     LookAlikes,
@@ -24,7 +24,6 @@ from enduser.stores.contract import (
     SpaceStatus,
     StaticList,
     ValuesPreview,
-    WriteValues,
 )
 from enduser.stores.embedded import (
     candidates,
@@ -43,6 +42,7 @@ from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.engine import ANSWER, told
 from enduser.stores.embedded.reading import Look
 from enduser.stores.embedded.statements import run
+from enduser.stores.records import WriteValues
 
 _INSIST_S = 0.1
 """A look that ran out of time may be between two statements; then the next one must be stopped."""

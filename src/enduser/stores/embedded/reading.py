@@ -12,7 +12,7 @@ from enduser.core.events import UserId
 from enduser.core.links import stored_ids
 from enduser.core.settings import SpaceSettings, settings_from_text
 from enduser.errors import UsageError
-from enduser.stores.contract import ChangedObject, Changes, SpaceStatus
+from enduser.stores.answers import ChangedObject, Changes, SpaceStatus
 from enduser.stores.embedded import registry
 from enduser.stores.embedded.database import Database
 from enduser.stores.embedded.engine import ANSWER, told

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from enduser.core.events import ANALYTICS_PROPERTIES
-from enduser.stores.contract import Difference
+from enduser.stores.answers import Difference
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.database import DATABASE_FILE, Database
 from enduser.stores.embedded.fold import fold_pending

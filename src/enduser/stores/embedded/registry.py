@@ -17,7 +17,7 @@ from enduser.core.attributes import (
     check_attribute,
 )
 from enduser.errors import AttributeNotFound
-from enduser.stores.contract import RetypePreview
+from enduser.stores.answers import RetypePreview
 from enduser.stores.embedded.statements import Splices, run
 
 _CATALOG = "enduser"

@@ -7,9 +7,9 @@ from glob import escape
 
 import duckdb
 
-from enduser.stores.contract import EventChunk, Form, TimeUnit
 from enduser.stores.embedded import parquet
 from enduser.stores.embedded.statements import run
+from enduser.stores.records import EventChunk, Form, TimeUnit
 
 ASSETS = (
     r"\.(css|js|mjs|map|json|xml|rss|atom|txt|png|jpe?g|gif|svg|ico|webp|avif|bmp|tiff?|woff2?|ttf|otf"

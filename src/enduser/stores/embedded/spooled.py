@@ -8,8 +8,11 @@ from dataclasses import replace
 import duckdb
 
 from enduser.core.settings import SpaceSettings
-from enduser.stores.contract import (
-    Applied,
+from enduser.stores.answers import Applied
+from enduser.stores.embedded.fold import fold_pending
+from enduser.stores.embedded.statements import run
+from enduser.stores.embedded.taking import EventTaker
+from enduser.stores.records import (
     Chunk,
     EventChunk,
     Form,
@@ -18,9 +21,6 @@ from enduser.stores.contract import (
     SpoolPosition,
     TimeUnit,
 )
-from enduser.stores.embedded.fold import fold_pending
-from enduser.stores.embedded.statements import run
-from enduser.stores.embedded.taking import EventTaker
 
 CLOCK_STEP_US = 60_000_000
 """A clock that nothing waits for is written down this often."""

@@ -21,40 +21,25 @@ from enduser.core.settings import (
 )
 from enduser.errors import InvalidSetting, InvalidSpaceName, LimitExceeded, StoreError
 from enduser.stores import serving
-from enduser.stores.contract import (
-    DEFAULT_SPACE,
-    AddLink,
+from enduser.stores.answers import (
     Applied,
     ChangedObject,
     Changes,
-    ChangeSettings,
-    CloseHistory,
-    DeleteList,
     Difference,
     Door,
     Erased,
-    EraseUser,
-    EventChunk,
     HashingPreview,
     LookAlikes,
-    Lookups,
-    OwnedStore,
     Page,
     Past,
-    Record,
-    RemoveLink,
     RetypePreview,
     Run,
     SpaceStatus,
-    SpooledEvents,
-    SpoolPosition,
     StaticList,
-    UndoRun,
     ValuesPreview,
     WriteKey,
-    WriteList,
-    WriteValues,
 )
+from enduser.stores.contract import DEFAULT_SPACE, OwnedStore
 from enduser.stores.embedded import database as files
 from enduser.stores.embedded import (
     erasing,
@@ -76,6 +61,22 @@ from enduser.stores.embedded.folder import FolderLock
 from enduser.stores.embedded.reader import EmbeddedReader
 from enduser.stores.embedded.statements import Rows
 from enduser.stores.embedded.taking import EventTaker
+from enduser.stores.records import (
+    AddLink,
+    ChangeSettings,
+    CloseHistory,
+    DeleteList,
+    EraseUser,
+    EventChunk,
+    Lookups,
+    Record,
+    RemoveLink,
+    SpooledEvents,
+    SpoolPosition,
+    UndoRun,
+    WriteList,
+    WriteValues,
+)
 
 MEMORY_LIMIT_MB = 1_200
 """Default for DuckDB's memory; alone it would take 80 % of the machine's."""

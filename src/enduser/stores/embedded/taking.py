@@ -8,19 +8,12 @@ from enduser import limits
 from enduser.core.events import ANALYTICS_PROPERTIES, hashed_id
 from enduser.core.outcomes import Outcomes
 from enduser.errors import InputError
-from enduser.stores.contract import (
-    Applied,
-    Chunk,
-    EventChunk,
-    Form,
-    Lookups,
-    Rejection,
-    Sample,
-)
+from enduser.stores.answers import Applied, Rejection, Sample
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.origins import Origins
 from enduser.stores.embedded.rows import plausible_numbers, read_rows
 from enduser.stores.embedded.statements import run
+from enduser.stores.records import Chunk, EventChunk, Form, Lookups
 
 STEPS = (
     "judged",

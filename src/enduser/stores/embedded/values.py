@@ -14,15 +14,7 @@ from enduser import limits
 from enduser.core.attributes import SDK, AttributeType, ConflictRule
 from enduser.core.value_forms import DateForm, ValueForm
 from enduser.errors import AttributeNotFound, KeyReused, RunNotFound
-from enduser.stores.contract import (
-    AttributeDiff,
-    ChangedUser,
-    UndoRun,
-    ValueRejection,
-    ValuesPreview,
-    WriteValues,
-    Written,
-)
+from enduser.stores.answers import AttributeDiff, ChangedUser, ValueRejection, ValuesPreview, Written
 from enduser.stores.embedded.claiming import Naming, forget_unnamed
 from enduser.stores.embedded.given_rows import cells, read_rows, rejected_rows
 from enduser.stores.embedded.registry import Column, columns
@@ -35,6 +27,7 @@ from enduser.stores.embedded.statements import (
     statements,
     text_literal,
 )
+from enduser.stores.records import UndoRun, WriteValues
 from enduser.stores.row_file import PLAIN, RowFile
 
 

@@ -1,0 +1,305 @@
+"""What an engine answers: rows and summaries. Times are µs since 1970 UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from enduser.core.as_of import KeptSession
+from enduser.core.events import Event, UserId
+from enduser.core.outcomes import Outcomes
+from enduser.core.settings import SpaceSettings
+from enduser.stores.records import TimeUnit
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A row that was not taken: its number in the file, from 1, and why."""
+
+    row: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What became of one event, for people who watch."""
+
+    received_at: int
+    occurred_at: int | None
+    user_id: str | None
+    is_anonymous: bool
+    type: str | None
+    name: str | None
+    page_url: str | None
+    outcome: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRejection:
+    """A value that was not taken, though its row was: the number of the row, from 1, and why."""
+
+    row: int
+    attribute: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of rows of values: each row is in exactly one of the counts but `read`, their sum."""
+
+    run: int
+    """The number of the run."""
+    read: int
+    new: int
+    """Users of whom nothing was known of what the rows are about."""
+    changed: int
+    """Other users of whom something else holds now."""
+    unchanged: int
+    """Users of whom the same holds as before, and rows that say nothing."""
+    superseded: int
+    """Rows of a user of whom a later row of the file speaks too."""
+    rejected: int
+    """Rows of which nothing could be taken."""
+    rejected_values: int
+    """Values of good rows that could not be taken."""
+    row_rejections: Sequence[Rejection] = ()
+    """All, or of a file the first `REJECTIONS_LISTED_MAX`."""
+    value_rejections: Sequence[ValueRejection] = ()
+    """The same of values."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetypePreview:
+    """What becomes of all values that were ever said of an attribute if it gets another type."""
+
+    values: int
+    lost: int
+    """Those that cannot be read as the other type."""
+    examples: Sequence[str]
+    """One of these, if there are some."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeDiff:
+    """Of how many users a write changes an attribute, and how."""
+
+    attribute: str
+    set: int
+    """It was unknown."""
+    changed: int
+    cleared: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedUser:
+    """One user as he was and becomes, by attribute; None: unknown."""
+
+    user_id: str
+    is_anonymous: bool
+    before: Mapping[str, object]
+    after: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesPreview:
+    """What a write would do."""
+
+    written: Written
+    users: int
+    """Of how many users the good rows speak."""
+    seen: int
+    """How many of them have an End User Object."""
+    attributes: Sequence[AttributeDiff]
+    samples: Sequence[ChangedUser]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run of a file did. Times are µs."""
+
+    run: int
+    source: str
+    input: str
+    written_at: int
+    read: int
+    new: int
+    changed: int
+    unchanged: int
+    superseded: int
+    rejected: int
+    rejected_values: int
+    undone_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenList:
+    """How many ids became members of a list, how many are members no more, and how many were not taken."""
+
+    added: int
+    removed: int
+    rejected: int
+    rejections: Sequence[Rejection]
+    """The first `LIST_IDS_PER_CALL_MAX` that were not taken: of a call over HTTP that is all."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaticList:
+    """A named set of ids. Times are µs."""
+
+    id: str
+    name: str
+    """Empty: it is called by its id."""
+    created_at: int
+    changed_at: int
+    """When its name or its members changed last."""
+    members: int
+    """How many ids are in it."""
+    seen: int
+    """How many of them have an End User Object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """How much of a person goes, or went."""
+
+    ids: int
+    events: int
+    sessions: int
+    """Open ones too."""
+    values: int
+    """Of custom attributes: all that were ever said, also those that did not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a record."""
+
+    outcomes: Outcomes = field(default_factory=Outcomes)
+    rejections: Sequence[Rejection] = ()
+    time_unit: TimeUnit | None = None
+    """Of events: the unit that their numeric times were read in; None where there were none."""
+    samples: Sequence[Sample] = ()
+    written: Written | None = None
+    """Of rows of values."""
+    listed: WrittenList | None = None
+    """Of a static list that was made or changed."""
+    erased: Erased | None = None
+    """Of a person who was erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteKey:
+    """A public key by which events reach a space. From `ends_at` on it is refused; None: it has no end."""
+
+    space: str
+    write_key: str
+    created_at: int
+    ends_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What a collector must know of a space."""
+
+    number: int
+    """The number of the space in the spool."""
+    space: str
+    settings: SpaceSettings
+    keys: Sequence[WriteKey]
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceStatus:
+    """The size of a space and where its clock stands (µs)."""
+
+    space: str
+    clock_at: int | None
+    live_since: int | None
+    """Receipt of the first event over HTTP, from which on the clock is the server's; None: history."""
+    events: int
+    users: int
+    sessions: int
+    open_sessions: int
+    outcomes: Outcomes = field(default_factory=Outcomes)
+    """What became of all events so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows of a list, and the cursor of those that follow; None: there are no more."""
+
+    items: Sequence[Mapping[str, object]]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of a person up to a time."""
+
+    user: UserId
+    """The id that the person shows."""
+    sessions: Sequence[KeptSession]
+    """Those that had begun, in order of time."""
+    said: Sequence[Event]
+    """What events said of analytics properties: one for each value, with nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class HashingPreview:
+    """What turning `hash_ids` on does to the users that a space has; none of it can be undone."""
+
+    user_ids: int
+    """User ids whose hashes take their place."""
+    hash_forms: int
+    """How many of them look like hashes already, as messages bring them that are marked so."""
+    ended_links: int
+    """Links that end, because nothing tells them but the id before of an `alias`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookAlikeGroup:
+    """User ids that differ only by case."""
+
+    count: int
+    ids: Sequence[str]
+    """The first in byte order, at most `LOOK_ALIKE_IDS_MAX`."""
+    is_one_person: bool
+    """Whether links make all of them one person already."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookAlikes:
+    """User ids that differ only by case: the greatest groups first, and how many there are in all."""
+
+    groups: Sequence[LookAlikeGroup]
+    total_groups: int
+    total_ids: int
+    """Ids of all groups together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A row that is stored but should not be (`stored`), or the reverse (`recomputed`)."""
+
+    kind: str
+    side: str
+    user_id: str | None
+    row: str
+
+
+ChangedObject = tuple[str, bool, Mapping[str, object] | None]
+"""Id, whether it is anonymous, and the object as in `Store.users`; None: there is none (any more).
+
+Each id of a person comes with the person's object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The End User Objects that changed since a fold, for a copy to follow."""
+
+    fold: int
+    """The number of the last fold that they contain."""
+    is_everything: bool
+    """Whether these are all objects of the space, so that a copy begins anew."""
+    users: Iterator[ChangedObject]
