@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from enduser import limits
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH_DAY = _EPOCH.toordinal()
+_LOCAL_EPOCH = _EPOCH.replace(tzinfo=None)
 _MICROSECOND = timedelta(microseconds=1)
 _MONTHS_A_YEAR = 12
 _LAST_DAY = date.max.toordinal()
@@ -83,32 +83,30 @@ def local_day(at: int, zone: ZoneInfo) -> date:
 @lru_cache(maxsize=10_000)
 def midnight(day: date, zone: ZoneInfo) -> int:
     """Return when a day begins in a zone, in µs; without a midnight, with its first instant."""
-    if not 1 < day.toordinal() < _LAST_DAY:  # at the ends of time a zone could lead out of it
-        return (day.toordinal() - _EPOCH_DAY) * DAY_US
     return instant(datetime.combine(day, time()), zone)
 
 
 def midnight_after(day: date, zone: ZoneInfo) -> int:
     """Return when a day is over in a zone, in µs."""
     if day == date.max:
-        return limits.OCCURRED_AT_MAX_US + 1
+        return midnight(day, zone) + DAY_US
     return midnight(day + timedelta(days=1), zone)
 
 
 def instant(local: datetime, zone: ZoneInfo) -> int:
     """Return the instant in µs at which clocks of a zone show a time; of two the first.
 
-    A time that clocks leave out is as much after the last one before as it says.
+    A time that clocks leave out is as much after the last one before as it says. At the ends of time it may
+    lie a little outside the years 1 to 9999.
     """
-    try:
-        return _within_years((local.replace(tzinfo=zone).astimezone(UTC) - _EPOCH) // _MICROSECOND)
-    except OverflowError:
-        return _within_years(limits.OCCURRED_AT_MAX_US * (1 if local.year > _EPOCH.year else -1))
+    offset = zone.utcoffset(local)
+    assert offset is not None
+    return (local - _LOCAL_EPOCH - offset) // _MICROSECOND
 
 
 def utc_time(at: int) -> datetime:
     """Return what a clock shows in UTC at an instant, without a zone."""
-    return (_EPOCH + at * _MICROSECOND).replace(tzinfo=None)
+    return _LOCAL_EPOCH + at * _MICROSECOND
 
 
 def _within_years(at: int) -> int:

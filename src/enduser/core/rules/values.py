@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,7 +23,7 @@ from enduser.core.rules.spans import (
     span_days,
     utc_time,
 )
-from enduser.core.rules.tree import Edge, Equals, Test
+from enduser.core.rules.tree import Edge, Equals, Test, TextTest
 from enduser.core.times import iso_instant
 from enduser.errors import InvalidRule, RuleTooLarge
 
@@ -71,7 +71,11 @@ class ValueReader:
             Form.SPAN: self._span,
             Form.PATTERN: self._pattern,
         }
-        return operator.test(readers[operator.form](value))
+        test = operator.test(readers[operator.form](value))
+        if not self.ignore_case:
+            return test
+        assert isinstance(test, Equals | TextTest)
+        return replace(test, ignore_case=True)
 
     def same(self, value: object) -> Equals:
         """Return the test of being the same value.

@@ -1,8 +1,8 @@
 """Rules as conditions of SQL on `users`: every value is a parameter, and names are those that this code owns.
 
 A test of an unknown value is NULL, which counts as false; only where something is turned into its contrary
-must that be said, by `IS NOT TRUE`. What stands in other tables is looked for there, so that nothing is joined
-to ten million users: places and browsers are few, and of what happened only the users' keys are needed.
+must that be said, by `IS NOT TRUE`. What stands in other tables is looked for there, so that nothing is
+joined to ten million users: places and browsers are few, and of what happened only the users' keys are needed.
 """
 
 from __future__ import annotations
