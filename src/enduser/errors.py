@@ -9,6 +9,9 @@
     │   ├── InvalidValue      a value that an attribute cannot have
     │   ├── InvalidRule       a rule that cannot be; it names the node
     │   │   └── UsersNotTracked  a rule about users in a space that keeps none
+    │   ├── InvalidSegment    what people say of a segment cannot be
+    │   ├── SegmentExists     a segment that is to be made and is there
+    │   ├── InUse             what others use: a segment, a list or an attribute that rules name
     │   ├── InvalidScope      what an access token is to be good for, and its client may not do
     │   ├── InvalidList       an id, a name or members that no list can have
     │   ├── ListExists        a list that is to be made and is there
@@ -43,6 +46,7 @@
     ├── JobNotCancellable     a job that is over, or that is being written
     ├── UploadNotFound        no file that was sent under this id
     ├── AttributeNotFound     no custom attribute of this name
+    ├── SegmentNotFound       no segment of this id
     ├── ListNotFound          no static list of this id
     ├── LinkNotFound          two ids that are not linked
     ├── GeoDatabaseError      a place database that is missing, broken or could not be brought
@@ -123,6 +127,24 @@ class UsersNotTracked(InvalidRule):
     """A rule asks about users, and the space keeps none (`unique_user` is `none`)."""
 
     code = "users_not_tracked"
+
+
+class InvalidSegment(UsageError):
+    """A segment cannot have this id, name, description or tag."""
+
+    code = "invalid_segment"
+
+
+class SegmentExists(UsageError):
+    """A segment that is to be made has the id of one that is there."""
+
+    code = "segment_exists"
+
+
+class InUse(UsageError):
+    """Something that is to go, or to be another, is named by rules; all that use it are told."""
+
+    code = "in_use"
 
 
 class InvalidScope(UsageError):
@@ -321,6 +343,12 @@ class AttributeNotFound(EnduserError):
     """There is no custom attribute of this name."""
 
     code = "attribute_not_found"
+
+
+class SegmentNotFound(EnduserError):
+    """There is no segment of this id."""
+
+    code = "segment_not_found"
 
 
 class ListNotFound(EnduserError):

@@ -67,6 +67,33 @@ RULE_VALUES_MAX = 100_000
 RULE_SPAN_DAYS_MAX = 36_525
 """Days of a relative time in a rule (100 years), a month counted as 31; before it is no data."""
 
+SEGMENTS_MAX = 5_000
+"""Segments of a space, archived ones too; people find their way by names and tags."""
+
+SEGMENT_ID_CHARACTERS_MAX = 64
+"""Characters of the id of a segment; it stands in paths and in rules."""
+
+SEGMENT_NAME_CHARACTERS_MAX = 100
+"""Characters of the name of a segment; it is a label among others."""
+
+SEGMENT_TAGS_MAX = 20
+"""Tags of a segment; with more nobody finds it sooner."""
+
+SEGMENT_TAG_CHARACTERS_MAX = 50
+"""Characters of a tag; it is a word."""
+
+SEGMENT_VERSIONS_MAX = 100
+"""Versions of a segment that are kept, the last ones: a rule can be large."""
+
+TURNS_MAX = 1_000
+"""Times to come that are looked at to say when a rule becomes the contrary; nobody plans further."""
+
+FACET_VALUES_MAX = 100
+"""Values of an attribute by which users are parted at once; the others are counted together."""
+
+RULES_COUNTED_MAX = 10
+"""Rules that are counted at once, at one moment."""
+
 LISTS_MAX = 1_000
 """Static lists of a space; people must find their way in them."""
 

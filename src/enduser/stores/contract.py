@@ -13,6 +13,17 @@ from typing import Protocol
 from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.events import UserId
+from enduser.core.segments import (
+    Counted,
+    Facet,
+    Named,
+    RuleJson,
+    SavedSegment,
+    Saving,
+    Segment,
+    SegmentUse,
+    SegmentVerdict,
+)
 from enduser.core.settings import SpaceSettings
 from enduser.errors import InputError
 from enduser.stores.answers import (
@@ -137,13 +148,15 @@ class Reader(Protocol):
         limit: int = 100,
         cursor: str | None = None,
         include_open: bool = False,
+        rule: RuleJson | None = None,
     ) -> Page:
         """Return End User Objects in the order of `users`, from the place of a cursor on.
 
-        The rows are those of `users`; with `include_open` as in `find_user`.
+        The rows are those of `users`: all, or those of a rule. With `include_open` as in `find_user`.
 
         Raises:
-            UsageError: `sort` is no attribute.
+            UsageError: `sort` is no attribute; a rule and `include_open` are asked for together.
+            InvalidRule, RuleTooLarge, UsersNotTracked: the rule cannot be.
             InvalidCursor: the cursor is none of a list in this order.
             LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
         """
@@ -206,6 +219,50 @@ class Reader(Protocol):
             ListNotFound: there is no list of this id.
             InvalidCursor: the cursor is none of such a list.
             LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
+        """
+
+    def segments(self, space: str) -> Sequence[SavedSegment]:
+        """Return the segments of a space as they are now, archived ones too, by id."""
+
+    def segment_versions(self, space: str, segment_id: str) -> Sequence[SavedSegment]:
+        """Return the last `SEGMENT_VERSIONS_MAX` versions of a segment, the newest first.
+
+        Raises:
+            SegmentNotFound: there is no segment of this id.
+        """
+
+    def uses(self, space: str, kind: Named, name: str) -> Sequence[SegmentUse]:
+        """Return what names one of the `attributes`, `segments` or `lists` of a space."""
+
+    def count_users(self, space: str, rules: Sequence[RuleJson]) -> Counted:
+        """Return how many each of some rules means, all at one moment.
+
+        Raises:
+            InvalidRule, RuleTooLarge, UsersNotTracked: a rule cannot be.
+            LimitExceeded: they are more than `RULES_COUNTED_MAX`.
+        """
+
+    def facet(self, space: str, rule: RuleJson, name: str, limit: int = 10) -> Facet:
+        """Return how the users of a rule are parted by an attribute: its `limit` most frequent values.
+
+        Times are parted by day, in the zone of the space; of lists each item counts.
+
+        Raises:
+            InvalidRule, RuleTooLarge, UsersNotTracked: the rule cannot be.
+            UsageError: there is no such attribute, or nobody is parted by it.
+            LimitExceeded: `limit` is below 1 or above `FACET_VALUES_MAX`.
+        """
+
+    def explain_segments(
+        self,
+        space: str,
+        user_id: str,
+        id_kind: str | None = None,
+        segment_ids: Sequence[str] | None = None,
+    ) -> Sequence[SegmentVerdict]:
+        """Return whether segments hold for the person of an id and why: those named, or all, by id.
+
+        Archived ones are left out.
         """
 
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
@@ -285,6 +342,26 @@ class Store(Reader, Protocol):
 
         Raises:
             AttributeNotFound: there is none of this name.
+        """
+
+    def save_segment(self, space: str, segment: Segment, saving: Saving) -> SavedSegment:
+        """Make a segment or change it; where nothing is another, no version comes.
+
+        Raises:
+            InvalidSegment: something that people say of it cannot be.
+            InvalidRule, RuleTooLarge, UsersNotTracked: its rule, or that of one which names it, cannot be.
+            SegmentExists, SegmentNotFound: one that is to be made is there; one that is to be changed is not.
+            PreconditionFailed: it is not of the version that is to be changed.
+            InUse: it is to be archived, and rules name it.
+            LimitExceeded: there are as many as there may be.
+        """
+
+    def delete_segment(self, space: str, segment_id: str) -> None:
+        """Take a segment away, with all its versions.
+
+        Raises:
+            SegmentNotFound: there is no segment of this id.
+            InUse: rules name it.
         """
 
     def apply(self, space: str, record: Record) -> Applied:

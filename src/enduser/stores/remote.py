@@ -23,6 +23,17 @@ from enduser import errors
 from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.events import UserId
+from enduser.core.segments import (
+    Counted,
+    Facet,
+    Named,
+    RuleJson,
+    SavedSegment,
+    Saving,
+    Segment,
+    SegmentUse,
+    SegmentVerdict,
+)
 from enduser.core.settings import SpaceSettings
 from enduser.stores import records
 from enduser.stores.answers import (
@@ -195,10 +206,17 @@ class RemoteStore:
         limit: int = 100,
         cursor: str | None = None,
         include_open: bool = False,
+        rule: RuleJson | None = None,
     ) -> Page:
         """Return some End User Objects, and where the next ones are."""
         found: Page = self._call(
-            "users_page", space=space, sort=sort, limit=limit, cursor=cursor, include_open=include_open
+            "users_page",
+            space=space,
+            sort=sort,
+            limit=limit,
+            cursor=cursor,
+            include_open=include_open,
+            rule=rule,
         )
         return found
 
@@ -308,6 +326,49 @@ class RemoteStore:
             "list_members_page", space=space, list_id=list_id, limit=limit, cursor=cursor
         )
         return found
+
+    def segments(self, space: str) -> Sequence[SavedSegment]:
+        """Return the segments of a space, by id."""
+        found: Sequence[SavedSegment] = self._call("segments", space=space)
+        return found
+
+    def segment_versions(self, space: str, segment_id: str) -> Sequence[SavedSegment]:
+        """Return the versions of a segment, the newest first."""
+        found: Sequence[SavedSegment] = self._call("segment_versions", space=space, segment_id=segment_id)
+        return found
+
+    def uses(self, space: str, kind: Named, name: str) -> Sequence[SegmentUse]:
+        """Return what names an attribute, a segment or a list."""
+        found: Sequence[SegmentUse] = self._call("uses", space=space, kind=kind, name=name)
+        return found
+
+    def count_users(self, space: str, rules: Sequence[RuleJson]) -> Counted:
+        """Return how many each of some rules means."""
+        found: Counted = self._call("count_users", space=space, rules=rules)
+        return found
+
+    def facet(self, space: str, rule: RuleJson, name: str, limit: int = 10) -> Facet:
+        """Return how the users of a rule are parted by an attribute."""
+        found: Facet = self._call("facet", space=space, rule=rule, name=name, limit=limit)
+        return found
+
+    def explain_segments(
+        self, space: str, user_id: str, id_kind: str | None = None, segment_ids: Sequence[str] | None = None
+    ) -> Sequence[SegmentVerdict]:
+        """Return whether segments hold for the person of an id, and why."""
+        found: Sequence[SegmentVerdict] = self._call(
+            "explain_segments", space=space, user_id=user_id, id_kind=id_kind, segment_ids=segment_ids
+        )
+        return found
+
+    def save_segment(self, space: str, segment: Segment, saving: Saving) -> SavedSegment:
+        """Make a segment or change it."""
+        found: SavedSegment = self._call("save_segment", space=space, segment=segment, saving=saving)
+        return found
+
+    def delete_segment(self, space: str, segment_id: str) -> None:
+        """Take a segment away."""
+        self._call("delete_segment", space=space, segment_id=segment_id)
 
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much an erasure would take away."""

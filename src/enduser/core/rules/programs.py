@@ -69,6 +69,10 @@ class Program:
         self.fields = tuple(writer.fields)
         """The names of the attributes that it looks at."""
         self.happenings = tuple(writer.happenings)
+        self.relative_fields = tuple(writer.relative_fields)
+        """What is compared with a relative time: attribute, time, and whether it is a day."""
+        self.relative_windows = tuple(writer.relative_windows)
+        """What is counted within a window that a relative time begins or ends."""
         self._moments = tuple(writer.moments)
         self._function = writer.function(answers)
 
@@ -108,6 +112,8 @@ class _Writer:
         self.happenings: dict[Happening, int] = {}
         self.moments: dict[tuple[Moment, bool], int] = {}
         """Relative times, and whether days are meant."""
+        self.relative_fields: dict[tuple[str, Moment, bool], None] = {}
+        self.relative_windows: dict[tuple[Happening, Moment], None] = {}
         self._bound: dict[str, object] = {"between": _between, "lower_case": lower_case}
         self._before: dict[str, ast.expr] = {}
         """What is worked out once, by the name of its variable, in order."""
@@ -169,7 +175,12 @@ class _Writer:
             lowered = _call("lower_case", _name(variable))
             known = ast.IfExp(_is_known(variable), lowered, ast.Constant(None))
             variable = self._variable(f"lower_{place}", known)
-        return self._test(condition.test, variable, is_day=condition.field.type is AttributeType.DATE)
+        is_day = condition.field.type is AttributeType.DATE
+        if isinstance(condition.test, Within):
+            for edge in (condition.test.low, condition.test.high):
+                if edge is not None and isinstance(edge.value, Moment):
+                    self.relative_fields[condition.field.name, edge.value, is_day] = None
+        return self._test(condition.test, variable, is_day=is_day)
 
     def _test(self, test: Test, variable: str, *, is_day: bool) -> ast.expr:
         value = _name(variable)
@@ -223,17 +234,25 @@ class _Writer:
             ast.Constant(None) if moment is None else self._moment(moment)
             for moment in (counted.window.begins, counted.window.ends)
         )
+        for moment in (counted.window.begins, counted.window.ends):
+            if moment is not None:
+                self.relative_windows[counted.what, moment] = None
         count = _call("between", times, begins, ends)
         if isinstance(counted.count, Equals):
             return _equals(counted.count, count)
         return self._within(counted.count, count, is_day=False)
 
 
-def _between(times: Sequence[int], begins: int | None, ends: int | None) -> int:
-    """Return how many of sorted times lie in a window."""
+def times_within(times: Sequence[int], begins: int | None, ends: int | None) -> Sequence[int]:
+    """Return those of sorted times that lie in a window, which is half open."""
     first = 0 if begins is None else bisect_left(times, begins)
     behind = len(times) if ends is None else bisect_left(times, ends)
-    return max(behind - first, 0)
+    return times[first:behind]
+
+
+def _between(times: Sequence[int], begins: int | None, ends: int | None) -> int:
+    """Return how many of sorted times lie in a window."""
+    return len(times_within(times, begins, ends))
 
 
 def _equals(test: Equals, value: ast.expr) -> ast.expr:

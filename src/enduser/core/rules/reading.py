@@ -344,7 +344,7 @@ class _Reader:
         try:
             rule = self._words.segment_of(name)
         except InvalidRule as error:
-            raise InvalidRule(f"{path}: {error.message}", hint=error.hint, field=path) from None
+            raise type(error)(f"{path}: {error.message}", hint=error.hint, field=path) from None
         if rule is None:
             raise refused(path, f"there is no segment {shown(name)}", "the segments: enduser segments list")
         self._count(at, depth=depth + rule.depth, conditions=rule.conditions, histories=rule.histories)

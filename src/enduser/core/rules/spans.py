@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -70,8 +71,39 @@ class Moment:
             return _months_after(today, self.n)[0]
         return date.fromordinal(min(max(today.toordinal() + self.n * _DAYS[self.unit], 1), _LAST_DAY))
 
+    def reaches(self, instant: int, now: int, zone: ZoneInfo) -> int | None:
+        """Return the first time after `now` at which this has reached an instant; None: it has now."""
+        if self.unit is Unit.MONTH:
+            return _first(lambda at: self.at(at, zone) >= instant, now)
+        reached = instant - self.n * _FIXED_US[self.unit]
+        return reached if reached > now else None
+
+    def reaches_day(self, day: date, now: int, zone: ZoneInfo) -> int | None:
+        """Return the first time after `now` at which this is a day or one after it; None: it is so now."""
+        if self.unit is Unit.MONTH:
+            return _first(lambda at: self.day(at, zone) >= day, now)
+        ordinal = day.toordinal() - self.n * _DAYS[self.unit]
+        if not 1 < ordinal <= _LAST_DAY:
+            return None
+        reached = midnight(date.fromordinal(ordinal), zone)
+        return reached if reached > now else None
+
 
 NOW = Moment()
+
+
+def _first(has_come: Callable[[int], bool], now: int) -> int | None:
+    """Return the first time after `now` at which something has come for good; None: it has, or never does."""
+    if has_come(now) or not has_come(limits.OCCURRED_AT_MAX_US):
+        return None
+    step = DAY_US
+    while not has_come(now + step):
+        step *= 2
+    early, late = now, now + step
+    while late - early > 1:
+        middle = (early + late) // 2
+        early, late = (early, middle) if has_come(middle) else (middle, late)
+    return late
 
 
 def local_day(at: int, zone: ZoneInfo) -> date:

@@ -1,16 +1,29 @@
-"""Whom a rule means: how many, which, and how they are parted by an attribute."""
+"""Whom rules mean: how many, parted by an attribute, and why one user."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from enduser.core.rules.tree import Rule
-from enduser.stores.embedded.conditions import Conditions
-from enduser.stores.embedded.reading import Look
+from enduser import limits
+from enduser.core.attributes import AttributeType
+from enduser.core.end_user import USER_COLUMNS
+from enduser.core.rules.explaining import Explainer
+from enduser.core.rules.programs import Person, Program
+from enduser.core.rules.tree import Happening, Rule, Window
+from enduser.core.segments import Counted, Counts, Facet, FacetValue, RuleJson, SavedSegment, SegmentVerdict
+from enduser.errors import LimitExceeded, UsageError
+from enduser.stores.embedded.conditions import Conditions, Tables
+from enduser.stores.embedded.reading import Look, persons, users_query
+from enduser.stores.embedded.segments import Rules, every_segment
+from enduser.stores.embedded.statements import bound, spliced, statements
+
+_UNSEEN = "person_key NOT IN (SELECT seen.person_key FROM users AS seen WHERE seen.total_sessions > 0)"
 
 
-def conditions(look: Look) -> Conditions:
+def conditions(look: Look, tables: Tables | None = None) -> Conditions:
     """Return what writes rules as conditions, for the moment of a look."""
     settings = look.settings()
     clock, sources = look.run("asking.moment")[0]
@@ -20,20 +33,183 @@ def conditions(look: Look) -> Conditions:
         now=clock or 0,
         zone=ZoneInfo(settings.time_zone),
         months=settings.retention_months,
+        tables=tables or Tables(),
     )
 
 
-def count(look: Look, rule: Rule) -> tuple[Any, Any]:
-    """Return how many users a rule means, and how many ids that were not seen yet."""
+def rules_of(look: Look) -> Rules:
+    """Return what reads rules, for the moment of a look."""
+    return Rules(look.connection, look.settings())
+
+
+# --- counts
+
+
+def count_users(look: Look, asked: Sequence[RuleJson]) -> Counted:
+    """Return how many users each of some rules means; see `Reader.count_users`."""
+    if len(asked) > limits.RULES_COUNTED_MAX:
+        raise LimitExceeded(
+            f"{len(asked):,} rules cannot be counted at once",
+            hint=f"the limit is {limits.RULES_COUNTED_MAX} (RULES_COUNTED_MAX)",
+            limit=limits.RULES_COUNTED_MAX,
+        )
+    reader = rules_of(look)
+    counts = [_count(look, reader.read(rule)) for rule in asked]
+    all_users, clock_at = look.run("asking.all_users")[0]
+    return Counted(counts, all_users, clock_at)
+
+
+def _count(look: Look, rule: Rule) -> Counts:
     writer = conditions(look)
     condition = writer.of(rule)
     query = f"SELECT count(*) AS users FROM users WHERE total_sessions > 0 AND {condition}"
-    seen = look.rows(query, writer.parameters)[0]["users"]
+    users: Any = look.rows(query, writer.parameters)[0]["users"]
     if not rule.is_of_lists:
-        return seen, 0
+        return Counts(users)
     ids = f"({writer.persons_of_lists(rule)}) AS users"
     query = f"SELECT count(DISTINCT person_key) AS ids FROM {ids} WHERE {condition} AND {_UNSEEN}"
-    return seen, look.rows(query, writer.parameters)[0]["ids"]
+    unseen: Any = look.rows(query, writer.parameters)[0]["ids"]
+    return Counts(users, unseen)
 
 
-_UNSEEN = "person_key NOT IN (SELECT known.person_key FROM users AS known WHERE known.total_sessions > 0)"
+# --- facets
+
+
+def facet(look: Look, asked: RuleJson, name: str, limit: int) -> Facet:
+    """Return how the users of a rule are parted by an attribute; see `Reader.facet`.
+
+    Raises:
+        UsageError: there is no such attribute, or nobody is parted by it.
+        LimitExceeded: `limit` is below 1 or above `FACET_VALUES_MAX`.
+    """
+    if not 1 <= limit <= limits.FACET_VALUES_MAX:
+        raise LimitExceeded(
+            f"users cannot be parted by {limit:,} values",
+            hint=f"ask for 1 to {limits.FACET_VALUES_MAX} (FACET_VALUES_MAX)",
+            field="limit",
+            limit=limits.FACET_VALUES_MAX,
+        )
+    writer = conditions(look)
+    splices = {"condition": writer.of(rules_of(look).read(asked)), **_parted_by(writer, name)}
+    query = spliced(statements("asking")["facet"][0], (), splices)
+    rows: Sequence[Mapping[str, Any]] = look.rows(query, {**writer.parameters, "values": limit})
+    values = [FacetValue(row["value"], row["users"]) for row in rows if row["kind"] == "value"]
+    sums = {row["kind"]: row["users"] for row in rows}
+    return Facet(values, sums["known"] - sum(value.users for value in values), sums["unknown"])
+
+
+_PLACES = {"key": "users.place_id", "grouped": "grouped LEFT JOIN places ON places.place_id = grouped.key"}
+_BROWSERS = {
+    "key": "users.browser_id",
+    "grouped": "grouped LEFT JOIN browsers ON browsers.browser_id = grouped.key",
+}
+_PARTED: Mapping[str, Mapping[str, str]] = {
+    **{name: {**_PLACES, "value": f"places.{name}"} for name in ("country", "region", "city")},
+    "browser_name": {**_BROWSERS, "value": "browsers.name"},
+    "browser_version": {**_BROWSERS, "value": "browsers.version"},
+    "is_anonymous": {
+        "key": "user_ids.is_anonymous",
+        "users": "users JOIN user_ids ON user_ids.user_key = users.person_key",
+    },
+}
+_DAY = "strftime(timezone({zone}, make_timestamp({value})::TIMESTAMPTZ), '%Y-%m-%d')"
+
+
+def _parted_by(writer: Conditions, name: str) -> Mapping[str, str]:
+    """Return by what users are grouped, and what is shown of a group; of times the day where the space is."""
+    plain = {"users": "users", "grouped": "grouped", "value": "grouped.key"}
+    if name in _PARTED:
+        return {**plain, **_PARTED[name]}
+    kind = writer.type_of(name)
+    if kind is None or name == "user_id":
+        raise UsageError(
+            f"users cannot be parted by {name!r}",
+            hint="name an attribute that several users have; names are case-sensitive",
+            field="field",
+        )
+    value = writer.value_of(name)
+    if kind is AttributeType.DATETIME:
+        value = _DAY.format(zone=writer.bind(writer.zone.key), value=value)
+    if kind is AttributeType.LIST:
+        items = f"users, unnest(coalesce({value}, [NULL])) AS one(item)"
+        return {**plain, "users": items, "key": "one.item"}
+    if kind is AttributeType.DATE:
+        value = f"{value}::VARCHAR"
+    return {**plain, "key": value}
+
+
+# --- one user
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One id of which is asked whom rules mean, and what there is of its person."""
+
+    look: Look
+    person_key: int | None
+    values: Mapping[str, object] | None
+
+    def person(self, program: Program) -> Person:
+        """Return what a program needs to know of the person."""
+        if self.person_key is None:
+            return Person(None)
+        lists = {
+            list_id for (list_id,) in self.look.run("asking.lists_of_person", person_key=self.person_key)
+        }
+        if self.values is None:
+            return Person(None, {}, lists)
+        return Person(self.values, dict(self._times(program.happenings)), lists)
+
+    def _times(self, happenings: Sequence[Happening]) -> Iterator[tuple[Happening, Sequence[int]]]:
+        if not happenings:
+            return
+        self.look.run("asking.narrow", person_key=self.person_key)
+        names = ("users", "sessions", "open_sessions", "events", "candidates")
+        tables = Tables(**{name: f"asked_{name}" for name in names})
+        for what in happenings:
+            writer = conditions(self.look, tables)
+            query = f"SELECT happened_at FROM ({writer.happened(what, Window())}) ORDER BY happened_at"
+            yield what, [int(str(row["happened_at"])) for row in self.look.rows(query, writer.parameters)]
+
+
+def explain_segments(
+    look: Look, user_id: str, id_kind: str | None, segment_ids: Sequence[str] | None
+) -> Sequence[SegmentVerdict]:
+    """Return whether segments hold for the person of an id, and why; see `Reader.explain_segments`."""
+    asked = _asked(look, user_id, id_kind)
+    writer, reader = conditions(look), rules_of(look)
+    explained = [
+        (saved, Explainer(saved.segment.rule, reader.require(saved.segment.id)))
+        for saved in _wanted(look, segment_ids)
+    ]
+    known = asked.person(Program([explainer.rule for _, explainer in explained]))
+    return [
+        SegmentVerdict(saved, explainer.explain(known, writer.now, writer.zone))
+        for saved, explainer in explained
+    ]
+
+
+def _wanted(look: Look, segment_ids: Sequence[str] | None) -> Sequence[SavedSegment]:
+    saved = [one for one in every_segment(look.connection) if not one.segment.is_archived]
+    return [one for one in saved if segment_ids is None or one.segment.id in segment_ids]
+
+
+def _asked(look: Look, user_id: str, id_kind: str | None) -> _Asked:
+    """Return what there is of the person of an id; somebody with an object comes first."""
+    person_keys = list(persons(look, user_id, id_kind))
+    for person_key in person_keys:
+        values = _values(look, person_key)
+        if values is not None:
+            return _Asked(look, person_key, values)
+    return _Asked(look, person_keys[0] if person_keys else None, None)
+
+
+def _values(look: Look, person_key: int) -> Mapping[str, object] | None:
+    """Return the attributes of a person that are known, None if there is no End User Object."""
+    columns = look.columns()
+    query = f"{users_query(columns, 'core')} AND users.person_key = $person_key"
+    for row in look.rows(query, {"person_key": bound(person_key)}):
+        custom = {column.attribute.name: row[column.name] for column in columns}
+        values = {**{name: row[name] for name in USER_COLUMNS}, **custom}
+        return {name: value for name, value in values.items() if value is not None}
+    return None

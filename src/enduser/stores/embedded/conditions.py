@@ -2,17 +2,17 @@
 
 A test of an unknown value is NULL, which counts as false; only where something is turned into its contrary
 must that be said, by `IS NOT TRUE`. What stands in other tables is looked for there, so that nothing is
-joined to ten million users: places and browsers are few, and of what happened only the users' keys are needed.
+joined to ten million users: places and browsers are few, and of what happened only keys are needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from zoneinfo import ZoneInfo
 
 from enduser.core.attributes import AttributeType, ConflictRule
-from enduser.core.rules.fields import PAGE_PATH, PROPERTIES
+from enduser.core.rules.fields import PAGE_PATH, PROPERTIES, USER_FIELDS
 from enduser.core.rules.spans import Moment
 from enduser.core.rules.tree import (
     Anything,
@@ -104,6 +104,18 @@ _PROPERTIES = {
 _KNOWN_PROPERTY = "nullif(json_type({json}, {key}), 'NULL')"
 
 
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Which tables conditions look at: those of all users, or others of the same form that have only some."""
+
+    users: str = "users"
+    sessions: str = "sessions"
+    open_sessions: str = "open_sessions"
+    events: str = "events"
+    candidates: str = "candidates"
+    list_members: str = "list_members"
+
+
 @dataclass(slots=True)
 class Conditions:
     """Writes conditions for one moment of a space, and gathers their parameters."""
@@ -117,6 +129,7 @@ class Conditions:
     zone: ZoneInfo
     months: int
     """How long the space keeps users."""
+    tables: Tables = Tables()
     parameters: dict[str, object] = field(default_factory=dict)
 
     def of(self, rule: Rule) -> str:
@@ -126,10 +139,26 @@ class Conditions:
     def persons_of_lists(self, rule: Rule) -> str:
         """Return the query of the persons who are in one of the lists that a rule names."""
         names = {node.id for node in nodes(rule.root) if isinstance(node, InList)}
-        which = f"id IN (SELECT unnest({self._bind(sorted(names))}))"
-        return spliced(statements("conditions")["in_list"][0], (), {"which": which})
+        which = f"id IN (SELECT unnest({self.bind(sorted(names))}))"
+        return self._query("in_list", {"which": which})
 
-    def _bind(self, value: object) -> str:
+    def type_of(self, name: str) -> AttributeType | None:
+        """Return the type of an attribute; None: there is none of this name."""
+        if name in self.columns:
+            return self.columns[name].attribute.type
+        return USER_FIELDS.get(name)
+
+    def value_of(self, name: str) -> str:
+        """Return the expression of an attribute that stands in `users` or follows from it."""
+        if name in self.columns:
+            return f"users.{self.columns[name].name}"
+        return _USER[name][1] if name in _USER else f'users."{name}"'
+
+    def _query(self, name: str, splices: Mapping[str, str]) -> str:
+        return spliced(statements("conditions")[name][0], (), {**splices, **asdict(self.tables)})
+
+    def bind(self, value: object) -> str:
+        """Return what stands for a value in a statement, which is then among the parameters."""
         name = f"r{len(self.parameters)}"
         self.parameters[name] = bound(value)
         return f"${name}"
@@ -147,9 +176,8 @@ class Conditions:
             case InSegment():
                 return self._node(node.rule.root, at)
             case InList():
-                which = {"which": f"id = {self._bind(node.id)}"}
-                members = spliced(statements("conditions")["in_list"][0], (), which)
-                return f"users.person_key IN ({members})"
+                which = {"which": f"id = {self.bind(node.id)}"}
+                return f"users.person_key IN ({self._query('in_list', which)})"
 
     def _group(self, group: Group, at: str) -> str:
         word = " AND " if group.combinator is Combinator.AND else " OR "
@@ -168,13 +196,11 @@ class Conditions:
             return known
         if at == "happened" and name.startswith(PROPERTIES):
             return _HERE, self._property(condition)
-        if at == "users" and name in self.columns:
-            return _HERE, f"users.{self.columns[name].name}"
-        return _HERE, f'{at}."{name}"'
+        return _HERE, self.value_of(name) if at == "users" else f'{at}."{name}"'
 
     def _property(self, condition: Condition) -> str:
         name = condition.field.name.removeprefix(PROPERTIES)
-        key = self._bind("/" + name.replace("~", "~0").replace("/", "~1"))
+        key = self.bind("/" + name.replace("~", "~0").replace("/", "~1"))
         is_known = isinstance(condition.test, Known)
         template = _KNOWN_PROPERTY if is_known else _PROPERTIES[condition.field.type]
         return template.format(json="happened.properties", key=key)
@@ -190,26 +216,26 @@ class Conditions:
             case Equals():
                 return self._equals(test, value)
             case Contains(text):
-                return f"contains({value}, {self._bind(text)})"
+                return f"contains({value}, {self.bind(text)})"
             case StartsWith(text):
-                return f"starts_with({value}, {self._bind(text)})"
+                return f"starts_with({value}, {self.bind(text)})"
             case EndsWith(text):
-                return f"ends_with({value}, {self._bind(text)})"
+                return f"ends_with({value}, {self.bind(text)})"
             case Matches(pattern, ignore_case):
-                return f"regexp_matches({value}, {self._bind(pattern)}, '{'i' if ignore_case else 'c'}')"
+                return f"regexp_matches({value}, {self.bind(pattern)}, '{'i' if ignore_case else 'c'}')"
             case HasAny(items):
-                return f"list_has_any({value}, {self._bind(list(items))})"
+                return f"list_has_any({value}, {self.bind(list(items))})"
             case HasAll(items):
-                return f"list_has_all({value}, {self._bind(list(items))})"
+                return f"list_has_all({value}, {self.bind(list(items))})"
             case Within():
                 return self._within(test, value, kind)
 
     def _equals(self, test: Equals, value: str) -> str:
         if len(test.values) == 1:
-            return f"({value}) = {self._bind(test.values[0])}"
+            return f"({value}) = {self.bind(test.values[0])}"
         if len(test.values) <= _FEW:
-            return f"({value}) IN ({', '.join(self._bind(one) for one in test.values)})"
-        return f"({value}) IN (SELECT unnest({self._bind(list(test.values))}))"
+            return f"({value}) IN ({', '.join(self.bind(one) for one in test.values)})"
+        return f"({value}) IN (SELECT unnest({self.bind(list(test.values))}))"
 
     def _within(self, test: Within, value: str, kind: AttributeType) -> str:
         ends = []
@@ -221,10 +247,10 @@ class Conditions:
 
     def _edge(self, edge: Edge, kind: AttributeType) -> str:
         if not isinstance(edge.value, Moment):
-            return self._bind(edge.value)
+            return self.bind(edge.value)
         if kind is AttributeType.DATE:
-            return self._bind(edge.value.day(self.now, self.zone))
-        return self._bind(edge.value.at(self.now, self.zone))
+            return self.bind(edge.value.day(self.now, self.zone))
+        return self.bind(edge.value.at(self.now, self.zone))
 
     # --- what happened
 
@@ -239,28 +265,28 @@ class Conditions:
         return _contrary_if(persons, is_not=holds_for_none)
 
     def happened(self, what: Happening, window: Window) -> str:
-        """Return the query of the persons to whom something happened within a window, and when (`at`)."""
+        """Return the query of whom something happened to within a window, and when (`happened_at`)."""
         match what:
             case Sessions(rules):
                 splices = {
                     "window": self._window(window, "visits.started_at"),
                     "rules": self._node(rules, "visits"),
                 }
-                return spliced(statements("conditions")["sessions"][0], (), splices)
+                return self._query("sessions", splices)
             case Events(name, rules):
                 self.parameters["months"] = bound(self.months)
                 splices = {
                     "window": self._window(window, "happened.occurred_at"),
-                    "named": "true" if name is None else f"happened.name = {self._bind(name)}",
+                    "named": "true" if name is None else f"happened.name = {self.bind(name)}",
                     "rules": self._node(rules, "happened"),
                 }
-                return spliced(statements("conditions")["events"][0], (), splices)
+                return self._query("events", splices)
             case Changes():
                 return self._changes(what, window)
 
     def _window(self, window: Window, at: str) -> str:
         ends = [
-            f"{at} {operator} {self._bind(moment.at(self.now, self.zone))}"
+            f"{at} {operator} {self.bind(moment.at(self.now, self.zone))}"
             for operator, moment in ((">=", window.begins), ("<", window.ends))
             if moment is not None
         ]
@@ -278,7 +304,7 @@ class Conditions:
             "before": self._state(what.before, "before", what.field),
             "after": self._state(what.after, "value", what.field),
         }
-        return spliced(statements("conditions")["changes"][0], (), splices)
+        return self._query("changes", splices)
 
     def _state(self, state: Equals | Known | Unknown | Anything, value: str, of: Field) -> str:
         match state:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from enduser import limits
 from enduser.core.events import ANALYTICS_PROPERTIES
-from enduser.errors import LimitExceeded
+from enduser.core.segments import RuleJson
+from enduser.errors import LimitExceeded, UsageError
 from enduser.stores.answers import Page
+from enduser.stores.embedded.asking import conditions, rules_of
 from enduser.stores.embedded.reading import (
     EVERY_LINK,
     Look,
@@ -66,6 +68,9 @@ class _Users:
     place: Sequence[object] | None
     """The values of the row behind which the list begins: of the attribute, its id, its kind."""
     include_open: bool
+    condition: str
+    """Of those who are listed; on `users`."""
+    parameters: Mapping[str, object]
 
     @property
     def _name(self) -> str:
@@ -77,6 +82,8 @@ class _Users:
 
     def page(self, limit: int) -> Page:
         query, parameters = objects(self.look, include_open=self.include_open)
+        query += f" AND {self.condition}"
+        parameters |= self.parameters
         if self.place is not None:
             value, user_id, is_anonymous = self.place
             parameters |= {"value": bound(value), "user_id": user_id, "is_anonymous": is_anonymous}
@@ -96,9 +103,11 @@ class _Users:
         """Return the value beyond which no row of the page lies; None: not known."""
         if self.place is not None and self.place[0] is None:
             return None
-        there = f"{sums(self.look, include_open=self.include_open)} WHERE total_sessions > 0"
+        there = (
+            f"{sums(self.look, include_open=self.include_open)} WHERE total_sessions > 0 AND {self.condition}"
+        )
         if self._name == "user_id":
-            there = f"user_ids WHERE user_key IN (SELECT person_key FROM {there})"
+            there = f"user_ids WHERE user_key IN (SELECT users.person_key FROM {there})"
         direction = "DESC" if self._beyond == "<" else "ASC"
         rows = self.look.rows(
             f"SELECT {expression} AS edge FROM {there}{self._from_place(expression, self._beyond)} "
@@ -125,13 +134,27 @@ class _Users:
         )
 
 
-def users_page(look: Look, sort: str, limit: int, cursor: str | None, *, include_open: bool) -> Page:
-    """Return some End User Objects, and where the next ones are; see `Store.users_page`."""
+def users_page(
+    look: Look, sort: str, limit: int, cursor: str | None, *, include_open: bool, rule: RuleJson | None
+) -> Page:
+    """Return some End User Objects, and where the next ones are; see `Store.users_page`.
+
+    Raises:
+        UsageError: users are asked for by a rule and as if their open sessions were closed.
+    """
+    if rule is not None and include_open:
+        raise UsageError(
+            "rules see closed sessions only, so include_open cannot be asked for with a rule",
+            hint="leave one of them out",
+            field="include_open",
+        )
     order_by(sort)  # there must be such an attribute
     check_limit(limit)
     kind = _KINDS.get(sort.removeprefix("-"), str)
     place = None if cursor is None else values_behind(cursor, sort, (kind, str, bool))
-    return _Users(look, sort, place, include_open).page(limit)
+    writer = conditions(look)
+    condition = "true" if rule is None else writer.of(rules_of(look).read(rule))
+    return _Users(look, sort, place, include_open, condition, writer.parameters).page(limit)
 
 
 def user_sessions(look: Look, user_id: str, id_kind: str | None, limit: int, cursor: str | None) -> Page:

@@ -12,6 +12,15 @@ from enduser import limits
 from enduser.core.attributes import Attribute
 from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.events import UserId
+from enduser.core.segments import (
+    Counted,
+    Facet,
+    Named,
+    RuleJson,
+    SavedSegment,
+    SegmentUse,
+    SegmentVerdict,
+)
 from enduser.core.settings import SpaceSettings
 from enduser.errors import ReadTimeout
 from enduser.stores.answers import (
@@ -26,6 +35,7 @@ from enduser.stores.answers import (
     ValuesPreview,
 )
 from enduser.stores.embedded import (
+    asking,
     candidates,
     erasing,
     hashing,
@@ -35,6 +45,7 @@ from enduser.stores.embedded import (
     past,
     reading,
     registry,
+    segments,
     values,
 )
 from enduser.stores.embedded import database as files
@@ -107,10 +118,11 @@ class EmbeddedReader:
         limit: int = 100,
         cursor: str | None = None,
         include_open: bool = False,
+        rule: RuleJson | None = None,
     ) -> Page:
         """Return some End User Objects, and where the next ones are."""
         with self.looking_at(space) as look:
-            return pages.users_page(look, sort, limit, cursor, include_open=include_open)
+            return pages.users_page(look, sort, limit, cursor, include_open=include_open, rule=rule)
 
     def user_sessions(
         self,
@@ -187,6 +199,38 @@ class EmbeddedReader:
         """Return some members of a static list, and where the next ones are."""
         with self.looking_at(space) as look:
             return lists.members_page(look, list_id, limit, cursor)
+
+    def segments(self, space: str) -> Sequence[SavedSegment]:
+        """Return the segments of a space, by id."""
+        with self.looking_at(space) as look:
+            return segments.every_segment(look.connection)
+
+    def segment_versions(self, space: str, segment_id: str) -> Sequence[SavedSegment]:
+        """Return the versions of a segment, the newest first."""
+        with self.looking_at(space) as look:
+            return segments.versions(look.connection, segment_id)
+
+    def uses(self, space: str, kind: Named, name: str) -> Sequence[SegmentUse]:
+        """Return what names an attribute, a segment or a list."""
+        with self.looking_at(space) as look:
+            return segments.uses(look.connection, kind, name)
+
+    def count_users(self, space: str, rules: Sequence[RuleJson]) -> Counted:
+        """Return how many each of some rules means."""
+        with self.looking_at(space) as look:
+            return asking.count_users(look, rules)
+
+    def facet(self, space: str, rule: RuleJson, name: str, limit: int = 10) -> Facet:
+        """Return how the users of a rule are parted by an attribute."""
+        with self.looking_at(space) as look:
+            return asking.facet(look, rule, name, limit)
+
+    def explain_segments(
+        self, space: str, user_id: str, id_kind: str | None = None, segment_ids: Sequence[str] | None = None
+    ) -> Sequence[SegmentVerdict]:
+        """Return whether segments hold for the person of an id, and why."""
+        with self.looking_at(space) as look:
+            return asking.explain_segments(look, user_id, id_kind, segment_ids)
 
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much an erasure would take away."""

@@ -12,6 +12,17 @@ from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.events import UserId
+from enduser.core.segments import (
+    Counted,
+    Facet,
+    Named,
+    RuleJson,
+    SavedSegment,
+    Saving,
+    Segment,
+    SegmentUse,
+    SegmentVerdict,
+)
 from enduser.core.settings import (
     SETTING_RULES,
     SpaceSettings,
@@ -50,6 +61,7 @@ from enduser.stores.embedded import (
     reading,
     rebuild,
     registry,
+    segments,
     values,
 )
 from enduser.stores.embedded import spooled as live
@@ -262,6 +274,18 @@ class EmbeddedStore:
                 values.tell_everything(self._database.connection)
             self._generations[space] += 1
 
+    # --- segments
+
+    def save_segment(self, space: str, segment: Segment, saving: Saving) -> SavedSegment:
+        """Make a segment or change it."""
+        with self._database.changing(self._database.schema(space)):
+            return segments.save(self._database.connection, self.settings(space), segment, saving)
+
+    def delete_segment(self, space: str, segment_id: str) -> None:
+        """Take a segment away."""
+        with self._database.changing(self._database.schema(space)):
+            segments.delete(self._database.connection, segment_id)
+
     # --- records
 
     def apply(self, space: str, record: Record) -> Applied:
@@ -470,10 +494,11 @@ class EmbeddedStore:
         limit: int = 100,
         cursor: str | None = None,
         include_open: bool = False,
+        rule: RuleJson | None = None,
     ) -> Page:
         """Return some End User Objects, and where the next ones are."""
         return self._reader.users_page(
-            space, sort=sort, limit=limit, cursor=cursor, include_open=include_open
+            space, sort=sort, limit=limit, cursor=cursor, include_open=include_open, rule=rule
         )
 
     def find_user(
@@ -539,6 +564,32 @@ class EmbeddedStore:
     ) -> Page:
         """Return some members of a static list, and where the next ones are."""
         return self._reader.list_members_page(space, list_id, limit=limit, cursor=cursor)
+
+    def segments(self, space: str) -> Sequence[SavedSegment]:
+        """Return the segments of a space, by id."""
+        return self._reader.segments(space)
+
+    def segment_versions(self, space: str, segment_id: str) -> Sequence[SavedSegment]:
+        """Return the versions of a segment, the newest first."""
+        return self._reader.segment_versions(space, segment_id)
+
+    def uses(self, space: str, kind: Named, name: str) -> Sequence[SegmentUse]:
+        """Return what names an attribute, a segment or a list."""
+        return self._reader.uses(space, kind, name)
+
+    def count_users(self, space: str, rules: Sequence[RuleJson]) -> Counted:
+        """Return how many each of some rules means."""
+        return self._reader.count_users(space, rules)
+
+    def facet(self, space: str, rule: RuleJson, name: str, limit: int = 10) -> Facet:
+        """Return how the users of a rule are parted by an attribute."""
+        return self._reader.facet(space, rule, name, limit)
+
+    def explain_segments(
+        self, space: str, user_id: str, id_kind: str | None = None, segment_ids: Sequence[str] | None = None
+    ) -> Sequence[SegmentVerdict]:
+        """Return whether segments hold for the person of an id, and why."""
+        return self._reader.explain_segments(space, user_id, id_kind, segment_ids)
 
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much an erasure would take away."""

@@ -1,42 +1,42 @@
--- What happened to users, for conditions of rules: rows of (person_key, at). In braces stand the
--- conditions that `conditions.py` writes.
+-- What happened to users, for conditions of rules: rows of (person_key, happened_at). In braces stand the
+-- conditions that `conditions.py` writes, and the tables that are looked at.
 
 -- name: sessions
 -- Closed sessions of the current life, by their start.
-SELECT visits.person_key, visits.started_at AS at
-FROM sessions AS visits
-ANTI JOIN (SELECT person_key, life_started_at FROM users WHERE begins_after IS NOT NULL) AS returned
+SELECT visits.person_key, visits.started_at AS happened_at
+FROM {sessions} AS visits
+ANTI JOIN (SELECT person_key, life_started_at FROM {users} WHERE begins_after IS NOT NULL) AS returned
     ON returned.person_key = visits.person_key AND visits.started_at < returned.life_started_at
 WHERE {window} AND {rules}
 
 -- name: events
 -- Events of closed sessions of the current life, and those of the life that make no session. Only a few users
 -- can have others: who came back after a life, or was not seen for as long as a life keeps.
-SELECT said.person_key, said.at
+SELECT said.person_key, said.happened_at
 FROM (
-    SELECT coalesce(persons.person_key, happened.user_key) AS person_key, happened.is_visit, happened.at
-    FROM (SELECT happened.user_key, happened.is_visit, happened.occurred_at AS at
-          FROM events AS happened WHERE {window} AND {named} AND {rules}) AS happened
+    SELECT coalesce(persons.person_key, happened.user_key) AS person_key, happened.is_visit, happened.happened_at
+    FROM (SELECT happened.user_key, happened.is_visit, happened.occurred_at AS happened_at
+          FROM {events} AS happened WHERE {window} AND {named} AND {rules}) AS happened
     LEFT JOIN persons USING (user_key)
 ) AS said
 ANTI JOIN (
-    SELECT person_key, life_started_at, last_visit_at, begins_after FROM users
+    SELECT person_key, life_started_at, last_visit_at, begins_after FROM {users}
     WHERE begins_after IS NOT NULL
        OR last_visit_at < (SELECT greatest_event_at FROM state) - $months * 2419200000000) AS lives
     ON lives.person_key = said.person_key
-   AND CASE WHEN said.is_visit THEN said.at < lives.life_started_at
-            ELSE said.at <= coalesce(lives.begins_after, -9223372036854775808)
-                 OR said.at > life_end(lives.last_visit_at, $months) END
-ANTI JOIN open_sessions
+   AND CASE WHEN said.is_visit THEN said.happened_at < lives.life_started_at
+            ELSE said.happened_at <= coalesce(lives.begins_after, -9223372036854775808)
+                 OR said.happened_at > life_end(lives.last_visit_at, $months) END
+ANTI JOIN {open_sessions} AS open_sessions
     ON open_sessions.person_key = said.person_key AND said.is_visit
-   AND said.at BETWEEN open_sessions.started_at AND open_sessions.ended_at
+   AND said.happened_at BETWEEN open_sessions.started_at AND open_sessions.ended_at
 
 -- name: changes
 -- Changes of an attribute, by what held at each time at which something was said: one of the two below.
 WITH spoken AS (
     SELECT coalesce(persons.person_key, candidates.user_key) AS person_key, source, run, row, effective_at,
            a{n} AS value
-    FROM candidates LEFT JOIN persons USING (user_key)
+    FROM {candidates} AS candidates LEFT JOIN persons USING (user_key)
     WHERE a{n} IS NOT NULL OR is_cleared(cleared, {n})
 ),
 said AS (
@@ -49,7 +49,7 @@ followed AS (
     SELECT person_key, effective_at, value, lag(value) OVER (PARTITION BY person_key ORDER BY effective_at) AS before
     FROM held
 )
-SELECT person_key, effective_at AS at FROM followed
+SELECT person_key, effective_at AS happened_at FROM followed
 WHERE value IS DISTINCT FROM before AND {window} AND {before} AND {after}
 
 -- name: held_latest
@@ -71,5 +71,5 @@ QUALIFY row_number() OVER (PARTITION BY person_key, effective_at) = 1
 
 -- name: in_list
 SELECT coalesce(persons.person_key, list_members.user_key) AS person_key
-FROM list_members LEFT JOIN persons USING (user_key)
+FROM {list_members} AS list_members LEFT JOIN persons USING (user_key)
 WHERE list IN (SELECT list FROM lists WHERE {which})

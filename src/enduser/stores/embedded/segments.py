@@ -1,0 +1,295 @@
+"""Segments of a space, and what the words of rules mean in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+import msgspec
+
+from enduser import limits
+from enduser.core.rules.naming import names_of, renamed
+from enduser.core.rules.reading import Vocabulary, read_rule, with_root, without_additions
+from enduser.core.rules.tree import Rule
+from enduser.core.segments import Named, RuleJson, SavedSegment, Saving, Segment, SegmentUse, check_segment
+from enduser.core.settings import SpaceSettings
+from enduser.errors import (
+    InUse,
+    InvalidRule,
+    LimitExceeded,
+    PreconditionFailed,
+    SegmentExists,
+    SegmentNotFound,
+)
+from enduser.stores.embedded import registry
+from enduser.stores.embedded.statements import Rows, bound, spliced, statements, used
+
+
+def vocabulary(connection: duckdb.DuckDBPyConnection, settings: SpaceSettings) -> Vocabulary:
+    """Return what words mean in a space whose schema is in sight."""
+    return Vocabulary(
+        custom={column.attribute.name: column.attribute.type for column in registry.columns(connection)},
+        zone=ZoneInfo(settings.time_zone),
+        lists={list_id for (list_id,) in _rows(connection, "list_ids")},
+        tracks_users=settings.unique_user != "none",
+    )
+
+
+class Rules:
+    """Reads rules of a space; segments are read as rules name them."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, settings: SpaceSettings) -> None:
+        self._saved: dict[str, str] = dict(_rows(connection, "rules"))
+        self._words = replace(vocabulary(connection, settings), segment_of=self._segment)
+        self._read: dict[str, Rule | None] = {}
+
+    def read(self, rule: RuleJson) -> Rule:
+        """Return a rule.
+
+        Raises:
+            InvalidRule, RuleTooLarge, UsersNotTracked: as `enduser.core.rules.reading.read_rule`.
+        """
+        return read_rule(rule, self._words)
+
+    def put(self, segment_id: str, rule: RuleJson) -> None:
+        """Let a segment have a rule, as if it were saved."""
+        self._saved[segment_id] = msgspec.json.encode(rule).decode()
+        self._read.clear()
+
+    def require(self, segment_id: str) -> Rule:
+        """Return the rule of a segment that is there.
+
+        Raises:
+            InvalidRule, RuleTooLarge, UsersNotTracked: it cannot be (any more).
+        """
+        found = self._segment(segment_id)
+        assert found is not None
+        return found
+
+    def segments(self) -> Sequence[str]:
+        """Return the ids of all segments that are in use."""
+        return list(self._saved)
+
+    def _segment(self, segment_id: str) -> Rule | None:
+        if segment_id in self._read:
+            rule = self._read[segment_id]
+            if rule is None:
+                raise InvalidRule(
+                    f"the segment {segment_id!r} leads back to itself",
+                    hint="take it out of the rule, or out of the segment that the rule names",
+                    field="",
+                )
+            return rule
+        if segment_id not in self._saved:
+            return None
+        self._read[segment_id] = None  # it is being read
+        try:
+            rule = self.read(msgspec.json.decode(self._saved[segment_id]))
+        except BaseException:
+            del self._read[segment_id]
+            raise
+        self._read[segment_id] = rule
+        return rule
+
+
+# --- reading
+
+
+def every_segment(connection: duckdb.DuckDBPyConnection, segment_id: str | None = None) -> list[SavedSegment]:
+    """Return the segments as they are now, by id; see `Reader.segments`."""
+    return [_saved(*row) for row in _rows(connection, "segments", id=segment_id)]
+
+
+def versions(connection: duckdb.DuckDBPyConnection, segment_id: str) -> Sequence[SavedSegment]:
+    """Return the versions of a segment, the last first; see `Reader.segment_versions`.
+
+    Raises:
+        SegmentNotFound: there is no segment of this id.
+    """
+    found = [_saved(*row) for row in _rows(connection, "versions", id=segment_id)]
+    if not found:
+        raise _not_found(segment_id)
+    return found
+
+
+def uses(connection: duckdb.DuckDBPyConnection, kind: Named, name: str) -> Sequence[SegmentUse]:
+    """Return what names an attribute, a segment or a list; see `Reader.uses`."""
+    found = _rows(connection, "uses", {"kind": kind}, name=name)
+    return [SegmentUse(kind="segment", id=id_, name=shown) for id_, shown in found]
+
+
+# --- saving; the caller owns the transaction
+
+
+def save(
+    connection: duckdb.DuckDBPyConnection, settings: SpaceSettings, segment: Segment, saving: Saving
+) -> SavedSegment:
+    """Save a segment, if anything of it is another; see `Store.save_segment`.
+
+    Raises:
+        InvalidSegment: something that people say of it cannot be.
+        InvalidRule, RuleTooLarge, UsersNotTracked: its rule, or one that names it, cannot be.
+        SegmentExists, SegmentNotFound: it is there, or is not.
+        PreconditionFailed: it is of another version than it is said to be.
+        InUse: it is to be archived, and others name it.
+        LimitExceeded: there are as many as there may be.
+    """
+    check_segment(segment)
+    before = _before(connection, segment.id, saving)
+    rules = Rules(connection, settings)
+    rules.put(segment.id, segment.rule)
+    rule = rules.require(segment.id)
+    segment = replace(segment, rule=without_additions(with_root(segment.rule)))
+    if before is not None and before.segment == segment:
+        return before
+    used_by = uses(connection, "segments", segment.id)
+    if segment.is_archived:
+        require_unused(used_by, f"the segment {segment.id!r}")
+    for use in used_by:
+        rules.require(use.id)
+    saved = SavedSegment(
+        segment=segment,
+        version=before.version + 1 if before else 1,
+        saved_at=saving.at,
+        saved_by=saving.by,
+        created_at=before.created_at if before else saving.at,
+    )
+    _store(connection, saved, rule)
+    return saved
+
+
+def delete(connection: duckdb.DuckDBPyConnection, segment_id: str) -> None:
+    """Take a segment away with all its versions.
+
+    Raises:
+        SegmentNotFound: there is no segment of this id.
+        InUse: others name it.
+    """
+    if not every_segment(connection, segment_id):
+        raise _not_found(segment_id)
+    require_unused(uses(connection, "segments", segment_id), f"the segment {segment_id!r}")
+    _rows(connection, "delete", id=segment_id)
+
+
+def rename_attribute(
+    connection: duckdb.DuckDBPyConnection, settings: SpaceSettings, name: str, new_name: str, at: int
+) -> None:
+    """Let all segments name an attribute by its new name, which it has already."""
+    rules = Rules(connection, settings)
+    for use in uses(connection, "attributes", name):
+        (saved,) = every_segment(connection, use.id)
+        rule = renamed(saved.segment.rule, name, new_name)
+        rules.put(use.id, rule)
+    for use in uses(connection, "attributes", name):
+        (saved,) = every_segment(connection, use.id)
+        segment = replace(saved.segment, rule=renamed(saved.segment.rule, name, new_name))
+        by = f"renaming {name} to {new_name}"
+        again = replace(saved, segment=segment, version=saved.version + 1, saved_at=at, saved_by=by)
+        _store(connection, again, rules.require(use.id))
+
+
+def require_unused(used_by: Sequence[SegmentUse], what: str) -> None:
+    """Check that nothing uses something.
+
+    Raises:
+        InUse: it is used; all that use it are named.
+    """
+    if used_by:
+        names = ", ".join(f"{use.kind} {use.id!r} ({use.name})" for use in used_by)
+        raise InUse(f"{what} is used by: {names}", hint="change or archive those first")
+
+
+def _before(connection: duckdb.DuckDBPyConnection, segment_id: str, saving: Saving) -> SavedSegment | None:
+    """Return a segment as it is before it is saved, None if it is to be made."""
+    before = next(iter(every_segment(connection, segment_id)), None)
+    if saving.is_new:
+        if before is not None:
+            raise SegmentExists(
+                f"a segment has the id {segment_id!r} already",
+                hint="change that, or take another id",
+                field="id",
+            )
+        if _rows(connection, "count")[0][0] >= limits.SEGMENTS_MAX:
+            raise LimitExceeded(
+                f"there are {limits.SEGMENTS_MAX:,} segments",
+                hint=f"the limit is {limits.SEGMENTS_MAX:,} (SEGMENTS_MAX); delete those that nobody uses",
+                limit=limits.SEGMENTS_MAX,
+            )
+    elif before is None:
+        raise _not_found(segment_id)
+    elif saving.version not in (None, before.version):
+        raise PreconditionFailed(
+            f"the segment {segment_id!r} is of version {before.version} now, not {saving.version}",
+            hint="look at it again, and send the change for what it is now",
+        )
+    return before
+
+
+def _store(connection: duckdb.DuckDBPyConnection, saved: SavedSegment, rule: Rule) -> None:
+    names, segment = names_of(rule), saved.segment
+    _rows(
+        connection,
+        "save",
+        id=segment.id,
+        version=saved.version,
+        name=segment.name,
+        description=segment.description,
+        tags=list(segment.tags),
+        rule=msgspec.json.encode(segment.rule).decode(),
+        is_public=segment.is_public,
+        is_followed=segment.is_followed,
+        is_archived=segment.is_archived,
+        saved_at=saved.saved_at,
+        saved_by=saved.saved_by,
+        created_at=saved.created_at,
+        attributes=list(names.attributes),
+        segments=list(names.segments),
+        lists=list(names.lists),
+        versions_max=limits.SEGMENT_VERSIONS_MAX,
+    )
+
+
+def _saved(id_: str, name: str, rule: str, *more: Any) -> SavedSegment:
+    description, tags, is_public, is_followed, is_archived, version, saved_at, saved_by, created_at = more
+    segment = Segment(
+        id=id_,
+        name=name,
+        rule=msgspec.json.decode(rule),
+        description=description,
+        tags=tuple(tags),
+        is_public=is_public,
+        is_followed=is_followed,
+        is_archived=is_archived,
+    )
+    return SavedSegment(
+        segment=segment, version=version, saved_at=saved_at, saved_by=saved_by, created_at=created_at
+    )
+
+
+def _not_found(segment_id: str) -> SegmentNotFound:
+    return SegmentNotFound(
+        f"there is no segment {segment_id!r}",
+        hint="list them by: enduser segments list, or GET /api/v1/segments; ids are case-sensitive",
+        field="segment_id",
+    )
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    splices: Mapping[str, str] | None = None,
+    /,
+    **values: object,
+) -> Rows:
+    """Run a statement of `sql/segments.sql`; `newest` in it is the last version of each segment."""
+    rows: Rows = []
+    known = statements("segments")
+    for template in known[name]:
+        text = spliced(template, (), {"newest": f"({known['newest'][0]})", **(splices or {})})
+        rows = connection.execute(
+            text, used(text, {key: bound(value) for key, value in values.items()})
+        ).fetchall()
+    return rows
