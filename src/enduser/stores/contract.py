@@ -12,6 +12,7 @@ from typing import Protocol
 
 from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.candidates import Candidate, SourceOrder
+from enduser.core.contents import Content, Decision, SavedContent
 from enduser.core.events import UserId
 from enduser.core.segments import (
     Counted,
@@ -265,6 +266,14 @@ class Reader(Protocol):
         Archived ones are left out.
         """
 
+    def contents(self, space: str) -> Sequence[SavedContent]:
+        """Return the content items of a space, by id."""
+
+    def decide(
+        self, space: str, user_id: str, id_kind: str | None = None, *, only_public: bool = True
+    ) -> Decision:
+        """Return which content items and segments hold for the person of an id, with or without an object."""
+
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much of the person of an id an erasure would take away; None where the id is unknown."""
 
@@ -362,6 +371,22 @@ class Store(Reader, Protocol):
         Raises:
             SegmentNotFound: there is no segment of this id.
             InUse: rules name it.
+        """
+
+    def save_content(self, space: str, content: Content, saving: Saving) -> SavedContent:
+        """Make a content item or change it.
+
+        Raises:
+            InvalidContent: something of it cannot be, or its segment is not in use.
+            ContentExists, ContentNotFound: one that is to be made is there; one that is to be changed is not.
+            LimitExceeded: there are as many as there may be.
+        """
+
+    def delete_content(self, space: str, content_id: str) -> None:
+        """Take a content item away.
+
+        Raises:
+            ContentNotFound: there is none of this id.
         """
 
     def apply(self, space: str, record: Record) -> Applied:

@@ -11,6 +11,7 @@ from typing import Self
 from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.candidates import Candidate, SourceOrder
+from enduser.core.contents import Content, Decision, SavedContent
 from enduser.core.events import UserId
 from enduser.core.segments import (
     Counted,
@@ -51,8 +52,8 @@ from enduser.stores.answers import (
     WriteKey,
 )
 from enduser.stores.contract import DEFAULT_SPACE, OwnedStore
-from enduser.stores.embedded import database as files
 from enduser.stores.embedded import (
+    contents,
     erasing,
     exports,
     hashing,
@@ -64,6 +65,7 @@ from enduser.stores.embedded import (
     segments,
     values,
 )
+from enduser.stores.embedded import database as files
 from enduser.stores.embedded import spooled as live
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.database import Database
@@ -285,6 +287,18 @@ class EmbeddedStore:
         """Take a segment away."""
         with self._database.changing(self._database.schema(space)):
             segments.delete(self._database.connection, segment_id)
+
+    # --- content
+
+    def save_content(self, space: str, content: Content, saving: Saving) -> SavedContent:
+        """Make a content item or change it."""
+        with self._database.changing(self._database.schema(space)):
+            return contents.save(self._database.connection, content, saving)
+
+    def delete_content(self, space: str, content_id: str) -> None:
+        """Take a content item away."""
+        with self._database.changing(self._database.schema(space)):
+            contents.delete(self._database.connection, content_id)
 
     # --- records
 
@@ -590,6 +604,16 @@ class EmbeddedStore:
     ) -> Sequence[SegmentVerdict]:
         """Return whether segments hold for the person of an id, and why."""
         return self._reader.explain_segments(space, user_id, id_kind, segment_ids)
+
+    def contents(self, space: str) -> Sequence[SavedContent]:
+        """Return the content items of a space, by id."""
+        return self._reader.contents(space)
+
+    def decide(
+        self, space: str, user_id: str, id_kind: str | None = None, *, only_public: bool = True
+    ) -> Decision:
+        """Return which content items and segments hold for the person of an id."""
+        return self._reader.decide(space, user_id, id_kind, only_public=only_public)
 
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much an erasure would take away."""
