@@ -18,12 +18,14 @@ from typing import Any, TypeVar
 import structlog
 
 from enduser import __version__
+from enduser.api import decisions
 from enduser.api.http_server import Server, private_socket, server_of
 from enduser.api.management.app import management_app
 from enduser.api.management.served import ServedUsers
 from enduser.api.owner import operations
 from enduser.api.owner.applying import Applying
 from enduser.api.owner.collectors import Collectors, public_listeners
+from enduser.api.owner.deciding import DecisionsApp
 from enduser.api.owner.local import local_app
 from enduser.api.owner.operations import Vitals, operations_app
 from enduser.api.owner.working import Working
@@ -158,11 +160,12 @@ class Owner:
         folder = self._options.folder
         served = ServedUsers(self._serving_reader, Doors(folder), self._applier.is_served)
         management = management_app(self._store, control, run_on_owner=self._change, jobs=jobs, served=served)
+        deciding = DecisionsApp(management.services, Doors(folder))
         health = operations_app(Vitals(self._applier, self._applying, self._reader, self._collectors))
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
-            plane = health if scope["path"] in operations.PATHS else management
-            await plane(scope, receive, send)
+            planes: dict[str, Any] = {**dict.fromkeys(operations.PATHS, health), decisions.PATH: deciding}
+            await planes.get(scope["path"], management)(scope, receive, send)
 
         return server_of(app, lifespan="off", date_header=False), socket_path(folder, API_SOCKET)
 
