@@ -100,6 +100,12 @@ CONTENT_KIND_CHARACTERS_MAX = 32
 CONTENT_PAYLOAD_BYTES_MAX = 16_384
 """Bytes of the payload of a content item as JSON (16 KiB): it comes with every page that shows it."""
 
+FACT_TIMES_MAX = 1_000
+"""Times at which something happened to a user that are at hand for decisions; of more the truth is asked."""
+
+FACTS_AT_ONCE = 500_000
+"""Users of whom a new condition of decisions is looked up at once; events are applied between two steps."""
+
 TURNS_MAX = 1_000
 """Times to come that are looked at to say when a rule becomes the contrary; nobody plans further."""
 

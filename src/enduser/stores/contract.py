@@ -12,8 +12,9 @@ from typing import Protocol
 
 from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.candidates import Candidate, SourceOrder
-from enduser.core.contents import Content, Decision, SavedContent
+from enduser.core.contents import Content, Deciding, Decision, SavedContent
 from enduser.core.events import UserId
+from enduser.core.rules.demands import Demand
 from enduser.core.segments import (
     Counted,
     Facet,
@@ -34,6 +35,7 @@ from enduser.stores.answers import (
     Difference,
     Door,
     Erased,
+    Fact,
     HashingPreview,
     LookAlikes,
     Page,
@@ -484,6 +486,24 @@ class OwnedStore(Store, Protocol):
 
     def objects(self, space: str, part: int, parts: int) -> Iterator[ChangedObject]:
         """Yield the objects of one of `parts` equal parts of a space, the first is 0."""
+
+    def rules_edition(self) -> int:
+        """Return a number that is another whenever `deciding` or `demands` may be."""
+
+    def deciding(self) -> Sequence[Deciding]:
+        """Return what collectors must know to decide, space by space."""
+
+    def demands(self, space: str) -> Sequence[Demand]:
+        """Return what decisions ask for of persons besides their attributes."""
+
+    def changed_facts(self, space: str, demands: Sequence[Demand], since: int) -> Iterator[Fact]:
+        """Yield what some demands ask for, under each id of each person who changed after the fold `since`.
+
+        Of whom there is nothing to tell none is told. The rows must be taken before the store is used again.
+        """
+
+    def facts(self, space: str, demands: Sequence[Demand], part: int, parts: int) -> Iterator[Fact]:
+        """Yield the same of one of `parts` equal parts of a space, the first is 0."""
 
     def doors(self) -> Sequence[Door]:
         """Return what collectors must know, space by space."""

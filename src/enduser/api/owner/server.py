@@ -40,7 +40,8 @@ from enduser.stores.answers import Door
 from enduser.stores.control import ControlStore
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.remote import API_SOCKET, socket_path
-from enduser.stores.serving import ServingCopy, ServingReader
+from enduser.stores.serving import ServingCopy
+from enduser.stores.serving_reader import ServingReader
 from enduser.stores.uploads import forget_unfinished_uploads
 
 _PLACES_HINT = "enduser geo install brings one, also while the server runs"

@@ -79,7 +79,9 @@ def decide(look: Look, user_id: str, id_kind: str | None, *, only_public: bool) 
     contents = [one.content for one in every_content(look.connection)]
     shown = [content for content in contents if content.is_public or not only_public]
     named = {content.segment for content in shown}
-    segments = [one.segment for one in every_segment(look.connection) if not one.segment.is_archived]
+    tracks_users = look.settings().unique_user != "none"
+    saved = every_segment(look.connection) if tracks_users else []
+    segments = [one.segment for one in saved if not one.segment.is_archived]
     wanted = [one for one in segments if one.is_public or not only_public or one.id in named]
     reader, writer = rules_of(look), conditions(look)
     program = Program([reader.require(one.id) for one in wanted])
