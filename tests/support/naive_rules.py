@@ -211,10 +211,13 @@ def case(node: Mapping[str, object], text: object) -> str:
 
 
 def matches(node: Mapping[str, object], text: str) -> bool:
-    """Return whether the pattern of a condition is found in a text."""
+    """Return whether the pattern of a condition is found in a text.
+
+    Ignoring case, the pattern itself stays as it is: `\\D` in lower case would mean something else.
+    """
     options = re2.Options()
     options.case_sensitive = not node.get("ignore_case", False)
-    return re2.compile(node["value"], options).search(text) is not None
+    return re2.compile(node["value"], options).search(case(node, text)) is not None
 
 
 def holds_string(operator: str, text: str | None, node: Mapping[str, object], _: Times) -> bool:
