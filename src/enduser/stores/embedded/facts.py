@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from enduser import limits
 from enduser.core.rules.demands import Demand
-from enduser.core.rules.tree import Changes, Events, InList
+from enduser.core.rules.tree import Changes, Events, InList, Sessions
 from enduser.stores.answers import Fact
 from enduser.stores.embedded.asking import conditions
 from enduser.stores.embedded.conditions import Conditions, Tables
@@ -17,7 +17,9 @@ _AT_ONCE = 10
 """Demands of one statement: each needs some megabytes to work in."""
 _ROWS_PER_FETCH = 10_000
 _NAMES = ("users", "sessions", "open_sessions", "events", "candidates", "list_members")
-_NARROWED = Tables(**{name: f"asked_{name}" for name in _NAMES})
+NARROWED = Tables(**{name: f"asked_{name}" for name in _NAMES})
+"""The tables that `narrow` makes."""
+_KINDS = {Sessions: "sessions", Events: "events", Changes: "candidates", InList: "list_members"}
 
 
 def changed_facts(look: Look, wanted: Sequence[Demand], since: int) -> Iterator[Fact]:
@@ -35,17 +37,26 @@ def some_facts(look: Look, wanted: Sequence[Demand], part: int, parts: int) -> I
 
 def narrow(look: Look, wanted: Sequence[Demand]) -> None:
     """Gather what demands look at of the persons in `asked_ids`."""
-    look.run("facts.narrow")
+    look.run("facts.narrow_users")
+    for name in _narrowed(wanted):
+        look.run(f"facts.narrow_{name}")
+
+
+def _narrowed(wanted: Sequence[Demand]) -> Sequence[str]:
     kinds = {type(demand.what) for demand in wanted}
-    for kind, name in ((Events, "events"), (Changes, "candidates"), (InList, "lists")):
-        if kind in kinds:
-            look.run(f"facts.narrow_{name}")
+    return [name for kind, name in _KINDS.items() if kind in kinds]
+
+
+def count_narrowed(look: Look, wanted: Sequence[Demand]) -> int:
+    """Return how many rows were gathered of what happened."""
+    tables = [f"SELECT count(*) FROM asked_{name}" for name in _narrowed(wanted)]
+    return sum(look.connection.execute(table).fetchall()[0][0] for table in tables)
 
 
 def of_persons(look: Look, wanted: Sequence[Demand]) -> Iterator[tuple[Demand, int, Sequence[int]]]:
     """Yield what demands ask for of the persons of whom was gathered, by their keys, all times."""
     for demand in wanted:
-        writer = conditions(look, _NARROWED)
+        writer = conditions(look, NARROWED)
         query = f"SELECT person_key, happened_at FROM ({_happened(writer, demand)}) ORDER BY happened_at"
         look.connection.execute(query, used(query, writer.parameters))
         times: dict[int, list[int]] = {}
@@ -58,7 +69,7 @@ def of_persons(look: Look, wanted: Sequence[Demand]) -> Iterator[tuple[Demand, i
 def _facts(look: Look, wanted: Sequence[Demand]) -> Iterator[Fact]:
     narrow(look, wanted)
     for first in range(0, len(wanted), _AT_ONCE):
-        writer = conditions(look, _NARROWED)
+        writer = conditions(look, NARROWED)
         some = enumerate(wanted[first : first + _AT_ONCE], first)
         found = [_found(writer, demand, number) for number, demand in some]
         query = spliced(statements("facts")["facts"][0], (), {"found": " UNION ALL ".join(found)})

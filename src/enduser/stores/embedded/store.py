@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -14,10 +15,9 @@ from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.contents import Content, Decision, SavedContent
 from enduser.core.deciding import Decider, Deciding
 from enduser.core.events import UserId
-from enduser.core.feed import FeedPage
+from enduser.core.feed import EVERY_ROW, FeedFilter, FeedPage
 from enduser.core.rules.demands import Demand
 from enduser.core.rules.fields import USER_FIELDS
-from enduser.core.rules.tree import Rule
 from enduser.core.segments import (
     Counted,
     Facet,
@@ -107,6 +107,16 @@ MEMORY_LIMIT_MB = 1_200
 _SPACE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_-]*")
 
 
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """What the feed of a space follows, as of an edition of the rules."""
+
+    edition: int
+    what: feed.Followed
+    is_idle: bool = False
+    """Whether there is nothing to do for it."""
+
+
 class EmbeddedStore:
     """See `enduser.stores.contract.Store` for what each method means."""
 
@@ -143,7 +153,7 @@ class EmbeddedStore:
             self._catch_up: Callable[[], None] = lambda: None
             self._forgotten = 0
             self._rules_edition = 1
-            self._followed: dict[str, tuple[int, Mapping[str, Rule]]] = {}
+            self._followed: dict[str, _Followed] = {}
             self._rules: dict[str, tuple[int, Deciding, Sequence[Demand]]] = {}
             self._cut_files: set[str] = set()
             """Spaces into which a file was being taken, perhaps, when the database was opened anew."""
@@ -258,13 +268,24 @@ class EmbeddedStore:
 
     def follow_feed(self, space: str, written_at: int) -> int:
         """Bring the feed of a space up to what holds now; return how many rows came."""
+        known = self._followed.get(space)
+        is_known = known is not None and known.edition == self._rules_edition
+        if known is not None and is_known and known.is_idle:
+            return 0
         with self._database.changing(self._database.schema(space)):
             look = Look(self._database.connection, space)
-            edition, rules = self._followed.get(space, (0, {}))
-            if edition != self._rules_edition:
-                rules = feed.followed_rules(look)
-                self._followed[space] = (self._rules_edition, rules)
-            return feed.follow(look, rules, written_at)
+            if known is None or not is_known:
+                known = _Followed(self._rules_edition, feed.followed_now(look))
+            written = feed.follow(look, known.what, written_at)
+            is_idle = feed.is_idle(look, known.what)
+        self._followed[space] = replace(known, is_idle=is_idle)
+        return written
+
+    def _is_due(self, space: str, clock_at: int) -> bool:
+        """Return whether something waits for the clock of the space in sight, or its feed does."""
+        known = self._followed.get(space)
+        step = live.CLOCK_STEP_US if known is None or known.is_idle else feed.SWEEP_US
+        return live.is_due(self._database.connection, self.settings(space), clock_at, step)
 
     def write_keys(self) -> Sequence[WriteKey]:
         """Return all write keys, oldest first."""
@@ -303,6 +324,8 @@ class EmbeddedStore:
         self._rules_edition += 1
         with self._database.changing("main"):
             was = registry.change(self._database.connection, name, changed)
+            if changed.name != name:
+                self._in_each_feed(lambda look: feed.rename_attribute(look, name, changed.name))
             restates = was.conflict_rule is not changed.conflict_rule
             if restates or was.name != changed.name:
                 self._tell_attributes_anew(restates=restates)
@@ -324,7 +347,14 @@ class EmbeddedStore:
         self._rules_edition += 1
         with self._database.changing("main"):
             registry.delete(self._database.connection, name, self._schemas())
+            self._in_each_feed(lambda look: feed.forget_attribute(look, name))
             self._tell_attributes_anew(restates=False)
+
+    def _in_each_feed(self, function: Callable[[Look], None]) -> None:
+        """Do something in all spaces, each time with its tables in sight."""
+        for space, schema in self._database.spaces():
+            with self._database.looking_at(schema):
+                function(Look(self._database.connection, space))
 
     def _schemas(self) -> Sequence[str]:
         return [schema for _, schema in self._database.spaces()]
@@ -443,7 +473,7 @@ class EmbeddedStore:
                         if taker is None or taker[0] != space:
                             taker = (space, self._new_taker(space))
                         applied[space] = live.take_spooled(taker[1], spooled, number)
-                    elif not live.is_due(self._database.connection, settings, spooled.clock_at or 0):
+                    elif not self._is_due(space, spooled.clock_at or 0):
                         continue
                     live.follow_clock(self._database.connection, settings, spooled.clock_at)
                     applied.setdefault(space, Applied())
@@ -706,14 +736,13 @@ class EmbeddedStore:
     def feed_page(
         self,
         space: str,
-        after: int,
+        after: int | None = None,
         *,
         limit: int = 100,
-        kinds: Sequence[str] | None = None,
-        subjects: Sequence[str] | None = None,
+        which: FeedFilter = EVERY_ROW,
     ) -> FeedPage:
         """Return rows of the feed behind a number."""
-        return self._reader.feed_page(space, after, limit=limit, kinds=kinds, subjects=subjects)
+        return self._reader.feed_page(space, after, limit=limit, which=which)
 
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much an erasure would take away."""
