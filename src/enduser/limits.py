@@ -85,6 +85,9 @@ SEGMENT_TAG_CHARACTERS_MAX = 50
 SEGMENT_VERSIONS_MAX = 100
 """Versions of a segment that are kept, the last ones: a rule can be large."""
 
+USES_NAMED_MAX = 10
+"""Segments that an error names which use what is to go; the others are counted, and can be listed."""
+
 TURNS_MAX = 1_000
 """Times to come that are looked at to say when a rule becomes the contrary; nobody plans further."""
 

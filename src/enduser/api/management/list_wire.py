@@ -26,6 +26,7 @@ from enduser.api.management.parameters import ACCESS_TOKEN, GUID, SEGMENT
 from enduser.core.lists import ListAction
 from enduser.errors import (
     Forbidden,
+    InUse,
     InvalidList,
     InvalidSpace,
     LimitExceeded,
@@ -44,7 +45,7 @@ from enduser.stores.contract import Reader
 from enduser.stores.records import DeleteList
 
 
-class NewSegment(msgspec.Struct, frozen=True, rename="camel"):
+class NewWireList(msgspec.Struct, frozen=True, rename="camel"):
     """A static list to be, and the user ids that are in it."""
 
     id: str
@@ -52,14 +53,14 @@ class NewSegment(msgspec.Struct, frozen=True, rename="camel"):
     user_ids: UserIds
 
 
-class SegmentChange(msgspec.Struct, frozen=True, rename="camel"):
+class WireListChange(msgspec.Struct, frozen=True, rename="camel"):
     """What becomes of the user ids."""
 
     action: ChangeAction
     user_ids: UserIds
 
 
-class SegmentJson(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class WireListJson(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A static list; those of its members who have no End User Object are not yet seen."""
 
     id: str
@@ -68,13 +69,13 @@ class SegmentJson(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     not_yet_seen_count: Count
 
 
-class ChangedSegment(SegmentJson, frozen=True, kw_only=True, rename="camel"):
+class ChangedWireList(WireListJson, frozen=True, kw_only=True, rename="camel"):
     """A list as it is now; `rejected` is there only if an id was not taken."""
 
     rejected: list[RejectedIdJson] | UnsetType = UNSET
 
 
-class SegmentMember(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class WireListMember(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """An id that is in a list, as stored."""
 
     user_id: str
@@ -83,11 +84,11 @@ class SegmentMember(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     is_seen: bool
 
 
-class ShownSegment(SegmentJson, frozen=True, kw_only=True, rename="camel"):
+class ShownWireList(WireListJson, frozen=True, kw_only=True, rename="camel"):
     """A list with its first members."""
 
     members: Annotated[
-        list[SegmentMember],
+        list[WireListMember],
         Meta(
             description="in byte order of their ids; more are told by GET /api/v1/lists/{list_id}/members",
             extra_json_schema={"maxItems": limits.PAGE_ROWS_MAX},
@@ -95,26 +96,26 @@ class ShownSegment(SegmentJson, frozen=True, kw_only=True, rename="camel"):
     ]
 
 
-async def create_segment(call: Call) -> ChangedSegment:
+async def create_wire_list(call: Call) -> ChangedWireList:
     """Make a static list."""
-    told = call.told(NewSegment, HINT)
+    told = call.told(NewWireList, HINT)
     return await _changed(call, ListChange(told.id, ListAction.CREATE, told.user_ids, name=told.name))
 
 
-async def change_segment(call: Call) -> ChangedSegment:
+async def change_wire_list(call: Call) -> ChangedWireList:
     """Add user ids to a static list, remove them from it, or let it have them and no others."""
-    told = call.told(SegmentChange, HINT)
+    told = call.told(WireListChange, HINT)
     return await _changed(call, ListChange(call.values["segment"], ListAction(told.action), told.user_ids))
 
 
-async def _changed(call: Call, change: ListChange) -> ChangedSegment:
+async def _changed(call: Call, change: ListChange) -> ChangedWireList:
     require_few(list(change.ids), "userIds")
     done = await changed(call, await _space(call), change)
     rejected = [rejected_json(one) for one in done.rejections]
-    return ChangedSegment(**_fields(done.list), rejected=rejected or UNSET)
+    return ChangedWireList(**_fields(done.list), rejected=rejected or UNSET)
 
 
-async def show_segment(call: Call) -> ShownSegment:
+async def show_wire_list(call: Call) -> ShownWireList:
     """Return a static list with its first members."""
     space, list_id = await _space(call), call.values["segment"]
 
@@ -123,10 +124,12 @@ async def show_segment(call: Call) -> ShownSegment:
         return reader.find_list(space, list_id), page
 
     found, page = await call.read(find)
-    return ShownSegment(**_fields(found), members=[SegmentMember(**member_fields(row)) for row in page.items])
+    return ShownWireList(
+        **_fields(found), members=[WireListMember(**member_fields(row)) for row in page.items]
+    )
 
 
-async def delete_segment(call: Call) -> ListDeleted:
+async def delete_wire_list(call: Call) -> ListDeleted:
     """Delete a static list."""
     space, list_id = await _space(call), call.values["segment"]
     await call.change(lambda store: store.apply(space, DeleteList(list_id)))
@@ -162,8 +165,8 @@ _FIELDS: Mapping[str, Any] = {
     "member_count": 2,
     "not_yet_seen_count": 1,
 }
-_CHANGED = ChangedSegment(**_FIELDS, rejected=[REJECTED_EXAMPLE])
-_MEMBER = SegmentMember(
+_CHANGED = ChangedWireList(**_FIELDS, rejected=[REJECTED_EXAMPLE])
+_MEMBER = WireListMember(
     user_id="adam.br", is_anonymous=False, added_at="2026-03-01T10:00:00.000000Z", is_seen=True
 )
 _ERRORS = (Unauthorized, Forbidden, InvalidSpace, TooBusy, StoreError, ReadTimeout)
@@ -174,13 +177,13 @@ ROUTES = (
     Route(
         "POST",
         _PATH,
-        create_segment,
+        create_wire_list,
         "Make a static list in the wire form of the reference product",
-        ChangedSegment,
+        ChangedWireList,
         _CHANGED,
         (GUID, ACCESS_TOKEN),
         (*_ERRORS, InvalidList, ListExists, LimitExceeded),
-        body=NewSegment,
+        body=NewWireList,
         body_example={"id": "1000-abcd-9999", "name": "Sales Department", "userIds": ["adam.br", "eve"]},
         body_limit="LIST_BODY_BYTES_MAX",
         needs_key=False,
@@ -189,13 +192,13 @@ ROUTES = (
     Route(
         "PUT",
         f"{_PATH}/{{segment}}",
-        change_segment,
+        change_wire_list,
         "Add, remove or override members of a static list in the wire form of the reference product",
-        ChangedSegment,
+        ChangedWireList,
         _CHANGED,
         (GUID, SEGMENT, ACCESS_TOKEN),
         (*_ERRORS, ListNotFound, InvalidList, LimitExceeded),
-        body=SegmentChange,
+        body=WireListChange,
         body_example={"action": "add", "userIds": ["adam.br", "eve"]},
         body_limit="LIST_BODY_BYTES_MAX",
         needs_key=False,
@@ -204,10 +207,10 @@ ROUTES = (
     Route(
         "GET",
         f"{_PATH}/{{segment}}",
-        show_segment,
+        show_wire_list,
         "Show a static list with its first members",
-        ShownSegment,
-        ShownSegment(**_FIELDS, members=[_MEMBER]),
+        ShownWireList,
+        ShownWireList(**_FIELDS, members=[_MEMBER]),
         (GUID, SEGMENT, ACCESS_TOKEN),
         (*_ERRORS, ListNotFound),
         needs_key=False,
@@ -216,12 +219,12 @@ ROUTES = (
     Route(
         "DELETE",
         f"{_PATH}/{{segment}}",
-        delete_segment,
+        delete_wire_list,
         "Delete a static list in the wire form of the reference product",
         ListDeleted,
         ListDeleted(deleted=True),
         (GUID, SEGMENT, ACCESS_TOKEN),
-        (*_ERRORS, ListNotFound),
+        (*_ERRORS, ListNotFound, InUse),
         needs_key=False,
         client_scope=ClientScope.WRITE_SEGMENTS,
     ),

@@ -9,6 +9,7 @@ import pytest
 from managing import Api
 
 from enduser import limits
+from enduser.core.segments import Saving, Segment
 from enduser.stores.clients import ClientScope, create_client
 
 SPACE = "default/production"
@@ -90,6 +91,15 @@ def test_ids_that_all_cannot_be_replace_no_members(caller: Caller) -> None:
     problem(caller.put("override", "null"), 400, "invalid_list")
     assert user_ids(caller) == ["a"]
     assert caller.put("override").json()["memberCount"] == 0
+
+
+def test_a_segment_that_a_rule_names_is_not_deleted(caller: Caller) -> None:
+    caller.create("a", segment="staff")
+    rule = {"kind": "list", "id": "staff"}
+    segment = Segment(id="s", name="S", rule=rule)
+    caller.api.store.save_segment(SPACE, segment, Saving(1, "", is_new=True))
+    problem(caller.call("DELETE", "staff"), 409, "in_use")
+    assert user_ids(caller, "staff") == ["a"]
 
 
 def test_the_guid_of_a_system_is_known_in_any_case_and_names_its_space_alone(caller: Caller) -> None:
