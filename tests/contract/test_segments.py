@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -258,7 +259,7 @@ def test_renaming_keeps_no_more_versions_than_there_may_be(
     save(store, "vips", VIPS)
     change(store, "vips", name="x")
     names = ["plan", "b", "c", "d"]
-    for name, new_name in zip(names, names[1:], strict=False):
+    for name, new_name in itertools.pairwise(names):
         store.change_attribute(name, replace(PLAN, name=new_name), CLOCK)
     assert [saved.version for saved in store.segment_versions(SPACE, "vips")] == [5, 4, 3]
 

@@ -18,12 +18,14 @@ from typing import Any, TypeVar
 import structlog
 
 from enduser import __version__
+from enduser.api import decisions
 from enduser.api.http_server import Server, private_socket, server_of
 from enduser.api.management.app import management_app
 from enduser.api.management.served import ServedUsers
 from enduser.api.owner import operations
 from enduser.api.owner.applying import Applying
 from enduser.api.owner.collectors import Collectors, public_listeners
+from enduser.api.owner.deciding import DecisionsApp
 from enduser.api.owner.local import local_app
 from enduser.api.owner.operations import Vitals, operations_app
 from enduser.api.owner.working import Working
@@ -38,7 +40,8 @@ from enduser.stores.answers import Door
 from enduser.stores.control import ControlStore
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.remote import API_SOCKET, socket_path
-from enduser.stores.serving import ServingCopy, ServingReader
+from enduser.stores.serving import ServingCopy
+from enduser.stores.serving_reader import ServingReader
 from enduser.stores.uploads import forget_unfinished_uploads
 
 _PLACES_HINT = "enduser geo install brings one, also while the server runs"
@@ -158,11 +161,12 @@ class Owner:
         folder = self._options.folder
         served = ServedUsers(self._serving_reader, Doors(folder), self._applier.is_served)
         management = management_app(self._store, control, run_on_owner=self._change, jobs=jobs, served=served)
+        deciding = DecisionsApp(management.services, Doors(folder))
         health = operations_app(Vitals(self._applier, self._applying, self._reader, self._collectors))
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
-            plane = health if scope["path"] in operations.PATHS else management
-            await plane(scope, receive, send)
+            planes: dict[str, Any] = {**dict.fromkeys(operations.PATHS, health), decisions.PATH: deciding}
+            await planes.get(scope["path"], management)(scope, receive, send)
 
         return server_of(app, lifespan="off", date_header=False), socket_path(folder, API_SOCKET)
 

@@ -38,6 +38,7 @@ from enduser.core.rules.tree import (
     Rule,
     StartsWith,
     Test,
+    Window,
     Within,
 )
 
@@ -71,6 +72,10 @@ class Program:
         self.happenings = tuple(writer.happenings)
         self.relative_fields = tuple(writer.relative_fields)
         """What is compared with a relative time: attribute, time, and whether it is a day."""
+        self.windows: Mapping[Happening, Collection[Window]] = writer.windows
+        """In which windows each thing is counted."""
+        self.lists = tuple(writer.lists)
+        """The ids of the static lists that it looks at."""
         self.relative_windows = tuple(writer.relative_windows)
         """What is counted within a window that a relative time begins or ends."""
         self._moments = tuple(writer.moments)
@@ -114,6 +119,8 @@ class _Writer:
         """Relative times, and whether days are meant."""
         self.relative_fields: dict[tuple[str, Moment, bool], None] = {}
         self.relative_windows: dict[tuple[Happening, Moment], None] = {}
+        self.windows: dict[Happening, dict[Window, None]] = {}
+        self.lists: dict[str, None] = {}
         self._bound: dict[str, object] = {"between": _between, "lower_case": lower_case}
         self._before: dict[str, ast.expr] = {}
         """What is worked out once, by the name of its variable, in order."""
@@ -143,6 +150,7 @@ class _Writer:
             case InSegment():
                 return self._segment(node)
             case InList():
+                self.lists[node.id] = None
                 return _compare(ast.Constant(node.id), ast.In(), _name("lists"))
 
     def _group(self, group: Group) -> ast.expr:
@@ -234,6 +242,7 @@ class _Writer:
             ast.Constant(None) if moment is None else self._moment(moment)
             for moment in (counted.window.begins, counted.window.ends)
         )
+        self.windows.setdefault(counted.what, {})[counted.window] = None
         for moment in (counted.window.begins, counted.window.ends):
             if moment is not None:
                 self.relative_windows[counted.what, moment] = None

@@ -38,7 +38,7 @@ from enduser.errors import (
 )
 from enduser.stores.embedded import registry
 from enduser.stores.embedded.reading import Look
-from enduser.stores.embedded.statements import Rows, bound, spliced, statements, used
+from enduser.stores.embedded.statements import Rows, bound, run, spliced, statements, used
 
 
 def vocabulary(connection: duckdb.DuckDBPyConnection, settings: SpaceSettings) -> Vocabulary:
@@ -142,8 +142,11 @@ def versions(connection: duckdb.DuckDBPyConnection, segment_id: str) -> Sequence
 
 def uses(connection: duckdb.DuckDBPyConnection, kind: Named, name: str) -> Sequence[SegmentUse]:
     """Return what names an attribute, a segment or a list; see `Reader.uses`."""
-    found = _rows(connection, "uses", {"kind": kind}, name=name, also_archived=False)
-    return [SegmentUse(kind="segment", id=id_, name=shown) for id_, shown in found]
+    rows = _rows(connection, "uses", {"kind": kind}, name=name, also_archived=False)
+    found = [("segment", *row) for row in rows]
+    if kind == "segments":
+        found += [("content", *row) for row in run(connection, "contents.uses", segment=name)]
+    return [SegmentUse(kind=what, id=id_, name=shown) for what, id_, shown in found]
 
 
 # --- saving; the caller owns the transaction
@@ -193,7 +196,7 @@ def _checked(look: Look, segment: Segment) -> tuple[Segment, Names]:
     waiting, met = [segment.id], {segment.id}
     while waiting:  # what names it, and what names that
         for use in uses(look.connection, "segments", waiting.pop()):
-            if use.id not in met:
+            if use.kind == "segment" and use.id not in met:
                 _require_with(rules, use)
                 waiting.append(use.id)
                 met.add(use.id)
