@@ -29,12 +29,15 @@ from enduser.core.rules.tree import (
 )
 from enduser.core.times import iso_instant
 
+LISTS = ("staff", "testers", "silent", "Vertrieb «Süd» 'x' \"y\"")
+"""The static lists of the tables."""
+
 
 def vocabulary(
     types: Mapping[str, str],
     *,
     time_zone: str = "UTC",
-    lists: Sequence[str] = (),
+    lists: Sequence[str] = LISTS,
     segments: Mapping[str, object] | None = None,
 ) -> Vocabulary:
     """Return what words mean in a space of a table."""

@@ -10,8 +10,6 @@ from typing import Any
 import msgspec
 
 from enduser import limits
-from enduser.core.attributes import AttributeType
-from enduser.core.segments import RuleJson
 from enduser.errors import InvalidContent
 
 _ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{limits.CONTENT_ID_CHARACTERS_MAX - 1}}}", re.ASCII)
@@ -43,22 +41,6 @@ class SavedContent:
     saved_at: int
     saved_by: str
     created_at: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deciding:
-    """What must be known to decide in a space, besides its settings and the user."""
-
-    number: int
-    """The number of the space in the spool."""
-    space: str
-    contents: Sequence[Content]
-    """Those that are public."""
-    public_segments: Sequence[str]
-    segments: Mapping[str, RuleJson]
-    """The rules of those, of the segments of the contents, and of all that these name."""
-    attributes: Mapping[str, AttributeType]
-    """The types of the custom attributes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

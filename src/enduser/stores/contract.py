@@ -12,7 +12,8 @@ from typing import Protocol
 
 from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.candidates import Candidate, SourceOrder
-from enduser.core.contents import Content, Deciding, Decision, SavedContent
+from enduser.core.contents import Content, Decision, SavedContent
+from enduser.core.deciding import Deciding
 from enduser.core.events import UserId
 from enduser.core.rules.demands import Demand
 from enduser.core.segments import (

@@ -38,6 +38,7 @@ from enduser.service.lookups import installed_lookups
 from enduser.service.source_jobs import SourceJobs
 from enduser.stores.answers import Door
 from enduser.stores.control import ControlStore
+from enduser.stores.deciding_file import write_deciding
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.remote import API_SOCKET, socket_path
 from enduser.stores.serving import ServingCopy
@@ -89,6 +90,8 @@ class Owner:
         self._last_series = 0
         self._doors: Sequence[Door] = ()
         """What collectors were told last that they may let in."""
+        self._rules_edition = 0
+        """Of what collectors were told last that they decide by."""
         self._store = self._thread.submit(self._open).result()
         self._collectors = Collectors(
             options.folder,
@@ -215,6 +218,10 @@ class Owner:
         if doors != self._doors:
             write_doors(self._options.folder, doors)
             self._doors = doors
+        edition = self._store.rules_edition()
+        if edition != self._rules_edition:
+            write_deciding(self._options.folder, self._store.deciding())
+            self._rules_edition = edition
 
     def _new_series(self) -> int:
         """Return the number of a new series; one that was given out just now may not be there yet."""

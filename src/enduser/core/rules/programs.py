@@ -40,6 +40,7 @@ from enduser.core.rules.tree import (
     Test,
     Window,
     Within,
+    nodes,
 )
 
 
@@ -64,7 +65,8 @@ class Program:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         """Make the function."""
-        self.is_of_lists = [rule.is_of_lists for rule in rules]
+        self._deciding_lists = [_lists_of(rule) if rule.is_of_lists else frozenset() for rule in rules]
+        """For each rule of lists alone, which they are."""
         writer = _Writer()
         answers = [writer.node(rule.root) for rule in rules]
         self.fields = tuple(writer.fields)
@@ -98,12 +100,13 @@ class Program:
 
     def _answers_without_object(self, person: Person, edges: Edges) -> Sequence[bool]:
         """Only rules of lists can hold; whom no list knows they hold as little as others."""
-        if not person.lists or not any(self.is_of_lists):
-            return [False] * len(self.is_of_lists)
+        can = [not lists.isdisjoint(person.lists) for lists in self._deciding_lists]
+        if not any(can):
+            return can
         nothing: list[Any] = [None] * len(self.fields)
         never: list[Sequence[int]] = [()] * len(self.happenings)
         held = self._function(nothing, never, person.lists, edges)
-        return [answer and can for answer, can in zip(held, self.is_of_lists, strict=True)]
+        return [answer and is_possible for answer, is_possible in zip(held, can, strict=True)]
 
 
 _Function = Callable[[Sequence[Any], Sequence[Sequence[int]], Collection[str], Edges], Sequence[bool]]
@@ -250,6 +253,10 @@ class _Writer:
         if isinstance(counted.count, Equals):
             return _equals(counted.count, count)
         return self._within(counted.count, count, is_day=False)
+
+
+def _lists_of(rule: Rule) -> frozenset[str]:
+    return frozenset(node.id for node in nodes(rule.root) if isinstance(node, InList))
 
 
 def times_within(times: Sequence[int], begins: int | None, ends: int | None) -> Sequence[int]:

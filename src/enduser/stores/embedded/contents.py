@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import duckdb
@@ -9,8 +10,8 @@ import msgspec
 
 from enduser import limits
 from enduser.core.contents import Content, Decision, SavedContent, check_content
-from enduser.core.rules.changing import next_turn
-from enduser.core.rules.programs import Program
+from enduser.core.deciding import Decider, Deciding
+from enduser.core.rules.naming import names_of
 from enduser.core.segments import Saving
 from enduser.errors import (
     ContentExists,
@@ -20,7 +21,7 @@ from enduser.errors import (
 )
 from enduser.stores.embedded.asking import asked, conditions, rules_of
 from enduser.stores.embedded.reading import Look
-from enduser.stores.embedded.segments import every_segment
+from enduser.stores.embedded.segments import Rules, every_segment
 from enduser.stores.embedded.statements import run
 
 
@@ -74,26 +75,45 @@ def delete(connection: duckdb.DuckDBPyConnection, content_id: str) -> None:
         raise _not_found(content_id)
 
 
-def decide(look: Look, user_id: str, id_kind: str | None, *, only_public: bool) -> Decision:
-    """Return what the person of an id sees; see `Reader.decide`."""
+def deciding(look: Look, *, only_public: bool) -> Deciding:
+    """Return what must be known to decide in a space; only of what browsers may learn of.
+
+    In a space that tracks no users there are no segments.
+    """
     contents = [one.content for one in every_content(look.connection)]
-    shown = [content for content in contents if content.is_public or not only_public]
-    named = {content.segment for content in shown}
     tracks_users = look.settings().unique_user != "none"
     saved = every_segment(look.connection) if tracks_users else []
-    segments = [one.segment for one in saved if not one.segment.is_archived]
-    wanted = [one for one in segments if one.is_public or not only_public or one.id in named]
-    reader, writer = rules_of(look), conditions(look)
-    program = Program([reader.require(one.id) for one in wanted])
-    person = asked(look, user_id, id_kind).person(program)
-    answers = program.answers(person, program.edges(writer.now, writer.zone))
-    held = {one.id for one, holds in zip(wanted, answers, strict=True) if holds}
-    return Decision(
-        contents=[content for content in shown if content.segment is None or content.segment in held],
-        segments=[one.id for one in wanted if one.id in held and (one.is_public or not only_public)],
-        decided_at=writer.now,
-        turns_at=next_turn(program, person, writer.now, writer.zone),
+    segments = {one.segment.id: one.segment for one in saved if not one.segment.is_archived}
+    shown = [one for one in contents if one.is_public or not only_public]
+    told = [name for name, segment in segments.items() if segment.is_public or not only_public]
+    wanted = [*told, *(one.segment for one in shown if one.segment in segments)]
+    rules = rules_of(look)
+    return Deciding(
+        space=look.space,
+        contents=shown,
+        segments=told,
+        rules={name: segments[name].rule for name in _with_named(rules, [name for name in wanted if name])},
+        attributes={column.attribute.name: column.attribute.type for column in look.columns()},
+        lists=[list_id for (list_id,) in look.run("asking.list_ids")],
     )
+
+
+def _with_named(rules: Rules, wanted: list[str]) -> Sequence[str]:
+    """Return segments, and all that they name."""
+    found: dict[str, None] = {}
+    while wanted:
+        name = wanted.pop()
+        if name not in found:
+            found[name] = None
+            wanted += names_of(rules.require(name)).segments
+    return list(found)
+
+
+def decide(look: Look, user_id: str, id_kind: str | None, *, only_public: bool) -> Decision:
+    """Return what the person of an id sees; see `Reader.decide`."""
+    decider = Decider(deciding(look, only_public=only_public), look.settings().time_zone)
+    person = asked(look, user_id, id_kind).person(decider.program)
+    return decider.decide(person, conditions(look).now)
 
 
 def _segments_in_use(connection: duckdb.DuckDBPyConnection) -> set[str]:

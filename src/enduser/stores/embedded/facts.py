@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from enduser import limits
-from enduser.core.contents import Deciding
-from enduser.core.rules.demands import Demand, demands_of
-from enduser.core.rules.naming import names_of
-from enduser.core.rules.programs import Program
+from enduser.core.rules.demands import Demand
 from enduser.core.rules.tree import Changes, Events, InList, Window
 from enduser.stores.answers import Fact
-from enduser.stores.embedded.asking import conditions, rules_of
+from enduser.stores.embedded.asking import conditions
 from enduser.stores.embedded.conditions import Conditions, Tables
-from enduser.stores.embedded.contents import every_content
-from enduser.stores.embedded.database import space_number
 from enduser.stores.embedded.reading import KEYS, Look
-from enduser.stores.embedded.segments import Rules, every_segment
 from enduser.stores.embedded.statements import spliced, statements
 
 _AT_ONCE = 50
@@ -24,45 +18,6 @@ _AT_ONCE = 50
 _ROWS_PER_FETCH = 10_000
 _NAMES = ("users", "sessions", "open_sessions", "events", "candidates", "list_members")
 _NARROWED = Tables(**{name: f"asked_{name}" for name in _NAMES})
-
-
-def deciding(look: Look, schema: str) -> Deciding:
-    """Return what collectors must know to decide in a space: what browsers may learn of, and what it names.
-
-    In a space that tracks no users there are no segments.
-    """
-    contents = [one.content for one in every_content(look.connection) if one.content.is_public]
-    tracks_users = look.settings().unique_user != "none"
-    saved = every_segment(look.connection) if tracks_users else []
-    segments = {one.segment.id: one.segment for one in saved}
-    public = [name for name, segment in segments.items() if segment.is_public and not segment.is_archived]
-    wanted = dict.fromkeys([*public, *(one.segment for one in contents if one.segment in segments)])
-    rules = rules_of(look)
-    return Deciding(
-        number=space_number(schema),
-        space=look.space,
-        contents=contents,
-        public_segments=public,
-        segments={name: segments[name].rule for name in _closure(rules, [name for name in wanted if name])},
-        attributes={column.attribute.name: column.attribute.type for column in look.columns()},
-    )
-
-
-def _closure(rules: Rules, wanted: list[str]) -> Sequence[str]:
-    """Return segments and all that they name."""
-    found: dict[str, None] = {}
-    while wanted:
-        name = wanted.pop()
-        if name not in found:
-            found[name] = None
-            wanted += names_of(rules.require(name)).segments
-    return list(found)
-
-
-def demands(look: Look, known: Deciding) -> Sequence[Demand]:
-    """Return what is asked for of persons to decide."""
-    rules = rules_of(look)
-    return demands_of(Program([rules.require(name) for name in known.segments]))
 
 
 def changed_facts(look: Look, wanted: Sequence[Demand], since: int) -> Iterator[Fact]:

@@ -12,7 +12,8 @@ from typing import Self, TypeVar
 from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.candidates import Candidate, SourceOrder
-from enduser.core.contents import Content, Deciding, Decision, SavedContent
+from enduser.core.contents import Content, Decision, SavedContent
+from enduser.core.deciding import Decider, Deciding
 from enduser.core.events import UserId
 from enduser.core.rules.demands import Demand
 from enduser.core.segments import (
@@ -239,9 +240,9 @@ class EmbeddedStore:
         if known is None or known[0] != self._rules_edition:
             schema = self._database.schema(space)
             with self._database.looking_at(schema):
-                look = Look(self._database.connection, space)
-                deciding = facts.deciding(look, schema)
-                known = (self._rules_edition, deciding, facts.demands(look, deciding))
+                known_now = contents.deciding(Look(self._database.connection, space), only_public=True)
+            decider = Decider(known_now, self.settings(space).time_zone)
+            known = (self._rules_edition, known_now, decider.demands)
             self._rules[space] = known
         return known[1:]
 
