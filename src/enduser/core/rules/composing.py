@@ -17,7 +17,7 @@ def both(one: RuleJson, other: RuleJson) -> RuleJson:
 
 def contrary(rule: RuleJson) -> RuleJson:
     """Return the rule that means the users whom a rule does not mean."""
-    root: RuleJson = with_root(rule)  # type: ignore[assignment]
+    root: RuleJson = with_root(rule)
     return {**root, "not": not root.get("not")}
 
 
