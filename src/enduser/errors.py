@@ -51,6 +51,7 @@
     ├── SegmentNotFound       no segment of this id
     ├── TemplateNotFound      no template of rules of this id
     ├── ContentNotFound       no content item of this id
+    ├── FeedExpired           a place in the feed from which on not all is kept any more
     ├── ListNotFound          no static list of this id
     ├── LinkNotFound          two ids that are not linked
     ├── GeoDatabaseError      a place database that is missing, broken or could not be brought
@@ -371,6 +372,12 @@ class TemplateNotFound(EnduserError):
     """There is no template of rules of this id."""
 
     code = "template_not_found"
+
+
+class FeedExpired(EnduserError):
+    """What follows a place in the feed is not kept any more."""
+
+    code = "feed_expired"
 
 
 class ContentNotFound(EnduserError):
