@@ -106,7 +106,8 @@ def test_ids_that_were_not_seen_enter_and_leave_too(own_api: Api) -> None:
 def test_a_rule_that_leads_back_to_the_segment_is_refused_as_it_would_be_when_saved(own_api: Api) -> None:
     make(own_api, "a", NORWAY)
     make(own_api, "b", {"kind": "segment", "id": "a"})
-    for name in ("a", "b"):
+    make(own_api, "c", {"combinator": "or", "rules": [{"kind": "segment", "id": "b"}, NORWAY]})
+    for name in ("a", "b", "c"):
         rule = {"combinator": "or", "rules": [USERS, {"kind": "segment", "id": name}]}
         error = problem(ask(own_api, "preview", rule=rule, segment="a"), 400, "invalid_rule")
         assert ("leads back" in error["message"], error["field"]) == (True, "rule")
