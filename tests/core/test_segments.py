@@ -66,23 +66,41 @@ def test_a_segment_has_as_many_tags_as_the_limit() -> None:
     assert (caught.value.field, caught.value.limit) == ("tags", limits.SEGMENT_TAGS_MAX)
 
 
+NAME_TAKES = "write at most 100 characters (SEGMENT_NAME_CHARACTERS_MAX), without control characters"
+ID_TAKES = "an id has letters, digits, _ and -, begins with a letter or a digit, and has at most "
+ID_TAKES += "64 characters (SEGMENT_ID_CHARACTERS_MAX)"
+
+
 @pytest.mark.parametrize(
-    ("said", "field"),
+    ("said", "message", "hint"),
     [
-        ({"name": ""}, "name"),
-        ({"name": " \t"}, "name"),
-        ({"name": "a\x00"}, "name"),
-        ({"name": "a\u2028b"}, "name"),
-        ({"description": "a\x1b[31m"}, "description"),
-        ({"tags": ["a", " "]}, "tags"),
-        ({"tags": ["a\x07"]}, "tags"),
-        ({"name": "\ud800"}, "name"),
+        ({"id": "a b"}, "no segment can have the id 'a b'", ID_TAKES),
+        ({"id": "x" * 99}, f"no segment can have the id '{'x' * 65}'", ID_TAKES),
+        ({"name": ""}, "a segment must have a name", "say whom it means"),
+        ({"name": " \t"}, "a segment must have a name", "say whom it means"),
+        ({"name": "a\x00"}, "no segment can have 'a\\x00' as name", NAME_TAKES),
+        ({"name": "a\u2028b"}, "no segment can have 'a\\u2028b' as name", NAME_TAKES),
+        ({"name": "\ud800"}, "no segment can have '\\ud800' as name", NAME_TAKES),
+        ({"name": "é" * 101}, f"no segment can have '{'é' * 100}' as name", NAME_TAKES),
+        ({"tags": ["a", " "]}, "a tag cannot be empty", "write a word, or leave it out"),
+        (
+            {"tags": ["a\x07"]},
+            "no segment can have 'a\\x07' as tags",
+            "write at most 50 characters (SEGMENT_TAG_CHARACTERS_MAX), without control characters",
+        ),
+        ({"tags": ["a"] * 1_000}, "a segment cannot have 1,000 tags", "the limit is 20 (SEGMENT_TAGS_MAX)"),
+        (
+            {"description": "a\x1b[31m"},
+            "no segment can have 'a\\x1b[31m' as description",
+            "write at most 1,024 characters (DESCRIPTION_CHARACTERS_MAX), without control characters",
+        ),
     ],
 )
-def test_what_nobody_could_read_is_refused(said: dict[str, object], field: str) -> None:
+def test_what_cannot_be_is_told_with_what_can(said: dict[str, Any], message: str, hint: str) -> None:
     with pytest.raises(InvalidSegment) as caught:
         check(**said)
-    assert caught.value.field == field
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+    assert caught.value.field in said
 
 
 def test_a_description_may_have_lines() -> None:
@@ -92,8 +110,10 @@ def test_a_description_may_have_lines() -> None:
 def test_what_uses_something_is_named_with_its_space() -> None:
     require_unused([], "the list 'x'")
     use = SegmentUse(kind="content", id="banner", name="A banner")
-    with pytest.raises(InUse, match=r"^the list 'x' is used by: content 'banner' \(A banner\) in acme/test$"):
+    with pytest.raises(InUse) as caught:
         require_unused([("acme/test", use)], "the list 'x'")
+    assert caught.value.message == "the list 'x' is used by: content 'banner' (A banner) in acme/test"
+    assert caught.value.hint == "change or archive those first"
 
 
 @pytest.mark.parametrize(
@@ -112,8 +132,9 @@ def test_what_would_be_broken_is_named_with_the_reason() -> None:
     require_unbroken([], "x")
     broken = BrokenSegment(space="acme/test", id="a", name="A", reason="rules[0].value: it is no number")
     with pytest.raises(InUse) as caught:
-        require_unbroken([broken], "'seats' cannot be a string")
+        require_unbroken([broken, broken], "'seats' cannot be a string")
+    told = "'a' (A) in acme/test: rules[0].value: it is no number"
     assert caught.value.message == (
-        "'seats' cannot be a string: rules would not be right any more, of 'a' (A) in acme/test: "
-        "rules[0].value: it is no number"
+        f"'seats' cannot be a string: rules would not be right any more, of {told}; {told}"
     )
+    assert caught.value.hint == "change or archive those segments first"
