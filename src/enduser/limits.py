@@ -94,6 +94,9 @@ FACET_VALUES_MAX = 100
 RULES_COUNTED_MAX = 10
 """Rules that are counted at once, at one moment."""
 
+SEARCH_CHARACTERS_MAX = 256
+"""Characters of a text that is searched in the texts of users; people type a few."""
+
 LISTS_MAX = 1_000
 """Static lists of a space; people must find their way in them."""
 

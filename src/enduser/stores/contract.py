@@ -25,6 +25,7 @@ from enduser.core.segments import (
     SegmentVerdict,
 )
 from enduser.core.settings import SpaceSettings
+from enduser.core.users_query import ALL_USERS, UsersQuery
 from enduser.errors import InputError
 from enduser.stores.answers import (
     Applied,
@@ -141,24 +142,16 @@ class Reader(Protocol):
         """
 
     def users_page(
-        self,
-        space: str,
-        *,
-        sort: str = "user_id",
-        limit: int = 100,
-        cursor: str | None = None,
-        include_open: bool = False,
-        rule: RuleJson | None = None,
+        self, space: str, asked: UsersQuery = ALL_USERS, *, limit: int = 100, cursor: str | None = None
     ) -> Page:
-        """Return End User Objects in the order of `users`, from the place of a cursor on.
-
-        The rows are those of `users`: all, or those of a rule. With `include_open` as in `find_user`.
+        """Return users who are asked for, in the order of `users`, from the place of a cursor on.
 
         Raises:
-            UsageError: `sort` is no attribute; a rule and `include_open` are asked for together.
+            InvalidParameter: an attribute is none, or users cannot be sorted by it; a rule and `include_open`
+                are asked for together.
             InvalidRule, RuleTooLarge, UsersNotTracked: the rule cannot be.
             InvalidCursor: the cursor is none of a list in this order.
-            LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
+            LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`, or the text that is searched too long.
         """
 
     def user_sessions(
@@ -393,14 +386,18 @@ class Store(Reader, Protocol):
         """Recompute beside what is stored and return each difference; changes nothing."""
 
     def users(
-        self, space: str, *, sort: str = "user_id", limit: int | None = None
+        self, space: str, asked: UsersQuery = ALL_USERS, *, limit: int | None = None
     ) -> Iterator[Mapping[str, object]]:
-        """Yield End User Objects as rows named as in docs/end-user-object.md, times in µs.
+        """Yield users who are asked for as rows named as in docs/end-user-object.md, times in µs.
 
-        They come by the attribute `sort`, with a `-` before it the greatest first; unknown ones come last.
+        Equal ones come by id, unknown ones last. Custom attributes are in `attributes`, those that are known.
+        With `include_open` as in `find_user`.
 
         Raises:
-            UsageError: `sort` is no attribute.
+            InvalidParameter: an attribute is none, or users cannot be sorted by it; a rule and `include_open`
+                are asked for together.
+            InvalidRule, RuleTooLarge, UsersNotTracked: the rule cannot be.
+            LimitExceeded: the text that is searched is too long.
         """
 
     def sessions(self, space: str) -> Iterator[Mapping[str, object]]:

@@ -35,6 +35,7 @@ from enduser.core.segments import (
     SegmentVerdict,
 )
 from enduser.core.settings import SpaceSettings
+from enduser.core.users_query import ALL_USERS, UsersQuery
 from enduser.stores import records
 from enduser.stores.answers import (
     Applied,
@@ -186,10 +187,10 @@ class RemoteStore:
         return found
 
     def users(
-        self, space: str, *, sort: str = "user_id", limit: int | None = None
+        self, space: str, asked: UsersQuery = ALL_USERS, *, limit: int | None = None
     ) -> Iterator[Mapping[str, object]]:
         """Yield End User Objects."""
-        return self._rows("users", space=space, sort=sort, limit=limit)
+        return self._rows("users", space=space, asked=asked, limit=limit)
 
     def find_past(self, space: str, user_id: str, id_kind: str, until: int) -> Past | None:
         """Return what is known of the person of an id up to a time."""
@@ -199,25 +200,10 @@ class RemoteStore:
         return found
 
     def users_page(
-        self,
-        space: str,
-        *,
-        sort: str = "user_id",
-        limit: int = 100,
-        cursor: str | None = None,
-        include_open: bool = False,
-        rule: RuleJson | None = None,
+        self, space: str, asked: UsersQuery = ALL_USERS, *, limit: int = 100, cursor: str | None = None
     ) -> Page:
         """Return some End User Objects, and where the next ones are."""
-        found: Page = self._call(
-            "users_page",
-            space=space,
-            sort=sort,
-            limit=limit,
-            cursor=cursor,
-            include_open=include_open,
-            rule=rule,
-        )
+        found: Page = self._call("users_page", space=space, asked=asked, limit=limit, cursor=cursor)
         return found
 
     def find_user(

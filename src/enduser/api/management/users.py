@@ -20,6 +20,7 @@ from enduser.api.management.parameters import (
     SPACE,
     USER_ID,
 )
+from enduser.core.users_query import UsersQuery
 from enduser.errors import IdsHashed, InvalidCursor, InvalidParameter, LimitExceeded, UserNotFound
 from enduser.service.as_of import find_user_as_of
 from enduser.service.json_form import Count, EndUserJson, SessionJson, end_user_json, session_json
@@ -102,10 +103,9 @@ async def list_users(call: Call) -> UsersPage:
     page = await call.read(
         lambda reader: reader.users_page(
             call.space,
-            sort=values["sort"],
+            UsersQuery(sort=values["sort"], include_open=values["include_open"]),
             limit=values["limit"],
             cursor=values["cursor"],
-            include_open=values["include_open"],
         )
     )
     return UsersPage([end_user_json(row) for row in page.items], page.next_cursor)

@@ -9,7 +9,7 @@ from enduser.core.attributes import AttributeType
 from enduser.core.events import ANALYTICS_PROPERTIES
 from enduser.stores.embedded.database import Database
 from enduser.stores.embedded.engine import told
-from enduser.stores.embedded.reading import ORDER, users_query
+from enduser.stores.embedded.reading import SESSION_ORDER, users_query
 from enduser.stores.embedded.registry import Column
 from enduser.stores.embedded.statements import statements, text_literal
 
@@ -63,11 +63,11 @@ def _query(database: Database, what: str, form: str) -> str:
         time = "strftime(make_timestamp({0}), '%Y-%m-%dT%H:%M:%S.%fZ') AS {0}"
     replaced = ", ".join(time.format(name) for name in _TIMES[what])
     if what == "sessions":
-        return f"SELECT * REPLACE ({replaced}) FROM ({statements('read')[what][0]}) ORDER BY {ORDER[what]}"
+        return f"SELECT * REPLACE ({replaced}) FROM ({statements('read')[what][0]}) ORDER BY {SESSION_ORDER}"
     columns = database.columns()
     rows = users_query(columns, "json" if form == "jsonl" else form)
     shown = _nested(columns, replaced) if form == "jsonl" else _flat(columns, replaced)
-    return f"SELECT {shown} FROM ({rows}) ORDER BY {ORDER[what]}"
+    return f"SELECT {shown} FROM ({rows}) ORDER BY user_id, is_anonymous"
 
 
 def _flat(columns: Sequence[Column], replaced: str) -> str:

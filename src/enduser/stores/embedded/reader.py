@@ -22,6 +22,7 @@ from enduser.core.segments import (
     SegmentVerdict,
 )
 from enduser.core.settings import SpaceSettings
+from enduser.core.users_query import ALL_USERS, UsersQuery
 from enduser.errors import ReadTimeout
 from enduser.stores.answers import (
     Erased,
@@ -39,6 +40,7 @@ from enduser.stores.embedded import (
     candidates,
     erasing,
     hashing,
+    listing,
     lists,
     look_alikes,
     pages,
@@ -111,18 +113,11 @@ class EmbeddedReader:
             return past.find_past(look, user_id, id_kind, until)
 
     def users_page(
-        self,
-        space: str,
-        *,
-        sort: str = "user_id",
-        limit: int = 100,
-        cursor: str | None = None,
-        include_open: bool = False,
-        rule: RuleJson | None = None,
+        self, space: str, asked: UsersQuery = ALL_USERS, *, limit: int = 100, cursor: str | None = None
     ) -> Page:
         """Return some End User Objects, and where the next ones are."""
         with self.looking_at(space) as look:
-            return pages.users_page(look, sort, limit, cursor, include_open=include_open, rule=rule)
+            return listing.users_page(look, asked, limit, cursor)
 
     def user_sessions(
         self,

@@ -30,6 +30,7 @@ from enduser.core.settings import (
     setting_text,
     settings_from_text,
 )
+from enduser.core.users_query import ALL_USERS, UsersQuery
 from enduser.errors import InvalidSetting, InvalidSpaceName, LimitExceeded, StoreError
 from enduser.stores import serving
 from enduser.stores.answers import (
@@ -56,6 +57,7 @@ from enduser.stores.embedded import (
     erasing,
     exports,
     hashing,
+    listing,
     lists,
     parquet,
     reading,
@@ -481,25 +483,16 @@ class EmbeddedStore:
         return self._reader.status(space)
 
     def users(
-        self, space: str, *, sort: str = "user_id", limit: int | None = None
+        self, space: str, asked: UsersQuery = ALL_USERS, *, limit: int | None = None
     ) -> Iterator[Mapping[str, object]]:
         """Yield End User Objects."""
-        return reading.users(self._database, space, sort=sort, limit=limit)
+        return listing.users(self._database, space, asked, limit)
 
     def users_page(
-        self,
-        space: str,
-        *,
-        sort: str = "user_id",
-        limit: int = 100,
-        cursor: str | None = None,
-        include_open: bool = False,
-        rule: RuleJson | None = None,
+        self, space: str, asked: UsersQuery = ALL_USERS, *, limit: int = 100, cursor: str | None = None
     ) -> Page:
         """Return some End User Objects, and where the next ones are."""
-        return self._reader.users_page(
-            space, sort=sort, limit=limit, cursor=cursor, include_open=include_open, rule=rule
-        )
+        return self._reader.users_page(space, asked, limit=limit, cursor=cursor)
 
     def find_user(
         self, space: str, user_id: str, id_kind: str | None = None, *, include_open: bool = False
