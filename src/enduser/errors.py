@@ -11,6 +11,8 @@
     │   │   └── UsersNotTracked  a rule about users in a space that keeps none
     │   ├── InvalidSegment    what people say of a segment cannot be
     │   ├── SegmentExists     a segment that is to be made and is there
+    │   ├── InvalidContent    a content item that cannot be
+    │   ├── ContentExists     a content item that is to be made and is there
     │   ├── InUse             what others use: a segment, a list or an attribute that rules name
     │   ├── InvalidScope      what an access token is to be good for, and its client may not do
     │   ├── InvalidList       an id, a name or members that no list can have
@@ -47,6 +49,7 @@
     ├── UploadNotFound        no file that was sent under this id
     ├── AttributeNotFound     no custom attribute of this name
     ├── SegmentNotFound       no segment of this id
+    ├── ContentNotFound       no content item of this id
     ├── ListNotFound          no static list of this id
     ├── LinkNotFound          two ids that are not linked
     ├── GeoDatabaseError      a place database that is missing, broken or could not be brought
@@ -139,6 +142,18 @@ class SegmentExists(UsageError):
     """A segment that is to be made has the id of one that is there."""
 
     code = "segment_exists"
+
+
+class InvalidContent(UsageError):
+    """A content item cannot have this id, name, kind, payload or segment."""
+
+    code = "invalid_content"
+
+
+class ContentExists(UsageError):
+    """A content item that is to be made has the id of one that is there."""
+
+    code = "content_exists"
 
 
 class InUse(UsageError):
@@ -349,6 +364,12 @@ class SegmentNotFound(EnduserError):
     """There is no segment of this id."""
 
     code = "segment_not_found"
+
+
+class ContentNotFound(EnduserError):
+    """There is no content item of this id."""
+
+    code = "content_not_found"
 
 
 class ListNotFound(EnduserError):

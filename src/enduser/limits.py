@@ -85,6 +85,27 @@ SEGMENT_TAG_CHARACTERS_MAX = 50
 SEGMENT_VERSIONS_MAX = 100
 """Versions of a segment that are kept, the last ones: a rule can be large."""
 
+CONTENTS_MAX = 5_000
+"""Content items of a space; each is judged with every decision."""
+
+CONTENT_ID_CHARACTERS_MAX = 64
+"""Characters of the id of a content item; it is a key in a site's code."""
+
+CONTENT_NAME_CHARACTERS_MAX = 100
+"""Characters of the name of a content item; it is a label among others."""
+
+CONTENT_KIND_CHARACTERS_MAX = 32
+"""Characters of the kind of a content item; it is a word."""
+
+CONTENT_PAYLOAD_BYTES_MAX = 16_384
+"""Bytes of the payload of a content item as JSON (16 KiB): it comes with every page that shows it."""
+
+FACT_TIMES_MAX = 1_000
+"""Times at which something happened to a user that are at hand for decisions; of more the truth is asked."""
+
+FACTS_AT_ONCE = 500_000
+"""Users of whom a new condition of decisions is looked up at once; events are applied between two steps."""
+
 TURNS_MAX = 1_000
 """Times to come that are looked at to say when a rule becomes the contrary; nobody plans further."""
 

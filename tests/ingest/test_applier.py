@@ -19,7 +19,8 @@ from enduser.ingest.applier import Applier
 from enduser.ingest.spool import EVENTS, Damage, SpoolReader, SpoolWriter, frame
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.records import ChangeSettings, EraseUser
-from enduser.stores.serving import ServingCopy, ServingReader
+from enduser.stores.serving import ServingCopy
+from enduser.stores.serving_reader import ServingReader
 
 AT = 1_760_000_000_000_000
 HOUR = 3_600_000_000

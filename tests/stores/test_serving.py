@@ -28,7 +28,8 @@ from enduser.stores.records import (
     Form,
     RemoveLink,
 )
-from enduser.stores.serving import FILE, ServingCopy, ServingReader, forget
+from enduser.stores.serving import FILE, ServingCopy, forget
+from enduser.stores.serving_reader import ServingReader
 
 HOUR = 3_600_000_000
 

@@ -44,7 +44,7 @@ class Site:
         self.figures = Figures()
         self.keys = ServerKeys(folder)
         self.desk = Desk(Gate(Doors(folder), self.keys, **options), self.commit, self.figures)
-        self.server = public_server(self.desk, owner)
+        self.server = public_server(self.desk, owner, owner)
 
     async def __aenter__(self) -> Self:
         """Listen."""

@@ -24,7 +24,8 @@ from enduser.ingest.messages import read_call
 from enduser.ingest.spool import EVENTS, SpoolReader, SpoolWriter, frame, new_series
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.records import ChangeSettings
-from enduser.stores.serving import ServingCopy, ServingReader
+from enduser.stores.serving import ServingCopy
+from enduser.stores.serving_reader import ServingReader
 
 START = 1_600_000_000 * SECOND
 SETTINGS = {"inactivity_window_s": "1800", "session_cap_s": "3600"}

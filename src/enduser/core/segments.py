@@ -72,7 +72,7 @@ class SegmentUse:
     """What uses a segment, a list or an attribute."""
 
     kind: str
-    """`segment`."""
+    """`segment` or `content`."""
     id: str
     name: str
 

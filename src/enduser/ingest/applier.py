@@ -89,6 +89,7 @@ class Applier:
         shutil.rmtree(self._scratch, ignore_errors=True)  # what a killed process left may hold plain ids
         self._scratch.mkdir(parents=True, exist_ok=True)
         self._served: dict[str, int] = {}
+        self._filled: dict[str, tuple[int, int]] = {}
         self._watches: dict[str, Watch] = {}
         self.damages: Counter[str] = Counter()
         """How many places of the spool were found `torn` or `damaged` since the start."""
@@ -175,13 +176,21 @@ class Applier:
     def serve(self, _: Work) -> None:
         """Bring the serving copy up to the folds."""
         for space, generation in self._store.generations().items():
-            if self._served.get(space) != generation and self._follow(space):
+            if self._served.get(space) != generation and self._follow(self._serving.follow, space):
                 self._served[space] = generation
+        for space, state in self._states().items():
+            if self._filled.get(space) != state and self._follow(self._serving.fill, space):
+                self._filled[space] = state
 
-    def _follow(self, space: str) -> bool:
+    def _states(self) -> Mapping[str, tuple[int, int]]:
+        """Return by space what is another whenever facts may be missing in the serving copy."""
+        edition = self._store.rules_edition()
+        return {space: (generation, edition) for space, generation in self._store.generations().items()}
+
+    def _follow(self, step: Callable[[str, OwnedStore], bool], space: str) -> bool:
         """Take steps for a while; return whether the copy is up with the store."""
         began = elapsed_s()
-        while not self._serving.follow(space, self._store):
+        while not step(space, self._store):
             if elapsed_s() - began > _SERVE_S:
                 return False
         return True
@@ -189,7 +198,10 @@ class Applier:
     @property
     def is_serving(self) -> bool:
         """Whether the serving copy of a space is being made, and more of it is to do."""
-        return any(not self.is_served(space) for space in self._store.generations())
+        return any(
+            not self.is_served(space) or self._filled.get(space) != state
+            for space, state in self._states().items()
+        )
 
     def is_served(self, space: str) -> bool:
         """Return whether the serving copy has all that the truth has; may be asked from any thread."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enduser.core.as_of import KeptSession
 from enduser.core.events import Event, UserId
 from enduser.core.outcomes import Outcomes
+from enduser.core.rules.demands import Demand
 from enduser.core.settings import SpaceSettings
 from enduser.stores.records import TimeUnit
 
@@ -210,6 +211,17 @@ class Door:
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """When something happened to the person of an id, as far as a demand asks for it."""
+
+    id: str
+    is_anonymous: bool
+    demand: Demand
+    times: Sequence[int] | None
+    """In µs, the earliest first; None: they are too many to be kept."""
+
+
+@dataclass(frozen=True, slots=True)
 class SpaceStatus:
     """The size of a space and where its clock stands (µs)."""
 
@@ -302,4 +314,6 @@ class Changes:
     """The number of the last fold that they contain."""
     is_everything: bool
     """Whether these are all objects of the space, so that a copy begins anew."""
+    clock_at: int | None
+    """What the clock of the space showed then, in µs."""
     users: Iterator[ChangedObject]

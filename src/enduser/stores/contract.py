@@ -12,7 +12,10 @@ from typing import Protocol
 
 from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.candidates import Candidate, SourceOrder
+from enduser.core.contents import Content, Decision, SavedContent
+from enduser.core.deciding import Deciding
 from enduser.core.events import UserId
+from enduser.core.rules.demands import Demand
 from enduser.core.segments import (
     Counted,
     Facet,
@@ -34,6 +37,7 @@ from enduser.stores.answers import (
     Difference,
     Door,
     Erased,
+    Fact,
     HashingPreview,
     LookAlikes,
     Page,
@@ -258,6 +262,14 @@ class Reader(Protocol):
         Archived ones are left out.
         """
 
+    def contents(self, space: str) -> Sequence[SavedContent]:
+        """Return the content items of a space, by id."""
+
+    def decide(
+        self, space: str, user_id: str, id_kind: str | None = None, *, only_public: bool = True
+    ) -> Decision:
+        """Return which content items and segments hold for the person of an id, with or without an object."""
+
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much of the person of an id an erasure would take away; None where the id is unknown."""
 
@@ -355,6 +367,22 @@ class Store(Reader, Protocol):
         Raises:
             SegmentNotFound: there is no segment of this id.
             InUse: rules name it.
+        """
+
+    def save_content(self, space: str, content: Content, saving: Saving) -> SavedContent:
+        """Make a content item or change it.
+
+        Raises:
+            InvalidContent: something of it cannot be, or its segment is not in use.
+            ContentExists, ContentNotFound: one that is to be made is there; one that is to be changed is not.
+            LimitExceeded: there are as many as there may be.
+        """
+
+    def delete_content(self, space: str, content_id: str) -> None:
+        """Take a content item away.
+
+        Raises:
+            ContentNotFound: there is none of this id.
         """
 
     def apply(self, space: str, record: Record) -> Applied:
@@ -456,6 +484,24 @@ class OwnedStore(Store, Protocol):
 
     def objects(self, space: str, part: int, parts: int) -> Iterator[ChangedObject]:
         """Yield the objects of one of `parts` equal parts of a space, the first is 0."""
+
+    def rules_edition(self) -> int:
+        """Return a number that is another whenever `deciding` or `demands` may be."""
+
+    def deciding(self) -> Sequence[Deciding]:
+        """Return what collectors must know to decide, space by space."""
+
+    def demands(self, space: str) -> Sequence[Demand]:
+        """Return what decisions ask for of persons besides their attributes."""
+
+    def changed_facts(self, space: str, demands: Sequence[Demand], since: int) -> Iterator[Fact]:
+        """Yield what some demands ask for, under each id of each person who changed after the fold `since`.
+
+        Of whom there is nothing to tell none is told. The rows must be taken before the store is used again.
+        """
+
+    def facts(self, space: str, demands: Sequence[Demand], part: int, parts: int) -> Iterator[Fact]:
+        """Yield the same of one of `parts` equal parts of a space, the first is 0."""
 
     def doors(self) -> Sequence[Door]:
         """Return what collectors must know, space by space."""

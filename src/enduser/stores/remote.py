@@ -22,6 +22,7 @@ import msgspec
 from enduser import errors
 from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.candidates import Candidate, SourceOrder
+from enduser.core.contents import Content, Decision, SavedContent
 from enduser.core.events import UserId
 from enduser.core.segments import (
     Counted,
@@ -355,6 +356,29 @@ class RemoteStore:
     def delete_segment(self, space: str, segment_id: str) -> None:
         """Take a segment away."""
         self._call("delete_segment", space=space, segment_id=segment_id)
+
+    def contents(self, space: str) -> Sequence[SavedContent]:
+        """Return the content items of a space, by id."""
+        found: Sequence[SavedContent] = self._call("contents", space=space)
+        return found
+
+    def decide(
+        self, space: str, user_id: str, id_kind: str | None = None, *, only_public: bool = True
+    ) -> Decision:
+        """Return which content items and segments hold for the person of an id."""
+        found: Decision = self._call(
+            "decide", space=space, user_id=user_id, id_kind=id_kind, only_public=only_public
+        )
+        return found
+
+    def save_content(self, space: str, content: Content, saving: Saving) -> SavedContent:
+        """Make a content item or change it."""
+        found: SavedContent = self._call("save_content", space=space, content=content, saving=saving)
+        return found
+
+    def delete_content(self, space: str, content_id: str) -> None:
+        """Take a content item away."""
+        self._call("delete_content", space=space, content_id=content_id)
 
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much an erasure would take away."""

@@ -6,7 +6,8 @@ It follows the truth fold by fold and can be made anew at any time.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -16,21 +17,24 @@ import msgspec
 
 from enduser import limits
 from enduser.core.events import UserId
+from enduser.core.rules.demands import Demand
 from enduser.errors import StoreError
-from enduser.stores.answers import ChangedObject
+from enduser.stores.answers import ChangedObject, Fact
 from enduser.stores.contract import OwnedStore
 
 FILE = "serving.sqlite"
 _ROWS_PER_INSERT = 10_000
 _LOG_BYTES_MAX = 67_108_864
 """To which SQLite cuts its log off once it is in the file; a step of a copy made anew writes 500 MB of it."""
-_EDITION = 2
+_EDITION = 3
 """Another one, and copies of before are made anew."""
 
 # An index beside the objects, not a table by id: ids come in no order, and only the small index is written
 # here and there (half the time for 1.5 million, November 2026).
 _TABLES = """
-CREATE TABLE IF NOT EXISTS folds (space TEXT PRIMARY KEY, fold INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS folds (
+    space TEXT PRIMARY KEY, fold INTEGER NOT NULL, clock_at INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS making (
     space TEXT PRIMARY KEY, fold INTEGER NOT NULL, part INTEGER NOT NULL, parts INTEGER NOT NULL
 ) WITHOUT ROWID;
@@ -41,6 +45,21 @@ CREATE TABLE IF NOT EXISTS objects (
     object BLOB NOT NULL
 );
 CREATE UNIQUE INDEX IF NOT EXISTS objects_by_id ON objects (space, id, is_anonymous);
+CREATE TABLE IF NOT EXISTS demands (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    space TEXT NOT NULL,
+    key TEXT NOT NULL,
+    part INTEGER NOT NULL,
+    parts INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS facts (
+    space TEXT NOT NULL,
+    id TEXT NOT NULL,
+    is_anonymous INTEGER NOT NULL,
+    demand INTEGER NOT NULL,
+    times BLOB,
+    PRIMARY KEY (space, id, is_anonymous, demand)
+) WITHOUT ROWID;
 """
 
 
@@ -73,8 +92,18 @@ def take_out(folder: Path, space: str, users: Iterable[UserId]) -> None:
 
 
 _DELETE = "DELETE FROM objects WHERE space = ? AND id = ? AND is_anonymous = ?"
+_DELETE_FACTS = "DELETE FROM facts WHERE space = ? AND id = ? AND is_anonymous = ?"
 _CLEAR = """
 DELETE FROM objects WHERE rowid IN (SELECT rowid FROM objects WHERE space = ? LIMIT ?)
+"""
+
+_UNFILLED = """
+SELECT number, key, part, parts FROM demands WHERE space = ? AND part < parts ORDER BY part, parts
+"""
+_NEW_DEMAND = "INSERT INTO demands (space, key, part, parts) VALUES (?, ?, 0, ?)"
+_CLEAR_FACTS = """
+DELETE FROM facts WHERE space = ?1 AND (id, is_anonymous, demand) IN (
+    SELECT id, is_anonymous, demand FROM facts WHERE space = ?1 LIMIT ?2)
 """
 
 
@@ -137,15 +166,17 @@ class ServingCopy:
         """Take out the objects of a space, and leave no trace of them in the file or beside it."""
         with self._changing():
             self._execute("DELETE FROM objects WHERE space = ?", space)
-            self._execute("DELETE FROM folds WHERE space = ?", space)
-            self._execute("DELETE FROM making WHERE space = ?", space)
+            for table in ("folds", "making", "facts", "demands"):
+                self._execute(f"DELETE FROM {table} WHERE space = ?", space)
         self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def take_out(self, space: str, users: Iterable[UserId]) -> None:
         """Take out what some ids have, durably, and leave no trace of it in the file or beside it."""
         self._execute("PRAGMA synchronous = FULL")
         with self._changing():
-            self._connection.executemany(_DELETE, [(space, *user) for user in users])
+            rows = [(space, *user) for user in users]
+            self._connection.executemany(_DELETE, rows)
+            self._connection.executemany(_DELETE_FACTS, rows)
         self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def follow(self, space: str, store: OwnedStore) -> bool:
@@ -160,14 +191,68 @@ class ServingCopy:
             if making is not None and making.part < making.parts:
                 self._make(space, making, store)
                 return False
-            changes = store.changes(space, making.fold if making else self.fold(space))
+            since = making.fold if making else self.fold(space)
+            changes = store.changes(space, since)
             if changes.is_everything:
                 self._begin(space, changes.fold, store.status(space).users)
                 return False
-            self._take(space, changes.users)
+            self._take(space, changes.users, with_facts=True)
+            self._follow_facts(space, store, since)
             self._execute("DELETE FROM making WHERE space = ?", space)
-            self._execute("INSERT OR REPLACE INTO folds VALUES (?, ?)", space, changes.fold)
+            told = (space, changes.fold, changes.clock_at or 0)
+            self._execute("INSERT OR REPLACE INTO folds VALUES (?, ?, ?)", *told)
             return True
+
+    # --- facts
+
+    def fill(self, space: str, store: OwnedStore) -> bool:
+        """Take a step towards all facts that decisions ask for, and return whether they are there.
+
+        Of demands that are new they are looked up part by part; a step lasts some seconds at most.
+        """
+        with self._changing():
+            if not self.fold(space):
+                return False
+            wanted = {demand.key: demand for demand in store.demands(space)}
+            self._know_demands(space, wanted, store)
+            waiting = self._execute(_UNFILLED, space).fetchall()
+            if not waiting:
+                return True
+            _, _, part, parts = waiting[0]
+            numbers = {key: number for number, key, *where in waiting if where == [part, parts]}
+            demands = [wanted[key] for key in numbers]
+            self._take_facts(space, store.facts(space, demands, part, parts), numbers)
+            self._connection.executemany(
+                "UPDATE demands SET part = part + 1 WHERE number = ?", [(one,) for one in numbers.values()]
+            )
+            return False
+
+    def _know_demands(self, space: str, wanted: Mapping[str, Demand], store: OwnedStore) -> None:
+        """Write down which demands there are; the facts of one that is gone go when their users change."""
+        known = self._demands(space)
+        parts = store.status(space).users // limits.FACTS_AT_ONCE + 1 if wanted.keys() - known.keys() else 0
+        for key in known.keys() - wanted.keys():
+            self._execute("DELETE FROM demands WHERE number = ?", known[key])
+        for key in wanted.keys() - known.keys():
+            self._execute(
+                "INSERT INTO demands (space, key, part, parts) VALUES (?, ?, 0, ?)", space, key, parts
+            )
+
+    def _follow_facts(self, space: str, store: OwnedStore, since: int) -> None:
+        numbers = self._demands(space)
+        demands = [demand for demand in store.demands(space) if demand.key in numbers]
+        if demands:
+            self._take_facts(space, store.changed_facts(space, demands, since), numbers)
+
+    def _demands(self, space: str) -> Mapping[str, int]:
+        return dict(self._execute("SELECT key, number FROM demands WHERE space = ?", space).fetchall())
+
+    def _take_facts(self, space: str, facts: Iterator[Fact], numbers: Mapping[str, int]) -> None:
+        while some := list(islice(facts, _ROWS_PER_INSERT)):
+            rows = [
+                (space, one.id, one.is_anonymous, numbers[one.demand.key], _packed(one.times)) for one in some
+            ]
+            self._connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?)", rows)
 
     def _making(self, space: str) -> _Making | None:
         row = self._execute("SELECT fold, part, parts FROM making WHERE space = ?", space).fetchone()
@@ -175,19 +260,22 @@ class ServingCopy:
 
     def _begin(self, space: str, fold: int, users: int) -> None:
         self._execute("DELETE FROM folds WHERE space = ?", space)
+        self._execute("DELETE FROM demands WHERE space = ?", space)
         parts = users // limits.SERVED_AT_ONCE + 1
         self._execute("INSERT OR REPLACE INTO making VALUES (?, ?, -1, ?)", space, fold, parts)
 
     def _make(self, space: str, making: _Making, store: OwnedStore) -> None:
         """Clear a part of what was there, else copy the next part."""
         if making.part < 0:
-            if self._execute(_CLEAR, space, limits.SERVED_AT_ONCE).rowcount:
-                return
+            for clear in (_CLEAR, _CLEAR_FACTS):
+                if self._execute(clear, space, limits.SERVED_AT_ONCE).rowcount:
+                    return
         else:
             self._take(space, store.objects(space, making.part, making.parts))
         self._execute("UPDATE making SET part = part + 1 WHERE space = ?", space)
 
-    def _take(self, space: str, users: Iterator[ChangedObject]) -> None:
+    def _take(self, space: str, users: Iterator[ChangedObject], *, with_facts: bool = False) -> None:
+        """Take objects; with their facts, which are to be taken anew, the old ones go."""
         while rows := list(islice(users, _ROWS_PER_INSERT)):
             gone = [(space, id_, is_anonymous) for id_, is_anonymous, row in rows if row is None]
             there = [
@@ -197,6 +285,9 @@ class ServingCopy:
             ]
             self._connection.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", there)
             self._connection.executemany(_DELETE, gone)
+            if with_facts:
+                ids = [(space, id_, is_anonymous) for id_, is_anonymous, _ in rows]
+                self._connection.executemany(_DELETE_FACTS, ids)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -213,41 +304,5 @@ class ServingCopy:
         return self._connection.execute(query, parameters)
 
 
-class ServingReader:
-    """Reads the copy beside its writer, from any thread, on connections of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        """Read the copy of a data folder, which is there."""
-        self._uri = f"{(folder / FILE).absolute().as_uri()}?mode=ro"
-        self._idle: list[sqlite3.Connection] = []
-
-    def find(self, space: str, user_id: str, *, is_anonymous: bool) -> Mapping[str, object] | None:
-        """Return the object of an id as stored, as in `Store.users`; None: there is none.
-
-        Raises:
-            StoreError: the copy cannot be read.
-        """
-        query = "SELECT object FROM objects WHERE space = ? AND id = ? AND is_anonymous = ?"
-        try:
-            connection = self._taken()
-            try:
-                row = connection.execute(query, [space, user_id, is_anonymous]).fetchone()
-            finally:
-                self._idle.append(connection)
-        except sqlite3.Error as error:
-            raise StoreError(
-                f"the serving copy cannot be read: {error}",
-                hint="see whether too many files are open; a damaged copy is made anew at the next start",
-            ) from error
-        return msgspec.json.decode(row[0], type=dict[str, object]) if row else None
-
-    def _taken(self) -> sqlite3.Connection:
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return sqlite3.connect(self._uri, uri=True, isolation_level=None, check_same_thread=False)
-
-    def close(self) -> None:
-        """Close all connections; nobody may be reading."""
-        while self._idle:
-            self._idle.pop().close()
+def _packed(times: Sequence[int] | None) -> bytes | None:
+    return None if times is None else array("q", times).tobytes()

@@ -15,7 +15,8 @@ from enduser.ingest.applier import Applier
 from enduser.ingest.doors import Doors, write_doors
 from enduser.ingest.spool import SpoolReader
 from enduser.stores.records import ChangeSettings
-from enduser.stores.serving import ServingCopy, ServingReader
+from enduser.stores.serving import ServingCopy
+from enduser.stores.serving_reader import ServingReader
 
 
 class Served:

@@ -20,6 +20,7 @@ import msgspec
 import structlog
 import uvloop
 
+from enduser.api.collector.deciding import Decisions
 from enduser.api.collector.gate import Gate
 from enduser.api.collector.owner_proxy import OwnerProxy
 from enduser.api.collector.public import ASGIApp, PublicPlane
@@ -65,7 +66,8 @@ async def collect(options: CollectorOptions) -> None:
         writer.mark(now_us())
         keys = ServerKeys(folder)
         desk = Desk(Gate(doors, keys, trusted_hops=options.trusted_hops), commit, Figures())
-        server = public_server(desk, proxy)
+        decisions = Decisions(folder, doors, proxy, desk.figures)
+        server = public_server(desk, proxy, decisions)
         await _end_with_owner(server)
         work = [asyncio.create_task(_tick(desk.figures, doors, keys, commit, writer))]
         work.append(asyncio.create_task(sweep(server.server_state.connections)))
@@ -74,12 +76,13 @@ async def collect(options: CollectorOptions) -> None:
             task.cancel()
         await commit.close()
         await proxy.close()
+        decisions.close()
         keys.close()
 
 
-def public_server(desk: Desk, owner: ASGIApp) -> Server:
+def public_server(desk: Desk, owner: ASGIApp, decisions: ASGIApp) -> Server:
     """Return the server of the public port; `owner` answers what is not of the tracking protocol."""
-    app = PublicPlane(desk.gate, owner, desk.figures)
+    app = PublicPlane(desk.gate, owner, decisions, desk.figures)
     return server_of(app, http=partial(TrackingProtocol, desk), lifespan="off")
 
 

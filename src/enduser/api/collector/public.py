@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from enduser.api.collector.gate import ROUTES, Gate
+from enduser.api.decisions import PATH
 from enduser.api.figures import Figures
 from enduser.api.problems import JSON, Headers, refusal
 from enduser.errors import EnduserError, MethodNotAllowed, Unauthorized
@@ -30,19 +31,23 @@ _ASKED_HEADERS = b"authorization, content-type, content-encoding"
 class PublicPlane:
     """An ASGI application for what is asked on the public port besides calls.
 
-    Preflights and the settings of browser SDKs are answered here; the owner of the data folder answers
-    everything that is not of the tracking protocol.
+    Preflights and the settings of browser SDKs are answered here, and decisions as far as can be; the owner
+    of the data folder answers everything else that is not of the tracking protocol.
     """
 
-    def __init__(self, gate: Gate, owner: ASGIApp, figures: Figures) -> None:
+    def __init__(self, gate: Gate, owner: ASGIApp, decisions: ASGIApp, figures: Figures) -> None:
         """Know settings by `gate`; count refusals in `figures`."""
         self._gate = gate
         self._owner = owner
+        self._decisions = decisions
         self._figures = figures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         path = scope["path"]
+        if path == PATH:
+            await self._decisions(scope, receive, send)
+            return
         if path not in ROUTES and not path.startswith(_SETTINGS_PATH):
             await self._owner(scope, receive, send)
             return

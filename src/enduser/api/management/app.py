@@ -68,7 +68,7 @@ class ManagementApp:
     """Answers HTTP calls; every error is answered in one shape."""
 
     def __init__(self, services: Services, routes: Sequence[Route]) -> None:
-        self._services = services
+        self.services = services
         self._routes = [(route, route.path.split("/")) for route in routes]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -138,7 +138,7 @@ class ManagementApp:
         key = await self._authenticate(request) if route.needs_key else None
         if route.client_scope is not None:
             header = request.headers.get("authorization", "")
-            await require_client(self._services, header, route.client_scope)
+            await require_client(self.services, header, route.client_scope)
         by_name = {parameter.name: parameter for parameter in route.parameters}
         values = read_query(request.scope["query_string"], route.parameters)
         values |= read_headers(request.headers, route.parameters)
@@ -149,16 +149,16 @@ class ManagementApp:
                 raise _too_long(route)  # the collector asks because the body is longer than that
             raise _Welcome
         if route.takes_file:
-            return Call(self._services, key, space, values, {}, request.stream())
+            return Call(self.services, key, space, values, {}, request.stream())
         body = await _body(request, route) if route.body is not None else {}
-        return Call(self._services, key, space, values, body)
+        return Call(self.services, key, space, values, body)
 
     async def _authenticate(self, request: Request) -> Key:
         scheme, _, text = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthorized("an API key is needed", hint=_KEY_HINT)
-        control, now = self._services.control, now_us()
-        key = await self._services.on_thread(lambda: control.authenticate(text.strip(), now))
+        control, now = self.services.control, now_us()
+        key = await self.services.on_thread(lambda: control.authenticate(text.strip(), now))
         if key is None:
             is_write_key = _WRITE_KEY.fullmatch(text.strip())
             raise Unauthorized(

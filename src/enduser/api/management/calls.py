@@ -75,6 +75,11 @@ class Call:
     file: AsyncIterator[bytes] | None = None
     """The file that comes as the body, where the route takes one."""
 
+    @property
+    def caller(self) -> str:
+        """Who calls, as what he saves names him."""
+        return self.key.name or self.key.id if self.key else "nobody"
+
     def told(self, kind: type[Result], hint: str) -> Result:
         """Return the body as what it must be.
 

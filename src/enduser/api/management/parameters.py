@@ -101,6 +101,7 @@ AS_OF = Parameter(
     _instant,
 )
 ATTRIBUTE = Parameter("name", "The name of the attribute.", "plan", place="path")
+CONTENT_ID = Parameter("content_id", "The id of the content item.", "vip-banner", place="path")
 LIST_ID = Parameter("list_id", "The id of the list, percent-encoded.", "staff", place="path")
 GUID = Parameter(
     "guid",

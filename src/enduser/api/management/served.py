@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from enduser.core.links import stored_ids
 from enduser.ingest.doors import Doors
-from enduser.stores.serving import ServingReader
+from enduser.stores.serving_reader import ServingReader
 
 
 class ServedUsers:

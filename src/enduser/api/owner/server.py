@@ -18,12 +18,14 @@ from typing import Any, TypeVar
 import structlog
 
 from enduser import __version__
+from enduser.api import decisions
 from enduser.api.http_server import Server, private_socket, server_of
 from enduser.api.management.app import management_app
 from enduser.api.management.served import ServedUsers
 from enduser.api.owner import operations
 from enduser.api.owner.applying import Applying
 from enduser.api.owner.collectors import Collectors, public_listeners
+from enduser.api.owner.deciding import DecisionsApp
 from enduser.api.owner.local import local_app
 from enduser.api.owner.operations import Vitals, operations_app
 from enduser.api.owner.working import Working
@@ -36,9 +38,11 @@ from enduser.service.lookups import installed_lookups
 from enduser.service.source_jobs import SourceJobs
 from enduser.stores.answers import Door
 from enduser.stores.control import ControlStore
+from enduser.stores.deciding_file import write_deciding
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.remote import API_SOCKET, socket_path
-from enduser.stores.serving import ServingCopy, ServingReader
+from enduser.stores.serving import ServingCopy
+from enduser.stores.serving_reader import ServingReader
 from enduser.stores.uploads import forget_unfinished_uploads
 
 _PLACES_HINT = "enduser geo install brings one, also while the server runs"
@@ -86,6 +90,8 @@ class Owner:
         self._last_series = 0
         self._doors: Sequence[Door] = ()
         """What collectors were told last that they may let in."""
+        self._rules_edition = 0
+        """Of what collectors were told last that they decide by."""
         self._store = self._thread.submit(self._open).result()
         self._collectors = Collectors(
             options.folder,
@@ -158,11 +164,12 @@ class Owner:
         folder = self._options.folder
         served = ServedUsers(self._serving_reader, Doors(folder), self._applier.is_served)
         management = management_app(self._store, control, run_on_owner=self._change, jobs=jobs, served=served)
+        deciding = DecisionsApp(management.services, Doors(folder))
         health = operations_app(Vitals(self._applier, self._applying, self._reader, self._collectors))
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
-            plane = health if scope["path"] in operations.PATHS else management
-            await plane(scope, receive, send)
+            planes: dict[str, Any] = {**dict.fromkeys(operations.PATHS, health), decisions.PATH: deciding}
+            await planes.get(scope["path"], management)(scope, receive, send)
 
         return server_of(app, lifespan="off", date_header=False), socket_path(folder, API_SOCKET)
 
@@ -211,6 +218,10 @@ class Owner:
         if doors != self._doors:
             write_doors(self._options.folder, doors)
             self._doors = doors
+        edition = self._store.rules_edition()
+        if edition != self._rules_edition:
+            write_deciding(self._options.folder, self._store.deciding())
+            self._rules_edition = edition
 
     def _new_series(self) -> int:
         """Return the number of a new series; one that was given out just now may not be there yet."""

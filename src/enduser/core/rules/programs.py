@@ -38,7 +38,9 @@ from enduser.core.rules.tree import (
     Rule,
     StartsWith,
     Test,
+    Window,
     Within,
+    nodes,
 )
 
 
@@ -63,7 +65,8 @@ class Program:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         """Make the function."""
-        self.is_of_lists = [rule.is_of_lists for rule in rules]
+        self._deciding_lists = [_lists_of(rule) if rule.is_of_lists else frozenset() for rule in rules]
+        """For each rule of lists alone, which they are."""
         writer = _Writer()
         answers = [writer.node(rule.root) for rule in rules]
         self.fields = tuple(writer.fields)
@@ -71,6 +74,10 @@ class Program:
         self.happenings = tuple(writer.happenings)
         self.relative_fields = tuple(writer.relative_fields)
         """What is compared with a relative time: attribute, time, and whether it is a day."""
+        self.windows: Mapping[Happening, Collection[Window]] = writer.windows
+        """In which windows each thing is counted."""
+        self.lists = tuple(writer.lists)
+        """The ids of the static lists that it looks at."""
         self.relative_windows = tuple(writer.relative_windows)
         """What is counted within a window that a relative time begins or ends."""
         self._moments = tuple(writer.moments)
@@ -93,12 +100,13 @@ class Program:
 
     def _answers_without_object(self, person: Person, edges: Edges) -> Sequence[bool]:
         """Only rules of lists can hold; whom no list knows they hold as little as others."""
-        if not person.lists or not any(self.is_of_lists):
-            return [False] * len(self.is_of_lists)
+        can = [not lists.isdisjoint(person.lists) for lists in self._deciding_lists]
+        if not any(can):
+            return can
         nothing: list[Any] = [None] * len(self.fields)
         never: list[Sequence[int]] = [()] * len(self.happenings)
         held = self._function(nothing, never, person.lists, edges)
-        return [answer and can for answer, can in zip(held, self.is_of_lists, strict=True)]
+        return [answer and is_possible for answer, is_possible in zip(held, can, strict=True)]
 
 
 _Function = Callable[[Sequence[Any], Sequence[Sequence[int]], Collection[str], Edges], Sequence[bool]]
@@ -114,6 +122,8 @@ class _Writer:
         """Relative times, and whether days are meant."""
         self.relative_fields: dict[tuple[str, Moment, bool], None] = {}
         self.relative_windows: dict[tuple[Happening, Moment], None] = {}
+        self.windows: dict[Happening, dict[Window, None]] = {}
+        self.lists: dict[str, None] = {}
         self._bound: dict[str, object] = {"between": _between, "lower_case": lower_case}
         self._before: dict[str, ast.expr] = {}
         """What is worked out once, by the name of its variable, in order."""
@@ -143,6 +153,7 @@ class _Writer:
             case InSegment():
                 return self._segment(node)
             case InList():
+                self.lists[node.id] = None
                 return _compare(ast.Constant(node.id), ast.In(), _name("lists"))
 
     def _group(self, group: Group) -> ast.expr:
@@ -234,6 +245,7 @@ class _Writer:
             ast.Constant(None) if moment is None else self._moment(moment)
             for moment in (counted.window.begins, counted.window.ends)
         )
+        self.windows.setdefault(counted.what, {})[counted.window] = None
         for moment in (counted.window.begins, counted.window.ends):
             if moment is not None:
                 self.relative_windows[counted.what, moment] = None
@@ -241,6 +253,10 @@ class _Writer:
         if isinstance(counted.count, Equals):
             return _equals(counted.count, count)
         return self._within(counted.count, count, is_day=False)
+
+
+def _lists_of(rule: Rule) -> frozenset[str]:
+    return frozenset(node.id for node in nodes(rule.root) if isinstance(node, InList))
 
 
 def times_within(times: Sequence[int], begins: int | None, ends: int | None) -> Sequence[int]:

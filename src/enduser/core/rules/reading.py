@@ -67,7 +67,7 @@ def read_rule(data: object, words: Vocabulary) -> Rule:
         UsersNotTracked: it asks about users, and the space keeps none.
     """
     reader = _Reader(words)
-    root = reader.group(with_root(data), "", 1, Scope("attribute", {**USER_FIELDS, **words.custom}))
+    root = reader.root(data, Scope("attribute", {**USER_FIELDS, **words.custom}))
     if not words.tracks_users and reader.others:
         raise UsersNotTracked(
             "the space does not track users (unique_user is none), so rules cannot ask about them",
@@ -78,13 +78,14 @@ def read_rule(data: object, words: Vocabulary) -> Rule:
     return Rule(root, reader.conditions, reader.depth, reader.histories, is_of_lists)
 
 
-def with_root(data: object) -> object:
-    """Return a rule with a group at its root: one that is a condition alone is put into one."""
-    if isinstance(data, Mapping) and "rules" in data and "kind" not in data:
-        return data
-    if isinstance(data, Mapping) and ("field" in data or "kind" in data):
-        return {"combinator": Combinator.AND, "rules": [data]}
-    return data
+def with_root(data: Any) -> Any:
+    """Return a rule that can be read, with a group at its root."""
+    return {"combinator": Combinator.AND, "rules": [data]} if _is_alone(data) else data
+
+
+def _is_alone(data: object) -> bool:
+    """Whether a rule is a condition without a group around it."""
+    return isinstance(data, Mapping) and ("field" in data or "kind" in data)
 
 
 def without_additions(node: Any) -> Any:
@@ -114,6 +115,12 @@ class _Reader:
             "list": self._list,
         }
 
+    def root(self, data: object, scope: Scope) -> Group:
+        if _is_alone(data):
+            self._count(depth=1)
+            return Group(Combinator.AND, (self._node(data, "", 1, scope),))
+        return self.group(data, "", 1, scope)
+
     def group(self, data: object, at: str, depth: int, scope: Scope) -> Group:
         node = _object(data, at, ("combinator", "not", "rules"))
         return self._group_of(node, at, depth, scope, is_root=not at)
@@ -121,7 +128,7 @@ class _Reader:
     def _group_of(
         self, node: Mapping[str, Any], at: str, depth: int, scope: Scope, *, is_root: bool
     ) -> Group:
-        self._count(at, depth=depth)
+        self._count(depth=depth)
         combinator, is_not, rules = node.get("combinator", "and"), node.get("not", False), node.get("rules")
         if combinator not in set(Combinator):
             raise refused(_under(at, "combinator"), f"{shown(combinator)} joins nothing", "write and, or or")
@@ -144,7 +151,7 @@ class _Reader:
         return Group(Combinator(combinator), parts, is_not)
 
     def _node(self, data: object, at: str, depth: int, scope: Scope) -> Node:
-        if not isinstance(data, Mapping):
+        if not isinstance(data, Mapping) or not data.keys() - set(_ADDED_BY_EDITORS):
             raise refused(
                 at, f"{shown(data)} is no condition", 'write one as {"field": …, "operator": …, "value": …}'
             )
@@ -166,7 +173,7 @@ class _Reader:
             self.others.append(at)
         return self._kinds[kind](data, at, depth)
 
-    def _count(self, at: str, *, depth: int = 0, conditions: int = 0, histories: int = 0) -> None:
+    def _count(self, *, depth: int = 0, conditions: int = 0, histories: int = 0) -> None:
         """Count a part of the rule.
 
         Raises:
@@ -183,9 +190,9 @@ class _Reader:
             most: int = getattr(limits, name)
             if count > most:
                 raise RuleTooLarge(
-                    f"{at or 'the rule'}: the rule is more than {most:,} {word}, segments within it included",
+                    f"the rule is more than {most:,} {word}, segments within it included",
                     hint=f"the limit is {most:,} ({name}); of many values make one condition with in",
-                    field=at,
+                    field="",
                     limit=most,
                 )
 
@@ -193,7 +200,7 @@ class _Reader:
 
     def _condition(self, data: Mapping[str, Any], at: str, scope: Scope) -> Condition:
         node = _object(data, at, ("field", "operator", "value", "ignore_case"))
-        self._count(at, conditions=1)
+        self._count(conditions=1)
         name = _required_text(node, "field", at)
         operator, kind = self._operator(node, at, scope, self._types(name, at, scope))
         ignore_case = node.get("ignore_case", False)
@@ -249,7 +256,7 @@ class _Reader:
 
     def _events(self, data: Mapping[str, Any], at: str, depth: int) -> Counted:
         _object(data, at, ("kind", "name", "count", "rules", "combinator", "not", "window"))
-        name = _required_text(data, "name", at) if data.get("name") is not None else None
+        name = _required_text(data, "name", at) if "name" in data else None
         return self._counted(data, at, lambda: Events(name, self._inner(data, at, depth, EVENT_SCOPE)))
 
     def _inner(self, data: Mapping[str, Any], at: str, depth: int, scope: Scope) -> Group:
@@ -267,8 +274,6 @@ class _Reader:
         of = Field(name, self._words.custom[name])
         before = self._state(data, "from", at, of) if "from" in data else Known()
         after = self._state(data, "to", at, of) if "to" in data else Anything()
-        if before == after:
-            raise refused(_under(at, "to"), "a value does not change to itself", "name another value")
         return self._counted(data, at, lambda: Changes(of, before, after))
 
     def _state(self, data: Mapping[str, Any], key: str, at: str, of: Field) -> Equals | Unknown:
@@ -287,13 +292,13 @@ class _Reader:
     def _counted(
         self, data: Mapping[str, Any], at: str, what: Callable[[], Sessions | Events | Changes]
     ) -> Counted:
-        self._count(at, conditions=1, histories=1)
+        self._count(conditions=1, histories=1)
         count, is_not = self._occurrences(data, at)
         return Counted(what(), count, is_not, self._window(data, at))
 
     def _occurrences(self, data: Mapping[str, Any], at: str) -> tuple[Equals | Within, bool]:
         """Return by which test a count is judged, and whether by its contrary."""
-        if data.get("count") is None:
+        if "count" not in data:
             return _AT_LEAST_ONE, False
         path = _under(at, "count")
         count = _object(data["count"], path, ("operator", "value"))
@@ -314,14 +319,14 @@ class _Reader:
         return test, operator.is_not
 
     def _window(self, data: Mapping[str, Any], at: str) -> Window:
-        if data.get("window") is None:
+        if "window" not in data:
             return Window()
         path = _under(at, "window")
         window = _object(data["window"], path, ("from", "to"))
         spans = {
             name: read_span(window[name], _under(path, name), tuple(Unit))
             for name in ("from", "to")
-            if window.get(name) is not None
+            if name in window
         }
         if not spans:
             raise refused(
@@ -347,14 +352,14 @@ class _Reader:
             raise type(error)(f"{path}: {error.message}", hint=error.hint, field=path) from None
         if rule is None:
             raise refused(path, f"there is no segment {shown(name)}", "the segments: enduser segments list")
-        self._count(at, depth=depth + rule.depth, conditions=rule.conditions, histories=rule.histories)
+        self._count(depth=depth + rule.depth, conditions=rule.conditions, histories=rule.histories)
         if not rule.is_of_lists:
             self.others.append(at)
         return InSegment(name, rule)
 
     def _list(self, data: Mapping[str, Any], at: str, _: int) -> InList:
         _object(data, at, ("kind", "id"))
-        self._count(at, conditions=1)
+        self._count(conditions=1)
         name = _required_text(data, "id", at)
         if name not in self._words.lists:
             raise refused(

@@ -115,7 +115,14 @@ def local_day(at: int, zone: ZoneInfo) -> date:
 @lru_cache(maxsize=10_000)
 def midnight(day: date, zone: ZoneInfo) -> int:
     """Return when a day begins in a zone, in µs; without a midnight, with its first instant."""
-    return instant(datetime.combine(day, time()), zone)
+    local = datetime.combine(day, time())
+    late, early = instant(local, zone), instant(local.replace(fold=1), zone)
+    if early >= late:  # clocks show it, perhaps twice
+        return late
+    while late - early > 1:
+        middle = (early + late) // 2
+        early, late = (early, middle) if local_day(middle, zone) >= day else (middle, late)
+    return late
 
 
 def midnight_after(day: date, zone: ZoneInfo) -> int:
@@ -133,7 +140,7 @@ def instant(local: datetime, zone: ZoneInfo) -> int:
     """
     offset = zone.utcoffset(local)
     assert offset is not None
-    return (local - _LOCAL_EPOCH - offset) // _MICROSECOND
+    return (local.replace(fold=0) - _LOCAL_EPOCH - offset) // _MICROSECOND
 
 
 def utc_time(at: int) -> datetime:

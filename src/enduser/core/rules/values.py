@@ -90,7 +90,7 @@ class ValueReader:
                     self.at, f"{shown(value)} is a whole day", "write an instant, with its time of day"
                 )
             read = read.begins
-        assert isinstance(read, str | float | date)
+        assert isinstance(read, str | float | int | date)
         return Equals((read,))
 
     def _none(self, value: object) -> None:
@@ -121,7 +121,7 @@ class ValueReader:
                 limit=limits.RULE_VALUES_MAX,
             )
         read = self._number if self.type is AttributeType.NUMBER else self._text
-        return tuple(dict.fromkeys(read(one, f"{self.at}[{index}]") for index, one in enumerate(value)))
+        return tuple(dict.fromkeys(read(one, self.at) for one in value))
 
     def _pair(self, value: object) -> tuple[Any, Any]:
         if not isinstance(value, list) or len(value) != 2:  # noqa: PLR2004 - a pair
@@ -129,7 +129,7 @@ class ValueReader:
         read: Callable[[object, str], Any] = self._time
         if self.type is AttributeType.NUMBER:
             read = self._number
-        low, high = (read(one, f"{self.at}[{index}]") for index, one in enumerate(value))
+        low, high = (read(one, self.at) for one in value)
         is_reversed = low.begins > high.ends.value if isinstance(low, Time) else low > high
         if is_reversed:
             raise refused(

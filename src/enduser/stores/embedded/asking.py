@@ -142,7 +142,7 @@ def _parted_by(writer: Conditions, name: str) -> Mapping[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class Asked:
     """One id of which is asked whom rules mean, and what there is of its person."""
 
     look: Look
@@ -176,13 +176,13 @@ def explain_segments(
     look: Look, user_id: str, id_kind: str | None, segment_ids: Sequence[str] | None
 ) -> Sequence[SegmentVerdict]:
     """Return whether segments hold for the person of an id, and why; see `Reader.explain_segments`."""
-    asked = _asked(look, user_id, id_kind)
+    who = asked(look, user_id, id_kind)
     writer, reader = conditions(look), rules_of(look)
     explained = [
         (saved, Explainer(saved.segment.rule, reader.require(saved.segment.id)))
         for saved in _wanted(look, segment_ids)
     ]
-    known = asked.person(Program([explainer.rule for _, explainer in explained]))
+    known = who.person(Program([explainer.rule for _, explainer in explained]))
     return [
         SegmentVerdict(saved, explainer.explain(known, writer.now, writer.zone))
         for saved, explainer in explained
@@ -194,14 +194,14 @@ def _wanted(look: Look, segment_ids: Sequence[str] | None) -> Sequence[SavedSegm
     return [one for one in saved if segment_ids is None or one.segment.id in segment_ids]
 
 
-def _asked(look: Look, user_id: str, id_kind: str | None) -> _Asked:
+def asked(look: Look, user_id: str, id_kind: str | None) -> Asked:
     """Return what there is of the person of an id; somebody with an object comes first."""
     person_keys = list(persons(look, user_id, id_kind))
     for person_key in person_keys:
         values = _values(look, person_key)
         if values is not None:
-            return _Asked(look, person_key, values)
-    return _Asked(look, person_keys[0] if person_keys else None, None)
+            return Asked(look, person_key, values)
+    return Asked(look, person_keys[0] if person_keys else None, None)
 
 
 def _values(look: Look, person_key: int) -> Mapping[str, object] | None:

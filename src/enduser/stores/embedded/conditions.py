@@ -144,6 +144,10 @@ class Conditions:
         which = f"id IN (SELECT unnest({self.bind(sorted(names))}))"
         return self._query("in_list", {"which": which})
 
+    def in_list(self, node: InList) -> str:
+        """Return the query of the persons in a static list, and since when (`happened_at`)."""
+        return self._query("in_list", {"which": f"id = {self.bind(node.id)}"})
+
     def type_of(self, name: str) -> AttributeType | None:
         """Return the type of an attribute; None: there is none of this name."""
         if name in self.columns:
@@ -191,8 +195,7 @@ class Conditions:
             case InSegment():
                 return self._node(node.rule.root, at)
             case InList():
-                which = {"which": f"id = {self.bind(node.id)}"}
-                return f"users.person_key IN ({self._query('in_list', which)})"
+                return f"users.person_key IN (SELECT person_key FROM ({self.in_list(node)}))"
 
     def _group(self, group: Group, at: str) -> str:
         word = " AND " if group.combinator is Combinator.AND else " OR "

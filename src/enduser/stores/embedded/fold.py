@@ -34,6 +34,7 @@ STEPS = (
     "spoke",
     "properties",
     "store_users",
+    "changed_objects",
     "touch",
 )
 """What a part of a fold does, in order: the statements of these names in `sql/fold.sql`.

@@ -14,7 +14,7 @@ from enduser.stores.embedded.claiming import Naming, forget_unnamed
 from enduser.stores.embedded.given_rows import read_rows, rejected_rows
 from enduser.stores.embedded.pages import check_limit, page_of
 from enduser.stores.embedded.reading import Look
-from enduser.stores.embedded.statements import bound, run, statements
+from enduser.stores.embedded.statements import bound, run, run_spliced, statements
 from enduser.stores.paging import values_behind
 from enduser.stores.records import DeleteList, WriteList
 
@@ -58,6 +58,7 @@ def delete_list(connection: duckdb.DuckDBPyConnection, record: DeleteList) -> No
     """
     number, _ = _find(connection, record.list_id)
     run(connection, "lists.delete", list=number)
+    _tell(connection, "released")
     forget_unnamed(connection)
 
 
@@ -118,6 +119,7 @@ def _require_good(connection: duckdb.DuckDBPyConnection) -> None:
 def _remove(connection: duckdb.DuckDBPyConnection, number: int, *, is_override: bool) -> int:
     (removed,) = run(connection, "lists.remove", list=number, is_override=is_override)[0]
     if removed:
+        _tell(connection, "released")
         forget_unnamed(connection)
     return int(removed)
 
@@ -130,7 +132,15 @@ def _add(connection: duckdb.DuckDBPyConnection, number: int, written_at: int) ->
             hint=f"the limit is {limits.LIST_MEMBERS_MAX:,} (LIST_MEMBERS_MAX); make several lists",
             limit=limits.LIST_MEMBERS_MAX,
         )
+    if added:
+        _tell(connection, "given")
     return int(added)
+
+
+def _tell(connection: duckdb.DuckDBPyConnection, told: str) -> None:
+    """Tell the serving copy whose lists are others now: those in a table of keys."""
+    run_spliced(connection, "lists.tell", (), {"told": told})
+    run(connection, "fold.number", touched_max=limits.TOUCHED_MAX)
 
 
 def every_list(look: Look) -> Sequence[StaticList]:

@@ -11,6 +11,7 @@ import duckdb
 from enduser import limits
 from enduser.core.attributes import Attribute
 from enduser.core.candidates import Candidate, SourceOrder
+from enduser.core.contents import Decision, SavedContent
 from enduser.core.events import UserId
 from enduser.core.segments import (
     Counted,
@@ -38,6 +39,7 @@ from enduser.stores.answers import (
 from enduser.stores.embedded import (
     asking,
     candidates,
+    contents,
     erasing,
     hashing,
     listing,
@@ -226,6 +228,18 @@ class EmbeddedReader:
         """Return whether segments hold for the person of an id, and why."""
         with self.looking_at(space) as look:
             return asking.explain_segments(look, user_id, id_kind, segment_ids)
+
+    def contents(self, space: str) -> Sequence[SavedContent]:
+        """Return the content items of a space, by id."""
+        with self.looking_at(space) as look:
+            return contents.every_content(look.connection)
+
+    def decide(
+        self, space: str, user_id: str, id_kind: str | None = None, *, only_public: bool = True
+    ) -> Decision:
+        """Return which content items and segments hold for the person of an id."""
+        with self.looking_at(space) as look:
+            return contents.decide(look, user_id, id_kind, only_public=only_public)
 
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much an erasure would take away."""

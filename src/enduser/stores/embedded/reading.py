@@ -47,7 +47,7 @@ def with_attributes(
 
 # --- looks at one person
 
-_KEYS = 2**63
+KEYS = 2**63
 """Keys of users are below; being hashes, they lie evenly."""
 
 
@@ -137,18 +137,20 @@ def changes(database: Database, space: str, since: int) -> Changes:
     A fold that is still to come is of another file, from before a backup was put in its place.
     """
     with database.looking_at(database.schema(space)):
-        fold, touched_since = database.execute("SELECT last_fold, touched_since FROM state")[0]
+        fold, touched_since, clock_at = database.execute(
+            "SELECT last_fold, touched_since, clock_at FROM state"
+        )[0]
     is_everything = not touched_since <= since <= fold
     which = "all_users" if is_everything else "changed_users"
     columns = database.columns()
     query = statements("read")[which][0].replace("(users)", f"({_users_by_person(columns)})")
     rows = _rows(database, space, query, {} if is_everything else {"since": since})
-    return Changes(fold, is_everything, (_change(row, columns) for row in rows))
+    return Changes(fold, is_everything, clock_at, (_change(row, columns) for row in rows))
 
 
 def objects_of_part(database: Database, space: str, part: int, parts: int) -> Iterator[ChangedObject]:
     """Yield the objects of one of `parts` ranges of persons, with each id of each person."""
-    first, behind = (_KEYS * number // parts for number in (part, part + 1))
+    first, behind = (KEYS * number // parts for number in (part, part + 1))
     columns = database.columns()
     query = statements("read")["all_users"][0].replace("(users)", f"({_users_by_person(columns)})")
     query += "WHERE objects.person_key BETWEEN $first AND $last"

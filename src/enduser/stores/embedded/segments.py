@@ -25,7 +25,7 @@ from enduser.errors import (
     SegmentNotFound,
 )
 from enduser.stores.embedded import registry
-from enduser.stores.embedded.statements import Rows, bound, spliced, statements, used
+from enduser.stores.embedded.statements import Rows, bound, run, spliced, statements, used
 
 
 def vocabulary(connection: duckdb.DuckDBPyConnection, settings: SpaceSettings) -> Vocabulary:
@@ -117,8 +117,10 @@ def versions(connection: duckdb.DuckDBPyConnection, segment_id: str) -> Sequence
 
 def uses(connection: duckdb.DuckDBPyConnection, kind: Named, name: str) -> Sequence[SegmentUse]:
     """Return what names an attribute, a segment or a list; see `Reader.uses`."""
-    found = _rows(connection, "uses", {"kind": kind}, name=name)
-    return [SegmentUse(kind="segment", id=id_, name=shown) for id_, shown in found]
+    found = [("segment", *row) for row in _rows(connection, "uses", {"kind": kind}, name=name)]
+    if kind == "segments":
+        found += [("content", *row) for row in run(connection, "contents.uses", segment=name)]
+    return [SegmentUse(kind=what, id=id_, name=shown) for what, id_, shown in found]
 
 
 # --- saving; the caller owns the transaction
@@ -149,7 +151,8 @@ def save(
     if segment.is_archived:
         require_unused(used_by, f"the segment {segment.id!r}")
     for use in used_by:
-        rules.require(use.id)
+        if use.kind == "segment":
+            rules.require(use.id)
     saved = SavedSegment(
         segment=segment,
         version=before.version + 1 if before else 1,

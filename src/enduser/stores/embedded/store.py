@@ -11,7 +11,10 @@ from typing import Self
 from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.candidates import Candidate, SourceOrder
+from enduser.core.contents import Content, Decision, SavedContent
+from enduser.core.deciding import Decider, Deciding
 from enduser.core.events import UserId
+from enduser.core.rules.demands import Demand
 from enduser.core.segments import (
     Counted,
     Facet,
@@ -40,6 +43,7 @@ from enduser.stores.answers import (
     Difference,
     Door,
     Erased,
+    Fact,
     HashingPreview,
     LookAlikes,
     Page,
@@ -52,10 +56,11 @@ from enduser.stores.answers import (
     WriteKey,
 )
 from enduser.stores.contract import DEFAULT_SPACE, OwnedStore
-from enduser.stores.embedded import database as files
 from enduser.stores.embedded import (
+    contents,
     erasing,
     exports,
+    facts,
     hashing,
     listing,
     lists,
@@ -66,6 +71,7 @@ from enduser.stores.embedded import (
     segments,
     values,
 )
+from enduser.stores.embedded import database as files
 from enduser.stores.embedded import spooled as live
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.database import Database
@@ -73,6 +79,7 @@ from enduser.stores.embedded.engine import ANSWER, told
 from enduser.stores.embedded.fold import fold_pending
 from enduser.stores.embedded.folder import FolderLock
 from enduser.stores.embedded.reader import EmbeddedReader
+from enduser.stores.embedded.reading import Look
 from enduser.stores.embedded.statements import Rows
 from enduser.stores.embedded.taking import EventTaker
 from enduser.stores.records import (
@@ -133,6 +140,8 @@ class EmbeddedStore:
             self._taker: tuple[str, EventTaker] | None = None
             self._catch_up: Callable[[], None] = lambda: None
             self._forgotten = 0
+            self._rules_edition = 1
+            self._rules: dict[str, tuple[int, Deciding, Sequence[Demand]]] = {}
             self._cut_files: set[str] = set()
             """Spaces into which a file was being taken, perhaps, when the database was opened anew."""
             if not self.spaces():
@@ -191,6 +200,7 @@ class EmbeddedStore:
                 hint=f"the limit is {limits.SPACES_MAX:,} (SPACES_MAX); use another data folder for more",
                 limit=limits.SPACES_MAX,
             )
+        self._rules_edition += 1
         with self._database.changing("main"):
             files.create_space(self._database.connection, space, now_us)
 
@@ -206,6 +216,42 @@ class EmbeddedStore:
             Door(files.space_number(schema), space, settings_from_text(settings[space]), keys[space])
             for space, schema in self._database.spaces()
         ]
+
+    # --- what decisions need
+
+    def rules_edition(self) -> int:
+        """Return a number that is another whenever `deciding` or `demands` may be."""
+        return self._rules_edition
+
+    def deciding(self) -> Sequence[Deciding]:
+        """Return what collectors must know to decide, space by space."""
+        return [self._known_rules(space)[0] for space in self.spaces()]
+
+    def demands(self, space: str) -> Sequence[Demand]:
+        """Return what decisions ask for of persons."""
+        return self._known_rules(space)[1]
+
+    def _known_rules(self, space: str) -> tuple[Deciding, Sequence[Demand]]:
+        """Return what decides in a space, and what that asks for; worked out when something is another."""
+        known = self._rules.get(space)
+        if known is None or known[0] != self._rules_edition:
+            schema = self._database.schema(space)
+            with self._database.looking_at(schema):
+                known_now = contents.deciding(Look(self._database.connection, space), only_public=True)
+            decider = Decider(known_now, self.settings(space).time_zone)
+            known = (self._rules_edition, known_now, decider.demands)
+            self._rules[space] = known
+        return known[1:]
+
+    def changed_facts(self, space: str, demands: Sequence[Demand], since: int) -> Iterator[Fact]:
+        """Yield what demands ask for of the persons who changed after a fold."""
+        with self._database.looking_at(self._database.schema(space)):
+            yield from facts.changed_facts(Look(self._database.connection, space), demands, since)
+
+    def facts(self, space: str, demands: Sequence[Demand], part: int, parts: int) -> Iterator[Fact]:
+        """Yield what demands ask for of a part of a space."""
+        with self._database.looking_at(self._database.schema(space)):
+            yield from facts.some_facts(Look(self._database.connection, space), demands, part, parts)
 
     def write_keys(self) -> Sequence[WriteKey]:
         """Return all write keys, oldest first."""
@@ -235,11 +281,13 @@ class EmbeddedStore:
 
     def create_attribute(self, attribute: Attribute) -> None:
         """Add a custom attribute."""
+        self._rules_edition += 1
         with self._database.changing("main"):
             registry.create(self._database.connection, attribute, self._schemas())
 
     def change_attribute(self, name: str, changed: Attribute) -> None:
         """Change an attribute; what holds by another conflict rule is worked out in all spaces."""
+        self._rules_edition += 1
         with self._database.changing("main"):
             was = registry.change(self._database.connection, name, changed)
             restates = was.conflict_rule is not changed.conflict_rule
@@ -253,12 +301,14 @@ class EmbeddedStore:
 
     def retype_attribute(self, name: str, kind: AttributeType) -> None:
         """Give an attribute another type."""
+        self._rules_edition += 1
         with self._database.changing("main"):
             registry.retype(self._database.connection, name, kind, self._schemas())
             self._tell_attributes_anew(restates=True)
 
     def delete_attribute(self, name: str) -> None:
         """Take an attribute away, with all its values and their history."""
+        self._rules_edition += 1
         with self._database.changing("main"):
             registry.delete(self._database.connection, name, self._schemas())
             self._tell_attributes_anew(restates=False)
@@ -280,13 +330,29 @@ class EmbeddedStore:
 
     def save_segment(self, space: str, segment: Segment, saving: Saving) -> SavedSegment:
         """Make a segment or change it."""
+        self._rules_edition += 1
         with self._database.changing(self._database.schema(space)):
             return segments.save(self._database.connection, self.settings(space), segment, saving)
 
     def delete_segment(self, space: str, segment_id: str) -> None:
         """Take a segment away."""
+        self._rules_edition += 1
         with self._database.changing(self._database.schema(space)):
             segments.delete(self._database.connection, segment_id)
+
+    # --- content
+
+    def save_content(self, space: str, content: Content, saving: Saving) -> SavedContent:
+        """Make a content item or change it."""
+        self._rules_edition += 1
+        with self._database.changing(self._database.schema(space)):
+            return contents.save(self._database.connection, content, saving)
+
+    def delete_content(self, space: str, content_id: str) -> None:
+        """Take a content item away."""
+        self._rules_edition += 1
+        with self._database.changing(self._database.schema(space)):
+            contents.delete(self._database.connection, content_id)
 
     # --- records
 
@@ -325,6 +391,7 @@ class EmbeddedStore:
         self._taker = taker
         self._generations[space] += 1  # a setting recomputes
         self._forgotten += isinstance(record, EraseUser | ChangeSettings)
+        self._rules_edition += isinstance(record, ChangeSettings | WriteList | DeleteList)
         if isinstance(record, ChangeSettings) and "hash_ids" in record.texts:
             self._database.checkpoint()  # the log has plain ids still
         return applied
@@ -583,6 +650,16 @@ class EmbeddedStore:
     ) -> Sequence[SegmentVerdict]:
         """Return whether segments hold for the person of an id, and why."""
         return self._reader.explain_segments(space, user_id, id_kind, segment_ids)
+
+    def contents(self, space: str) -> Sequence[SavedContent]:
+        """Return the content items of a space, by id."""
+        return self._reader.contents(space)
+
+    def decide(
+        self, space: str, user_id: str, id_kind: str | None = None, *, only_public: bool = True
+    ) -> Decision:
+        """Return which content items and segments hold for the person of an id."""
+        return self._reader.decide(space, user_id, id_kind, only_public=only_public)
 
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much an erasure would take away."""

@@ -3,6 +3,9 @@
 -- name: moment
 SELECT clock_at, (SELECT list(source ORDER BY position) FROM sources) FROM state;
 
+-- name: list_ids
+SELECT id FROM lists;
+
 -- name: all_users
 SELECT (SELECT count(*) FROM users WHERE total_sessions > 0), clock_at FROM state;
 

@@ -70,6 +70,6 @@ SELECT person_key, effective_at, value FROM (
 QUALIFY row_number() OVER (PARTITION BY person_key, effective_at) = 1
 
 -- name: in_list
-SELECT coalesce(persons.person_key, list_members.user_key) AS person_key
+SELECT coalesce(persons.person_key, list_members.user_key) AS person_key, added_at AS happened_at
 FROM {list_members} AS list_members LEFT JOIN persons USING (user_key)
 WHERE list IN (SELECT list FROM lists WHERE {which})

@@ -418,17 +418,32 @@ SELECT folded.*, said.* EXCLUDE (person_key),
                         name, role, type, status, info)
 FROM folded LEFT JOIN said USING (person_key) LEFT JOIN known USING (person_key);
 
--- name: touch
--- Whose object is another now, for the serving copy to follow. Open sessions alone change no object.
-INSERT INTO touched_persons
-SELECT folded.person_key, last_fold + 1
-FROM state, folded LEFT JOIN said USING (person_key) LEFT JOIN known USING (person_key)
+-- name: changed_objects
+CREATE OR REPLACE TEMP TABLE changed_objects AS
+SELECT folded.person_key
+FROM folded LEFT JOIN said USING (person_key) LEFT JOIN known USING (person_key)
 WHERE (folded.total_sessions > 0 OR known.total_sessions > 0)
   AND (folded.total_sessions, folded.first_seen, folded.last_seen, folded.duration_us, folded.place_id,
        folded.browser_id, said.name, said.role, said.type, said.status, said.info)
       IS DISTINCT FROM
       (known.total_sessions, known.first_seen, known.last_seen, known.duration_us, known.place_id,
        known.browser_id, known.name, known.role, known.type, known.status, known.info);
+
+-- name: touch
+-- Whose object is another now, or what rules can ask of him: closed sessions, and events that make none. Open
+-- sessions alone change nothing.
+INSERT INTO touched_persons
+SELECT person_key, last_fold + 1
+FROM state, (
+    SELECT person_key FROM fresh
+    WHERE $clock >= ended_at + CASE WHEN is_cut_off THEN 0 ELSE $window END
+    UNION
+    SELECT person_key FROM replaced WHERE is_closed
+    UNION
+    SELECT coalesce(members.person_key, events.user_key) FROM events LEFT JOIN members USING (user_key)
+    WHERE batch > $folded AND NOT is_visit AND coalesce(members.person_key, events.user_key) & ($parts - 1) = $part
+    UNION
+    FROM changed_objects);
 
 -- name: finish
 UPDATE state SET folded_batch = last_batch;

@@ -29,6 +29,13 @@ INSERT INTO list_members
 SELECT $list, user_key, $written_at FROM given
 WHERE user_key NOT IN (SELECT user_key FROM list_members WHERE list = $list);
 
+-- name: tell
+-- Whom rules may judge otherwise now, if some name lists.
+INSERT INTO touched_persons
+SELECT DISTINCT coalesce(persons.person_key, told.user_key), last_fold + 1
+FROM state, {told} AS told LEFT JOIN persons USING (user_key)
+WHERE EXISTS (FROM segments WHERE len(lists) > 0);
+
 -- name: count_members
 SELECT count(*) FROM list_members WHERE list = $list;
 

@@ -227,7 +227,10 @@ DELETE FROM users WHERE rowid IN (SELECT row_id FROM rewritten);
 INSERT INTO users SELECT * EXCLUDE (row_id, is_new) FROM rewritten WHERE person_key IS NOT NULL;
 INSERT INTO users BY NAME SELECT *, 0 AS total_sessions, 0 AS duration_us FROM unknown;
 INSERT INTO touched_persons
-SELECT person_key, last_fold + 1 FROM rewritten, state WHERE total_sessions > 0;
+SELECT person_key, last_fold + 1 FROM rewritten, state WHERE total_sessions > 0
+UNION
+SELECT person_key, last_fold + 1 FROM contested, state
+WHERE EXISTS (FROM segments WHERE contains(rule, '"changed"'));
 
 -- name: nothing_spoken
 -- For a look at what would be: what the rows say, in place of `candidates`.

@@ -1,0 +1,248 @@
+"""Content items, and what one user sees."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from enduser import limits
+from enduser.api.management.calls import Call, Route
+from enduser.api.management.parameters import CONTENT_ID, ID_KIND, SPACE, USER_ID
+from enduser.clock import now_us
+from enduser.core.contents import Content, SavedContent
+from enduser.core.segments import Saving
+from enduser.errors import ContentExists, ContentNotFound, InvalidContent, LimitExceeded
+from enduser.service.decisions import DecisionJson, ShownContent, decision_json
+from enduser.service.json_form import Time, iso_time
+from enduser.stores.contract import Reader
+
+_HINT = "docs/content.md shows the calls"
+Kind = Annotated[str, Meta(description="what it is to the site, such as banner")]
+Payload = Annotated[dict[str, Any] | None, Meta(description="what the site shows it by")]
+SegmentId = Annotated[str | None, Meta(description="to whose users it is shown; null: to everyone")]
+Public = Annotated[bool, Meta(description="whether browsers may learn of it")]
+
+
+class ContentJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A content item."""
+
+    id: str
+    name: str
+    kind: Kind
+    payload: Payload
+    segment: SegmentId
+    public: Public
+    created_at: Time
+    changed_at: Time
+    changed_by: str
+
+
+class ContentsPage(msgspec.Struct, frozen=True):
+    """All content items of a space, by id, and how many there may be."""
+
+    items: list[ContentJson]
+    limit: int
+    next_cursor: str | None = None
+
+
+class NewContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A content item to be."""
+
+    id: str
+    name: str
+    kind: Kind = "content"
+    payload: Payload = None
+    segment: SegmentId = None
+    public: Public = True
+
+
+class ContentChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be another of a content item; what is not named stays."""
+
+    name: str | UnsetType = UNSET
+    kind: Kind | UnsetType = UNSET
+    payload: Payload | UnsetType = UNSET
+    segment: SegmentId | UnsetType = UNSET
+    public: Public | UnsetType = UNSET
+
+
+class ContentDeleted(msgspec.Struct, frozen=True):
+    """A content item is there no more."""
+
+    deleted: bool
+
+
+async def list_contents(call: Call) -> ContentsPage:
+    """Return all content items of a space."""
+    found = await call.read(lambda reader: reader.contents(call.space))
+    return ContentsPage([_json(one) for one in found], limits.CONTENTS_MAX)
+
+
+async def show_content(call: Call) -> ContentJson:
+    """Return one content item."""
+    content_id = call.values["content_id"]
+    return _json(await call.read(lambda reader: _find(reader, call.space, content_id)))
+
+
+async def create_content(call: Call) -> ContentJson:
+    """Make a content item."""
+    told = call.told(NewContent, _HINT)
+    content = Content(
+        id=told.id,
+        name=told.name,
+        kind=told.kind,
+        payload=told.payload,
+        segment=told.segment,
+        is_public=told.public,
+    )
+    saving = _saving(call, is_new=True)
+    return _json(await call.change(lambda store: store.save_content(call.space, content, saving)))
+
+
+async def change_content(call: Call) -> ContentJson:
+    """Change a content item."""
+    told, content_id = call.told(ContentChange, _HINT), call.values["content_id"]
+    given = {name: value for name in told.__struct_fields__ if (value := getattr(told, name)) is not UNSET}
+    if "public" in given:
+        given["is_public"] = given.pop("public")
+    saving = _saving(call, is_new=False)
+
+    def change(store: Any) -> SavedContent:
+        content = replace(_find(store, call.space, content_id).content, **given)
+        saved: SavedContent = store.save_content(call.space, content, saving)
+        return saved
+
+    return _json(await call.change(change))
+
+
+async def delete_content(call: Call) -> ContentDeleted:
+    """Take a content item away."""
+    await call.change(lambda store: store.delete_content(call.space, call.values["content_id"]))
+    return ContentDeleted(deleted=True)
+
+
+async def decide(call: Call) -> DecisionJson:
+    """Return what a user sees, also of what is not public."""
+    user_id, id_kind = call.values["user_id"], call.values["id_kind"]
+    found = await call.read(lambda reader: reader.decide(call.space, user_id, id_kind, only_public=False))
+    return decision_json(found)
+
+
+def _saving(call: Call, *, is_new: bool) -> Saving:
+    return Saving(now_us(), call.caller, is_new)
+
+
+def _find(reader: Reader, space: str, content_id: str) -> SavedContent:
+    for saved in reader.contents(space):
+        if saved.content.id == content_id:
+            return saved
+    raise ContentNotFound(
+        f"there is no content item {content_id!r} in {space}",
+        hint="GET /api/v1/content lists them; ids are case-sensitive",
+        field="content_id",
+    )
+
+
+def _json(saved: SavedContent) -> ContentJson:
+    content = saved.content
+    return ContentJson(
+        id=content.id,
+        name=content.name,
+        kind=content.kind,
+        payload=None if content.payload is None else dict(content.payload),
+        segment=content.segment,
+        public=content.is_public,
+        created_at=iso_time(saved.created_at),
+        changed_at=iso_time(saved.saved_at),
+        changed_by=saved.saved_by,
+    )
+
+
+_CONTENT = ContentJson(
+    id="vip-banner",
+    name="Banner for VIPs",
+    kind="banner",
+    payload={"text": "Thank you!"},
+    segment="upgraded",
+    public=True,
+    created_at="2026-03-01T10:00:00.000000Z",
+    changed_at="2026-03-01T10:00:00.000000Z",
+    changed_by="console",
+)
+_NEW = NewContent(
+    id="vip-banner", name="Banner for VIPs", kind="banner", payload={"text": "Thank you!"}, segment="upgraded"
+)
+_DECISION = DecisionJson(
+    content=[ShownContent("vip-banner", "banner", {"text": "Thank you!"})],
+    segments=["upgraded"],
+    valid_until="2026-03-08T10:00:00.000000Z",
+    as_of="2026-03-02T09:30:00.000000Z",
+)
+
+ROUTES = (
+    Route(
+        "GET",
+        "/api/v1/content",
+        list_contents,
+        "List content items",
+        ContentsPage,
+        ContentsPage([_CONTENT], limits.CONTENTS_MAX),
+        (SPACE,),
+    ),
+    Route(
+        "POST",
+        "/api/v1/content",
+        create_content,
+        "Make a content item",
+        ContentJson,
+        _CONTENT,
+        (SPACE,),
+        (InvalidContent, ContentExists, LimitExceeded),
+        body=NewContent,
+        body_example=_NEW,
+    ),
+    Route(
+        "GET",
+        "/api/v1/content/{content_id}",
+        show_content,
+        "Show a content item",
+        ContentJson,
+        _CONTENT,
+        (CONTENT_ID, SPACE),
+        (ContentNotFound,),
+    ),
+    Route(
+        "PATCH",
+        "/api/v1/content/{content_id}",
+        change_content,
+        "Change a content item",
+        ContentJson,
+        _CONTENT,
+        (CONTENT_ID, SPACE),
+        (ContentNotFound, InvalidContent),
+        body=ContentChange,
+        body_example=ContentChange(segment=None),
+    ),
+    Route(
+        "DELETE",
+        "/api/v1/content/{content_id}",
+        delete_content,
+        "Delete a content item",
+        ContentDeleted,
+        ContentDeleted(deleted=True),
+        (CONTENT_ID, SPACE),
+        (ContentNotFound,),
+    ),
+    Route(
+        "GET",
+        "/api/v1/users/{user_id}/decision",
+        decide,
+        "Show what a user sees, also of what is not public",
+        DecisionJson,
+        _DECISION,
+        (USER_ID, SPACE, ID_KIND),
+    ),
+)

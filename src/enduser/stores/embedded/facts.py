@@ -1,0 +1,74 @@
+"""Facts: what rules of decisions ask for of persons, for the serving copy to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from enduser import limits
+from enduser.core.rules.demands import Demand
+from enduser.core.rules.tree import Changes, Events, InList, Window
+from enduser.stores.answers import Fact
+from enduser.stores.embedded.asking import conditions
+from enduser.stores.embedded.conditions import Conditions, Tables
+from enduser.stores.embedded.reading import KEYS, Look
+from enduser.stores.embedded.statements import spliced, statements
+
+_AT_ONCE = 50
+"""Demands of one statement."""
+_ROWS_PER_FETCH = 10_000
+_NAMES = ("users", "sessions", "open_sessions", "events", "candidates", "list_members")
+_NARROWED = Tables(**{name: f"asked_{name}" for name in _NAMES})
+
+
+def changed_facts(look: Look, wanted: Sequence[Demand], since: int) -> Iterator[Fact]:
+    """Yield the facts of all persons of whom something is another since a fold."""
+    look.run("facts.changed", since=since)
+    return _facts(look, wanted)
+
+
+def some_facts(look: Look, wanted: Sequence[Demand], part: int, parts: int) -> Iterator[Fact]:
+    """Yield the facts of the persons of one of `parts` equal parts of a space, the first is 0."""
+    first, behind = (KEYS * number // parts for number in (part, part + 1))
+    look.run("facts.some", first=first, last=behind - 1)
+    return _facts(look, wanted)
+
+
+def _facts(look: Look, wanted: Sequence[Demand]) -> Iterator[Fact]:
+    look.run("facts.narrow")
+    kinds = {type(demand.what) for demand in wanted}
+    for kind, name in ((Events, "events"), (Changes, "candidates"), (InList, "lists")):
+        if kind in kinds:
+            look.run(f"facts.narrow_{name}")
+    for first in range(0, len(wanted), _AT_ONCE):
+        writer = conditions(look, _NARROWED)
+        some = enumerate(wanted[first : first + _AT_ONCE], first)
+        found = [_found(writer, demand, number) for number, demand in some]
+        query = spliced(statements("facts")["facts"][0], (), {"found": " UNION ALL ".join(found)})
+        look.connection.execute(query, writer.parameters)
+        while rows := look.connection.fetchmany(_ROWS_PER_FETCH):
+            for id_, is_anonymous, number, times in rows:
+                yield Fact(id_, is_anonymous, wanted[number], _times(times))
+
+
+def _found(writer: Conditions, demand: Demand, number: int) -> str:
+    """Return the query of when something happened to persons; the number says what."""
+    is_listed = isinstance(demand.what, InList)
+    if isinstance(demand.what, InList):
+        happened = writer.in_list(demand.what)
+    else:
+        happened = writer.happened(demand.what, Window())
+    begins = demand.begins(writer.now, writer.zone)
+    if begins is not None:
+        happened = f"FROM ({happened}) AS happened WHERE happened_at >= {writer.bind(begins)}"
+    splices = {
+        "number": str(number),
+        "times": str(limits.FACT_TIMES_MAX + 1),
+        "is_listed": str(is_listed),
+        "happened": happened,
+    }
+    return f"({spliced(statements('facts')['found'][0], (), splices)})"
+
+
+def _times(newest: Sequence[int]) -> Sequence[int] | None:
+    """Return times, the earliest first; None: they are too many to be kept."""
+    return None if len(newest) > limits.FACT_TIMES_MAX else sorted(newest)

@@ -1,0 +1,50 @@
+-- What rules of decisions ask for of persons, besides their attributes.
+
+-- name: changed
+-- The persons of whom something is another since a fold, also those whose id is another's now, with all their ids.
+CREATE OR REPLACE TEMP TABLE asked_ids AS
+WITH changed AS (
+    SELECT DISTINCT coalesce(persons.person_key, touched_persons.person_key) AS person_key
+    FROM touched_persons LEFT JOIN persons ON persons.user_key = touched_persons.person_key
+    WHERE fold > $since
+)
+SELECT coalesce(user_key, person_key) AS user_key, person_key
+FROM changed LEFT JOIN persons USING (person_key);
+
+-- name: some
+-- The persons whose keys lie in a range, with all their ids.
+CREATE OR REPLACE TEMP TABLE asked_ids AS
+SELECT user_ids.user_key, coalesce(persons.person_key, user_ids.user_key) AS person_key
+FROM user_ids LEFT JOIN persons USING (user_key)
+WHERE coalesce(persons.person_key, user_ids.user_key) BETWEEN $first AND $last;
+
+-- name: narrow
+-- What there is of those persons, in tables of the same form as those of all.
+CREATE OR REPLACE TEMP TABLE asked_users AS FROM users WHERE person_key IN (SELECT person_key FROM asked_ids);
+CREATE OR REPLACE TEMP TABLE asked_sessions AS FROM sessions WHERE person_key IN (SELECT person_key FROM asked_ids);
+CREATE OR REPLACE TEMP TABLE asked_open_sessions AS
+FROM open_sessions WHERE person_key IN (SELECT person_key FROM asked_ids);
+
+-- name: narrow_events
+CREATE OR REPLACE TEMP TABLE asked_events AS FROM events WHERE user_key IN (SELECT user_key FROM asked_ids);
+
+-- name: narrow_candidates
+CREATE OR REPLACE TEMP TABLE asked_candidates AS FROM candidates WHERE user_key IN (SELECT user_key FROM asked_ids);
+
+-- name: narrow_lists
+CREATE OR REPLACE TEMP TABLE asked_list_members AS
+FROM list_members WHERE user_key IN (SELECT user_key FROM asked_ids);
+
+-- name: found
+-- When something happened to each of those persons who have an object; in a list one can be without.
+SELECT {number} AS number, happened.person_key, max(happened_at, {times}) AS times
+FROM ({happened}) AS happened
+WHERE {is_listed} OR happened.person_key IN (SELECT person_key FROM asked_users WHERE total_sessions > 0)
+GROUP BY happened.person_key
+
+-- name: facts
+-- The same under each id of a person.
+SELECT own.id, own.is_anonymous, found.number, found.times
+FROM ({found}) AS found
+JOIN asked_ids USING (person_key)
+JOIN user_ids AS own ON own.user_key = asked_ids.user_key

@@ -1,0 +1,194 @@
+"""Rules as conditions of SQL: what the tables say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pytest
+from naive_rules import NaivePerson
+from rule_cases import ATTRIBUTE_TABLES, CUSTOM_TYPES, PERSON_TABLES, TYPES, RuleCase, cases_of
+from rule_persons import LISTS, vocabulary
+
+from enduser.core.attributes import Attribute, AttributeType
+from enduser.core.rules.reading import read_rule
+from enduser.stores.embedded.conditions import Conditions
+from enduser.stores.embedded.database import migrations, prepare
+from enduser.stores.embedded.registry import Column, add_column
+from enduser.stores.embedded.statements import bound, used
+
+WITHOUT_A_BEGINNING = {"from unknown is not from a value", "numbers: 0 is not unknown"}
+"""Persons of whom a value is told but not how it came: in a store that is a change, too."""
+CASES = [
+    (f"{table}: {case.name}", case)
+    for table in (*ATTRIBUTE_TABLES, *PERSON_TABLES)
+    for case in cases_of(table)
+    if case.name not in WITHOUT_A_BEGINNING
+]
+COLUMNS = [
+    Column(number, Attribute(name, AttributeType(kind)))
+    for number, (name, kind) in enumerate(CUSTOM_TYPES.items(), 1)
+]
+PERSON = 7
+LONG_AGO = -(10**15)
+
+
+@pytest.fixture(scope="module")
+def space() -> Iterator[duckdb.DuckDBPyConnection]:
+    """An empty space of the newest schema, with the custom attributes of the tables."""
+    connection = duckdb.connect()
+    prepare(connection)
+    for kind in ("main", "space"):
+        for _, text in migrations(kind):
+            connection.execute(text)
+    for column in COLUMNS:
+        add_column(connection, "main", column)
+    yield connection
+    connection.close()
+
+
+@pytest.mark.parametrize("case", [case for _, case in CASES], ids=[name for name, _ in CASES])
+def test_a_condition_holds_where_the_tables_say_so(case: RuleCase, space: duckdb.DuckDBPyConnection) -> None:
+    words = vocabulary(TYPES, time_zone=case.time_zone, lists=(*LISTS, "Staff"), segments=case.segments)
+    rule = read_rule(case.rule, words)
+    zone = ZoneInfo(case.time_zone)
+    writer = Conditions({one.attribute.name: one for one in COLUMNS}, [1, 2, 3], case.now, zone, months=6)
+    condition = writer.of(rule)
+    space.execute("BEGIN")
+    try:
+        put(space, case.person)
+        meant = f"SELECT count(*) FROM users WHERE total_sessions > 0 AND {condition}"
+        found = space.execute(meant, used(meant, writer.parameters)).fetchall()
+        if rule.is_of_lists and not case.person.has_object:
+            meant = f"SELECT count(*) FROM ({writer.persons_of_lists(rule)}) AS users WHERE {condition}"
+            found = space.execute(meant, used(meant, writer.parameters)).fetchall()
+    finally:
+        space.execute("ROLLBACK")
+    assert (found[0][0] > 0) is case.holds
+
+
+def put(space: duckdb.DuckDBPyConnection, person: NaivePerson) -> None:
+    """Store a person as a fold would."""
+    values = dict(person.values)
+    insert(
+        space,
+        "user_ids",
+        user_key=PERSON,
+        base_key=PERSON,
+        id_check=0,
+        is_anonymous=values["is_anonymous"],
+        id=values["user_id"],
+    )
+    place = [values.get(name) for name in ("country", "region", "city")]
+    browser = [values.get(name) for name in ("browser_name", "browser_version")]
+    space.execute("INSERT INTO places VALUES (1, $1, $2, $3)", place)
+    space.execute("INSERT INTO browsers VALUES (1, $1, $2)", browser)
+    first, last = values.get("first_seen", 0), values.get("last_seen", 0)
+    insert(
+        space,
+        "users",
+        person_key=PERSON,
+        total_sessions=int(values.get("total_sessions", 1)) if person.has_object else 0,
+        first_seen=values.get("first_seen"),
+        last_seen=values.get("last_seen"),
+        duration_us=round(values.get("total_session_duration", 0) * 1e6),
+        place_id=1 if any(place) else None,
+        browser_id=1 if any(browser) else None,
+        life_started_at=LONG_AGO if first == 0 else first,
+        last_visit_at=10**16 if last == 0 else last,
+        **{name: values.get(name) for name in ("name", "role", "type", "status", "info")},
+        **{column.name: plain(values.get(column.attribute.name)) for column in COLUMNS},
+    )
+    for number, session in enumerate(person.sessions, 2):
+        put_session(space, number, session)
+    for event in person.events:
+        put_event(space, event)
+    put_changes(space, person)
+    for number, list_id in enumerate(sorted(person.lists), 1):
+        insert(space, "lists", list=number, id=list_id, name="", created_at=0, changed_at=0)
+        insert(space, "list_members", list=number, user_key=PERSON, added_at=0)
+
+
+def put_session(space: duckdb.DuckDBPyConnection, number: int, session: Any) -> None:
+    space.execute(
+        "INSERT INTO places VALUES ($1, $2, $3, $4)",
+        [number, *(session.get(name) for name in ("country", "region", "city"))],
+    )
+    space.execute(
+        "INSERT INTO browsers VALUES ($1, $2, $3)",
+        [number, session.get("browser_name"), session.get("browser_version")],
+    )
+    views = session["page_views"]
+    insert(
+        space,
+        "sessions",
+        person_key=PERSON,
+        started_at=session["started_at"],
+        ended_at=session["ended_at"],
+        events=session["events"],
+        page_views=views,
+        acts=session["interactions"] - max(views - 1, 0),
+        place_id=number,
+        browser_id=number,
+        continues=False,
+        is_cut_off=False,
+    )
+
+
+def put_event(space: duckdb.DuckDBPyConnection, event: Any) -> None:
+    at = event["occurred_at"]
+    insert(
+        space,
+        "events",
+        user_key=PERSON,
+        client_at=at,
+        message_key=1,
+        occurred_at=at,
+        received_at=at,
+        batch=1,
+        is_visit=True,
+        is_page_view=event["type"] == "page",
+        is_act=event["type"] == "track",
+        type=event["type"],
+        name=event["name"],
+        page_url=event["page_url"],
+        properties=json.dumps(event["properties"]) if event["properties"] else None,
+    )
+
+
+def put_changes(space: duckdb.DuckDBPyConnection, person: NaivePerson) -> None:
+    """Store what was said so that values changed as they did."""
+    run = 0
+    for column in COLUMNS:
+        changes = person.changes.get(column.attribute.name, ())
+        said = [(at, after) for at, _, after in changes]
+        if changes and changes[0][1] is not None:
+            said.insert(0, (changes[0][0] - 10**12, changes[0][1]))
+        for at, value in said:
+            run += 1
+            cleared = [column.number] if value is None else None
+            insert(
+                space,
+                "candidates",
+                user_key=PERSON,
+                source=2,
+                run=run,
+                row=1,
+                effective_at=at,
+                written_at=at,
+                cleared=cleared,
+                **{column.name: plain(value)},
+            )
+
+
+def plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def insert(space: duckdb.DuckDBPyConnection, table: str, /, **values: object) -> None:
+    names, places = ", ".join(values), ", ".join(f"${name}" for name in values)
+    told = {name: bound(value) for name, value in values.items()}
+    space.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", told)
