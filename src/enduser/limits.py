@@ -64,6 +64,9 @@ RULE_HISTORIES_MAX = 100
 RULE_VALUES_MAX = 100_000
 """Values of one condition of a rule; for more ids there are static lists."""
 
+RULE_BODY_BYTES_MAX = 16_777_216
+"""Bytes of the body of a call with a rule (16 MiB): 160 for each of the most values of a condition."""
+
 RULE_SPAN_DAYS_MAX = 36_525
 """Days of a relative time in a rule (100 years), a month counted as 31; before it is no data."""
 

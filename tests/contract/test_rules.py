@@ -21,6 +21,7 @@ from enduser.core.rules.demands import demands_of
 from enduser.core.rules.programs import Person, Program
 from enduser.core.rules.tree import Happening, InList
 from enduser.core.segments import Saving, Segment
+from enduser.core.users_query import UsersQuery
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.embedded.asking import rules_of
 
@@ -55,7 +56,7 @@ def meant_in_words(rule: Any, world: World, segments: Mapping[str, Any]) -> set[
 
 
 def listed(store: EmbeddedStore, rule: Any) -> set[UserId]:
-    page = store.users_page(SPACE, limit=1_000, rule=rule)
+    page = store.users_page(SPACE, UsersQuery(rule=rule), limit=1_000)
     assert page.next_cursor is None
     return {UserId(str(row["user_id"]), bool(row["is_anonymous"])) for row in page.items}
 

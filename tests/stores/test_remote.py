@@ -50,10 +50,8 @@ def test_events_go_in_and_objects_come_out(served: RemoteStore, tmp_path: Path) 
     assert [rejection.row for rejection in applied.rejections] == [4]
     served.apply(SPACE, CloseHistory())
     served.fold(SPACE)
-    assert [user["user_id"] for user in served.users(SPACE, UsersQuery(sort="-last_seen"), limit=2)] == [
-        "u2",
-        "u1",
-    ]
+    last = UsersQuery(sort="-last_seen")
+    assert [user["user_id"] for user in served.users(SPACE, last, limit=2)] == ["u2", "u1"]
     assert served.find_user(SPACE, "u1")["country"] == "NO"
     assert served.find_user(SPACE, "gone") is None
     assert len(list(served.sessions(SPACE))) == 3

@@ -7,6 +7,7 @@ from typing import Any
 
 from enduser.api.management import (
     access_tokens,
+    asked_users,
     attributes,
     clients,
     contents,
@@ -40,6 +41,7 @@ async def show_openapi(_: Call) -> dict[str, Any]:
 
 
 ROUTES = (
+    *asked_users.ROUTES,
     *users.ROUTES,
     *values.ROUTES,
     *erasing.ROUTES,
