@@ -50,6 +50,7 @@
     ├── AttributeNotFound     no custom attribute of this name
     ├── SegmentNotFound       no segment of this id
     ├── ContentNotFound       no content item of this id
+    ├── FeedExpired           a place in the feed from which on not all is kept any more
     ├── ListNotFound          no static list of this id
     ├── LinkNotFound          two ids that are not linked
     ├── GeoDatabaseError      a place database that is missing, broken or could not be brought
@@ -364,6 +365,12 @@ class SegmentNotFound(EnduserError):
     """There is no segment of this id."""
 
     code = "segment_not_found"
+
+
+class FeedExpired(EnduserError):
+    """What follows a place in the feed is not kept any more."""
+
+    code = "feed_expired"
 
 
 class ContentNotFound(EnduserError):

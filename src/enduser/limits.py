@@ -109,6 +109,15 @@ FACT_TIMES_MAX = 1_000
 FACTS_AT_ONCE = 500_000
 """Users of whom a new condition of decisions is looked up at once; events are applied between two steps."""
 
+FEED_DAYS = 30
+"""Days for which the feed is kept; who was away longer reads the members of segments anew."""
+
+FEED_ROWS_MAX = 10_000_000
+"""Rows of the feed of a space that are kept, the last ones: a gigabyte."""
+
+FEED_ATTRIBUTES_MAX = 20
+"""Attributes whose changes the feed of a space tells; of each the last value is kept for all users."""
+
 TURNS_MAX = 1_000
 """Times to come that are looked at to say when a rule becomes the contrary; nobody plans further."""
 

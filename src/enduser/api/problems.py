@@ -24,6 +24,7 @@ STATUS: Mapping[type[EnduserError], int] = {
     errors.ListNotFound: 404,
     errors.SegmentNotFound: 404,
     errors.ContentNotFound: 404,
+    errors.FeedExpired: 410,
     errors.AttributeNotFound: 404,
     errors.SourceNotFound: 404,
     errors.ClientNotFound: 404,

@@ -15,6 +15,7 @@ from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.contents import Content, Decision, SavedContent
 from enduser.core.deciding import Deciding
 from enduser.core.events import UserId
+from enduser.core.feed import FeedPage
 from enduser.core.rules.demands import Demand
 from enduser.core.segments import (
     Counted,
@@ -270,6 +271,22 @@ class Reader(Protocol):
     ) -> Decision:
         """Return which content items and segments hold for the person of an id, with or without an object."""
 
+    def feed_page(
+        self,
+        space: str,
+        after: int,
+        *,
+        limit: int = 100,
+        kinds: Sequence[str] | None = None,
+        subjects: Sequence[str] | None = None,
+    ) -> FeedPage:
+        """Return rows of the feed behind the number `after`, in order: of some kinds and subjects, or all.
+
+        Raises:
+            FeedExpired: rows behind that number are not kept any more.
+            LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
+        """
+
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much of the person of an id an erasure would take away; None where the id is unknown."""
 
@@ -484,6 +501,12 @@ class OwnedStore(Store, Protocol):
 
     def objects(self, space: str, part: int, parts: int) -> Iterator[ChangedObject]:
         """Yield the objects of one of `parts` equal parts of a space, the first is 0."""
+
+    def follow_feed(self, space: str, written_at: int) -> int:
+        """Bring the feed of a space up to what holds as of the last fold; return how many rows came.
+
+        `written_at` is server time in µs. Rows that are too old go.
+        """
 
     def rules_edition(self) -> int:
         """Return a number that is another whenever `deciding` or `demands` may be."""

@@ -24,6 +24,7 @@ from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.contents import Content, Decision, SavedContent
 from enduser.core.events import UserId
+from enduser.core.feed import FeedPage
 from enduser.core.segments import (
     Counted,
     Facet,
@@ -379,6 +380,21 @@ class RemoteStore:
     def delete_content(self, space: str, content_id: str) -> None:
         """Take a content item away."""
         self._call("delete_content", space=space, content_id=content_id)
+
+    def feed_page(
+        self,
+        space: str,
+        after: int,
+        *,
+        limit: int = 100,
+        kinds: Sequence[str] | None = None,
+        subjects: Sequence[str] | None = None,
+    ) -> FeedPage:
+        """Return rows of the feed behind a number."""
+        found: FeedPage = self._call(
+            "feed_page", space=space, after=after, limit=limit, kinds=kinds, subjects=subjects
+        )
+        return found
 
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much an erasure would take away."""

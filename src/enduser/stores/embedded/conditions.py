@@ -284,6 +284,15 @@ class Conditions:
 
     def happened(self, what: Happening, window: Window) -> str:
         """Return the query of whom something happened to within a window, and when (`happened_at`)."""
+        begins, ends = (
+            None if moment is None else moment.at(self.now, self.zone)
+            for moment in (window.begins, window.ends)
+        )
+        return self.happened_within(what, begins, ends)
+
+    def happened_within(self, what: Happening, begins: int | None, ends: int | None) -> str:
+        """Return the same of a time from an instant on and before another (µs); None: without an end."""
+        window = (begins, ends)
         match what:
             case Sessions(rules):
                 splices = {
@@ -302,15 +311,15 @@ class Conditions:
             case Changes():
                 return self._changes(what, window)
 
-    def _window(self, window: Window, at: str) -> str:
+    def _window(self, window: tuple[int | None, int | None], at: str) -> str:
         ends = [
-            f"{at} {operator} {self.bind(moment.at(self.now, self.zone))}"
-            for operator, moment in ((">=", window.begins), ("<", window.ends))
-            if moment is not None
+            f"{at} {operator} {self.bind(instant)}"
+            for operator, instant in zip((">=", "<"), window, strict=True)
+            if instant is not None
         ]
         return " AND ".join(ends) or "true"
 
-    def _changes(self, what: Changes, window: Window) -> str:
+    def _changes(self, what: Changes, window: tuple[int | None, int | None]) -> str:
         column = self.columns[what.field.name]
         is_latest = column.attribute.conflict_rule is ConflictRule.LATEST
         held = statements("conditions")["held_latest" if is_latest else "held_by_order"][0]

@@ -13,6 +13,7 @@ from enduser.core.attributes import Attribute
 from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.contents import Decision, SavedContent
 from enduser.core.events import UserId
+from enduser.core.feed import FeedPage
 from enduser.core.segments import (
     Counted,
     Facet,
@@ -41,6 +42,7 @@ from enduser.stores.embedded import (
     candidates,
     contents,
     erasing,
+    feed,
     hashing,
     listing,
     lists,
@@ -240,6 +242,20 @@ class EmbeddedReader:
         """Return which content items and segments hold for the person of an id."""
         with self.looking_at(space) as look:
             return contents.decide(look, user_id, id_kind, only_public=only_public)
+
+    def feed_page(
+        self,
+        space: str,
+        after: int,
+        *,
+        limit: int = 100,
+        kinds: Sequence[str] | None = None,
+        subjects: Sequence[str] | None = None,
+    ) -> FeedPage:
+        """Return rows of the feed behind a number."""
+        pages.check_limit(limit)
+        with self.looking_at(space) as look:
+            return feed.page(look, after, limit, kinds, subjects)
 
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much an erasure would take away."""

@@ -14,7 +14,9 @@ from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.contents import Content, Decision, SavedContent
 from enduser.core.deciding import Decider, Deciding
 from enduser.core.events import UserId
+from enduser.core.feed import FeedPage
 from enduser.core.rules.demands import Demand
+from enduser.core.rules.fields import USER_FIELDS
 from enduser.core.segments import (
     Counted,
     Facet,
@@ -61,6 +63,7 @@ from enduser.stores.embedded import (
     erasing,
     exports,
     facts,
+    feed,
     hashing,
     listing,
     lists,
@@ -252,6 +255,11 @@ class EmbeddedStore:
         """Yield what demands ask for of a part of a space."""
         with self._database.looking_at(self._database.schema(space)):
             yield from facts.some_facts(Look(self._database.connection, space), demands, part, parts)
+
+    def follow_feed(self, space: str, written_at: int) -> int:
+        """Bring the feed of a space up to what holds now; return how many rows came."""
+        with self._database.changing(self._database.schema(space)):
+            return feed.follow(Look(self._database.connection, space), written_at)
 
     def write_keys(self) -> Sequence[WriteKey]:
         """Return all write keys, oldest first."""
@@ -457,6 +465,7 @@ class EmbeddedStore:
     def _change_settings(self, space: str, texts: Mapping[str, str]) -> None:
         settings = self.settings(space)
         values = {name: parse_setting(name, text) for name, text in texts.items()}
+        self._require_attributes(values.get("feed_attributes", ()))
         changed = {name: value for name, value in values.items() if value != getattr(settings, name)}
         has_users = self._execute("SELECT EXISTS (FROM user_ids)")[0][0]
         for name, value in changed.items():
@@ -472,6 +481,25 @@ class EmbeddedStore:
             self._hash_ids(space)
         if any(SETTING_RULES[name].recomputes for name in changed):
             rebuild.recompute(self._database, self._naming(space))
+
+    def _require_attributes(self, names: object) -> None:
+        """Check that the feed can tell of attributes.
+
+        Raises:
+            InvalidSetting: one is none, or is the id, which is told anyway.
+        """
+        assert isinstance(names, tuple)
+        known = {*USER_FIELDS, *(attribute.name for attribute in self.attributes())} - {
+            "user_id",
+            "is_anonymous",
+        }
+        for name in names:
+            if name not in known:
+                raise InvalidSetting(
+                    f"feed_attributes cannot have {name!r}: there is no such attribute",
+                    hint="names are case-sensitive; custom attributes are listed by: enduser attributes list",
+                    field="feed_attributes",
+                )
 
     def _hash_ids(self, space: str) -> None:
         """Hash the user ids of a space; its serving copy goes first, so that no crash leaves plain ids."""
@@ -660,6 +688,18 @@ class EmbeddedStore:
     ) -> Decision:
         """Return which content items and segments hold for the person of an id."""
         return self._reader.decide(space, user_id, id_kind, only_public=only_public)
+
+    def feed_page(
+        self,
+        space: str,
+        after: int,
+        *,
+        limit: int = 100,
+        kinds: Sequence[str] | None = None,
+        subjects: Sequence[str] | None = None,
+    ) -> FeedPage:
+        """Return rows of the feed behind a number."""
+        return self._reader.feed_page(space, after, limit=limit, kinds=kinds, subjects=subjects)
 
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much an erasure would take away."""
