@@ -413,3 +413,21 @@ def test_what_the_engine_refuses_is_an_error_of_the_store(store: EmbeddedStore) 
     with pytest.raises(StoreError, match="could not answer"), store.reader.looking_at(SPACE) as look:
         look.rows("SELECT 1 FROM nothing", {})
     assert store.users_page(SPACE).items == []
+
+
+def test_who_reads_is_stopped_when_the_database_is_closed(store: EmbeddedStore) -> None:
+    begun = threading.Event()
+
+    def read() -> None:
+        with store.reader.looking_at(SPACE, "EXPORT_SECONDS_MAX") as look:
+            begun.set()
+            look.rows("SELECT count(*) FROM range(1000000000000) AS n(i) WHERE hash(i) = 1", {})
+
+    with ThreadPoolExecutor(1) as thread:
+        reading = thread.submit(read)
+        assert begun.wait(20)
+        store._reader.close()
+        with pytest.raises(ReadTimeout, match="being closed"):
+            reading.result(20)
+    store._reader.begin(store._database.connection)
+    assert store.users_page(SPACE).items == []

@@ -83,7 +83,7 @@ class Reader(Protocol):
     """What can be read of a store, beside the thread that changes it too.
 
     Every method that takes a space raises `InvalidSpace` where there is none of that name. Each sees one
-    moment, and takes at most `READ_SECONDS_MAX`, else it raises `ReadTimeout`.
+    moment, and takes at most `READ_SECONDS_MAX` if it says nothing else; longer, it raises `ReadTimeout`.
     """
 
     def spaces(self) -> Sequence[str]:
@@ -287,6 +287,27 @@ class Reader(Protocol):
             LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
         """
 
+    def export(
+        self,
+        space: str,
+        what: str,
+        path: Path,
+        form: str,
+        *,
+        is_raw: bool = False,
+        asked: UsersQuery = ALL_USERS,
+    ) -> int:
+        """Write to a file `users` who are asked for, or all `sessions`, as `csv`, `jsonl` or `parquet`.
+
+        Returns the count of rows; there is no limit of them. Times are ISO 8601 UTC with microseconds (in
+        Parquet: timestamps), durations seconds. In CSV a text that a spreadsheet would take for a formula
+        gets a quote before it, unless `is_raw`. It takes at most `EXPORT_SECONDS_MAX`.
+
+        Raises:
+            StoreError: the file cannot be written.
+            InvalidParameter, LimitExceeded, InvalidRule, RuleTooLarge, UsersNotTracked: as `users_page`.
+        """
+
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much of the person of an id an erasure would take away; None where the id is unknown."""
 
@@ -447,16 +468,6 @@ class Store(Reader, Protocol):
 
     def sessions(self, space: str) -> Iterator[Mapping[str, object]]:
         """Yield all sessions, open ones too, by user (the id that a person shows) and start."""
-
-    def export(self, space: str, what: str, path: Path, form: str, *, is_raw: bool = False) -> int:
-        """Write all `users` or `sessions` to a file as `csv`, `jsonl` or `parquet`; return the count of rows.
-
-        Times are ISO 8601 UTC with microseconds (in Parquet: timestamps), durations seconds. In CSV a text
-        that a spreadsheet would take for a formula gets a quote before it, unless `is_raw`.
-
-        Raises:
-            StoreError: the file cannot be written.
-        """
 
     def count_parquet_rows(self, path: Path) -> int:
         """Return how many rows a Parquet file of events has.

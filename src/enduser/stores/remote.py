@@ -74,7 +74,7 @@ METHODS = tuple(
     if not name.startswith("_") and name != "close"
 )
 """The calls that can be made from afar: all of the contract's but `close`, which is the caller's own."""
-BESIDE = frozenset(("preview_values",))
+BESIDE = frozenset(("preview_values", "export"))
 """Those that take long and change nothing: a reader answers them beside the thread that changes the store."""
 
 
@@ -415,9 +415,20 @@ class RemoteStore:
         """Yield all sessions."""
         return self._rows("sessions", space=space)
 
-    def export(self, space: str, what: str, path: Path, form: str, *, is_raw: bool = False) -> int:
-        """Write all users or sessions to a file."""
-        found: int = self._call("export", space=space, what=what, path=path, form=form, is_raw=is_raw)
+    def export(
+        self,
+        space: str,
+        what: str,
+        path: Path,
+        form: str,
+        *,
+        is_raw: bool = False,
+        asked: UsersQuery = ALL_USERS,
+    ) -> int:
+        """Write users who are asked for, or all sessions, to a file."""
+        found: int = self._call(
+            "export", space=space, what=what, path=path, form=form, is_raw=is_raw, asked=asked
+        )
         return found
 
     def count_parquet_rows(self, path: Path) -> int:

@@ -178,6 +178,13 @@ COLUMNS = Parameter(
     "last_seen,country,plan",
     read=_names,
 )
+FORM = Parameter(
+    "form",
+    "The form of the file.",
+    "csv",
+    **choice("csv", "jsonl", "parquet"),
+    is_required=True,
+)
 CONFIRMED = Parameter(
     "confirmed",
     "Whether a change may be made that cannot be undone; without it such a change is refused, with a message "

@@ -12,6 +12,7 @@ from enduser.api.management import (
     clients,
     contents,
     erasing,
+    exports,
     jobs,
     links,
     lists,
@@ -42,6 +43,7 @@ async def show_openapi(_: Call) -> dict[str, Any]:
 
 ROUTES = (
     *asked_users.ROUTES,
+    *exports.ROUTES,
     *users.ROUTES,
     *values.ROUTES,
     *erasing.ROUTES,

@@ -99,11 +99,15 @@ class Listing:
 
     @property
     def names(self) -> Sequence[str]:
-        """What comes of each user besides custom attributes, in the order in which it is asked for."""
+        """The names of all that comes of each user, in the order in which it is asked for."""
         if self.asked.columns is None:
-            return USER_COLUMNS
-        wanted = [name for name in self.asked.columns if name in USER_COLUMNS]
-        return list(dict.fromkeys([*_ALWAYS, *wanted]))
+            return [*USER_COLUMNS, *(column.attribute.name for column in self.columns)]
+        return list(dict.fromkeys([*_ALWAYS, *self.asked.columns]))
+
+    @property
+    def own_names(self) -> Sequence[str]:
+        """Those of them that are of no custom attribute."""
+        return [name for name in self.names if name in USER_COLUMNS]
 
     def query(self, form: str = "json") -> tuple[str, dict[str, object]]:
         """Return the query of all of them with all attributes, in no order, and its parameters.
@@ -122,11 +126,11 @@ class Listing:
     @property
     def selected(self) -> str:
         """What a query of them selects of which rows are told."""
-        return ", ".join(f'"{name}"' for name in (*self.names, *(column.name for column in self.columns)))
+        return ", ".join(f'"{name}"' for name in (*self.own_names, *(column.name for column in self.columns)))
 
     def shown(self, row: Mapping[str, object]) -> Mapping[str, object]:
         """Return a row as it is told."""
-        return with_attributes(row, self.columns, self.names)
+        return with_attributes(row, self.columns, self.own_names)
 
 
 def listing(look: Look, asked: UsersQuery) -> Listing:

@@ -20,7 +20,7 @@ from enduser.stores.embedded.statements import Rows, bound, run, spliced, statem
 from enduser.stores.embedded.taking import stored_outcomes
 
 _ROWS_PER_FETCH = 10_000
-SESSION_ORDER = "user_id, is_anonymous, started_at"
+SESSION_ORDER = ("user_id", "is_anonymous", "started_at")
 _FROM_USERS = "FROM users\n"
 
 
@@ -172,7 +172,7 @@ def _change(row: Mapping[str, object], columns: Sequence[Column]) -> ChangedObje
 
 def sessions(database: Database, space: str) -> Iterator[Mapping[str, object]]:
     """Yield all sessions, open ones too, by user and start."""
-    query = f"{statements('read')['sessions'][0]} ORDER BY {SESSION_ORDER}"
+    query = f"{statements('read')['sessions'][0]} ORDER BY {', '.join(SESSION_ORDER)}"
     return _rows(database, space, query, {})
 
 

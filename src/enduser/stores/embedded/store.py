@@ -61,7 +61,6 @@ from enduser.stores.contract import DEFAULT_SPACE, OwnedStore
 from enduser.stores.embedded import (
     contents,
     erasing,
-    exports,
     facts,
     feed,
     hashing,
@@ -717,9 +716,18 @@ class EmbeddedStore:
         """Yield all sessions."""
         return reading.sessions(self._database, space)
 
-    def export(self, space: str, what: str, path: Path, form: str, *, is_raw: bool = False) -> int:
-        """Write all users or sessions to a file; return the count of rows."""
-        return exports.export(self._database, space, what, path, form, is_raw=is_raw)
+    def export(
+        self,
+        space: str,
+        what: str,
+        path: Path,
+        form: str,
+        *,
+        is_raw: bool = False,
+        asked: UsersQuery = ALL_USERS,
+    ) -> int:
+        """Write users who are asked for, or all sessions, to a file; return the count of rows."""
+        return self._reader.export(space, what, path, form, is_raw=is_raw, asked=asked)
 
     def count_parquet_rows(self, path: Path) -> int:
         """Return the count of rows of a Parquet file of events."""
