@@ -241,6 +241,12 @@ class _Reader:
                 f"there are: {', '.join(known)}",
             )
         kind = fitting[0]
+        if scope in (SESSION_SCOPE, EVENT_SCOPE) and OPERATORS[fitting[0]][name].form is Form.SPAN:
+            raise refused(
+                _under(at, "operator"),
+                f"{name} cannot stand here: what happened is judged by when it did",
+                'give the condition a window, such as {"from": {"n": 7, "unit": "day"}}',
+            )
         value = node.get("value")
         if len(fitting) > 1 and isinstance(value, list) and value and not isinstance(value[0], str):
             kind = AttributeType.NUMBER

@@ -107,10 +107,6 @@ _PARTED: Mapping[str, Mapping[str, str]] = {
     **{name: {**_PLACES, "value": f"places.{name}"} for name in ("country", "region", "city")},
     "browser_name": {**_BROWSERS, "value": "browsers.name"},
     "browser_version": {**_BROWSERS, "value": "browsers.version"},
-    "is_anonymous": {
-        "key": "user_ids.is_anonymous",
-        "users": "users JOIN user_ids ON user_ids.user_key = users.person_key",
-    },
 }
 _DAY = "strftime(timezone({zone}, make_timestamp({value})::TIMESTAMPTZ), '%Y-%m-%d')"
 

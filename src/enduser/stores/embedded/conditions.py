@@ -67,7 +67,6 @@ _ORIGIN = {
 """Where values stand: the condition in which a test is put, and the expression that it tests."""
 _USER = _ORIGIN | {
     "user_id": (_ID, "user_ids.id"),
-    "is_anonymous": (_ID, "user_ids.is_anonymous"),
     "average_session_duration": (_HERE, "users.duration_us / users.total_sessions / 1e6"),
     "total_session_duration": (_HERE, "users.duration_us / 1e6"),
     "average_time_between_sessions": (

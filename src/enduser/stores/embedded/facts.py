@@ -13,8 +13,8 @@ from enduser.stores.embedded.conditions import Conditions, Tables
 from enduser.stores.embedded.reading import KEYS, Look
 from enduser.stores.embedded.statements import spliced, statements, used
 
-_AT_ONCE = 50
-"""Demands of one statement."""
+_AT_ONCE = 10
+"""Demands of one statement: each needs some megabytes to work in."""
 _ROWS_PER_FETCH = 10_000
 _NAMES = ("users", "sessions", "open_sessions", "events", "candidates", "list_members")
 _NARROWED = Tables(**{name: f"asked_{name}" for name in _NAMES})

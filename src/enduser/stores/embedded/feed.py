@@ -57,13 +57,12 @@ class _State:
     touched: int
 
 
-def follow(look: Look, written_at: int) -> int:
+def follow(look: Look, rules: Mapping[str, Rule], written_at: int) -> int:
     """Bring the feed up to what holds now; return how many rows were written.
 
-    Rows that are too old go. The caller owns the transaction.
+    `rules` are those of the followed segments. Rows that are too old go. The caller owns the transaction.
     """
     state = _State(*look.run("feed.state")[0])
-    rules = _rules(look)
     before = msgspec.json.decode(state.followed, type=_Followed)
     attributes = list(look.settings().feed_attributes)
     after = _Followed({name: _key(rule) for name, rule in rules.items()}, attributes)
@@ -84,7 +83,7 @@ def follow(look: Look, written_at: int) -> int:
     return written
 
 
-def _rules(look: Look) -> Mapping[str, Rule]:
+def followed_rules(look: Look) -> Mapping[str, Rule]:
     """Return the rules of the segments that are followed."""
     if look.settings().unique_user == "none":
         return {}

@@ -17,6 +17,7 @@ from enduser.core.events import UserId
 from enduser.core.feed import FeedPage
 from enduser.core.rules.demands import Demand
 from enduser.core.rules.fields import USER_FIELDS
+from enduser.core.rules.tree import Rule
 from enduser.core.segments import (
     Counted,
     Facet,
@@ -143,6 +144,7 @@ class EmbeddedStore:
             self._catch_up: Callable[[], None] = lambda: None
             self._forgotten = 0
             self._rules_edition = 1
+            self._followed: dict[str, tuple[int, Mapping[str, Rule]]] = {}
             self._rules: dict[str, tuple[int, Deciding, Sequence[Demand]]] = {}
             self._cut_files: set[str] = set()
             """Spaces into which a file was being taken, perhaps, when the database was opened anew."""
@@ -258,7 +260,12 @@ class EmbeddedStore:
     def follow_feed(self, space: str, written_at: int) -> int:
         """Bring the feed of a space up to what holds now; return how many rows came."""
         with self._database.changing(self._database.schema(space)):
-            return feed.follow(Look(self._database.connection, space), written_at)
+            look = Look(self._database.connection, space)
+            edition, rules = self._followed.get(space, (0, {}))
+            if edition != self._rules_edition:
+                rules = feed.followed_rules(look)
+                self._followed[space] = (self._rules_edition, rules)
+            return feed.follow(look, rules, written_at)
 
     def write_keys(self) -> Sequence[WriteKey]:
         """Return all write keys, oldest first."""

@@ -20,6 +20,7 @@ CREATE TABLE feed_state (
     fold BIGINT NOT NULL,
     clock_at BIGINT NOT NULL,
     followed VARCHAR NOT NULL,           -- JSON: what names the rule of each segment, and the attributes
-    last_number BIGINT NOT NULL
+    last_number BIGINT NOT NULL,
+    kept_from BIGINT NOT NULL            -- what is older was forgotten
 );
-INSERT INTO feed_state VALUES (0, 0, '{"segments":{},"attributes":[]}', 0);
+INSERT INTO feed_state VALUES (0, 0, '{"segments":{},"attributes":[]}', 0, 1);

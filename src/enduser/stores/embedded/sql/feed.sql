@@ -21,8 +21,9 @@ LEFT JOIN persons USING (person_key);
 SELECT *, {told} AS attributes FROM ({users}) WHERE person_key IN (SELECT person_key FROM asked_ids)
 
 -- name: known
--- What was told of those persons.
-SELECT person_key, segments, attributes FROM told WHERE person_key IN (SELECT person_key FROM asked_ids);
+-- What was told of those persons, and of persons whose ids are theirs now.
+SELECT person_key, segments, attributes FROM told
+WHERE person_key IN (SELECT person_key FROM asked_ids UNION SELECT user_key FROM asked_ids);
 
 -- name: fresh
 CREATE OR REPLACE TEMP TABLE fresh_told AS FROM told LIMIT 0;
@@ -30,7 +31,7 @@ CREATE OR REPLACE TEMP TABLE fresh_feed AS
 SELECT person_key, kind, subject, before, after FROM feed LIMIT 0;
 
 -- name: store_asked
-DELETE FROM told WHERE person_key IN (SELECT person_key FROM asked_ids);
+DELETE FROM told WHERE person_key IN (SELECT person_key FROM asked_ids UNION SELECT user_key FROM asked_ids);
 INSERT INTO told FROM fresh_told;
 
 -- name: members
@@ -91,7 +92,10 @@ UPDATE feed_state SET last_number = coalesce((SELECT max(number) FROM feed), las
 
 -- name: forget
 -- What is too old.
-DELETE FROM feed WHERE written_at < $written_before OR number <= (SELECT last_number FROM feed_state) - $rows_max;
+UPDATE feed_state SET kept_from = greatest(
+    kept_from, last_number - $rows_max + 1,
+    coalesce((SELECT max(number) + 1 FROM feed WHERE written_at < $written_before), 1));
+DELETE FROM feed WHERE number < (SELECT kept_from FROM feed_state);
 
 -- name: page
 SELECT number, noticed_at, kind, subject, before, after, user_ids.id AS user_id, user_ids.is_anonymous
@@ -101,5 +105,5 @@ WHERE number > $after AND ($kinds::VARCHAR[] IS NULL OR list_contains($kinds, ki
 ORDER BY number LIMIT $rows;
 
 -- name: ends
--- The number of the first row that is kept, and of the last that was written.
-SELECT coalesce((SELECT min(number) FROM feed), last_number + 1), last_number FROM feed_state;
+-- The number from which on all rows are kept, and that of the last that was written.
+SELECT kept_from, last_number FROM feed_state;
