@@ -26,7 +26,7 @@ from enduser.stores.paging import cursor_behind, values_behind
 
 _ALWAYS = ("user_id", "is_anonymous")
 """What comes whatever columns are asked for."""
-_IN_IDS = {"user_id": "user_ids.id", "is_anonymous": "user_ids.is_anonymous"}
+_ID = "user_ids.id"
 _JOINS = {
     "places.": "LEFT JOIN places ON places.place_id = users.place_id",
     "browsers.": "LEFT JOIN browsers ON browsers.browser_id = users.browser_id",
@@ -58,9 +58,9 @@ class Order:
         return next((join for table, join in _JOINS.items() if self.value.startswith(table)), "")
 
     @property
-    def is_by_ids(self) -> bool:
-        """Whether only the table of ids knows the attribute."""
-        return self.value in _IN_IDS.values()
+    def is_by_id(self) -> bool:
+        """Whether it is the id, which does not stand in the sums."""
+        return self.value == _ID
 
     @property
     def beyond(self) -> str:
@@ -205,7 +205,7 @@ class _Keys:
     def find(self) -> Sequence[Mapping[str, object]]:
         """Return them in order, one more than the page has where there are more."""
         matched, edge = self._matched(), None
-        if not (self._is_among_unknown or self._order.value == _IN_IDS["is_anonymous"]):
+        if not self._is_among_unknown:
             edge = self._edge(matched)
         found = self._up_to(matched, edge)
         if edge is not None and len(found) <= self.limit:
@@ -230,7 +230,7 @@ class _Keys:
         """
         found, order = self.listing, self._order
         is_open = found.asked.include_open
-        row, value = "person_key" if is_open else "rowid", "NULL" if order.is_by_ids else order.value
+        row, value = "person_key" if is_open else "rowid", "NULL" if order.is_by_id else order.value
         query = (
             f"SELECT users.{row} AS row, users.person_key, {value} AS value "
             f"FROM {sums(found.look, include_open=is_open)} {order.joins} "
@@ -245,7 +245,7 @@ class _Keys:
     def _edge(self, matched: str) -> object:
         """Return the value beyond which no row of the page lies; None: not known."""
         value, there, skipped = "value", f"{matched} AS matched", self.limit
-        if self._order.is_by_ids:  # some have no object: it may be too near, and then all are looked at
+        if self._order.is_by_id:  # some have no object: it may be too near, and then all are looked at
             value, there, skipped = "id", "user_ids", 2 * self.limit
         behind = "true" if self.place is None else f"({value} {self._order.beyond} $value OR {value} IS NULL)"
         rows = self.listing.look.rows(
@@ -257,7 +257,7 @@ class _Keys:
 
     def _up_to(self, matched: str, edge: object) -> Sequence[Mapping[str, object]]:
         order, look = self._order, self.listing.look
-        value = order.value if order.is_by_ids else "matched.value"
+        value = order.value if order.is_by_id else "matched.value"
         within = "true"
         if edge is not None:
             within = f"{value} {'>=' if order.is_descending else '<='} $edge"
