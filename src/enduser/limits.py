@@ -133,6 +133,9 @@ PREVIEW_SAMPLE_MAX = 20
 RULES_COUNTED_MAX = 10
 """Rules that are counted at once, at one moment."""
 
+SEARCH_CHARACTERS_MAX = 256
+"""Characters of a text that is searched in the texts of users; people type a few."""
+
 LISTS_MAX = 1_000
 """Static lists of a space; people must find their way in them."""
 
@@ -354,6 +357,13 @@ LOOK_ALIKE_IDS_MAX = 10
 
 READ_SECONDS_MAX = 30
 """Seconds that one read of the API may take; a reader that waited longer has gone away."""
+
+EXPORT_SECONDS_MAX = 1_800
+"""Seconds that an export may take to be written (half an hour, for many times ten million users): as long as
+it sees its moment, the engine cannot free what was deleted since."""
+
+EXPORTS_MAX = 2
+"""Exports of the API that are written or on their way at once; each is a file as large as all users."""
 
 QUERY_PARAMETERS_MAX = 100
 """Parameters in the query of a call; no call takes a tenth of them."""

@@ -13,6 +13,7 @@ from stored import LOOKUPS, NOW, SPACE
 from tiers import tries
 
 from enduser.core.segments import Saving, Segment
+from enduser.core.users_query import UsersQuery
 from enduser.sources.json_rows import write_rows
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.records import WriteValues
@@ -27,7 +28,8 @@ def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
 def members(store: EmbeddedStore) -> Mapping[str, set[str]]:
     return {
         saved.segment.id: {
-            str(row["user_id"]) for row in store.users_page(SPACE, limit=1_000, rule=saved.segment.rule).items
+            str(row["user_id"])
+            for row in store.users_page(SPACE, UsersQuery(rule=saved.segment.rule), limit=1_000).items
         }
         for saved in store.segments(SPACE)
     }

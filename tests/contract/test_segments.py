@@ -14,6 +14,7 @@ from stored import LOOKUPS, NOW, SPACE
 from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.segments import EVERYONE, Counts, RuleJson, Saving, Segment, SegmentUse
+from enduser.core.users_query import UsersQuery
 from enduser.errors import (
     InUse,
     InvalidRule,
@@ -40,7 +41,7 @@ def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
 
 
 def ids(store: EmbeddedStore, rule: RuleJson) -> list[str]:
-    return [str(row["user_id"]) for row in store.users_page(SPACE, rule=rule).items]
+    return [str(row["user_id"]) for row in store.users_page(SPACE, UsersQuery(rule=rule)).items]
 
 
 def change(store: EmbeddedStore, segment_id: str, version: int | None = None, **changes: object) -> int:

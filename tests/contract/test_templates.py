@@ -19,6 +19,7 @@ from stored import LOOKUPS, RULES, SPACE
 from enduser.core.events import Event, UserId
 from enduser.core.rules.templates import find_template
 from enduser.core.settings import SpaceSettings
+from enduser.core.users_query import UsersQuery
 from enduser.ingest.browser import is_crawler
 from enduser.service.demo_data import DAY, people, write_demo
 from enduser.service.demo_values import _rows, write_demo_values
@@ -41,7 +42,9 @@ class Demo:
 
     def ids(self, template_id: str, **given: Any) -> set[str]:
         """Return whom a template means."""
-        page = self.store.users_page(SPACE, limit=1_000, rule=find_template(template_id).rule(given))
+        page = self.store.users_page(
+            SPACE, UsersQuery(rule=find_template(template_id).rule(given)), limit=1_000
+        )
         assert page.next_cursor is None
         return {str(row["user_id"]) for row in page.items}
 

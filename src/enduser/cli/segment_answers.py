@@ -32,6 +32,7 @@ from enduser.cli.segments import Form, RuleText, SegmentId, Sets, TemplateId, ru
 from enduser.core.links import IdKind
 from enduser.core.rules.templates import TEMPLATES, Template
 from enduser.core.segments import RuleJson
+from enduser.core.users_query import UsersQuery
 from enduser.errors import UsageError
 from enduser.service.explained import user_segments
 from enduser.service.json_form import EndUserJson, end_user_json
@@ -101,7 +102,7 @@ def _members(
     cursor: str | None = None
     while limit:
         size = min(limit, limits.PAGE_ROWS_MAX)
-        page = store.users_page(space, sort=sort, limit=size, cursor=cursor, rule=rule)
+        page = store.users_page(space, UsersQuery(rule=rule, sort=sort), limit=size, cursor=cursor)
         yield from page.items
         limit, cursor = limit - len(page.items), page.next_cursor
         if cursor is None:

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from enduser.core.rules.composing import both, contrary
 from enduser.core.rules.naming import segments_named
 from enduser.core.segments import Counted, Counts, RuleJson
+from enduser.core.users_query import UsersQuery
 from enduser.errors import InvalidRule
 from enduser.service.json_form import Count, EndUserJson, end_user_json
 from enduser.service.segment_json import CountJson, NotYetSeen, count_json
@@ -73,7 +74,7 @@ def _only(counted: Counted, which: int) -> Counts:
 def _sample(reader: Reader, space: str, rule: RuleJson, limit: int) -> list[EndUserJson]:
     if not limit:
         return []
-    page = reader.users_page(space, sort=_LAST_FIRST, limit=limit, rule=rule)
+    page = reader.users_page(space, UsersQuery(rule=rule, sort=_LAST_FIRST), limit=limit)
     return [end_user_json(row) for row in page.items]
 
 

@@ -37,6 +37,7 @@ from enduser.core.segments import (
     SegmentUse,
 )
 from enduser.core.settings import SpaceSettings
+from enduser.core.users_query import ALL_USERS, UsersQuery
 from enduser.stores import records
 from enduser.stores.answers import (
     Applied,
@@ -73,7 +74,7 @@ METHODS = tuple(
     if not name.startswith("_") and name != "close"
 )
 """The calls that can be made from afar: all of the contract's but `close`, which is the caller's own."""
-BESIDE = frozenset(("preview_values",))
+BESIDE = frozenset(("preview_values", "export"))
 """Those that take long and change nothing: a reader answers them beside the thread that changes the store."""
 
 
@@ -188,10 +189,10 @@ class RemoteStore:
         return found
 
     def users(
-        self, space: str, *, sort: str = "user_id", limit: int | None = None
+        self, space: str, asked: UsersQuery = ALL_USERS, *, limit: int | None = None
     ) -> Iterator[Mapping[str, object]]:
         """Yield End User Objects."""
-        return self._rows("users", space=space, sort=sort, limit=limit)
+        return self._rows("users", space=space, asked=asked, limit=limit)
 
     def find_past(self, space: str, user_id: str, id_kind: str, until: int) -> Past | None:
         """Return what is known of the person of an id up to a time."""
@@ -201,25 +202,10 @@ class RemoteStore:
         return found
 
     def users_page(
-        self,
-        space: str,
-        *,
-        sort: str = "user_id",
-        limit: int = 100,
-        cursor: str | None = None,
-        include_open: bool = False,
-        rule: RuleJson | None = None,
+        self, space: str, asked: UsersQuery = ALL_USERS, *, limit: int = 100, cursor: str | None = None
     ) -> Page:
         """Return some End User Objects, and where the next ones are."""
-        found: Page = self._call(
-            "users_page",
-            space=space,
-            sort=sort,
-            limit=limit,
-            cursor=cursor,
-            include_open=include_open,
-            rule=rule,
-        )
+        found: Page = self._call("users_page", space=space, asked=asked, limit=limit, cursor=cursor)
         return found
 
     def find_user(
@@ -434,9 +420,20 @@ class RemoteStore:
         """Yield all sessions."""
         return self._rows("sessions", space=space)
 
-    def export(self, space: str, what: str, path: Path, form: str, *, is_raw: bool = False) -> int:
-        """Write all users or sessions to a file."""
-        found: int = self._call("export", space=space, what=what, path=path, form=form, is_raw=is_raw)
+    def export(
+        self,
+        space: str,
+        what: str,
+        path: Path,
+        form: str,
+        *,
+        is_raw: bool = False,
+        asked: UsersQuery = ALL_USERS,
+    ) -> int:
+        """Write users who are asked for, or all sessions, to a file."""
+        found: int = self._call(
+            "export", space=space, what=what, path=path, form=form, is_raw=is_raw, asked=asked
+        )
         return found
 
     def count_parquet_rows(self, path: Path) -> int:

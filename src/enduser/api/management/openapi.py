@@ -93,8 +93,8 @@ def _answer(route: Route) -> dict[str, Any]:
     content = {"schema": _schema(route.answer), "example": plain(route.example)}
     if route.gives_file:
         content = {"schema": {"type": "string"}, "example": route.example}
-    media_type = route.gives_file or "application/json"
-    return {"description": route.summary, "content": {media_type: content}, "headers": _headers()}
+    contents = dict.fromkeys(route.gives_file or ("application/json",), content)
+    return {"description": route.summary, "content": contents, "headers": _headers()}
 
 
 def _headers(**more: str) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
+import msgspec
+
 from enduser import limits
 from enduser.api.management.calls import Parameter
-from enduser.core.end_user import USER_COLUMNS
 from enduser.core.links import ID_KINDS
 from enduser.core.times import iso_instant
 from enduser.errors import InvalidParameter
@@ -41,6 +42,18 @@ def _printable(characters_max: int) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def _object(text: str) -> Mapping[str, Any]:
+    try:
+        found: Mapping[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.MsgspecError, RecursionError):
+        raise ValueError(text) from None
+    return found
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
 
 
 def _number(text: str) -> int:
@@ -193,10 +206,36 @@ IDEMPOTENCY_KEY = Parameter(
 )
 SORT = Parameter(
     "sort",
-    "The attribute to sort by; with a `-` before it the greatest come first. Unknown values come last.",
+    "The attribute to sort by, any but lists; with a `-` before it the greatest come first. Unknown values "
+    "come last. Without it: `-last_seen`.",
     "-last_seen",
-    **choice(*USER_COLUMNS, *(f"-{name}" for name in USER_COLUMNS)),
-    default="-last_seen",
+)
+RULE = Parameter(
+    "rule",
+    "Whom they mean: a rule (docs/rules.md) as JSON, percent-encoded. Without it: everyone.",
+    '{"field": "plan", "operator": "is", "value": "vip"}',
+    {"type": "string", "contentMediaType": "application/json"},
+    _object,
+)
+OF_SEGMENT = Parameter("segment", "The id of a segment, in place of a rule.", "vips")
+SEARCH = Parameter(
+    "search",
+    "A text that some text of the user has in it, in any case; no pattern. Empty: any.",
+    "adam",
+    {"type": "string", "maxLength": limits.SEARCH_CHARACTERS_MAX},
+)
+COLUMNS = Parameter(
+    "columns",
+    "The attributes that come besides `user_id` and `is_anonymous`, parted by commas. Without it: all.",
+    "last_seen,country,plan",
+    read=_names,
+)
+FORM = Parameter(
+    "form",
+    "The form of the file.",
+    "csv",
+    **choice("csv", "jsonl", "parquet"),
+    is_required=True,
 )
 CONFIRMED = Parameter(
     "confirmed",
@@ -320,9 +359,9 @@ def read_value(parameter: Parameter, text: str) -> object:
 
 def _bounds(schema: Mapping[str, Any]) -> str:
     if words := schema.get("enum"):
-        names = [word for word in words if not word.startswith("-")]
-        kind = "one of" if names == words else "a name, or - and a name"
-        return f"{kind}: {', '.join(names)}"
+        return f"one of: {', '.join(words)}"
+    if "contentMediaType" in schema:
+        return "a JSON object, percent-encoded"
     if "maxLength" in schema:
         return f"a text of {schema['minLength']} to {schema['maxLength']} characters"
     if schema.get("format") == "date-time":

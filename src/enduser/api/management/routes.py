@@ -7,10 +7,12 @@ from typing import Any
 
 from enduser.api.management import (
     access_tokens,
+    asked_users,
     attributes,
     clients,
     contents,
     erasing,
+    exports,
     jobs,
     links,
     list_wire,
@@ -43,6 +45,8 @@ async def show_openapi(_: Call) -> dict[str, Any]:
 
 
 ROUTES = (
+    *asked_users.ROUTES,
+    *exports.ROUTES,
     *users.ROUTES,
     *values.ROUTES,
     *erasing.ROUTES,

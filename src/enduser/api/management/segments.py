@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from enduser import limits
+from enduser.api.management.asked_users import PAGE_EXAMPLE, UsersPage
 from enduser.api.management.calls import Answer, Call, Route
 from enduser.api.management.etags import etag_of_version, require_version
 from enduser.api.management.parameters import (
@@ -32,10 +33,10 @@ from enduser.api.management.rules import (
     facet_of,
     rule_of_body,
 )
-from enduser.api.management.users import USER_EXAMPLE, UsersPage
 from enduser.clock import now_us
 from enduser.core.rules.templates import find_template
 from enduser.core.segments import RuleJson, SavedSegment, Saving, Segment
+from enduser.core.users_query import UsersQuery
 from enduser.errors import (
     InUse,
     InvalidCursor,
@@ -49,7 +50,7 @@ from enduser.errors import (
     TemplateNotFound,
     UsageError,
 )
-from enduser.service.json_form import end_user_json
+from enduser.service.json_form import listed_user_json
 from enduser.service.segment_json import (
     Archived,
     CountJson,
@@ -242,10 +243,13 @@ async def list_segment_members(call: Call) -> UsersPage:
     with rule_of_body():
         page = await call.read(
             lambda reader: reader.users_page(
-                call.space, sort=values["sort"], limit=values["limit"], cursor=values["cursor"], rule=rule
+                call.space,
+                UsersQuery(rule=rule, sort=values["sort"]),
+                limit=values["limit"],
+                cursor=values["cursor"],
             )
         )
-    return UsersPage([end_user_json(row) for row in page.items], page.next_cursor)
+    return UsersPage([listed_user_json(row) for row in page.items], page.next_cursor)
 
 
 async def part_segment(call: Call) -> FacetJson:
@@ -362,7 +366,7 @@ ROUTES = (
         list_segment_members,
         "List the users of a segment, page by page",
         UsersPage,
-        UsersPage([USER_EXAMPLE], str(CURSOR.example)),
+        PAGE_EXAMPLE,
         (SEGMENT_ID, SPACE, SORT, LIMIT, CURSOR),
         (*RULE_ERRORS, SegmentNotFound, InvalidCursor),
     ),

@@ -40,6 +40,7 @@ from enduser.core.settings import (
     setting_text,
     settings_from_text,
 )
+from enduser.core.users_query import ALL_USERS, UsersQuery
 from enduser.errors import InvalidSetting, InvalidSpaceName, LimitExceeded, StoreError
 from enduser.stores import serving
 from enduser.stores.answers import (
@@ -65,10 +66,10 @@ from enduser.stores.contract import DEFAULT_SPACE, OwnedStore
 from enduser.stores.embedded import (
     contents,
     erasing,
-    exports,
     facts,
     feed,
     hashing,
+    listing,
     lists,
     parquet,
     reading,
@@ -609,25 +610,16 @@ class EmbeddedStore:
         return self._reader.status(space)
 
     def users(
-        self, space: str, *, sort: str = "user_id", limit: int | None = None
+        self, space: str, asked: UsersQuery = ALL_USERS, *, limit: int | None = None
     ) -> Iterator[Mapping[str, object]]:
         """Yield End User Objects."""
-        return reading.users(self._database, space, sort=sort, limit=limit)
+        return listing.users(self._database, space, asked, limit)
 
     def users_page(
-        self,
-        space: str,
-        *,
-        sort: str = "user_id",
-        limit: int = 100,
-        cursor: str | None = None,
-        include_open: bool = False,
-        rule: RuleJson | None = None,
+        self, space: str, asked: UsersQuery = ALL_USERS, *, limit: int = 100, cursor: str | None = None
     ) -> Page:
         """Return some End User Objects, and where the next ones are."""
-        return self._reader.users_page(
-            space, sort=sort, limit=limit, cursor=cursor, include_open=include_open, rule=rule
-        )
+        return self._reader.users_page(space, asked, limit=limit, cursor=cursor)
 
     def find_user(
         self, space: str, user_id: str, id_kind: str | None = None, *, include_open: bool = False
@@ -761,9 +753,18 @@ class EmbeddedStore:
         """Yield all sessions."""
         return reading.sessions(self._database, space)
 
-    def export(self, space: str, what: str, path: Path, form: str, *, is_raw: bool = False) -> int:
-        """Write all users or sessions to a file; return the count of rows."""
-        return exports.export(self._database, space, what, path, form, is_raw=is_raw)
+    def export(
+        self,
+        space: str,
+        what: str,
+        path: Path,
+        form: str,
+        *,
+        is_raw: bool = False,
+        asked: UsersQuery = ALL_USERS,
+    ) -> int:
+        """Write users who are asked for, or all sessions, to a file; return the count of rows."""
+        return self._reader.export(space, what, path, form, is_raw=is_raw, asked=asked)
 
     def count_parquet_rows(self, path: Path) -> int:
         """Return the count of rows of a Parquet file of events."""
