@@ -21,6 +21,7 @@ from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.events import UserId
 from enduser.core.feed import CHANGED, ENTERED, EVERY_ROW, LEFT, FeedFilter
 from enduser.core.segments import EVERYONE, Saving, Segment
+from enduser.core.users_query import UsersQuery
 from enduser.errors import FeedExpired, InUse, LimitExceeded
 from enduser.service.writing_values import write_json_rows
 from enduser.sources.json_rows import JsonRow
@@ -66,7 +67,7 @@ class Reader:
 
 
 def listed(store: EmbeddedStore, rule: Any) -> set[UserId]:
-    page = store.users_page(SPACE, limit=1_000, rule=rule)
+    page = store.users_page(SPACE, UsersQuery(rule=rule), limit=1_000)
     return {UserId(str(row["user_id"]), bool(row["is_anonymous"])) for row in page.items}
 
 
@@ -454,7 +455,7 @@ def test_an_attribute_that_is_renamed_is_told_under_its_new_name(users: Embedded
     say(users, "ann", plan="free")
     follow(users)
     (plan, _) = users.attributes()
-    users.change_attribute("plan", replace(plan, name="tier"))
+    users.change_attribute("plan", replace(plan, name="tier"), NOW)
     follow(users)
     assert users.settings(SPACE).feed_attributes == ("tier",)
     assert told(users) == [(CHANGED, "tier", "ann", None, "free")]

@@ -23,6 +23,7 @@ from enduser.core.rules.demands import demands_of
 from enduser.core.rules.programs import Person, Program
 from enduser.core.rules.tree import Happening, InList
 from enduser.core.segments import Saving, Segment
+from enduser.core.users_query import UsersQuery
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.embedded.asking import rules_of
 
@@ -66,7 +67,7 @@ def meant_in_words(
 
 
 def listed(store: EmbeddedStore, rule: Any) -> frozenset[UserId]:
-    page = store.users_page(SPACE, limit=1_000, rule=rule)
+    page = store.users_page(SPACE, UsersQuery(rule=rule), limit=1_000)
     assert page.next_cursor is None
     return frozenset(UserId(str(row["user_id"]), bool(row["is_anonymous"])) for row in page.items)
 

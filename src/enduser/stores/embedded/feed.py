@@ -24,7 +24,7 @@ from enduser.core.rules.demands import demands_of
 from enduser.core.rules.programs import Person, Program
 from enduser.core.rules.tree import Happening, InList, Rule
 from enduser.core.settings import setting_text
-from enduser.errors import FeedExpired, InUse, InvalidRule, RuleTooLarge
+from enduser.errors import FeedExpired, InvalidRule, RuleTooLarge
 from enduser.stores.embedded import facts
 from enduser.stores.embedded.asking import conditions, rules_of
 from enduser.stores.embedded.conditions import Conditions, Tables
@@ -386,16 +386,7 @@ def rename_attribute(look: Look, name: str, new_name: str) -> None:
 
 
 def forget_attribute(look: Look, name: str) -> None:
-    """Let what was told of an attribute go that is deleted.
-
-    Raises:
-        InUse: it is followed still.
-    """
-    if name in look.settings().feed_attributes:
-        raise InUse(
-            f"the attribute {name!r} is used by the setting feed_attributes of {look.space}",
-            hint="take it out there first: enduser config set feed_attributes",
-        )
+    """Let what was told of an attribute go that is deleted; it is followed no more."""
     look.run("feed.forget_attribute", name=name)
 
 
