@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from enduser.core.rules.fields import USER_FIELDS
+
 ENTERED, LEFT, CHANGED = "entered", "left", "changed"
 FEED_KINDS = (ENTERED, LEFT, CHANGED)
 """Somebody entered or left a segment; an attribute of somebody is another."""
+TELLABLE = frozenset(USER_FIELDS) - {"user_id", "is_anonymous"}
+"""What of every End User Object can be told when it changes; the id comes with each row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

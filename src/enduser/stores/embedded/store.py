@@ -15,9 +15,8 @@ from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.contents import Content, Decision, SavedContent
 from enduser.core.deciding import Decider, Deciding
 from enduser.core.events import UserId
-from enduser.core.feed import EVERY_ROW, FeedFilter, FeedPage
+from enduser.core.feed import EVERY_ROW, TELLABLE, FeedFilter, FeedPage
 from enduser.core.rules.demands import Demand
-from enduser.core.rules.fields import USER_FIELDS
 from enduser.core.segments import (
     BrokenSegment,
     Counted,
@@ -543,10 +542,7 @@ class EmbeddedStore:
             InvalidSetting: one is none, or is the id, which is told anyway.
         """
         assert isinstance(names, tuple)
-        known = {*USER_FIELDS, *(attribute.name for attribute in self.attributes())} - {
-            "user_id",
-            "is_anonymous",
-        }
+        known = TELLABLE.union(attribute.name for attribute in self.attributes())
         for name in names:
             if name not in known:
                 raise InvalidSetting(
