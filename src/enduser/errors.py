@@ -13,6 +13,7 @@
     │   ├── SegmentExists     a segment that is to be made and is there
     │   ├── InvalidContent    a content item that cannot be
     │   ├── ContentExists     a content item that is to be made and is there
+    │   ├── InvalidWebhook    a webhook that cannot be: its name, its address, what it tells of
     │   ├── InUse             what others use: a segment, a list or an attribute that rules name
     │   ├── InvalidScope      what an access token is to be good for, and its client may not do
     │   ├── InvalidList       an id, a name or members that no list can have
@@ -52,6 +53,7 @@
     ├── TemplateNotFound      no template of rules of this id
     ├── ContentNotFound       no content item of this id
     ├── FeedExpired           a place in the feed from which on not all is kept any more
+    ├── WebhookNotFound       no webhook of this id
     ├── ListNotFound          no static list of this id
     ├── LinkNotFound          two ids that are not linked
     ├── GeoDatabaseError      a place database that is missing, broken or could not be brought
@@ -144,6 +146,12 @@ class SegmentExists(UsageError):
     """A segment that is to be made has the id of one that is there."""
 
     code = "segment_exists"
+
+
+class InvalidWebhook(UsageError):
+    """A webhook cannot have this name or address, or tell of this."""
+
+    code = "invalid_webhook"
 
 
 class InvalidContent(UsageError):
@@ -318,6 +326,12 @@ class KeyNotFound(EnduserError):
     """No API key has the id that was asked for."""
 
     code = "key_not_found"
+
+
+class WebhookNotFound(EnduserError):
+    """No webhook of the space has this id."""
+
+    code = "webhook_not_found"
 
 
 class ClientNotFound(EnduserError):

@@ -121,6 +121,30 @@ FEED_ROWS_MAX = 10_000_000
 FEED_ATTRIBUTES_MAX = 20
 """Attributes whose changes the feed of a space tells; of each the last value is kept for all users."""
 
+WEBHOOKS_MAX = 100
+"""Webhooks of an installation; each can be calling its receiver at the same time."""
+
+WEBHOOK_NAME_CHARACTERS_MAX = 100
+"""Characters of the name of a webhook; it is a label in a list."""
+
+WEBHOOK_URL_CHARACTERS_MAX = 2_000
+"""Characters of the address of a webhook; programs on the way take no more for sure."""
+
+WEBHOOK_NAMES_MAX = 100
+"""Segments and attributes that a webhook tells of; without any it tells of all."""
+
+WEBHOOK_ROWS_MAX = 100
+"""Rows of the feed that one call of a webhook has at most: some tens of kilobytes."""
+
+WEBHOOK_SECONDS_MAX = 10
+"""Seconds in which a receiver must answer; it is to keep what it gets, and work on that afterwards."""
+
+WEBHOOK_SECRET_HOURS = 24
+"""Hours in which a webhook is signed with the secret before too, so that its receiver can change over."""
+
+WEBHOOK_DEAD_LETTERS_MAX = 1_000
+"""Calls of a webhook that were given up and are remembered, the last ones; of each only numbers."""
+
 TURNS_MAX = 1_000
 """Times to come that are looked at to say when a rule becomes the contrary; nobody plans further."""
 

@@ -25,7 +25,7 @@ from enduser.stores.contract import API_KEY_PREFIX, DEFAULT_SPACE
 from enduser.stores.data_folder import make_data_folder, unusable
 
 FILE = "control.sqlite"
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration; known here so that Alembic is imported only where something is to be done."""
 
 _ID_BYTES = 6
