@@ -49,6 +49,7 @@
     ├── UploadNotFound        no file that was sent under this id
     ├── AttributeNotFound     no custom attribute of this name
     ├── SegmentNotFound       no segment of this id
+    ├── TemplateNotFound      no template of rules of this id
     ├── ContentNotFound       no content item of this id
     ├── FeedExpired           a place in the feed from which on not all is kept any more
     ├── ListNotFound          no static list of this id
@@ -365,6 +366,12 @@ class SegmentNotFound(EnduserError):
     """There is no segment of this id."""
 
     code = "segment_not_found"
+
+
+class TemplateNotFound(EnduserError):
+    """There is no template of rules of this id."""
+
+    code = "template_not_found"
 
 
 class FeedExpired(EnduserError):

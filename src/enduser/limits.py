@@ -88,6 +88,9 @@ SEGMENT_TAG_CHARACTERS_MAX = 50
 SEGMENT_VERSIONS_MAX = 100
 """Versions of a segment that are kept, the last ones: a rule can be large."""
 
+USES_NAMED_MAX = 10
+"""Segments that an error names which use what is to go; the others are counted, and can be listed."""
+
 CONTENTS_MAX = 5_000
 """Content items of a space; each is judged with every decision."""
 
@@ -123,6 +126,9 @@ TURNS_MAX = 1_000
 
 FACET_VALUES_MAX = 100
 """Values of an attribute by which users are parted at once; the others are counted together."""
+
+PREVIEW_SAMPLE_MAX = 20
+"""Users that the preview of a rule shows as examples; all are in the list of its users."""
 
 RULES_COUNTED_MAX = 10
 """Rules that are counted at once, at one moment."""

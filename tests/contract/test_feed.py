@@ -18,6 +18,7 @@ from tiers import tries
 from enduser.core.events import UserId
 from enduser.core.feed import CHANGED, ENTERED
 from enduser.core.segments import EVERYONE, Saving, Segment
+from enduser.core.users_query import UsersQuery
 from enduser.stores.embedded import EmbeddedStore, feed
 from enduser.stores.records import ChangeSettings, CloseHistory, EraseUser
 
@@ -57,7 +58,7 @@ class Reader:
 
 
 def listed(store: EmbeddedStore, rule: Any) -> set[UserId]:
-    page = store.users_page(SPACE, limit=1_000, rule=rule)
+    page = store.users_page(SPACE, UsersQuery(rule=rule), limit=1_000)
     return {UserId(str(row["user_id"]), bool(row["is_anonymous"])) for row in page.items}
 
 

@@ -23,6 +23,7 @@ STATUS: Mapping[type[EnduserError], int] = {
     errors.LinkNotFound: 404,
     errors.ListNotFound: 404,
     errors.SegmentNotFound: 404,
+    errors.TemplateNotFound: 404,
     errors.ContentNotFound: 404,
     errors.FeedExpired: 410,
     errors.AttributeNotFound: 404,

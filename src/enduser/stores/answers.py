@@ -9,6 +9,7 @@ from enduser.core.as_of import KeptSession
 from enduser.core.events import Event, UserId
 from enduser.core.outcomes import Outcomes
 from enduser.core.rules.demands import Demand
+from enduser.core.segments import BrokenSegment
 from enduser.core.settings import SpaceSettings
 from enduser.stores.records import TimeUnit
 
@@ -79,6 +80,8 @@ class RetypePreview:
     """Those that cannot be read as the other type."""
     examples: Sequence[str]
     """One of these, if there are some."""
+    broken: Sequence[BrokenSegment] = ()
+    """Segments whose rules could not be any more; while there are some, it is refused."""
 
 
 @dataclass(frozen=True, slots=True)

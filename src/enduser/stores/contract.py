@@ -19,6 +19,7 @@ from enduser.core.feed import FeedPage
 from enduser.core.rules.demands import Demand
 from enduser.core.segments import (
     Counted,
+    Explained,
     Facet,
     Named,
     RuleJson,
@@ -26,7 +27,6 @@ from enduser.core.segments import (
     Saving,
     Segment,
     SegmentUse,
-    SegmentVerdict,
 )
 from enduser.core.settings import SpaceSettings
 from enduser.core.users_query import ALL_USERS, UsersQuery
@@ -222,6 +222,13 @@ class Reader(Protocol):
     def segments(self, space: str) -> Sequence[SavedSegment]:
         """Return the segments of a space as they are now, archived ones too, by id."""
 
+    def find_segment(self, space: str, segment_id: str) -> SavedSegment:
+        """Return a segment as it is now.
+
+        Raises:
+            SegmentNotFound: there is no segment of this id.
+        """
+
     def segment_versions(self, space: str, segment_id: str) -> Sequence[SavedSegment]:
         """Return the last `SEGMENT_VERSIONS_MAX` versions of a segment, the newest first.
 
@@ -230,7 +237,10 @@ class Reader(Protocol):
         """
 
     def uses(self, space: str, kind: Named, name: str) -> Sequence[SegmentUse]:
-        """Return what names one of the `attributes`, `segments` or `lists` of a space."""
+        """Return what names one of the `attributes`, `segments` or `lists` of a space.
+
+        Archived segments are left out: they can name what is gone.
+        """
 
     def count_users(self, space: str, rules: Sequence[RuleJson]) -> Counted:
         """Return how many each of some rules means, all at one moment.
@@ -257,7 +267,7 @@ class Reader(Protocol):
         user_id: str,
         id_kind: str | None = None,
         segment_ids: Sequence[str] | None = None,
-    ) -> Sequence[SegmentVerdict]:
+    ) -> Explained:
         """Return whether segments hold for the person of an id and why: those named, or all, by id.
 
         Archived ones are left out.
@@ -355,8 +365,10 @@ class Store(Reader, Protocol):
             LimitExceeded: there are as many as there may be, or a text is too long.
         """
 
-    def change_attribute(self, name: str, changed: Attribute) -> None:
+    def change_attribute(self, name: str, changed: Attribute, now_us: int) -> None:
         """Change an attribute, but for its type; by another conflict rule other values may hold.
+
+        Under another name it is named so by the rules of all segments, each of which has a version more.
 
         Raises:
             AttributeNotFound: there is none of this name.
@@ -365,7 +377,7 @@ class Store(Reader, Protocol):
         """
 
     def preview_retype(self, name: str, kind: AttributeType) -> RetypePreview:
-        """Return what would become of the values of an attribute if it had another type.
+        """Return what would become of an attribute's values, and of segments, if it had another type.
 
         Raises:
             AttributeNotFound: there is none of this name.
@@ -378,6 +390,7 @@ class Store(Reader, Protocol):
 
         Raises:
             AttributeNotFound: there is none of this name.
+            InUse: rules of segments could not be any more.
         """
 
     def delete_attribute(self, name: str) -> None:
@@ -385,6 +398,7 @@ class Store(Reader, Protocol):
 
         Raises:
             AttributeNotFound: there is none of this name.
+            InUse: rules of segments name it.
         """
 
     def save_segment(self, space: str, segment: Segment, saving: Saving) -> SavedSegment:
@@ -438,6 +452,7 @@ class Store(Reader, Protocol):
             RunNotFound: a run that is to be undone is none, or is undone.
             KeyReused: a write has the key of another.
             InvalidList, ListExists, ListNotFound: a static list cannot be made or changed as it is said.
+            InUse: a static list is to be deleted that rules of segments name.
             UserNotFound: who is to be erased is not known.
             StoreError: an erasure waited too long for what was accepted before it.
         """

@@ -27,6 +27,7 @@ from enduser.core.events import UserId
 from enduser.core.feed import FeedPage
 from enduser.core.segments import (
     Counted,
+    Explained,
     Facet,
     Named,
     RuleJson,
@@ -34,7 +35,6 @@ from enduser.core.segments import (
     Saving,
     Segment,
     SegmentUse,
-    SegmentVerdict,
 )
 from enduser.core.settings import SpaceSettings
 from enduser.core.users_query import ALL_USERS, UsersQuery
@@ -241,9 +241,9 @@ class RemoteStore:
         """Add a custom attribute to the registry."""
         self._call("create_attribute", attribute=attribute)
 
-    def change_attribute(self, name: str, changed: Attribute) -> None:
+    def change_attribute(self, name: str, changed: Attribute, now_us: int) -> None:
         """Change an attribute, but for its type."""
-        self._call("change_attribute", name=name, changed=changed)
+        self._call("change_attribute", name=name, changed=changed, now_us=now_us)
 
     def preview_retype(self, name: str, kind: AttributeType) -> RetypePreview:
         """Return what another type would make of the values of an attribute."""
@@ -320,6 +320,11 @@ class RemoteStore:
         found: Sequence[SavedSegment] = self._call("segments", space=space)
         return found
 
+    def find_segment(self, space: str, segment_id: str) -> SavedSegment:
+        """Return a segment as it is now."""
+        found: SavedSegment = self._call("find_segment", space=space, segment_id=segment_id)
+        return found
+
     def segment_versions(self, space: str, segment_id: str) -> Sequence[SavedSegment]:
         """Return the versions of a segment, the newest first."""
         found: Sequence[SavedSegment] = self._call("segment_versions", space=space, segment_id=segment_id)
@@ -342,9 +347,9 @@ class RemoteStore:
 
     def explain_segments(
         self, space: str, user_id: str, id_kind: str | None = None, segment_ids: Sequence[str] | None = None
-    ) -> Sequence[SegmentVerdict]:
+    ) -> Explained:
         """Return whether segments hold for the person of an id, and why."""
-        found: Sequence[SegmentVerdict] = self._call(
+        found: Explained = self._call(
             "explain_segments", space=space, user_id=user_id, id_kind=id_kind, segment_ids=segment_ids
         )
         return found

@@ -11,6 +11,7 @@ import msgspec
 from enduser import __version__, errors
 from enduser.api.management.calls import Parameter, Route
 from enduser.api.problems import RETRY_AFTER_S, ErrorBody, error_body, status_of
+from enduser.core.rules.schema import definitions
 from enduser.errors import EnduserError
 
 _REF = "#/components/schemas/{name}"
@@ -41,7 +42,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": components,
+            "schemas": {**components, **definitions(_REF)},
             "securitySchemes": {
                 "key": {
                     "type": "http",

@@ -62,6 +62,18 @@ def _number(text: str) -> int:
     return int(text)
 
 
+def _counted(name: str, meaning: str, example: int, most: int, default: int | None = None) -> Parameter:
+    """Return a parameter that is a whole number from 1."""
+
+    def read(text: str) -> int:
+        if not 1 <= _number(text) <= most:
+            raise ValueError(text)
+        return _number(text)
+
+    schema = {"type": "integer", "minimum": 1, "maximum": most}
+    return Parameter(name, meaning, example, schema, read, default)
+
+
 def _numbered(name: str, meaning: str) -> Parameter:
     """Return a parameter in the path that is the number of something."""
     schema = {"type": "integer", "minimum": 0, "maximum": limits.NUMBER_MAX}
@@ -116,6 +128,40 @@ AS_OF = Parameter(
 ATTRIBUTE = Parameter("name", "The name of the attribute.", "plan", place="path")
 CONTENT_ID = Parameter("content_id", "The id of the content item.", "vip-banner", place="path")
 LIST_ID = Parameter("list_id", "The id of the list, percent-encoded.", "staff", place="path")
+SEGMENT_ID = Parameter("segment_id", "The id of the segment.", "vips", place="path")
+TAG = Parameter("tag", "A tag that the segments have; without it all.", "billing")
+ARCHIVED = Parameter(
+    "archived",
+    "Whether the segments are archived; without it those that are in use.",
+    "false",
+    {"type": "boolean"},
+    _switch,
+    default=False,
+)
+EXPLAIN = Parameter(
+    "explain",
+    "Whether to say why: the rule with a verdict at each node.",
+    "true",
+    {"type": "boolean"},
+    _switch,
+    default=False,
+)
+FACET_FIELD = Parameter(
+    "field", "The attribute by whose values users are parted.", "country", is_required=True
+)
+FACET_LIMIT = _counted(
+    "limit", "How many of the most frequent values are told.", 10, limits.FACET_VALUES_MAX, default=10
+)
+TEMPLATE_ID = Parameter("template_id", "The id of the template.", "quit", place="path")
+_OF_TEMPLATE = "A parameter of templates that have it; without it, its default."
+TEMPLATE_PARAMETERS = (
+    _counted("days", _OF_TEMPLATE, 7, limits.RULE_SPAN_DAYS_MAX),
+    Parameter("attribute", _OF_TEMPLATE, "plan"),
+    Parameter("value", f"{_OF_TEMPLATE} It is a text.", "vip"),
+    _counted("sessions", _OF_TEMPLATE, 8, limits.NUMBER_MAX),
+    _counted("from_days", _OF_TEMPLATE, 60, limits.RULE_SPAN_DAYS_MAX),
+    _counted("to_days", _OF_TEMPLATE, 30, limits.RULE_SPAN_DAYS_MAX),
+)
 GUID = Parameter(
     "guid",
     "The GUID of the system, in any case: `GET /api/v1/spaces` shows it.",
@@ -142,6 +188,12 @@ IF_MATCH = Parameter(
     "If-Match",
     "The `ETag` of the user as the caller saw him; the change is refused if he is another since.",
     '"8d0b8b7a3a4f6f4be5b0f6ac0a6f1a7e"',
+    place="header",
+)
+SEGMENT_IF_MATCH = Parameter(
+    "If-Match",
+    "The `ETag` of the segment as the caller saw it; the change is refused if it is another since.",
+    '"3"',
     place="header",
 )
 IDEMPOTENCY_KEY = Parameter(

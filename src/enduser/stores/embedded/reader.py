@@ -17,12 +17,12 @@ from enduser.core.events import UserId
 from enduser.core.feed import FeedPage
 from enduser.core.segments import (
     Counted,
+    Explained,
     Facet,
     Named,
     RuleJson,
     SavedSegment,
     SegmentUse,
-    SegmentVerdict,
 )
 from enduser.core.settings import SpaceSettings
 from enduser.core.users_query import ALL_USERS, UsersQuery
@@ -216,6 +216,11 @@ class EmbeddedReader:
         with self.looking_at(space) as look:
             return segments.every_segment(look.connection)
 
+    def find_segment(self, space: str, segment_id: str) -> SavedSegment:
+        """Return a segment as it is now."""
+        with self.looking_at(space) as look:
+            return segments.find_segment(look.connection, segment_id)
+
     def segment_versions(self, space: str, segment_id: str) -> Sequence[SavedSegment]:
         """Return the versions of a segment, the newest first."""
         with self.looking_at(space) as look:
@@ -238,7 +243,7 @@ class EmbeddedReader:
 
     def explain_segments(
         self, space: str, user_id: str, id_kind: str | None = None, segment_ids: Sequence[str] | None = None
-    ) -> Sequence[SegmentVerdict]:
+    ) -> Explained:
         """Return whether segments hold for the person of an id, and why."""
         with self.looking_at(space) as look:
             return asking.explain_segments(look, user_id, id_kind, segment_ids)

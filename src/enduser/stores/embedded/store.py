@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType
@@ -19,7 +20,9 @@ from enduser.core.rules.demands import Demand
 from enduser.core.rules.fields import USER_FIELDS
 from enduser.core.rules.tree import Rule
 from enduser.core.segments import (
+    BrokenSegment,
     Counted,
+    Explained,
     Facet,
     Named,
     RuleJson,
@@ -27,7 +30,8 @@ from enduser.core.segments import (
     Saving,
     Segment,
     SegmentUse,
-    SegmentVerdict,
+    require_unbroken,
+    require_unused,
 )
 from enduser.core.settings import (
     SETTING_RULES,
@@ -105,6 +109,7 @@ from enduser.stores.records import (
 MEMORY_LIMIT_MB = 1_200
 """Default for DuckDB's memory; alone it would take 80 % of the machine's."""
 
+_Result = TypeVar("_Result")
 _SPACE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_-]*")
 
 
@@ -299,11 +304,13 @@ class EmbeddedStore:
         with self._database.changing("main"):
             registry.create(self._database.connection, attribute, self._schemas())
 
-    def change_attribute(self, name: str, changed: Attribute) -> None:
+    def change_attribute(self, name: str, changed: Attribute, now_us: int) -> None:
         """Change an attribute; what holds by another conflict rule is worked out in all spaces."""
         self._rules_edition += 1
         with self._database.changing("main"):
             was = registry.change(self._database.connection, name, changed)
+            if changed.name != name:
+                self._in_each_space(lambda look: segments.rename_attribute(look, name, changed.name, now_us))
             restates = was.conflict_rule is not changed.conflict_rule
             if restates or was.name != changed.name:
                 self._tell_attributes_anew(restates=restates)
@@ -311,24 +318,41 @@ class EmbeddedStore:
     def preview_retype(self, name: str, kind: AttributeType) -> RetypePreview:
         """Return what another type would make of the values of an attribute."""
         with told(ANSWER):
-            return registry.preview_retype(self._database.connection, name, kind, self._schemas())
+            preview = registry.preview_retype(self._database.connection, name, kind, self._schemas())
+        return replace(preview, broken=self._broken_by_retype(name, kind))
 
     def retype_attribute(self, name: str, kind: AttributeType) -> None:
         """Give an attribute another type."""
         self._rules_edition += 1
         with self._database.changing("main"):
+            registry.column_of(self._database.connection, name)  # there must be such an attribute
+            require_unbroken(self._broken_by_retype(name, kind), f"{name!r} cannot be a {kind}")
             registry.retype(self._database.connection, name, kind, self._schemas())
             self._tell_attributes_anew(restates=True)
+
+    def _broken_by_retype(self, name: str, kind: AttributeType) -> Sequence[BrokenSegment]:
+        found = self._in_each_space(lambda look: segments.broken_by_retype(look, name, kind))
+        return [broken for broken_there in found for broken in broken_there]
 
     def delete_attribute(self, name: str) -> None:
         """Take an attribute away, with all its values and their history."""
         self._rules_edition += 1
         with self._database.changing("main"):
             registry.delete(self._database.connection, name, self._schemas())
+            uses = self._in_each_space(lambda look: segments.uses_there(look, "attributes", name))
+            require_unused([use for uses_there in uses for use in uses_there], f"the attribute {name!r}")
             self._tell_attributes_anew(restates=False)
 
     def _schemas(self) -> Sequence[str]:
         return [schema for _, schema in self._database.spaces()]
+
+    def _in_each_space(self, function: Callable[[Look], _Result]) -> list[_Result]:
+        """Return what a function returns of each space, whose tables it has in sight."""
+        results = []
+        for space, schema in self._database.spaces():
+            with self._database.looking_at(schema):
+                results.append(function(Look(self._database.connection, space)))
+        return results
 
     def _tell_attributes_anew(self, *, restates: bool) -> None:
         """Let all objects be told again, in all spaces; with `restates` work out first which values hold."""
@@ -346,13 +370,13 @@ class EmbeddedStore:
         """Make a segment or change it."""
         self._rules_edition += 1
         with self._database.changing(self._database.schema(space)):
-            return segments.save(self._database.connection, self.settings(space), segment, saving)
+            return segments.save(Look(self._database.connection, space), segment, saving)
 
     def delete_segment(self, space: str, segment_id: str) -> None:
         """Take a segment away."""
         self._rules_edition += 1
         with self._database.changing(self._database.schema(space)):
-            segments.delete(self._database.connection, segment_id)
+            segments.delete(Look(self._database.connection, space), segment_id)
 
     # --- content
 
@@ -398,8 +422,10 @@ class EmbeddedStore:
                     values.undo_run(self._database.connection, record)
                 case WriteList():
                     applied = Applied(listed=lists.write_list(self._naming(space), record))
-                case DeleteList():
+                case DeleteList(list_id):
                     lists.delete_list(self._database.connection, record)
+                    uses = segments.uses_there(Look(self._database.connection, space), "lists", list_id)
+                    require_unused(uses, f"the list {list_id!r}")
                 case CloseHistory():
                     self._close_history(self.settings(space).window_us)
         self._taker = taker
@@ -663,6 +689,10 @@ class EmbeddedStore:
         """Return the segments of a space, by id."""
         return self._reader.segments(space)
 
+    def find_segment(self, space: str, segment_id: str) -> SavedSegment:
+        """Return a segment as it is now."""
+        return self._reader.find_segment(space, segment_id)
+
     def segment_versions(self, space: str, segment_id: str) -> Sequence[SavedSegment]:
         """Return the versions of a segment, the newest first."""
         return self._reader.segment_versions(space, segment_id)
@@ -681,7 +711,7 @@ class EmbeddedStore:
 
     def explain_segments(
         self, space: str, user_id: str, id_kind: str | None = None, segment_ids: Sequence[str] | None = None
-    ) -> Sequence[SegmentVerdict]:
+    ) -> Explained:
         """Return whether segments hold for the person of an id, and why."""
         return self._reader.explain_segments(space, user_id, id_kind, segment_ids)
 
