@@ -96,6 +96,16 @@ class AttributeDiff:
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentDiff:
+    """How many users a write lets enter and leave a segment."""
+
+    id: str
+    name: str
+    entering: int
+    leaving: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChangedUser:
     """One user as he was and becomes, by attribute; None: unknown."""
 
@@ -116,6 +126,8 @@ class ValuesPreview:
     """How many of them have an End User Object."""
     attributes: Sequence[AttributeDiff]
     samples: Sequence[ChangedUser]
+    segments: Sequence[SegmentDiff] = ()
+    """Those that some users would enter or leave."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,7 @@ class Tables:
     events: str = "events"
     candidates: str = "candidates"
     list_members: str = "list_members"
+    sources: str = "sources"
 
 
 @dataclass(slots=True)

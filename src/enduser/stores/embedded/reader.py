@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -49,6 +50,7 @@ from enduser.stores.embedded import (
     listing,
     lists,
     look_alikes,
+    moving,
     pages,
     past,
     reading,
@@ -174,8 +176,10 @@ class EmbeddedReader:
             connection.execute("BEGIN")
             query = "SELECT secret FROM main.spaces WHERE space = $1"
             secret = connection.execute(query, [space]).fetchall()[0][0]
-            naming = Naming(connection, Look(connection, space).settings(), secret)
-            return values.preview(naming, record)
+            look = Look(connection, space)
+            preview = values.preview(Naming(connection, look.settings(), secret), record)
+            written = [column.attribute for column in record.rows.columns]
+            return replace(preview, segments=list(moving.moved(look, written)))
 
     def find_candidates(
         self, space: str, user_id: str, id_kind: str | None = None
