@@ -110,14 +110,14 @@ async def _page(call: Call, asked: AskedUsers, limit: int, cursor: str | None) -
     return UsersPage([listed_user_json(row) for row in page.items], page.next_cursor)
 
 
-LISTED_EXAMPLE = ListedUserJson(
+_USER = ListedUserJson(
     user_id="adam.br",
     is_anonymous=False,
     last_seen="2026-03-02T09:05:30.500000Z",
     country="NO",
     attributes={"plan": "vip"},
 )
-_PAGE = UsersPage([LISTED_EXAMPLE], str(CURSOR.example))
+PAGE_EXAMPLE = UsersPage([_USER], str(CURSOR.example))
 
 ROUTES = (
     Route(

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from enduser import limits
-from enduser.api.management.asked_users import LISTED_EXAMPLE, NEWEST, UsersPage
+from enduser.api.management.asked_users import NEWEST, PAGE_EXAMPLE, UsersPage
 from enduser.api.management.calls import Answer, Call, Route
 from enduser.api.management.etags import etag_of_version, require_version
 from enduser.api.management.parameters import (
@@ -366,7 +366,7 @@ ROUTES = (
         list_segment_members,
         "List the users of a segment, page by page",
         UsersPage,
-        UsersPage([LISTED_EXAMPLE], str(CURSOR.example)),
+        PAGE_EXAMPLE,
         (SEGMENT_ID, SPACE, SORT, LIMIT, CURSOR),
         (*RULE_ERRORS, SegmentNotFound, InvalidCursor),
     ),
