@@ -65,6 +65,7 @@ from enduser.stores.answers import (
 )
 from enduser.stores.contract import DEFAULT_SPACE, OwnedStore
 from enduser.stores.embedded import (
+    asking,
     contents,
     erasing,
     facts,
@@ -372,7 +373,10 @@ class EmbeddedStore:
         """Make a segment or change it."""
         self._rules_edition += 1
         with self._database.changing(self._database.schema(space)):
-            return segments.save(Look(self._database.connection, space), segment, saving)
+            look = Look(self._database.connection, space)
+            saved = segments.save(look, segment, saving)
+            asking.require_askable(look, saved.segment.rule)
+            return saved
 
     def delete_segment(self, space: str, segment_id: str) -> None:
         """Take a segment away."""
