@@ -24,6 +24,7 @@ from enduser.api.management.parameters import (
 from enduser.api.management.rules import RULE_ERRORS, RULE_EXAMPLE
 from enduser.errors import FilterNotFound, InvalidCursor, LimitExceeded, SegmentNotFound
 from enduser.service.asked_users import AskedUsers
+from enduser.service.filter_json import Columns
 from enduser.service.json_form import ListedUserJson, listed_user_json
 from enduser.service.segment_json import Rule
 from enduser.stores.answers import Page
@@ -32,7 +33,6 @@ from enduser.stores.contract import Reader
 HINT = "docs/users.md says how users are asked for"
 NEWEST = "-last_seen"
 """The order of a list of which none is said."""
-Columns = Annotated[list[str] | None, Meta(description="the attributes that come besides the id; null: all")]
 
 
 class UsersPage(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from enduser import limits
-from enduser.api.management.asked_users import HINT, NEWEST, Columns
+from enduser.api.management.asked_users import HINT, NEWEST
 from enduser.api.management.calls import Call, Route
 from enduser.api.management.parameters import FILTER_ID, SPACE
 from enduser.api.management.rules import RULE_ERRORS, RULE_EXAMPLE, rule_of_body
@@ -18,7 +18,7 @@ from enduser.clock import now_us
 from enduser.core.filters import SavedFilter, UserFilter
 from enduser.core.segments import Saving
 from enduser.errors import FilterExists, FilterNotFound, InvalidFilter, LimitExceeded
-from enduser.service.json_form import Time, iso_time
+from enduser.service.filter_json import Columns, FilterJson, Search, Sort, filter_json
 from enduser.service.segment_json import Rule
 from enduser.stores.contract import OwnedStore
 
@@ -30,22 +30,6 @@ Name = Annotated[
         extra_json_schema={"maxLength": limits.FILTER_NAME_CHARACTERS_MAX},
     ),
 ]
-Search = Annotated[str, Meta(description="a text that some text of a user has in it; empty: any")]
-Sort = Annotated[str, Meta(description="the attribute to sort by, with a - before it the greatest first")]
-
-
-class FilterJson(msgspec.Struct, frozen=True, kw_only=True):
-    """A saved filter."""
-
-    id: str
-    name: str
-    rule: Rule | None
-    search: Search
-    columns: Columns
-    sort: Sort
-    created_at: Time
-    changed_at: Time
-    changed_by: str
 
 
 class FiltersPage(msgspec.Struct, frozen=True):
@@ -86,13 +70,13 @@ class FilterDeleted(msgspec.Struct, frozen=True):
 async def list_filters(call: Call) -> FiltersPage:
     """Return all filters of a space."""
     found = await call.read(lambda reader: reader.filters(call.space))
-    return FiltersPage([_json(one) for one in found], limits.FILTERS_MAX)
+    return FiltersPage([filter_json(one) for one in found], limits.FILTERS_MAX)
 
 
 async def show_filter(call: Call) -> FilterJson:
     """Return one filter."""
     filter_id = call.values["filter_id"]
-    return _json(await call.read(lambda reader: reader.find_filter(call.space, filter_id)))
+    return filter_json(await call.read(lambda reader: reader.find_filter(call.space, filter_id)))
 
 
 async def create_filter(call: Call) -> FilterJson:
@@ -108,7 +92,7 @@ async def create_filter(call: Call) -> FilterJson:
     )
     saving = Saving(now_us(), call.caller, is_new=True)
     with rule_of_body():
-        return _json(await call.change(lambda store: store.save_filter(call.space, asked, saving)))
+        return filter_json(await call.change(lambda store: store.save_filter(call.space, asked, saving)))
 
 
 async def change_filter(call: Call) -> FilterJson:
@@ -124,7 +108,7 @@ async def change_filter(call: Call) -> FilterJson:
         return store.save_filter(call.space, replace(found.filter, **given), saving)
 
     with rule_of_body():
-        return _json(await call.change(change))
+        return filter_json(await call.change(change))
 
 
 async def delete_filter(call: Call) -> FilterDeleted:
@@ -132,21 +116,6 @@ async def delete_filter(call: Call) -> FilterDeleted:
     filter_id = call.values["filter_id"]
     await call.change(lambda store: store.delete_filter(call.space, filter_id))
     return FilterDeleted(deleted=True)
-
-
-def _json(saved: SavedFilter) -> FilterJson:
-    asked = saved.filter
-    return FilterJson(
-        id=asked.id,
-        name=asked.name,
-        rule=asked.rule,
-        search=asked.search,
-        columns=None if asked.columns is None else list(asked.columns),
-        sort=asked.sort,
-        created_at=iso_time(saved.created_at),
-        changed_at=iso_time(saved.saved_at),
-        changed_by=saved.saved_by,
-    )
 
 
 _FILTER = FilterJson(
