@@ -13,6 +13,7 @@ from enduser.api.management import (
     contents,
     erasing,
     exports,
+    filters,
     jobs,
     links,
     list_wire,
@@ -47,6 +48,7 @@ async def show_openapi(_: Call) -> dict[str, Any]:
 ROUTES = (
     *asked_users.ROUTES,
     *exports.ROUTES,
+    *filters.ROUTES,
     *users.ROUTES,
     *values.ROUTES,
     *erasing.ROUTES,
