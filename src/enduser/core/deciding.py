@@ -45,20 +45,25 @@ class Decider:
         named = [content.segment for content in known.contents if content.segment in known.rules]
         self._judged = list(dict.fromkeys([*known.segments, *(name for name in named if name is not None)]))
         self.program = Program([book.require(name) for name in self._judged])
-        self.demands: Sequence[Demand] = demands_of(self.program)
+        self.demands: Sequence[Demand] = demands_of(self.program, self.zone)
         """What must be at hand of a person."""
         self.keys = [demand.key for demand in self.demands]
         self.datetimes = {name for name, kind in known.attributes.items() if kind is AttributeType.DATETIME}
         """The custom attributes that are instants."""
 
     def decide(self, person: Person, now: int) -> Decision:
-        """Return what a person sees at a time of the space's clock; `person` has what `demands` ask for."""
+        """Return what a person sees at a time of the space's clock; `person` has what `demands` ask for.
+
+        Of a program that `needs_truth`, `person` has it as the truth has it at that time, and nobody knows
+        how long it stays.
+        """
         answers = self.program.answers(person, self.program.edges(now, self.zone))
         held = {name for name, holds in zip(self._judged, answers, strict=True) if holds}
         contents = self._known.contents
+        is_unsure = self.program.needs_truth and person.values is not None
         return Decision(
             contents=[one for one in contents if one.segment is None or one.segment in held],
             segments=[name for name in self._known.segments if name in held],
             decided_at=now,
-            turns_at=next_turn(self.program, person, now, self.zone),
+            turns_at=now if is_unsure else next_turn(self.program, person, now, self.zone),
         )

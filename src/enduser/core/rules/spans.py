@@ -72,11 +72,14 @@ class Moment:
         return date.fromordinal(min(max(today.toordinal() + self.n * _DAYS[self.unit], 1), _LAST_DAY))
 
     def reaches(self, instant: int, now: int, zone: ZoneInfo) -> int | None:
-        """Return the first time after `now` at which this has reached an instant; None: it has now."""
+        """Return the first time after `now` at which this has reached an instant.
+
+        None: it has now, or does not while time can be told.
+        """
         if self.unit is Unit.MONTH:
             return _first(lambda at: self.at(at, zone) >= instant, now)
         reached = instant - self.n * _FIXED_US[self.unit]
-        return reached if reached > now else None
+        return reached if now < reached <= limits.OCCURRED_AT_MAX_US >= instant else None
 
     def reaches_day(self, day: date, now: int, zone: ZoneInfo) -> int | None:
         """Return the first time after `now` at which this is a day or one after it; None: it is so now."""

@@ -13,7 +13,7 @@ from enduser.stores.embedded.conditions import Conditions, Tables
 from enduser.stores.embedded.reading import KEYS, Look
 from enduser.stores.embedded.statements import spliced, statements
 
-_AT_ONCE = 50
+_AT_ONCE = 10
 """Demands of one statement."""
 _ROWS_PER_FETCH = 10_000
 _NAMES = ("users", "sessions", "open_sessions", "events", "candidates", "list_members")
