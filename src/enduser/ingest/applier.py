@@ -179,7 +179,8 @@ class Applier:
             if self._served.get(space) != generation and self._follow(self._serving.follow, space):
                 self._served[space] = generation
         for space, state in self._states().items():
-            if self._filled.get(space) != state and self._follow(self._serving.fill, space):
+            is_filled = self._filled.get(space) == state or not self.is_served(space)
+            if not is_filled and self._follow(self._serving.fill, space):
                 self._filled[space] = state
 
     def _states(self) -> Mapping[str, tuple[int, int]]:
