@@ -185,8 +185,8 @@ class Applier:
 
     def _states(self) -> Mapping[str, tuple[int, int]]:
         """Return by space what is another whenever facts may be missing in the serving copy."""
-        edition = self._store.rules_edition()
-        return {space: (generation, edition) for space, generation in self._store.generations().items()}
+        generations, edition_of = self._store.generations(), self._store.rules_edition
+        return {space: (generation, edition_of(space)) for space, generation in generations.items()}
 
     def _follow(self, step: Callable[[str, OwnedStore], bool], space: str) -> bool:
         """Take steps for a while; return whether the copy is up with the store."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from itertools import islice
 
 from enduser import limits
@@ -88,7 +89,8 @@ class ServedFacts:
         numbers = self._numbers(space)
         demands = [demand for demand in store.demands(space) if demand.key in numbers]
         if demands:
-            self._take(space, store.changed_facts(space, demands, since), numbers)
+            with closing(store.changed_facts(space, demands, since)) as facts:
+                self._take(space, facts, numbers)
 
     def fill(self, space: str, store: OwnedStore) -> bool:
         """Take a step towards all facts that are asked for, and none else; return whether they are there.
@@ -103,7 +105,8 @@ class ServedFacts:
         _, _, part, parts = waiting[0]
         numbers = {key: number for number, key, *where in waiting if where == [part, parts]}
         demands = [wanted[key] for key in numbers]
-        self._take(space, store.facts(space, demands, part, parts), numbers)
+        with closing(store.facts(space, demands, part, parts)) as facts:
+            self._take(space, facts, numbers)
         each = [(number,) for number in numbers.values()]
         self._connection.executemany("UPDATE demands SET part = part + 1 WHERE number = ?", each)
         return False
