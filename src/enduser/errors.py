@@ -49,7 +49,9 @@
     ├── UploadNotFound        no file that was sent under this id
     ├── AttributeNotFound     no custom attribute of this name
     ├── SegmentNotFound       no segment of this id
+    ├── TemplateNotFound      no template of rules of this id
     ├── ContentNotFound       no content item of this id
+    ├── FeedExpired           a place in the feed from which on not all is kept any more
     ├── ListNotFound          no static list of this id
     ├── LinkNotFound          two ids that are not linked
     ├── GeoDatabaseError      a place database that is missing, broken or could not be brought
@@ -364,6 +366,18 @@ class SegmentNotFound(EnduserError):
     """There is no segment of this id."""
 
     code = "segment_not_found"
+
+
+class TemplateNotFound(EnduserError):
+    """There is no template of rules of this id."""
+
+    code = "template_not_found"
+
+
+class FeedExpired(EnduserError):
+    """What follows a place in the feed is not kept any more."""
+
+    code = "feed_expired"
 
 
 class ContentNotFound(EnduserError):

@@ -64,6 +64,9 @@ RULE_HISTORIES_MAX = 100
 RULE_VALUES_MAX = 100_000
 """Values of one condition of a rule; for more ids there are static lists."""
 
+RULE_BODY_BYTES_MAX = 16_777_216
+"""Bytes of the body of a call with a rule (16 MiB): 160 for each of the most values of a condition."""
+
 RULE_SPAN_DAYS_MAX = 36_525
 """Days of a relative time in a rule (100 years), a month counted as 31; before it is no data."""
 
@@ -84,6 +87,9 @@ SEGMENT_TAG_CHARACTERS_MAX = 50
 
 SEGMENT_VERSIONS_MAX = 100
 """Versions of a segment that are kept, the last ones: a rule can be large."""
+
+USES_NAMED_MAX = 10
+"""Segments that an error names which use what is to go; the others are counted, and can be listed."""
 
 CONTENTS_MAX = 5_000
 """Content items of a space; each is judged with every decision."""
@@ -106,14 +112,29 @@ FACT_TIMES_MAX = 1_000
 FACTS_AT_ONCE = 500_000
 """Users of whom a new condition of decisions is looked up at once; events are applied between two steps."""
 
+FEED_DAYS = 30
+"""Days for which the feed is kept; who was away longer reads the members of segments anew."""
+
+FEED_ROWS_MAX = 10_000_000
+"""Rows of the feed of a space that are kept, the last ones: a gigabyte."""
+
+FEED_ATTRIBUTES_MAX = 20
+"""Attributes whose changes the feed of a space tells; of each the last value is kept for all users."""
+
 TURNS_MAX = 1_000
 """Times to come that are looked at to say when a rule becomes the contrary; nobody plans further."""
 
 FACET_VALUES_MAX = 100
 """Values of an attribute by which users are parted at once; the others are counted together."""
 
+PREVIEW_SAMPLE_MAX = 20
+"""Users that the preview of a rule shows as examples; all are in the list of its users."""
+
 RULES_COUNTED_MAX = 10
 """Rules that are counted at once, at one moment."""
+
+SEARCH_CHARACTERS_MAX = 256
+"""Characters of a text that is searched in the texts of users; people type a few."""
 
 LISTS_MAX = 1_000
 """Static lists of a space; people must find their way in them."""
@@ -336,6 +357,13 @@ LOOK_ALIKE_IDS_MAX = 10
 
 READ_SECONDS_MAX = 30
 """Seconds that one read of the API may take; a reader that waited longer has gone away."""
+
+EXPORT_SECONDS_MAX = 1_800
+"""Seconds that an export may take to be written (half an hour, for many times ten million users): as long as
+it sees its moment, the engine cannot free what was deleted since."""
+
+EXPORTS_MAX = 2
+"""Exports of the API that are written or on their way at once; each is a file as large as all users."""
 
 QUERY_PARAMETERS_MAX = 100
 """Parameters in the query of a call; no call takes a tenth of them."""

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from running import enduser
 
+from enduser.core.segments import Saving, Segment
+from enduser.stores.embedded import EmbeddedStore
+
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
@@ -82,3 +85,13 @@ def test_another_type_says_first_what_is_lost(data: Path) -> None:
     ) == (2, True)
     assert enduser("attributes", "retype", "plan", "list", "--yes", data=data).exit_code == 0
     assert listed(data)[0]["type"] == "list"
+
+
+def test_another_type_that_would_break_a_rule_is_refused_before_anybody_is_asked(data: Path) -> None:
+    segment = Segment(id="vips", name="VIPs", rule={"field": "plan", "operator": "is", "value": "vip"})
+    with EmbeddedStore(data, now_us=0, memory_limit_mb=512) as store:
+        store.save_segment("default/production", segment, Saving(1, "", is_new=True))
+    told = enduser("attributes", "retype", "plan", "number", data=data)
+    assert told.exit_code == 2
+    assert "'plan' cannot be a number: rules would not be right any more, of 'vips' (VIPs)" in told.stderr
+    assert listed(data)[0]["type"] == "string"

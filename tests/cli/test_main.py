@@ -52,10 +52,15 @@ def test_these_are_the_commands() -> None:
         *("sources create-api", "clients create", "clients list", "clients revoke"),
         *("lists list", "lists show", "lists members", "lists create", "lists add", "lists remove"),
         *("lists override", "lists delete"),
+        *("segments list", "segments show", "segments versions", "segments uses", "segments create"),
+        *("segments change", "segments archive", "segments restore", "segments delete", "segments count"),
+        *("segments members", "segments facets", "segments preview", "segments explain"),
+        "segments templates",
     }
 
 
 WITHOUT_SPACE = ("systems", "geo", "serve", "keys l", "keys r", "attributes", "sources look", "clients")
+WITHOUT_SPACE += ("segments templates",)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -18,6 +18,7 @@ from tiers import tries
 
 from enduser.core.events import Event, UserId, hashed_id
 from enduser.core.links import ApiLinks, Edge
+from enduser.core.users_query import UsersQuery
 from enduser.errors import InvalidSetting
 from enduser.stores import remote
 from enduser.stores.answers import HashingPreview
@@ -75,7 +76,7 @@ def read(store: EmbeddedStore) -> dict[str, Any]:
         "users": list(store.users(SPACE)),
         "sessions": list(store.sessions(SPACE)),
         "links": links(store),
-        "open": store.users_page(SPACE, include_open=True),
+        "open": store.users_page(SPACE, UsersQuery(include_open=True)),
         "status": replace(store.status(SPACE), space=""),
         "found": {one: store.find_user(SPACE, one.id, _kind(one)) for one in IDS},
     }

@@ -19,6 +19,7 @@ from stored import LOOKUPS, NOW, SPACE, assert_object, take
 from enduser import limits
 from enduser.core.end_user import USER_COLUMNS
 from enduser.core.events import UserId, hashed_id
+from enduser.core.users_query import UsersQuery
 from enduser.errors import InvalidCursor, InvalidSpace, LimitExceeded, ReadTimeout, StoreError, UsageError
 from enduser.stores.answers import Page
 from enduser.stores.embedded import EmbeddedStore
@@ -57,11 +58,11 @@ def history(store: EmbeddedStore, tmp_path: Path) -> list[Row]:
     return rows
 
 
-def pages(store: EmbeddedStore, **options: object) -> list[dict[str, object]]:
+def pages(store: EmbeddedStore, limit: int = 100, **asked: object) -> list[dict[str, object]]:
     """Return the rows of all pages."""
     rows, cursor = [], None
     while True:
-        page = store.users_page(SPACE, cursor=cursor, **options)  # type: ignore[arg-type]
+        page = store.users_page(SPACE, UsersQuery(**asked), limit=limit, cursor=cursor)  # type: ignore[arg-type]
         rows += page.items
         if (cursor := page.next_cursor) is None:
             return rows
@@ -79,8 +80,7 @@ def test_all_pages_together_are_the_whole_list_for_every_attribute(
         sort = f"{sign}{name}"
         whole = pages(store, sort=sort, limit=1_000, include_open=include_open)
         assert pages(store, sort=sort, limit=31, include_open=include_open) == whole
-        if not include_open:
-            assert whole == list(store.users(SPACE, sort=sort))
+        assert whole == list(store.users(SPACE, UsersQuery(sort=sort, include_open=include_open)))
 
 
 def test_a_list_stays_whole_while_it_changes(store: EmbeddedStore, tmp_path: Path) -> None:
@@ -121,12 +121,16 @@ def test_a_page_may_have_as_many_rows_as_the_limit(store: EmbeddedStore) -> None
 def test_an_unknown_attribute_is_refused_with_those_that_are(store: EmbeddedStore) -> None:
     for sort in ("plan", "", "-", "--user_id", 'user_id"', "User_id", "person_key"):
         with pytest.raises(UsageError, match="there is no attribute"):
-            store.users_page(SPACE, sort=sort)
+            store.users_page(SPACE, UsersQuery(sort=sort))
 
 
 def test_a_store_reached_from_afar_gives_the_same_pages(store: EmbeddedStore, history: list[Row]) -> None:
     for method, arguments in {
-        "users_page": {"space": SPACE, "sort": "-last_seen", "limit": 5, "include_open": True},
+        "users_page": {
+            "space": SPACE,
+            "asked": UsersQuery(sort="-last_seen", include_open=True, columns=("country",)),
+            "limit": 5,
+        },
         "user_sessions": {"space": SPACE, "user_id": "u4", "limit": 1},
     }.items():
         told = answer(store, method, encoded(arguments))
@@ -142,10 +146,10 @@ def cursor_of(*place: object) -> str:
 
 
 def test_a_cursor_belongs_to_its_sort(store: EmbeddedStore, history: list[Row]) -> None:
-    cursor = store.users_page(SPACE, sort="first_seen", limit=1).next_cursor
+    cursor = store.users_page(SPACE, UsersQuery(sort="first_seen"), limit=1).next_cursor
     for sort in ("-first_seen", "last_seen", "user_id"):
         with pytest.raises(InvalidCursor, match="sorted by 'first_seen'"):
-            store.users_page(SPACE, sort=sort, cursor=cursor)
+            store.users_page(SPACE, UsersQuery(sort=sort), cursor=cursor)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +172,7 @@ def test_a_cursor_belongs_to_its_sort(store: EmbeddedStore, history: list[Row]) 
 )
 def test_what_is_no_cursor_is_refused(store: EmbeddedStore, cursor: str) -> None:
     with pytest.raises(InvalidCursor):
-        store.users_page(SPACE, sort="first_seen", cursor=cursor)
+        store.users_page(SPACE, UsersQuery(sort="first_seen"), cursor=cursor)
     with pytest.raises(InvalidCursor):
         store.user_sessions(SPACE, "u", cursor=cursor)
 
@@ -223,7 +227,7 @@ def test_a_user_whose_only_session_is_open_has_an_object_only_if_asked_for(
     found = store.find_user(SPACE, "u", include_open=True)
     assert found is not None
     assert (found["total_sessions"], found["role"]) == (1, "x")
-    assert store.users_page(SPACE, include_open=True).items == [found]
+    assert store.users_page(SPACE, UsersQuery(include_open=True)).items == [found]
 
 
 def test_a_new_life_that_is_still_open_shows_nothing_of_the_old_one(
@@ -358,7 +362,7 @@ def test_many_threads_read_while_batches_are_applied(store: EmbeddedStore, tmp_p
     def read() -> None:
         try:
             while not stop.is_set():
-                rows = store.reader.users_page(SPACE, sort="-last_seen", include_open=True).items
+                rows = store.reader.users_page(SPACE, UsersQuery(sort="-last_seen", include_open=True)).items
                 assert all(row["total_sessions"] for row in rows)
                 reads.append(len(rows))
         except BaseException as error:  # noqa: BLE001 - shown below
@@ -408,4 +412,22 @@ def read_often(look: Look) -> None:
 def test_what_the_engine_refuses_is_an_error_of_the_store(store: EmbeddedStore) -> None:
     with pytest.raises(StoreError, match="could not answer"), store.reader.looking_at(SPACE) as look:
         look.rows("SELECT 1 FROM nothing", {})
+    assert store.users_page(SPACE).items == []
+
+
+def test_who_reads_is_stopped_when_the_database_is_closed(store: EmbeddedStore) -> None:
+    begun = threading.Event()
+
+    def read() -> None:
+        with store.reader.looking_at(SPACE, "EXPORT_SECONDS_MAX") as look:
+            begun.set()
+            look.rows("SELECT count(*) FROM range(1000000000000) AS n(i) WHERE hash(i) = 1", {})
+
+    with ThreadPoolExecutor(1) as thread:
+        reading = thread.submit(read)
+        assert begun.wait(20)
+        store._reader.close()
+        with pytest.raises(ReadTimeout, match="being closed"):
+            reading.result(20)
+    store._reader.begin(store._database.connection)
     assert store.users_page(SPACE).items == []

@@ -330,7 +330,7 @@ def test_what_holds_is_what_the_reference_model_says(store: EmbeddedStore, tmp_p
             name = rng.choice(names)
             model.rules[name] = rng.choice(list(ConflictRule))
             changed = Attribute(name, AttributeType.STRING, conflict_rule=model.rules[name])
-            store.change_attribute(name, changed)
+            store.change_attribute(name, changed, START)
         elif doing == "rebuild":
             assert store.verify(SPACE) == []
             store.rebuild(SPACE)
@@ -583,7 +583,7 @@ def test_an_attribute_can_be_renamed_and_keeps_its_values(store: EmbeddedStore, 
     make(store, plan="string")
     seen(store, tmp_path, "u")
     write(store, tmp_path, [Said(user("u"), {"plan": "vip"})])
-    store.change_attribute("plan", Attribute("tariff", AttributeType.STRING, "Tariff"))
+    store.change_attribute("plan", Attribute("tariff", AttributeType.STRING, "Tariff"), START)
     assert values_of(store, "u") == {"tariff": "vip"}
     with pytest.raises(AttributeNotFound, match="plan"):
         store.delete_attribute("plan")

@@ -35,6 +35,7 @@ use_git_change_detection = false
 [tool.pytest.ini_options]
 addopts = ["--strict-markers", "--strict-config", "--import-mode=importlib"]
 filterwarnings = ["error"]
+pythonpath = ["tests/support"]
 """
 
 CONFTEST = """
@@ -75,7 +76,8 @@ def make_copy() -> None:
     ignored = shutil.ignore_patterns("__pycache__", "mutants.py", LISTED.name)
     shutil.copytree(ROOT / "src", COPY / "src", ignore=ignored)
     shutil.copytree(HERE, COPY / "tests" / "core", ignore=ignored)
-    shutil.copytree(HERE.with_name("conformance"), COPY / "tests" / "conformance")
+    for name in ("conformance", "support"):
+        shutil.copytree(HERE.with_name(name), COPY / "tests" / name)
     for path in (COPY / "src" / "enduser" / "core").glob("*.py"):
         path.write_text(without_property_decorators(path.read_text(encoding="utf-8")), encoding="utf-8")
     (COPY / "pyproject.toml").write_text(CONFIGURATION, encoding="utf-8")

@@ -18,7 +18,6 @@ DAY = 86_400_000_000
 AT = instant("2026-03-15T12:00:00Z")
 NEW = {"field": "first_seen", "operator": "in_last", "value": {"n": 7, "unit": "day"}}
 NORWEGIAN = {"field": "country", "operator": "is", "value": "NO"}
-DUE = {"field": "properties.due", "operator": "in_next", "value": {"n": 7, "unit": "day"}}
 
 
 def known(**changes: Any) -> Deciding:
@@ -33,6 +32,7 @@ def known(**changes: Any) -> Deciding:
         "rules": {"new": NEW, "hidden": {"combinator": "and", "rules": [NORWEGIAN]}},
         "attributes": {name: AttributeType(kind) for name, kind in CUSTOM_TYPES.items()},
         "lists": ["staff"],
+        "unread": [],
     }
     return Deciding(**{**told, **changes})
 
@@ -78,15 +78,6 @@ def test_an_id_that_was_not_seen_can_be_in_a_list() -> None:
 def test_a_segment_names_others_that_are_not_told() -> None:
     deciding = known(rules={"new": {"kind": "segment", "id": "hidden"}, "hidden": NORWEGIAN})
     assert decide(deciding, Person({"country": "NO"})).segments == ["new"]
-
-
-def test_of_what_depends_on_now_itself_nobody_knows_how_long_it_stays() -> None:
-    decider = Decider(known(rules={"new": {"kind": "event", "rules": [DUE]}, "hidden": NORWEGIAN}), "UTC")
-    (what,) = decider.program.happenings
-    person = Person({"country": "NO"}, {what: [AT - DAY]})
-    assert decider.program.needs_truth
-    assert decider.decide(person, AT).turns_at == AT
-    assert decider.decide(Person(None), AT).turns_at is None
 
 
 @pytest.mark.parametrize(("zone", "sees"), [("UTC", []), ("Pacific/Auckland", ["new"])])

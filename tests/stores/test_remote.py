@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse
 from stored import RULES, SPACE
 
 from enduser.api.http_server import private_socket
+from enduser.core.users_query import UsersQuery
 from enduser.errors import (
     DataFolderInUse,
     InvalidSetting,
@@ -49,7 +50,8 @@ def test_events_go_in_and_objects_come_out(served: RemoteStore, tmp_path: Path) 
     assert [rejection.row for rejection in applied.rejections] == [4]
     served.apply(SPACE, CloseHistory())
     served.fold(SPACE)
-    assert [user["user_id"] for user in served.users(SPACE, sort="-last_seen", limit=2)] == ["u2", "u1"]
+    last = UsersQuery(sort="-last_seen")
+    assert [user["user_id"] for user in served.users(SPACE, last, limit=2)] == ["u2", "u1"]
     assert served.find_user(SPACE, "u1")["country"] == "NO"
     assert served.find_user(SPACE, "gone") is None
     assert len(list(served.sessions(SPACE))) == 3
@@ -85,7 +87,7 @@ def test_errors_are_the_same_as_at_home(served: RemoteStore) -> None:
     with pytest.raises(InvalidSpaceName):
         served.create_space("no name", 0)
     with pytest.raises(UsageError, match="no attribute"):
-        list(served.users(SPACE, sort="gone"))
+        list(served.users(SPACE, UsersQuery(sort="gone")))
     with pytest.raises(InvalidSpace, match="acme/gone"):
         list(served.sessions("acme/gone"))
     with pytest.raises(InvalidSpace, match=re.escape(f"{SPACE}?after=7")):

@@ -61,8 +61,13 @@ class Client:
 def assert_declared(method: str, response: httpx.Response) -> None:
     """Check that the OpenAPI document of the route says that it can answer with this error."""
     given = response.url.raw_path.decode().partition("?")[0]
-    for path, operations in openapi()["paths"].items():
-        if method.lower() in operations and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), given):
+    matched = {
+        path: operations
+        for path, operations in openapi()["paths"].items()
+        if method.lower() in operations and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), given)
+    }
+    for path, operations in matched.items():
+        if path == given or given not in matched:
             declared = operations[method.lower()]["responses"].get(str(response.status_code), {})
             codes = declared["content"]["application/json"]["examples"] if declared else {}
             assert response.json()["error"]["code"] in codes, (method, path, response.text)

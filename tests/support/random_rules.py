@@ -83,6 +83,7 @@ TEXTS_OF = {
     "user_id": ["u1", "u2", "U3", "u10", "a4"],
 }
 TEXTS_OF_EVENTS = {"type": TYPES_OF_EVENTS, "name": NAMES, "page_url": URLS, "page_path": PATHS}
+RELATIVE = ("in_last", "more_than_ago", "in_next")
 OPERATORS = {
     "string": "is is_not contains not_contains starts_with ends_with matches in not_in",
     "number": "eq ne lt le gt ge between in not_in",
@@ -204,10 +205,10 @@ class RuleMaker:
 
     # --- conditions on fields
 
-    def _compared(self, name: str, kind: str, texts: Sequence[str]) -> Node:
-        operator = self.rng.choice(
-            [*OPERATORS[kind].split(), *(["known", "unknown"] if self._is(0.3) else [])]
-        )
+    def _compared(self, name: str, kind: str, texts: Sequence[str], *, has_now: bool = True) -> Node:
+        """Return a condition on a field; without `has_now` it is not relative to now."""
+        known = [one for one in OPERATORS[kind].split() if has_now or one not in RELATIVE]
+        operator = self.rng.choice([*known, *(["known", "unknown"] if self._is(0.3) else [])])
         node: Node = {"field": name, "operator": operator}
         if operator in ("known", "unknown", "is_true", "is_false"):
             return node
@@ -252,7 +253,7 @@ class RuleMaker:
         return self.rng.sample(ITEMS, self.rng.randrange(1, 4))
 
     def _day(self, operator: str) -> object:
-        if operator in ("in_last", "more_than_ago", "in_next"):
+        if operator in RELATIVE:
             return self.rng.choice(DAY_SPANS)
         if operator == "between":
             return [shown_day(day) for day in sorted(self.rng.choices(self.pools.days, k=2))]
@@ -260,7 +261,7 @@ class RuleMaker:
 
     def _time(self, operator: str) -> object:
         times = self.pools.times
-        if operator in ("in_last", "more_than_ago", "in_next"):
+        if operator in RELATIVE:
             return self.rng.choice(SPANS)
         if operator == "on" or self._is(0.3):
             return self._day(operator)
@@ -305,14 +306,15 @@ class RuleMaker:
 
     def _of_session(self) -> Node:
         name = self.rng.choice([*SESSION_TYPES])
-        return self._compared(name, SESSION_TYPES[name], TEXTS_OF.get(name, TEXTS))
+        return self._compared(name, SESSION_TYPES[name], TEXTS_OF.get(name, TEXTS), has_now=False)
 
     def _of_event(self) -> Node:
         if self._is(0.5):
             name = self.rng.choice([*EVENT_TYPES])
-            return self._compared(name, EVENT_TYPES[name], TEXTS_OF_EVENTS.get(name, TEXTS))
+            texts = TEXTS_OF_EVENTS.get(name, TEXTS)
+            return self._compared(name, EVENT_TYPES[name], texts, has_now=False)
         kind = self.rng.choice([kind for kind in OPERATORS if kind != "date"])
-        return self._compared(f"properties.{self.rng.choice(KEYS)}", kind, TEXTS)
+        return self._compared(f"properties.{self.rng.choice(KEYS)}", kind, TEXTS, has_now=False)
 
     def _change(self) -> Node:
         name = self.rng.choice([*CUSTOM_TYPES])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import random
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from histories import AGENTS, PLACES, PROPERTIES, Row, write
 from naive_rules import NaivePerson
@@ -113,22 +114,40 @@ class World:
 
     def load(self, store: Store) -> None:
         """Bring all of it into the first space of a store that has no attributes yet."""
+        self.prepare(store)
+        for step in self.steps(store, self.rows, parts=1):
+            step()
+        store.fold(SPACE)
+
+    def prepare(self, store: Store) -> None:
+        """Give a store that has no attributes yet those that rules name, and the settings."""
         for name, kind in CUSTOM_TYPES.items():
             rule = CONFLICT_RULES.get(name, ConflictRule.LATEST)
             store.create_attribute(Attribute(name, AttributeType(kind), conflict_rule=rule))
         store.apply(SPACE, ChangeSettings(self._texts))
+
+    def steps(self, store: Store, rows: Sequence[RuleRow], *, parts: int) -> Iterator[Callable[[], object]]:
+        """Yield what is to be done, in any order, to bring it into a prepared store; the events in parts."""
         for link in self.links:
-            store.apply(SPACE, AddLink(link.one, link.other, link.at))
-        path = write(store.folder / "rows.jsonl", list(self.rows))
-        store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), RULES))
+            yield partial(store.apply, SPACE, AddLink(link.one, link.other, link.at))
+        for part in range(parts):
+            yield partial(
+                self._take, store, rows[part * len(rows) // parts : (part + 1) * len(rows) // parts]
+            )
         for source, said in self.runs:
-            write_json_rows(store, SPACE, source, [one.row() for one in said], NOW)
+            yield partial(write_json_rows, store, SPACE, source, [one.row() for one in said], NOW)
         for name, members in self.lists.items():
-            for action, kind in ((ListAction.CREATE, "plain"), (ListAction.ADD, "anonymous")):
-                texts = [user.id for user in sorted(members) if user.is_anonymous == (kind == "anonymous")]
-                rows = write_ids(store.folder / "ids.txt", texts, kind)
-                store.apply(SPACE, WriteList(name, action, rows, self.now))
-        store.fold(SPACE)
+            yield partial(self._write_list, store, name, members)
+
+    def _take(self, store: Store, rows: Sequence[RuleRow]) -> None:
+        path = write(store.folder / "rows.jsonl", list(rows))
+        store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), RULES))
+
+    def _write_list(self, store: Store, name: str, members: frozenset[UserId]) -> None:
+        for action, kind in ((ListAction.CREATE, "plain"), (ListAction.ADD, "anonymous")):
+            texts = [user.id for user in sorted(members) if user.is_anonymous == (kind == "anonymous")]
+            rows = write_ids(store.folder / "ids.txt", texts, kind)
+            store.apply(SPACE, WriteList(name, action, rows, self.now))
 
     # --- as the reference model sees it
 

@@ -22,7 +22,9 @@ from enduser.cli.common import (
     print_table,
 )
 from enduser.cli.helping import Group
+from enduser.clock import now_us
 from enduser.core.attributes import Attribute, AttributeType, ConflictRule
+from enduser.core.segments import require_unbroken
 from enduser.errors import AttributeNotFound
 from enduser.stores.contract import Store
 
@@ -121,7 +123,7 @@ def change_attribute(
     if new_name is not None:
         changes["name"] = new_name
     with opened(data) as store:
-        store.change_attribute(name, replace(_find(store, name), **changes))
+        store.change_attribute(name, replace(_find(store, name), **changes), now_us())
     out.print(f"the attribute {new_name or name} is changed" if changes else "nothing to change was named")
 
 
@@ -166,6 +168,7 @@ def retype_attribute(
             else ""
         )
         out.print(f"{count_of(found.values - found.lost, 'value')} of {name} can be read as {kind}{lost}.")
+        require_unbroken(found.broken, f"{name!r} cannot be a {kind}")
         confirm(f"Make {name} a {kind}?", yes=yes)
         store.retype_attribute(name, kind)
     out.print(f"the attribute {name} is of the type {kind}")

@@ -16,6 +16,8 @@ from enduser.cli import (
     imports,
     keys,
     lists,
+    segment_answers,
+    segments,
     serve,
     sessions,
     source_runs,
@@ -47,6 +49,13 @@ sources.app.command("jobs")(source_runs.list_jobs)
 sources.app.command("cancel")(source_runs.cancel_job)
 app.add_typer(sources.app, name="sources")
 app.add_typer(lists.app, name="lists")
+segments.app.command("count")(segment_answers.count)
+segments.app.command("members")(segment_answers.list_members)
+segments.app.command("facets")(segment_answers.part)
+segments.app.command("preview")(segment_answers.preview)
+segments.app.command("explain")(segment_answers.explain)
+segments.app.command("templates")(segment_answers.list_templates)
+app.add_typer(segments.app, name="segments")
 app.add_typer(clients.app, name="clients")
 app.add_typer(systems.app, name="systems")
 app.add_typer(config.app, name="config")

@@ -164,6 +164,10 @@ def _print_preview(preview: ValuesPreview) -> None:
     if changes:
         out.print("")
         print_table([("for example", "attribute", "from", "to"), *changes[:_SAMPLE_CHANGES]])
+    if preview.segments:
+        out.print("")
+        moves = [(one.id, one.name, f"{one.entering:,}", f"{one.leaving:,}") for one in preview.segments]
+        print_table([("segment", "name", "entering", "leaving"), *moves], right=(2, 3))
     out.print("")
 
 

@@ -39,6 +39,7 @@ from enduser.core.attributes import AttributeType
 from enduser.core.end_user import USER_COLUMNS
 from enduser.core.links import IdKind
 from enduser.core.times import iso_instant
+from enduser.core.users_query import UsersQuery
 from enduser.errors import StoreError, UsageError, UserNotFound
 from enduser.service.as_of import find_user_as_of
 from enduser.service.erasing import erase_user
@@ -278,7 +279,7 @@ def list_users(
     """List End User Objects as a table; `users export` gives all rows and columns."""
     with folded(data, space, memory_limit) as store:
         status = store.status(space)
-        rows = list(store.users(space, sort=sort, limit=limit))
+        rows = list(store.users(space, UsersQuery(sort=sort), limit=limit))
     if not rows:
         out.print(_nobody(status))
         return

@@ -56,18 +56,13 @@ class Decider:
         """The custom attributes that are instants."""
 
     def decide(self, person: Person, now: int) -> Decision:
-        """Return what a person sees at a time of the space's clock; `person` has what `demands` ask for.
-
-        Of a program that `needs_truth`, `person` has it as the truth has it at that time, and nobody knows
-        how long it stays.
-        """
+        """Return what a person sees at a time of the space's clock; `person` has what `demands` ask for."""
         answers = self.program.answers(person, self.program.edges(now, self.zone))
         held = {name for name, holds in zip(self._judged, answers, strict=True) if holds}
         contents = self._known.contents
-        is_unsure = self.program.needs_truth and person.values is not None
         return Decision(
             contents=[one for one in contents if one.segment is None or one.segment in held],
             segments=[name for name in self._known.segments if name in held],
             decided_at=now,
-            turns_at=now if is_unsure else next_turn(self.program, person, now, self.zone),
+            turns_at=next_turn(self.program, person, now, self.zone),
         )

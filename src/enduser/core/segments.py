@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from enduser import limits
 from enduser.core.rules.explaining import Verdict
-from enduser.errors import InvalidSegment
+from enduser.errors import InUse, InvalidSegment
 
 RuleJson = dict[str, Any]
 """A rule as JSON has it; `enduser.core.rules.reading` reads it."""
@@ -77,6 +77,17 @@ class SegmentUse:
     name: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenSegment:
+    """A segment whose rule could not be any more after a change."""
+
+    space: str
+    id: str
+    name: str
+    reason: str
+    """What would be wrong with its rule, and where."""
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """How many a rule means."""
@@ -122,6 +133,52 @@ class SegmentVerdict:
 
     saved: SavedSegment
     verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Whether segments hold for a person, and why."""
+
+    is_seen: bool
+    """Whether there is an End User Object; without one only segments of static lists can hold."""
+    clock_at: int | None
+    """What the space's clock showed, in µs."""
+    verdicts: Sequence[SegmentVerdict]
+    """Of each segment, by id."""
+
+
+def require_unused(used_by: Sequence[tuple[str, SegmentUse]], what: str) -> None:
+    """Check that nothing uses something; each use comes with its space.
+
+    Raises:
+        InUse: it is used; the first `USES_NAMED_MAX` that use it are named.
+    """
+    if used_by:
+        names = [f"{use.kind} {use.id!r} ({use.name}) in {space}" for space, use in used_by]
+        raise InUse(f"{what} is used by: {_first(names, ', ')}", hint="change or archive those first")
+
+
+def require_unbroken(broken: Sequence[BrokenSegment], change: str) -> None:
+    """Check that no segment would be broken by a change.
+
+    Raises:
+        InUse: some would be; the first `USES_NAMED_MAX` are named, and why.
+    """
+    if broken:
+        raise InUse(f"{change}: {told_broken(broken)}", hint="change or archive those segments first")
+
+
+def told_broken(broken: Sequence[BrokenSegment]) -> str:
+    """Return which segments would be broken, and why, for people."""
+    reasons = [f"{one.id!r} ({one.name}) in {one.space}: {one.reason}" for one in broken]
+    return f"rules would not be right any more, of {_first(reasons, '; ')}"
+
+
+def _first(texts: Sequence[str], between: str) -> str:
+    """Return the first of some texts, and how many there are more."""
+    rest = len(texts) - limits.USES_NAMED_MAX
+    more = f" and {rest:,} more" if rest > 0 else ""
+    return between.join(texts[: limits.USES_NAMED_MAX]) + more
 
 
 def check_segment(segment: Segment) -> None:

@@ -27,6 +27,7 @@ class SpaceSettings:
     hash_salt: str = ""
     link_on_identify: bool = False
     store_ip: bool = False
+    feed_attributes: tuple[str, ...] = ()
 
     @property
     def counts_only(self) -> bool:
@@ -154,6 +155,19 @@ def _read_exclude_entry(entry: str) -> str:
     raise ValueError(entry)
 
 
+def _feed_attributes(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name for name in (part.strip() for part in text.split(",")) if name))
+    if names == ("none",):
+        return ()
+    if len(names) > limits.FEED_ATTRIBUTES_MAX:
+        raise InvalidSetting(
+            f"feed_attributes cannot have {len(names):,} names",
+            hint=f"the limit is {limits.FEED_ATTRIBUTES_MAX} (FEED_ATTRIBUTES_MAX)",
+            limit=limits.FEED_ATTRIBUTES_MAX,
+        )
+    return names
+
+
 SETTING_RULES: Mapping[str, SettingRule] = {
     "unique_user": SettingRule(
         _unique_user,
@@ -213,6 +227,11 @@ SETTING_RULES: Mapping[str, SettingRule] = {
         recomputes=True,
     ),
     "store_ip": SettingRule(_switch, "on or off", "keep the IP address with new events"),
+    "feed_attributes": SettingRule(
+        _feed_attributes,
+        f"comma-separated names of attributes, at most {limits.FEED_ATTRIBUTES_MAX}; or none",
+        "attributes whose changes the feed tells",
+    ),
 }
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from enduser import limits
-from enduser.clock import elapsed_s
+from enduser.clock import elapsed_s, now_us
 from enduser.core.outcomes import Outcomes
 from enduser.errors import StoreError
 from enduser.ingest.spool import EVENTS, Batch, Damage, Frame, SpoolReader
@@ -23,7 +23,7 @@ _FORGET_S = 30.0
 _SERVE_S = 1.0
 """So long, and a step, the serving copy may be made in one round."""
 
-STEPS = ("read", "write_lines", "apply", "advance", "serve")
+STEPS = ("read", "write_lines", "apply", "advance", "serve", "tell")
 """What happens to what was accepted, in order. Each is the method of that name.
 
 `apply` is one transaction with the position in the spool, so a crash between any two steps repeats or
@@ -90,6 +90,7 @@ class Applier:
         self._scratch.mkdir(parents=True, exist_ok=True)
         self._served: dict[str, int] = {}
         self._filled: dict[str, tuple[int, int]] = {}
+        self._told: dict[str, tuple[int, int]] = {}
         self._watches: dict[str, Watch] = {}
         self.damages: Counter[str] = Counter()
         """How many places of the spool were found `torn` or `damaged` since the start."""
@@ -183,8 +184,15 @@ class Applier:
             if not is_filled and self._follow(self._serving.fill, space):
                 self._filled[space] = state
 
+    def tell(self, _: Work) -> None:
+        """Bring the feeds up to the folds, and to the clocks."""
+        for space, state in self._states().items():
+            if self._told.get(space) != state:
+                self._store.follow_feed(space, now_us())
+                self._told[space] = state
+
     def _states(self) -> Mapping[str, tuple[int, int]]:
-        """Return by space what is another whenever facts may be missing in the serving copy."""
+        """Return by space what is another whenever the serving copy or the feed may lack something."""
         generations, edition_of = self._store.generations(), self._store.rules_edition
         return {space: (generation, edition_of(space)) for space, generation in generations.items()}
 

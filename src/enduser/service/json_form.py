@@ -57,6 +57,32 @@ class EndUserJson(msgspec.Struct, frozen=True, kw_only=True):
     ) = UNSET
 
 
+class ListedUserJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A user of a list: of his End User Object what was asked for. Unknown is null."""
+
+    user_id: str
+    is_anonymous: bool
+    first_seen: Time | UnsetType = UNSET
+    last_seen: Time | UnsetType = UNSET
+    total_sessions: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+    average_session_duration: Seconds | UnsetType = UNSET
+    total_session_duration: Seconds | UnsetType = UNSET
+    average_time_between_sessions: Seconds | UnsetType | None = UNSET
+    country: str | UnsetType | None = UNSET
+    region: str | UnsetType | None = UNSET
+    city: str | UnsetType | None = UNSET
+    browser_name: str | UnsetType | None = UNSET
+    browser_version: str | UnsetType | None = UNSET
+    name: str | UnsetType | None = UNSET
+    role: str | UnsetType | None = UNSET
+    type: str | UnsetType | None = UNSET
+    status: str | UnsetType | None = UNSET
+    info: str | UnsetType | None = UNSET
+    attributes: Annotated[
+        dict[str, Any], Meta(description="custom attributes by name, those that are known and asked for")
+    ]
+
+
 class SessionJson(msgspec.Struct, frozen=True, kw_only=True):
     """A session. Unknown is null."""
 
@@ -82,6 +108,12 @@ def end_user_json(row: Mapping[str, Any], held: Mapping[str, Candidate] | None =
     times = {name: iso_time(row[name]) for name in ("first_seen", "last_seen")}
     provenance = UNSET if held is None else {name: origin_json(one) for name, one in held.items()}
     return EndUserJson(**{**row, **times}, provenance=provenance)
+
+
+def listed_user_json(row: Mapping[str, Any]) -> ListedUserJson:
+    """Return the JSON form of a row of `Store.users` that has what was asked for."""
+    times = {name: iso_time(row[name]) for name in ("first_seen", "last_seen") if name in row}
+    return ListedUserJson(**{**row, **times})
 
 
 def origin_json(one: Candidate) -> OriginJson:

@@ -9,6 +9,7 @@ from enduser.core.as_of import KeptSession
 from enduser.core.events import Event, UserId
 from enduser.core.outcomes import Outcomes
 from enduser.core.rules.demands import Demand
+from enduser.core.segments import BrokenSegment
 from enduser.core.settings import SpaceSettings
 from enduser.stores.records import TimeUnit
 
@@ -79,6 +80,8 @@ class RetypePreview:
     """Those that cannot be read as the other type."""
     examples: Sequence[str]
     """One of these, if there are some."""
+    broken: Sequence[BrokenSegment] = ()
+    """Segments whose rules could not be any more; while there are some, it is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,16 @@ class AttributeDiff:
     """It was unknown."""
     changed: int
     cleared: int
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentDiff:
+    """How many users a write lets enter and leave a segment."""
+
+    id: str
+    name: str
+    entering: int
+    leaving: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +126,8 @@ class ValuesPreview:
     """How many of them have an End User Object."""
     attributes: Sequence[AttributeDiff]
     samples: Sequence[ChangedUser]
+    segments: Sequence[SegmentDiff] = ()
+    """Those that some users would enter or leave."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,12 @@ from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.contents import Content, Decision, SavedContent
 from enduser.core.deciding import Deciding
 from enduser.core.events import UserId
+from enduser.core.feed import FeedPage
 from enduser.core.rules.demands import Demand
 from enduser.core.rules.programs import Person, Program
 from enduser.core.segments import (
     Counted,
+    Explained,
     Facet,
     Named,
     RuleJson,
@@ -26,9 +28,9 @@ from enduser.core.segments import (
     Saving,
     Segment,
     SegmentUse,
-    SegmentVerdict,
 )
 from enduser.core.settings import SpaceSettings
+from enduser.core.users_query import ALL_USERS, UsersQuery
 from enduser.errors import InputError
 from enduser.stores.answers import (
     Applied,
@@ -82,7 +84,7 @@ class Reader(Protocol):
     """What can be read of a store, beside the thread that changes it too.
 
     Every method that takes a space raises `InvalidSpace` where there is none of that name. Each sees one
-    moment, and takes at most `READ_SECONDS_MAX`, else it raises `ReadTimeout`.
+    moment, and takes at most `READ_SECONDS_MAX` if it says nothing else; longer, it raises `ReadTimeout`.
     """
 
     def spaces(self) -> Sequence[str]:
@@ -146,24 +148,16 @@ class Reader(Protocol):
         """
 
     def users_page(
-        self,
-        space: str,
-        *,
-        sort: str = "user_id",
-        limit: int = 100,
-        cursor: str | None = None,
-        include_open: bool = False,
-        rule: RuleJson | None = None,
+        self, space: str, asked: UsersQuery = ALL_USERS, *, limit: int = 100, cursor: str | None = None
     ) -> Page:
-        """Return End User Objects in the order of `users`, from the place of a cursor on.
-
-        The rows are those of `users`: all, or those of a rule. With `include_open` as in `find_user`.
+        """Return users who are asked for, in the order of `users`, from the place of a cursor on.
 
         Raises:
-            UsageError: `sort` is no attribute; a rule and `include_open` are asked for together.
+            InvalidParameter: an attribute is none, or users cannot be sorted by it; a rule and `include_open`
+                are asked for together.
             InvalidRule, RuleTooLarge, UsersNotTracked: the rule cannot be.
             InvalidCursor: the cursor is none of a list in this order.
-            LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
+            LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`, or the text that is searched too long.
         """
 
     def user_sessions(
@@ -229,6 +223,13 @@ class Reader(Protocol):
     def segments(self, space: str) -> Sequence[SavedSegment]:
         """Return the segments of a space as they are now, archived ones too, by id."""
 
+    def find_segment(self, space: str, segment_id: str) -> SavedSegment:
+        """Return a segment as it is now.
+
+        Raises:
+            SegmentNotFound: there is no segment of this id.
+        """
+
     def segment_versions(self, space: str, segment_id: str) -> Sequence[SavedSegment]:
         """Return the last `SEGMENT_VERSIONS_MAX` versions of a segment, the newest first.
 
@@ -237,7 +238,10 @@ class Reader(Protocol):
         """
 
     def uses(self, space: str, kind: Named, name: str) -> Sequence[SegmentUse]:
-        """Return what names one of the `attributes`, `segments` or `lists` of a space."""
+        """Return what names one of the `attributes`, `segments` or `lists` of a space.
+
+        Archived segments are left out: they can name what is gone.
+        """
 
     def count_users(self, space: str, rules: Sequence[RuleJson]) -> Counted:
         """Return how many each of some rules means, all at one moment.
@@ -264,7 +268,7 @@ class Reader(Protocol):
         user_id: str,
         id_kind: str | None = None,
         segment_ids: Sequence[str] | None = None,
-    ) -> Sequence[SegmentVerdict]:
+    ) -> Explained:
         """Return whether segments hold for the person of an id and why: those named, or all, by id.
 
         Archived ones are left out.
@@ -277,6 +281,43 @@ class Reader(Protocol):
         self, space: str, user_id: str, id_kind: str | None = None, *, only_public: bool = True
     ) -> Decision:
         """Return which content items and segments hold for the person of an id, with or without an object."""
+
+    def feed_page(
+        self,
+        space: str,
+        after: int,
+        *,
+        limit: int = 100,
+        kinds: Sequence[str] | None = None,
+        subjects: Sequence[str] | None = None,
+    ) -> FeedPage:
+        """Return rows of the feed behind the number `after`, in order: of some kinds and subjects, or all.
+
+        Raises:
+            FeedExpired: rows behind that number are not kept any more.
+            LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
+        """
+
+    def export(
+        self,
+        space: str,
+        what: str,
+        path: Path,
+        form: str,
+        *,
+        is_raw: bool = False,
+        asked: UsersQuery = ALL_USERS,
+    ) -> int:
+        """Write to a file `users` who are asked for, or all `sessions`, as `csv`, `jsonl` or `parquet`.
+
+        Returns the count of rows; there is no limit of them. Times are ISO 8601 UTC with microseconds (in
+        Parquet: timestamps), durations seconds. In CSV a text that a spreadsheet would take for a formula
+        gets a quote before it, unless `is_raw`. It takes at most `EXPORT_SECONDS_MAX`.
+
+        Raises:
+            StoreError: the file cannot be written.
+            InvalidParameter, LimitExceeded, InvalidRule, RuleTooLarge, UsersNotTracked: as `users_page`.
+        """
 
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much of the person of an id an erasure would take away; None where the id is unknown."""
@@ -325,8 +366,10 @@ class Store(Reader, Protocol):
             LimitExceeded: there are as many as there may be, or a text is too long.
         """
 
-    def change_attribute(self, name: str, changed: Attribute) -> None:
+    def change_attribute(self, name: str, changed: Attribute, now_us: int) -> None:
         """Change an attribute, but for its type; by another conflict rule other values may hold.
+
+        Under another name it is named so by the rules of all segments, each of which has a version more.
 
         Raises:
             AttributeNotFound: there is none of this name.
@@ -335,7 +378,7 @@ class Store(Reader, Protocol):
         """
 
     def preview_retype(self, name: str, kind: AttributeType) -> RetypePreview:
-        """Return what would become of the values of an attribute if it had another type.
+        """Return what would become of an attribute's values, and of segments, if it had another type.
 
         Raises:
             AttributeNotFound: there is none of this name.
@@ -348,6 +391,7 @@ class Store(Reader, Protocol):
 
         Raises:
             AttributeNotFound: there is none of this name.
+            InUse: rules of segments could not be any more.
         """
 
     def delete_attribute(self, name: str) -> None:
@@ -355,6 +399,7 @@ class Store(Reader, Protocol):
 
         Raises:
             AttributeNotFound: there is none of this name.
+            InUse: rules of segments name it.
         """
 
     def save_segment(self, space: str, segment: Segment, saving: Saving) -> SavedSegment:
@@ -408,6 +453,7 @@ class Store(Reader, Protocol):
             RunNotFound: a run that is to be undone is none, or is undone.
             KeyReused: a write has the key of another.
             InvalidList, ListExists, ListNotFound: a static list cannot be made or changed as it is said.
+            InUse: a static list is to be deleted that rules of segments name.
             UserNotFound: who is to be erased is not known.
             StoreError: an erasure waited too long for what was accepted before it.
         """
@@ -422,28 +468,22 @@ class Store(Reader, Protocol):
         """Recompute beside what is stored and return each difference; changes nothing."""
 
     def users(
-        self, space: str, *, sort: str = "user_id", limit: int | None = None
+        self, space: str, asked: UsersQuery = ALL_USERS, *, limit: int | None = None
     ) -> Iterator[Mapping[str, object]]:
-        """Yield End User Objects as rows named as in docs/end-user-object.md, times in µs.
+        """Yield users who are asked for as rows named as in docs/end-user-object.md, times in µs.
 
-        They come by the attribute `sort`, with a `-` before it the greatest first; unknown ones come last.
+        Equal ones come by id, unknown ones last. Custom attributes are in `attributes`, those that are known.
+        With `include_open` as in `find_user`.
 
         Raises:
-            UsageError: `sort` is no attribute.
+            InvalidParameter: an attribute is none, or users cannot be sorted by it; a rule and `include_open`
+                are asked for together.
+            InvalidRule, RuleTooLarge, UsersNotTracked: the rule cannot be.
+            LimitExceeded: the text that is searched is too long.
         """
 
     def sessions(self, space: str) -> Iterator[Mapping[str, object]]:
         """Yield all sessions, open ones too, by user (the id that a person shows) and start."""
-
-    def export(self, space: str, what: str, path: Path, form: str, *, is_raw: bool = False) -> int:
-        """Write all `users` or `sessions` to a file as `csv`, `jsonl` or `parquet`; return the count of rows.
-
-        Times are ISO 8601 UTC with microseconds (in Parquet: timestamps), durations seconds. In CSV a text
-        that a spreadsheet would take for a formula gets a quote before it, unless `is_raw`.
-
-        Raises:
-            StoreError: the file cannot be written.
-        """
 
     def count_parquet_rows(self, path: Path) -> int:
         """Return how many rows a Parquet file of events has.
@@ -489,8 +529,14 @@ class OwnedStore(Store, Protocol):
     def objects(self, space: str, part: int, parts: int) -> Iterator[ChangedObject]:
         """Yield the objects of one of `parts` equal parts of a space, the first is 0."""
 
+    def follow_feed(self, space: str, written_at: int) -> int:
+        """Bring the feed of a space up to what holds as of the last fold; return how many rows came.
+
+        `written_at` is server time in µs. Rows that are too old go.
+        """
+
     def rules_edition(self, space: str) -> int:
-        """Return a number that is another whenever `deciding` or `demands` of a space may be."""
+        """Return a number that is another whenever `deciding`, `demands` or what is followed may be."""
 
     def deciding(self) -> Sequence[Deciding]:
         """Return what collectors must know to decide, space by space."""

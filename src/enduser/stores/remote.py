@@ -24,8 +24,10 @@ from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.contents import Content, Decision, SavedContent
 from enduser.core.events import UserId
+from enduser.core.feed import FeedPage
 from enduser.core.segments import (
     Counted,
+    Explained,
     Facet,
     Named,
     RuleJson,
@@ -33,9 +35,9 @@ from enduser.core.segments import (
     Saving,
     Segment,
     SegmentUse,
-    SegmentVerdict,
 )
 from enduser.core.settings import SpaceSettings
+from enduser.core.users_query import ALL_USERS, UsersQuery
 from enduser.stores import records
 from enduser.stores.answers import (
     Applied,
@@ -72,7 +74,7 @@ METHODS = tuple(
     if not name.startswith("_") and name != "close"
 )
 """The calls that can be made from afar: all of the contract's but `close`, which is the caller's own."""
-BESIDE = frozenset(("preview_values",))
+BESIDE = frozenset(("preview_values", "export"))
 """Those that take long and change nothing: a reader answers them beside the thread that changes the store."""
 
 
@@ -187,10 +189,10 @@ class RemoteStore:
         return found
 
     def users(
-        self, space: str, *, sort: str = "user_id", limit: int | None = None
+        self, space: str, asked: UsersQuery = ALL_USERS, *, limit: int | None = None
     ) -> Iterator[Mapping[str, object]]:
         """Yield End User Objects."""
-        return self._rows("users", space=space, sort=sort, limit=limit)
+        return self._rows("users", space=space, asked=asked, limit=limit)
 
     def find_past(self, space: str, user_id: str, id_kind: str, until: int) -> Past | None:
         """Return what is known of the person of an id up to a time."""
@@ -200,25 +202,10 @@ class RemoteStore:
         return found
 
     def users_page(
-        self,
-        space: str,
-        *,
-        sort: str = "user_id",
-        limit: int = 100,
-        cursor: str | None = None,
-        include_open: bool = False,
-        rule: RuleJson | None = None,
+        self, space: str, asked: UsersQuery = ALL_USERS, *, limit: int = 100, cursor: str | None = None
     ) -> Page:
         """Return some End User Objects, and where the next ones are."""
-        found: Page = self._call(
-            "users_page",
-            space=space,
-            sort=sort,
-            limit=limit,
-            cursor=cursor,
-            include_open=include_open,
-            rule=rule,
-        )
+        found: Page = self._call("users_page", space=space, asked=asked, limit=limit, cursor=cursor)
         return found
 
     def find_user(
@@ -254,9 +241,9 @@ class RemoteStore:
         """Add a custom attribute to the registry."""
         self._call("create_attribute", attribute=attribute)
 
-    def change_attribute(self, name: str, changed: Attribute) -> None:
+    def change_attribute(self, name: str, changed: Attribute, now_us: int) -> None:
         """Change an attribute, but for its type."""
-        self._call("change_attribute", name=name, changed=changed)
+        self._call("change_attribute", name=name, changed=changed, now_us=now_us)
 
     def preview_retype(self, name: str, kind: AttributeType) -> RetypePreview:
         """Return what another type would make of the values of an attribute."""
@@ -333,6 +320,11 @@ class RemoteStore:
         found: Sequence[SavedSegment] = self._call("segments", space=space)
         return found
 
+    def find_segment(self, space: str, segment_id: str) -> SavedSegment:
+        """Return a segment as it is now."""
+        found: SavedSegment = self._call("find_segment", space=space, segment_id=segment_id)
+        return found
+
     def segment_versions(self, space: str, segment_id: str) -> Sequence[SavedSegment]:
         """Return the versions of a segment, the newest first."""
         found: Sequence[SavedSegment] = self._call("segment_versions", space=space, segment_id=segment_id)
@@ -355,9 +347,9 @@ class RemoteStore:
 
     def explain_segments(
         self, space: str, user_id: str, id_kind: str | None = None, segment_ids: Sequence[str] | None = None
-    ) -> Sequence[SegmentVerdict]:
+    ) -> Explained:
         """Return whether segments hold for the person of an id, and why."""
-        found: Sequence[SegmentVerdict] = self._call(
+        found: Explained = self._call(
             "explain_segments", space=space, user_id=user_id, id_kind=id_kind, segment_ids=segment_ids
         )
         return found
@@ -394,6 +386,21 @@ class RemoteStore:
         """Take a content item away."""
         self._call("delete_content", space=space, content_id=content_id)
 
+    def feed_page(
+        self,
+        space: str,
+        after: int,
+        *,
+        limit: int = 100,
+        kinds: Sequence[str] | None = None,
+        subjects: Sequence[str] | None = None,
+    ) -> FeedPage:
+        """Return rows of the feed behind a number."""
+        found: FeedPage = self._call(
+            "feed_page", space=space, after=after, limit=limit, kinds=kinds, subjects=subjects
+        )
+        return found
+
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much an erasure would take away."""
         found: Erased | None = self._call("preview_erasure", space=space, user_id=user_id, id_kind=id_kind)
@@ -413,9 +420,20 @@ class RemoteStore:
         """Yield all sessions."""
         return self._rows("sessions", space=space)
 
-    def export(self, space: str, what: str, path: Path, form: str, *, is_raw: bool = False) -> int:
-        """Write all users or sessions to a file."""
-        found: int = self._call("export", space=space, what=what, path=path, form=form, is_raw=is_raw)
+    def export(
+        self,
+        space: str,
+        what: str,
+        path: Path,
+        form: str,
+        *,
+        is_raw: bool = False,
+        asked: UsersQuery = ALL_USERS,
+    ) -> int:
+        """Write users who are asked for, or all sessions, to a file."""
+        found: int = self._call(
+            "export", space=space, what=what, path=path, form=form, is_raw=is_raw, asked=asked
+        )
         return found
 
     def count_parquet_rows(self, path: Path) -> int:

@@ -6,7 +6,9 @@ import pytest
 from managing import Api
 
 from enduser import limits
+from enduser.core.segments import Saving, Segment
 
+SPACE = "default/production"
 PATH = "/api/v1/attributes"
 PLAN = {
     "name": "plan",
@@ -101,6 +103,34 @@ def test_another_type_must_be_confirmed_and_keeps_what_can_be_read(own_api: Api)
     held = [own_api.client.get(f"/api/v1/users/u{n}/attributes").json()["attributes"] for n in range(2)]
     assert (held[0]["places"]["value"], held[1]) == (5.0, {})
     assert own_api.client.patch(f"{PATH}/places", json={"type": "number"}).status_code == 200
+
+
+def in_a_rule(api: Api, name: str, operator: str, value: object) -> None:
+    """Let a segment `large` name an attribute."""
+    rule = {"field": name, "operator": operator, "value": value}
+    api.store.save_segment(SPACE, Segment(id="large", name="Large", rule=rule), Saving(1, "", is_new=True))
+
+
+def test_another_type_is_refused_while_a_rule_would_not_be_right_and_is_told_so_before(own_api: Api) -> None:
+    create(own_api, name="seats", type="number")
+    in_a_rule(own_api, "seats", "gt", 3)
+    changes = {"type": "string", "name": "places"}
+    told = problem(own_api.client.patch(f"{PATH}/seats", json=changes), 409, "unconfirmed")
+    assert "it will be refused, because rules would not be right any more, of 'large'" in str(told["message"])
+    assert "change or archive" in str(told["hint"])
+    refused = own_api.client.patch(f"{PATH}/seats", json=changes, params={"confirmed": "true"})
+    assert "no operator 'gt'" in str(problem(refused, 409, "in_use")["message"])
+    assert own_api.client.get(f"{PATH}/seats").json()["type"] == "number"
+
+
+def test_an_attribute_that_a_rule_names_is_renamed_there_and_not_deleted(own_api: Api) -> None:
+    create(own_api, name="seats", type="number")
+    in_a_rule(own_api, "seats", "gt", 3)
+    assert own_api.client.patch(f"{PATH}/seats", json={"name": "places"}).status_code == 200
+    (condition,) = own_api.store.find_segment(SPACE, "large").segment.rule["rules"]
+    assert condition["field"] == "places"
+    deleted = own_api.client.request("DELETE", f"{PATH}/places", params={"confirmed": "true"})
+    assert "'large' (Large) in default/production" in str(problem(deleted, 409, "in_use")["message"])
 
 
 def test_a_key_of_some_spaces_reads_the_registry_and_does_not_change_it(own_api: Api) -> None:

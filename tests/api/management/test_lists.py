@@ -10,6 +10,7 @@ from managing import Api
 
 from enduser import limits
 from enduser.core.events import hashed_id
+from enduser.core.segments import Saving, Segment
 from enduser.stores.records import ChangeSettings
 
 SPACE = "default/production"
@@ -123,6 +124,14 @@ def test_a_list_is_deleted_and_is_there_no_more(own_api: Api) -> None:
     problem(own_api.client.get(f"{path}/members"), 404, "list_not_found")
     problem(own_api.client.patch(path, json={"name": "x"}), 404, "list_not_found")
     problem(own_api.client.request("DELETE", path), 404, "list_not_found")
+
+
+def test_a_list_that_a_rule_names_is_not_deleted(own_api: Api) -> None:
+    create(own_api, "a")
+    rule = {"kind": "list", "id": "staff"}
+    own_api.store.save_segment(SPACE, Segment(id="s", name="S", rule=rule), Saving(1, "", is_new=True))
+    problem(own_api.client.request("DELETE", f"{LISTS}/staff"), 409, "in_use")
+    assert [row["user_id"] for row in members(own_api)] == ["a"]
 
 
 def test_an_id_that_is_taken_or_cannot_be_is_refused(own_api: Api) -> None:

@@ -74,12 +74,6 @@ def test_months_of_another_zone_are_another_demand(unit: str, is_same: bool) -> 
     assert (here.key == there.key) is is_same
 
 
-def test_what_a_condition_on_its_time_leaves_out_is_not_asked_for() -> None:
-    began = {"field": "started_at", "operator": "in_last", "value": {"n": 7, "unit": "day"}}
-    (demand,) = demands({"kind": "session", "rules": [began]})
-    assert demand.begins(AT, UTC) == AT - 7 * DAY
-
-
 def test_all_processes_know_a_demand_by_the_same_name() -> None:
     """Whatever numbers they hash by."""
     code = (

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from rule_cases import TYPES, rows_of
+from hypothesis import given
+from hypothesis import strategies as st
+from rule_cases import ATTRIBUTE_TABLES, PERSON_TABLES, TYPES, cases_of, rows_of
 from rule_persons import vocabulary
 
+from enduser import limits
 from enduser.core.rules.reading import read_rule
 from enduser.errors import InvalidRule, RuleTooLarge
 
@@ -22,3 +27,96 @@ def test_what_cannot_be_is_refused_with_its_node(case: Mapping[str, Any]) -> Non
         read_rule(case["rule"], words)
     assert (refused.value.code, refused.value.field) == (case["code"], case["node"])
     assert refused.value.hint
+
+
+# --- sizes
+
+PLAN = {"field": "plan", "operator": "known"}
+WORDS = vocabulary(TYPES, segments={"two": {"combinator": "or", "rules": [PLAN, PLAN]}})
+
+
+def any_of(*nodes: object) -> dict[str, Any]:
+    """Return a rule of some nodes."""
+    return {"combinator": "or", "rules": list(nodes)}
+
+
+def nested(depth: int) -> dict[str, Any]:
+    """Return a rule of so many groups within each other."""
+    rule = any_of(PLAN)
+    for _ in range(depth - 1):
+        rule = any_of(rule)
+    return rule
+
+
+def refused_for(rule: object) -> tuple[str | None, int | None]:
+    """Return for which node a rule is too large, and the limit."""
+    with pytest.raises(RuleTooLarge) as refused:
+        read_rule(rule, WORDS)
+    return refused.value.field, refused.value.limit
+
+
+def test_a_rule_has_as_many_conditions_as_the_limit() -> None:
+    most = limits.RULE_CONDITIONS_MAX
+    for count in (most - 1, most):
+        assert read_rule(any_of(*[PLAN] * count), WORDS).conditions == count
+    assert refused_for(any_of(*[PLAN] * (most + 1))) == ("", most)
+
+
+def test_conditions_of_segments_count_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "RULE_CONDITIONS_MAX", 5)
+    segment = {"kind": "segment", "id": "two"}
+    assert read_rule(any_of(segment, segment, PLAN), WORDS).conditions == 5
+    assert refused_for(any_of(PLAN, PLAN, segment, segment)) == ("", 5)
+
+
+def test_a_rule_is_as_deep_as_the_limit() -> None:
+    most = limits.RULE_DEPTH_MAX
+    for depth in (most - 1, most):
+        assert read_rule(nested(depth), WORDS).depth == depth
+    assert refused_for(nested(most + 1))[1] == most
+
+
+def test_a_segment_is_as_deep_as_its_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "RULE_DEPTH_MAX", 3)
+    segment = {"kind": "segment", "id": "two"}
+    assert read_rule(any_of(any_of(segment)), WORDS).depth == 3
+    assert refused_for(any_of(any_of(any_of(segment))))[1] == 3
+
+
+@pytest.mark.parametrize(
+    "kind", [{"kind": "session"}, {"kind": "event"}, {"kind": "changed", "field": "plan"}]
+)
+def test_a_rule_asks_for_as_many_histories_as_the_limit(kind: Mapping[str, Any]) -> None:
+    most = limits.RULE_HISTORIES_MAX
+    for count in (most - 1, most):
+        assert read_rule(any_of(*[kind] * count, PLAN), WORDS).histories == count
+    assert refused_for(any_of(*[kind] * (most + 1))) == ("", most)
+
+
+# --- anything
+
+ODD = [None, True, 0, -1, 2.5, 1e300, "", "x", "plan", "known", "\ud800", "2026-03-01", 10**30]
+ODD += [[], [[]], [None], {}, {"n": 7, "unit": "day"}, {"unknown": True}]
+KEYS = "combinator not rules field operator value ignore_case kind count window from to name id path n unit x"
+RULES = [case.rule for table in (*ATTRIBUTE_TABLES, *PERSON_TABLES) for case in cases_of(table)]
+
+
+def spoilt(node: Any, rng: random.Random) -> Any:
+    """Return a rule with something odd in it here and there."""
+    if rng.random() < 0.05:
+        return rng.choice(ODD)
+    if isinstance(node, list):
+        return [spoilt(part, rng) for part in node]
+    if not isinstance(node, dict):
+        return node
+    parts = {name: spoilt(part, rng) for name, part in node.items()}
+    if rng.random() < 0.2:
+        parts[rng.choice(KEYS.split())] = rng.choice(ODD)
+    return parts
+
+
+@given(st.randoms(use_true_random=False))
+def test_whatever_is_said_is_a_rule_or_is_refused(rng: random.Random) -> None:
+    rule = spoilt(rng.choice(RULES), rng)
+    with suppress(InvalidRule, RuleTooLarge):
+        assert read_rule(rule, WORDS).root

@@ -97,6 +97,7 @@ def put(space: duckdb.DuckDBPyConnection, person: NaivePerson) -> None:
         duration_us=round(values.get("total_session_duration", 0) * 1e6),
         place_id=1 if any(place) else None,
         browser_id=1 if any(browser) else None,
+        is_anonymous=values["is_anonymous"],
         life_started_at=LONG_AGO if first == 0 else first,
         last_visit_at=10**16 if last == 0 else last,
         **{name: values.get(name) for name in ("name", "role", "type", "status", "info")},

@@ -87,7 +87,7 @@ class Decisions:
 
 def _person(decider: Decider, served: Served) -> Person | None:
     """Return what a decider needs to know; None: the copy has not all of it."""
-    if not decider.keys <= served.demands or (decider.program.needs_truth and served.found is not None):
+    if not decider.keys <= served.demands:
         return None
     times, lists = dict[Happening, Sequence[int]](), set()
     for demand in decider.demands:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
+import anyio
 import msgspec
 import structlog
 from starlette.requests import ClientDisconnect, Request
@@ -89,7 +90,7 @@ class ManagementApp:
         route: Route | None = None
         try:
             route, segments = self._match(request)
-            return _response(route, await route.handler(await self._call(request, route, segments)))
+            return _response(await route.handler(await self._call(request, route, segments)))
         except EnduserError as error:
             return self._refusal(request, error)
         except _Welcome:
@@ -110,8 +111,9 @@ class ManagementApp:
         """
         method = "GET" if request.method == "HEAD" else request.method
         there = self._routes_of(request)
+        named = _named(request.scope["query_string"])
         for route, segments in there:
-            if route.method == method:
+            if route.method == method and (not route.needs or route.needs in named):
                 return route, segments
         if there:
             raise MethodNotAllowed(f"this path has no {method[:20]}", hint=f"it has {_methods(there)}")
@@ -180,9 +182,26 @@ class ManagementApp:
         return response
 
 
-def _response(route: Route, value: object) -> Response:
+class _File(FileResponse):
+    """Sends a file, and says when it was sent, or could not be."""
+
+    def __init__(self, answer: FileAnswer) -> None:
+        super().__init__(answer.path, media_type=answer.media_type, filename=answer.name)
+        self._done = answer.done
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self._done is not None:
+                with anyio.CancelScope(shield=True):
+                    await self._done()
+
+
+def _response(value: object) -> Response:
     if isinstance(value, FileAnswer):
-        return FileResponse(value.path, media_type=route.gives_file, filename=value.name)
+        return _File(value)
     if isinstance(value, Answer):
         headers = dict(value.headers)
         return Response(msgspec.json.encode(value.value), headers=headers, media_type="application/json")
@@ -195,6 +214,11 @@ def _where_else(path: str) -> str:
         routes = ", ".join(f"/v1/{route}" for route in messages.ROUTES)
         return f"events are taken by POST {routes}; see docs/tracking-protocol.md"
     return "GET /api/v1/openapi.json describes the management API"
+
+
+def _named(query: bytes) -> set[str]:
+    """Return the names of the parameters of a query."""
+    return {part.partition(b"=")[0].decode(errors="replace") for part in query.split(b"&")}
 
 
 def _methods(there: Sequence[tuple[Route, object]]) -> str:

@@ -11,10 +11,13 @@ from msgspec import UNSET, Meta, UnsetType
 from enduser import limits
 from enduser.api.management.calls import Call, Route
 from enduser.api.management.parameters import ATTRIBUTE, CONFIRMED
+from enduser.clock import now_us
 from enduser.core.attributes import Attribute, AttributeType, ConflictRule
+from enduser.core.segments import require_unbroken, told_broken
 from enduser.errors import (
     AttributeNotFound,
     Forbidden,
+    InUse,
     InvalidAttribute,
     LimitExceeded,
     Unconfirmed,
@@ -124,9 +127,9 @@ async def change_attribute(call: Call) -> AttributeJson:
         known = _find(store, name)
         changed = replace(known, **changes)
         is_retyped = kind is not None and kind is not known.type
-        if is_retyped and not confirmed:
-            raise _unconfirmed(store, name, kind)
-        store.change_attribute(name, changed)
+        if is_retyped:
+            _require_retypable(store, name, kind, confirmed=confirmed)
+        store.change_attribute(name, changed, now_us())
         if is_retyped:
             store.retype_attribute(changed.name, kind)
         return _find(store, changed.name)
@@ -149,12 +152,24 @@ async def delete_attribute(call: Call) -> AttributeDeleted:
     return AttributeDeleted(deleted=True)
 
 
-def _unconfirmed(store: OwnedStore, name: str, kind: AttributeType) -> Unconfirmed:
-    """Return what says what another type would make of the values of an attribute."""
+def _require_retypable(store: OwnedStore, name: str, kind: AttributeType, *, confirmed: bool) -> None:
+    """Check that an attribute can have another type, and that this is confirmed.
+
+    Raises:
+        Unconfirmed: it is not; the message says what would become of values and segments.
+        InUse: rules of segments could not be any more.
+    """
     found = store.preview_retype(name, kind)
-    return Unconfirmed(
-        f"of {found.values:,} values of {name!r}, {found.lost:,} cannot be read as {kind} and would be lost",
-        hint="send it again with ?confirmed=true to do this",
+    if confirmed:
+        require_unbroken(found.broken, f"{name!r} cannot be a {kind}")
+        return
+    refused = f"; it will be refused, because {told_broken(found.broken)}" if found.broken else ""
+    raise Unconfirmed(
+        f"of {found.values:,} values of {name!r}, {found.lost:,} cannot be read as {kind} and would be lost"
+        f"{refused}",
+        hint="change or archive those segments first"
+        if found.broken
+        else "send it again with ?confirmed=true to do this",
         field="type",
     )
 
@@ -234,7 +249,7 @@ ROUTES = (
         AttributeJson,
         _ATTRIBUTE,
         (ATTRIBUTE, CONFIRMED),
-        (Forbidden, AttributeNotFound, InvalidAttribute, LimitExceeded, Unconfirmed),
+        (Forbidden, AttributeNotFound, InvalidAttribute, LimitExceeded, Unconfirmed, InUse),
         body=AttributeChange,
         body_example={"display_name": "Tariff"},
     ),
@@ -246,6 +261,6 @@ ROUTES = (
         AttributeDeleted,
         AttributeDeleted(deleted=True),
         (ATTRIBUTE, CONFIRMED),
-        (Forbidden, AttributeNotFound, Unconfirmed),
+        (Forbidden, AttributeNotFound, Unconfirmed, InUse),
     ),
 )

@@ -42,6 +42,8 @@ class Services:
     jobs: SourceJobs
     served: ServedUsers | None = None
     """What finds a user without the store, where there is a serving copy."""
+    exports: set[object] = field(default_factory=set)
+    """Exports that are being written, or are on their way to their callers."""
     readers: anyio.CapacityLimiter = field(
         default_factory=lambda: anyio.CapacityLimiter(limits.API_READERS_MAX)
     )
@@ -175,6 +177,9 @@ class FileAnswer:
     path: Path
     name: str
     """What the caller may call it."""
+    media_type: str
+    done: Callable[[], Awaitable[None]] | None = None
+    """Called when it was sent, or cannot be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +207,10 @@ class Route:
     """Whether the body is a form in place of JSON, as OAuth 2 has it."""
     takes_file: bool = False
     """Whether the body is a file, which the handler reads as it comes."""
-    gives_file: str = ""
-    """The media type of the file that the handler answers with; empty: it answers with JSON."""
+    gives_file: tuple[str, ...] = ()
+    """The media types that the file has that the handler answers with; empty: it answers with JSON."""
+    needs: str = ""
+    """The parameter of the query without which a call of the path is one of another route."""
     needs_key: bool = True
     client_scope: ClientScope | None = None
     """What the access token of a client must be good for, where a call has that in place of a key."""

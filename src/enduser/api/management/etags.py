@@ -1,4 +1,4 @@
-"""What names an End User Object exactly as it is, so that a change can be made only to that."""
+"""What names an object or a segment exactly as it is, so that a change can be made only to that."""
 
 from __future__ import annotations
 
@@ -28,10 +28,33 @@ def require_match(user: EndUserJson | None, wanted: str) -> None:
     Raises:
         PreconditionFailed: it is not.
     """
-    tags = [tag.strip() for tag in wanted.split(",")]
-    if user is None or ("*" not in tags and etag_of(user) not in tags):
+    if user is None or not _matches(etag_of(user), wanted):
         raise PreconditionFailed(
             "the user is not any more as If-Match names him",
             hint="get the user again, and send the ETag of that answer",
             field="If-Match",
         )
+
+
+def etag_of_version(version: int) -> str:
+    """Return what names a version of a segment."""
+    return f'"{version}"'
+
+
+def require_version(segment_id: str, version: int, wanted: str) -> None:
+    """Check that a segment is of a version that `If-Match` names; `*` names any.
+
+    Raises:
+        PreconditionFailed: it is not.
+    """
+    if not _matches(etag_of_version(version), wanted):
+        raise PreconditionFailed(
+            f"the segment {segment_id!r} is of version {version} now, which If-Match does not name",
+            hint="get the segment again, and send the ETag of that answer",
+            field="If-Match",
+        )
+
+
+def _matches(etag: str, wanted: str) -> bool:
+    tags = [tag.strip() for tag in wanted.split(",")]
+    return "*" in tags or etag in tags

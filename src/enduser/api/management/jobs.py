@@ -24,7 +24,7 @@ from enduser.errors import (
 from enduser.service.json_form import Count, Time, iso_time, iso_time_if_known
 from enduser.service.source_inputs import request_job
 from enduser.service.source_jobs import SourceJobs
-from enduser.stores.answers import AttributeDiff, ValuesPreview, Written
+from enduser.stores.answers import AttributeDiff, SegmentDiff, ValuesPreview, Written
 from enduser.stores.jobs import Job, JobKind, JobState, cancel_job, find_job, list_jobs
 from enduser.stores.paging import cursor_behind, number_behind
 from enduser.stores.source_configs import find_source
@@ -102,6 +102,9 @@ class PreviewJson(msgspec.Struct, frozen=True, kw_only=True):
     seen_count: Annotated[int, Meta(description="how many of them have an End User Object")]
     attributes: list[AttributeDiff]
     users: list[ChangedUserJson]
+    segments: Annotated[
+        list[SegmentDiff], Meta(description="how many users would enter and leave each, where some would")
+    ]
     rejections: list[RejectionJson]
 
 
@@ -198,6 +201,7 @@ def _preview(preview: ValuesPreview) -> PreviewJson:
         seen_count=preview.seen,
         attributes=list(preview.attributes),
         users=[msgspec.convert(one, ChangedUserJson, from_attributes=True) for one in preview.samples],
+        segments=list(preview.segments),
         rejections=[*rows, *values],
     )
 
@@ -232,6 +236,7 @@ _DONE = _example(
         seen_count=1,
         attributes=[AttributeDiff("plan", 1, 1, 0)],
         users=[ChangedUserJson("adam.br", False, {"plan": "free"}, {"plan": "vip"})],
+        segments=[SegmentDiff("upgraded", "Recently upgraded to VIP", 1, 0)],
         rejections=[RejectionJson(4, None, "junk_user_id")],
     ),
 )

@@ -16,6 +16,7 @@ from enduser.core.attributes import RowProblem
 from enduser.core.links import IdKind
 from enduser.core.lists import ListAction
 from enduser.errors import (
+    InUse,
     InvalidCursor,
     InvalidList,
     LimitExceeded,
@@ -301,6 +302,6 @@ ROUTES = (
         ListDeleted,
         ListDeleted(deleted=True),
         (LIST_ID, SPACE),
-        (ListNotFound,),
+        (ListNotFound, InUse),
     ),
 )

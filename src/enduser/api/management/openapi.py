@@ -11,6 +11,7 @@ import msgspec
 from enduser import __version__, errors
 from enduser.api.management.calls import Parameter, Route
 from enduser.api.problems import RETRY_AFTER_S, ErrorBody, error_body, status_of
+from enduser.core.rules.schema import definitions
 from enduser.errors import EnduserError
 
 _REF = "#/components/schemas/{name}"
@@ -41,7 +42,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": components,
+            "schemas": {**components, **definitions(_REF)},
             "securitySchemes": {
                 "key": {
                     "type": "http",
@@ -92,8 +93,8 @@ def _answer(route: Route) -> dict[str, Any]:
     content = {"schema": _schema(route.answer), "example": plain(route.example)}
     if route.gives_file:
         content = {"schema": {"type": "string"}, "example": route.example}
-    media_type = route.gives_file or "application/json"
-    return {"description": route.summary, "content": {media_type: content}, "headers": _headers()}
+    contents = dict.fromkeys(route.gives_file or ("application/json",), content)
+    return {"description": route.summary, "content": contents, "headers": _headers()}
 
 
 def _headers(**more: str) -> dict[str, Any]:

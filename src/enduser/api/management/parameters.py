@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
+import msgspec
+
 from enduser import limits
 from enduser.api.management.calls import Parameter
-from enduser.core.end_user import USER_COLUMNS
 from enduser.core.links import ID_KINDS
 from enduser.core.times import iso_instant
 from enduser.errors import InvalidParameter
@@ -43,10 +44,34 @@ def _printable(characters_max: int) -> Callable[[str], str]:
     return read
 
 
+def _object(text: str) -> Mapping[str, Any]:
+    try:
+        found: Mapping[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.MsgspecError, RecursionError):
+        raise ValueError(text) from None
+    return found
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) > limits.NUMBER_MAX:
         raise ValueError(text)
     return int(text)
+
+
+def _counted(name: str, meaning: str, example: int, most: int, default: int | None = None) -> Parameter:
+    """Return a parameter that is a whole number from 1."""
+
+    def read(text: str) -> int:
+        if not 1 <= _number(text) <= most:
+            raise ValueError(text)
+        return _number(text)
+
+    schema = {"type": "integer", "minimum": 1, "maximum": most}
+    return Parameter(name, meaning, example, schema, read, default)
 
 
 def _numbered(name: str, meaning: str) -> Parameter:
@@ -103,6 +128,40 @@ AS_OF = Parameter(
 ATTRIBUTE = Parameter("name", "The name of the attribute.", "plan", place="path")
 CONTENT_ID = Parameter("content_id", "The id of the content item.", "vip-banner", place="path")
 LIST_ID = Parameter("list_id", "The id of the list, percent-encoded.", "staff", place="path")
+SEGMENT_ID = Parameter("segment_id", "The id of the segment.", "vips", place="path")
+TAG = Parameter("tag", "A tag that the segments have; without it all.", "billing")
+ARCHIVED = Parameter(
+    "archived",
+    "Whether the segments are archived; without it those that are in use.",
+    "false",
+    {"type": "boolean"},
+    _switch,
+    default=False,
+)
+EXPLAIN = Parameter(
+    "explain",
+    "Whether to say why: the rule with a verdict at each node.",
+    "true",
+    {"type": "boolean"},
+    _switch,
+    default=False,
+)
+FACET_FIELD = Parameter(
+    "field", "The attribute by whose values users are parted.", "country", is_required=True
+)
+FACET_LIMIT = _counted(
+    "limit", "How many of the most frequent values are told.", 10, limits.FACET_VALUES_MAX, default=10
+)
+TEMPLATE_ID = Parameter("template_id", "The id of the template.", "quit", place="path")
+_OF_TEMPLATE = "A parameter of templates that have it; without it, its default."
+TEMPLATE_PARAMETERS = (
+    _counted("days", _OF_TEMPLATE, 7, limits.RULE_SPAN_DAYS_MAX),
+    Parameter("attribute", _OF_TEMPLATE, "plan"),
+    Parameter("value", f"{_OF_TEMPLATE} It is a text.", "vip"),
+    _counted("sessions", _OF_TEMPLATE, 8, limits.NUMBER_MAX),
+    _counted("from_days", _OF_TEMPLATE, 60, limits.RULE_SPAN_DAYS_MAX),
+    _counted("to_days", _OF_TEMPLATE, 30, limits.RULE_SPAN_DAYS_MAX),
+)
 GUID = Parameter(
     "guid",
     "The GUID of the system, in any case: `GET /api/v1/spaces` shows it.",
@@ -131,6 +190,12 @@ IF_MATCH = Parameter(
     '"8d0b8b7a3a4f6f4be5b0f6ac0a6f1a7e"',
     place="header",
 )
+SEGMENT_IF_MATCH = Parameter(
+    "If-Match",
+    "The `ETag` of the segment as the caller saw it; the change is refused if it is another since.",
+    '"3"',
+    place="header",
+)
 IDEMPOTENCY_KEY = Parameter(
     "Idempotency-Key",
     "What the caller names this call; sent again within a day it is done once, and answered the same.",
@@ -141,10 +206,36 @@ IDEMPOTENCY_KEY = Parameter(
 )
 SORT = Parameter(
     "sort",
-    "The attribute to sort by; with a `-` before it the greatest come first. Unknown values come last.",
+    "The attribute to sort by, any but lists; with a `-` before it the greatest come first. Unknown values "
+    "come last. Without it: `-last_seen`.",
     "-last_seen",
-    **choice(*USER_COLUMNS, *(f"-{name}" for name in USER_COLUMNS)),
-    default="-last_seen",
+)
+RULE = Parameter(
+    "rule",
+    "Whom they mean: a rule (docs/rules.md) as JSON, percent-encoded. Without it: everyone.",
+    '{"field": "plan", "operator": "is", "value": "vip"}',
+    {"type": "string", "contentMediaType": "application/json"},
+    _object,
+)
+OF_SEGMENT = Parameter("segment", "The id of a segment, in place of a rule.", "vips")
+SEARCH = Parameter(
+    "search",
+    "A text that some text of the user has in it, in any case; no pattern. Empty: any.",
+    "adam",
+    {"type": "string", "maxLength": limits.SEARCH_CHARACTERS_MAX},
+)
+COLUMNS = Parameter(
+    "columns",
+    "The attributes that come besides `user_id` and `is_anonymous`, parted by commas. Without it: all.",
+    "last_seen,country,plan",
+    read=_names,
+)
+FORM = Parameter(
+    "form",
+    "The form of the file.",
+    "csv",
+    **choice("csv", "jsonl", "parquet"),
+    is_required=True,
 )
 CONFIRMED = Parameter(
     "confirmed",
@@ -268,9 +359,9 @@ def read_value(parameter: Parameter, text: str) -> object:
 
 def _bounds(schema: Mapping[str, Any]) -> str:
     if words := schema.get("enum"):
-        names = [word for word in words if not word.startswith("-")]
-        kind = "one of" if names == words else "a name, or - and a name"
-        return f"{kind}: {', '.join(names)}"
+        return f"one of: {', '.join(words)}"
+    if "contentMediaType" in schema:
+        return "a JSON object, percent-encoded"
     if "maxLength" in schema:
         return f"a text of {schema['minLength']} to {schema['maxLength']} characters"
     if schema.get("format") == "date-time":

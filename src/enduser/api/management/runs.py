@@ -86,7 +86,7 @@ async def show_rejected(call: Call) -> FileAnswer:
         raise RunNotFound(
             f"the run {run.run} rejected nothing", hint="its counts say so: rejected and rejected_values"
         )
-    return FileAnswer(path, f"run-{run.run}-rejected.csv")
+    return FileAnswer(path, f"run-{run.run}-rejected.csv", "text/csv")
 
 
 def _json(run: Run) -> RunJson:
@@ -148,6 +148,6 @@ ROUTES = (
         "row,attribute,reason\n4,,junk_user_id\n7,seats,wrong_type\n",
         (RUN, SPACE),
         (RunNotFound,),
-        gives_file="text/csv",
+        gives_file=("text/csv",),
     ),
 )

@@ -1,228 +1,393 @@
-"""Static lists in the wire form of the reference product's Segments API: callers change only the host."""
+"""Segments: rules that are saved under a name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import secrets
+from dataclasses import replace
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from enduser import limits
-from enduser.api.management.calls import Call, Route
-from enduser.api.management.lists import (
+from enduser.api.management.asked_users import PAGE_EXAMPLE, UsersPage
+from enduser.api.management.calls import Answer, Call, Route
+from enduser.api.management.etags import etag_of_version, require_version
+from enduser.api.management.parameters import (
+    ARCHIVED,
+    CURSOR,
+    FACET_FIELD,
+    FACET_LIMIT,
+    LIMIT,
+    SEGMENT_ID,
+    SEGMENT_IF_MATCH,
+    SORT,
+    SPACE,
+    TAG,
+)
+from enduser.api.management.rules import (
+    FACET_EXAMPLE,
     HINT,
-    REJECTED_EXAMPLE,
-    ChangeAction,
-    ListDeleted,
-    RejectedIdJson,
-    UserIds,
-    changed,
-    member_fields,
-    rejected_json,
-    require_few,
+    RULE_ERRORS,
+    RULE_EXAMPLE,
+    facet_of,
+    rule_of_body,
 )
-from enduser.api.management.parameters import ACCESS_TOKEN, GUID, SEGMENT
-from enduser.core.lists import ListAction
+from enduser.clock import now_us
+from enduser.core.rules.templates import find_template
+from enduser.core.segments import RuleJson, SavedSegment, Saving, Segment
+from enduser.core.users_query import UsersQuery
 from enduser.errors import (
-    Forbidden,
-    InvalidList,
-    InvalidSpace,
+    InUse,
+    InvalidCursor,
+    InvalidParameter,
+    InvalidSegment,
     LimitExceeded,
-    ListExists,
-    ListNotFound,
-    ReadTimeout,
-    StoreError,
-    TooBusy,
-    Unauthorized,
+    MalformedRequest,
+    PreconditionFailed,
+    SegmentExists,
+    SegmentNotFound,
+    TemplateNotFound,
+    UsageError,
 )
-from enduser.service.json_form import Count, Time
-from enduser.service.static_lists import ListChange
-from enduser.stores.answers import Page, StaticList
-from enduser.stores.clients import ClientScope
-from enduser.stores.contract import Reader
-from enduser.stores.records import DeleteList
+from enduser.service.json_form import listed_user_json
+from enduser.service.segment_json import (
+    Archived,
+    CountJson,
+    FacetJson,
+    Followed,
+    Public,
+    Rule,
+    SegmentJson,
+    Tags,
+    UseJson,
+    count_json,
+    segment_json,
+    use_json,
+)
+from enduser.stores.contract import OwnedStore
+
+_ID_BYTES = 6
+Name = Annotated[str, Meta(description="what people call it", max_length=limits.SEGMENT_NAME_CHARACTERS_MAX)]
+TemplateUse = Annotated[
+    dict[str, Any],
+    Meta(
+        description="in place of a rule: the `id` of a template, and its parameters",
+        extra_json_schema={"required": ["id"], "properties": {"id": {"type": "string"}}},
+    ),
+]
 
 
-class NewSegment(msgspec.Struct, frozen=True, rename="camel"):
-    """A static list to be, and the user ids that are in it."""
+class SegmentsPage(msgspec.Struct, frozen=True):
+    """Segments of a space, by id, and how many there may be."""
 
-    id: str
+    items: list[SegmentJson]
+    limit: int
+    next_cursor: str | None = None
+
+
+class NewSegment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A segment to be: its rule, or a template of one. Without an id it gets one at random."""
+
     name: str
-    user_ids: UserIds
+    rule: Rule | UnsetType = UNSET
+    template: TemplateUse | UnsetType = UNSET
+    id: str | UnsetType = UNSET
+    description: str = ""
+    tags: Tags = []
+    public: Public = False
+    followed: Followed = False
 
 
-class SegmentChange(msgspec.Struct, frozen=True, rename="camel"):
-    """What becomes of the user ids."""
+class SegmentChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be another of a segment; what is not named stays."""
 
-    action: ChangeAction
-    user_ids: UserIds
-
-
-class SegmentJson(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A static list; those of its members who have no End User Object are not yet seen."""
-
-    id: str
-    name: str
-    member_count: Count
-    not_yet_seen_count: Count
+    name: str | UnsetType = UNSET
+    rule: Rule | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    tags: Tags | UnsetType = UNSET
+    public: Public | UnsetType = UNSET
+    followed: Followed | UnsetType = UNSET
+    archived: Archived | UnsetType = UNSET
 
 
-class ChangedSegment(SegmentJson, frozen=True, kw_only=True, rename="camel"):
-    """A list as it is now; `rejected` is there only if an id was not taken."""
+class SegmentDeleted(msgspec.Struct, frozen=True):
+    """A segment is there no more, with all its versions."""
 
-    rejected: list[RejectedIdJson] | UnsetType = UNSET
-
-
-class SegmentMember(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """An id that is in a list, as stored."""
-
-    user_id: str
-    is_anonymous: bool
-    added_at: Time
-    is_seen: bool
+    deleted: bool
 
 
-class ShownSegment(SegmentJson, frozen=True, kw_only=True, rename="camel"):
-    """A list with its first members."""
+class SegmentVersions(msgspec.Struct, frozen=True):
+    """The last versions of a segment, the newest first."""
 
-    members: Annotated[
-        list[SegmentMember],
-        Meta(
-            description="in byte order of their ids; more are told by GET /api/v1/lists/{list_id}/members",
-            extra_json_schema={"maxItems": limits.PAGE_ROWS_MAX},
-        ),
+    items: list[SegmentJson]
+    next_cursor: str | None = None
+
+
+class SegmentUses(msgspec.Struct, frozen=True):
+    """All that names a segment."""
+
+    items: list[UseJson]
+    next_cursor: str | None = None
+
+
+async def list_segments(call: Call) -> SegmentsPage:
+    """Return the segments of a space that are in use, or the archived ones."""
+    tag, archived = call.values["tag"], call.values["archived"]
+    found = await call.read(lambda reader: reader.segments(call.space))
+    items = [
+        segment_json(saved)
+        for saved in found
+        if saved.segment.is_archived is archived and (tag is None or tag in saved.segment.tags)
     ]
+    return SegmentsPage(items, limits.SEGMENTS_MAX)
 
 
-async def create_segment(call: Call) -> ChangedSegment:
-    """Make a static list."""
+async def create_segment(call: Call) -> Answer:
+    """Make a segment."""
     told = call.told(NewSegment, HINT)
-    return await _changed(call, ListChange(told.id, ListAction.CREATE, told.user_ids, name=told.name))
+    segment = Segment(
+        id=secrets.token_hex(_ID_BYTES) if told.id is UNSET else told.id,
+        name=told.name,
+        rule=_rule_of(told),
+        description=told.description,
+        tags=tuple(told.tags),
+        is_public=told.public,
+        is_followed=told.followed,
+    )
+    saving = Saving(now_us(), call.caller, is_new=True)
+    with rule_of_body("rule" if told.template is UNSET else "template"):
+        return _answer(await call.change(lambda store: store.save_segment(call.space, segment, saving)))
 
 
-async def change_segment(call: Call) -> ChangedSegment:
-    """Add user ids to a static list, remove them from it, or let it have them and no others."""
-    told = call.told(SegmentChange, HINT)
-    return await _changed(call, ListChange(call.values["segment"], ListAction(told.action), told.user_ids))
-
-
-async def _changed(call: Call, change: ListChange) -> ChangedSegment:
-    require_few(list(change.ids), "userIds")
-    done = await changed(call, await _space(call), change)
-    rejected = [rejected_json(one) for one in done.rejections]
-    return ChangedSegment(**_fields(done.list), rejected=rejected or UNSET)
-
-
-async def show_segment(call: Call) -> ShownSegment:
-    """Return a static list with its first members."""
-    space, list_id = await _space(call), call.values["segment"]
-
-    def find(reader: Reader) -> tuple[StaticList, Page]:
-        page = reader.list_members_page(space, list_id, limit=limits.PAGE_ROWS_MAX)
-        return reader.find_list(space, list_id), page
-
-    found, page = await call.read(find)
-    return ShownSegment(**_fields(found), members=[SegmentMember(**member_fields(row)) for row in page.items])
-
-
-async def delete_segment(call: Call) -> ListDeleted:
-    """Delete a static list."""
-    space, list_id = await _space(call), call.values["segment"]
-    await call.change(lambda store: store.apply(space, DeleteList(list_id)))
-    return ListDeleted(deleted=True)
-
-
-async def _space(call: Call) -> str:
-    """Return the space whose GUID stands in the path.
+def _rule_of(told: NewSegment) -> RuleJson:
+    """Return the rule that a segment to be has.
 
     Raises:
-        InvalidSpace: there is none.
+        MalformedRequest: there is none, or more than one.
+        TemplateNotFound, InvalidParameter: it is of a template that there is not, or not like this.
     """
-    wanted = call.values["guid"]
-    guids = await call.read(lambda reader: reader.guids())
-    for space, guid in guids.items():
-        if guid == wanted.lower():
-            return space
-    raise InvalidSpace(f"there is no system {wanted!r}", hint="enduser systems list shows the GUIDs")
+    if (told.rule is UNSET) is (told.template is UNSET):
+        raise MalformedRequest("the body must have either rule or template", hint=HINT)
+    if told.rule is not UNSET:
+        return told.rule
+    assert told.template is not UNSET
+    parameters = dict(told.template)
+    try:
+        return find_template(str(parameters.pop("id", ""))).rule(parameters)
+    except (TemplateNotFound, InvalidParameter) as error:
+        error.field = "template.id" if isinstance(error, TemplateNotFound) else f"template.{error.field}"
+        raise
 
 
-def _fields(one: StaticList) -> Mapping[str, Any]:
-    return {
-        "id": one.id,
-        "name": one.name,
-        "member_count": one.members,
-        "not_yet_seen_count": one.members - one.seen,
-    }
+async def show_segment(call: Call) -> Answer:
+    """Return one segment, with an `ETag` that names its version."""
+    return _answer(await _find(call))
 
 
-_FIELDS: Mapping[str, Any] = {
-    "id": "1000-abcd-9999",
-    "name": "Sales Department",
-    "member_count": 2,
-    "not_yet_seen_count": 1,
-}
-_CHANGED = ChangedSegment(**_FIELDS, rejected=[REJECTED_EXAMPLE])
-_MEMBER = SegmentMember(
-    user_id="adam.br", is_anonymous=False, added_at="2026-03-01T10:00:00.000000Z", is_seen=True
+async def change_segment(call: Call) -> Answer:
+    """Change a segment; with `If-Match` only if it is of a version that this names."""
+    told = call.told(SegmentChange, HINT)
+    given = {name: value for name in told.__struct_fields__ if (value := getattr(told, name)) is not UNSET}
+    for name in ("public", "followed", "archived"):
+        if name in given:
+            given[f"is_{name}"] = given.pop(name)
+    if "tags" in given:
+        given["tags"] = tuple(given["tags"])
+    segment_id, wanted = call.values["segment_id"], call.values["If-Match"]
+    saving = Saving(now_us(), call.caller, is_new=False)
+
+    def change(store: OwnedStore) -> SavedSegment:
+        found = store.find_segment(call.space, segment_id)
+        if wanted is not None:
+            require_version(segment_id, found.version, wanted)
+        return store.save_segment(call.space, replace(found.segment, **given), saving)
+
+    with rule_of_body():
+        return _answer(await call.change(change))
+
+
+async def delete_segment(call: Call) -> SegmentDeleted:
+    """Delete a segment with all its versions."""
+    segment_id = call.values["segment_id"]
+    await call.change(lambda store: store.delete_segment(call.space, segment_id))
+    return SegmentDeleted(deleted=True)
+
+
+async def list_segment_versions(call: Call) -> SegmentVersions:
+    """Return the last versions of a segment, the newest first."""
+    segment_id = call.values["segment_id"]
+    found = await call.read(lambda reader: reader.segment_versions(call.space, segment_id))
+    return SegmentVersions([segment_json(saved) for saved in found])
+
+
+async def list_segment_uses(call: Call) -> SegmentUses:
+    """Return what names a segment."""
+    segment_id = call.values["segment_id"]
+    await _find(call)  # there must be such a segment
+    found = await call.read(lambda reader: reader.uses(call.space, "segments", segment_id))
+    return SegmentUses([use_json(use) for use in found])
+
+
+async def count_segment(call: Call) -> CountJson:
+    """Return how many users a segment means."""
+    rule = (await _find(call)).segment.rule
+    with rule_of_body():
+        counted = await call.read(lambda reader: reader.count_users(call.space, [rule]))
+    return count_json(counted.counts[0], counted)
+
+
+async def list_segment_members(call: Call) -> UsersPage:
+    """Return a page of the users whom a segment means."""
+    rule, values = (await _find(call)).segment.rule, call.values
+    with rule_of_body():
+        page = await call.read(
+            lambda reader: reader.users_page(
+                call.space,
+                UsersQuery(rule=rule, sort=values["sort"]),
+                limit=values["limit"],
+                cursor=values["cursor"],
+            )
+        )
+    return UsersPage([listed_user_json(row) for row in page.items], page.next_cursor)
+
+
+async def part_segment(call: Call) -> FacetJson:
+    """Return how the users of a segment are parted by an attribute."""
+    rule = (await _find(call)).segment.rule
+    return await facet_of(call, rule, call.values["field"], call.values["limit"])
+
+
+async def _find(call: Call) -> SavedSegment:
+    segment_id = call.values["segment_id"]
+    return await call.read(lambda reader: reader.find_segment(call.space, segment_id))
+
+
+def _answer(saved: SavedSegment) -> Answer:
+    return Answer(segment_json(saved), {"ETag": etag_of_version(saved.version)})
+
+
+_SEGMENT = SegmentJson(
+    id="vips",
+    name="Very important",
+    description="Who pays most.",
+    tags=["billing"],
+    public=False,
+    followed=False,
+    archived=False,
+    rule=RULE_EXAMPLE,
+    version=3,
+    created_at="2026-03-01T10:00:00.000000Z",
+    saved_at="2026-03-02T10:00:00.000000Z",
+    saved_by="reports",
 )
-_ERRORS = (Unauthorized, Forbidden, InvalidSpace, TooBusy, StoreError, ReadTimeout)
-"""What each of the routes can fail with."""
-_PATH = "/public/v1/user/system/{guid}/segment"
+_COUNT = CountJson(count=61, not_yet_seen=0, users=84, share=0.726, clock_at="2026-03-01T10:00:00.000000Z")
+_PATH = "/api/v1/segments/{segment_id}"
 
 ROUTES = (
     Route(
-        "POST",
-        _PATH,
-        create_segment,
-        "Make a static list in the wire form of the reference product",
-        ChangedSegment,
-        _CHANGED,
-        (GUID, ACCESS_TOKEN),
-        (*_ERRORS, InvalidList, ListExists, LimitExceeded),
-        body=NewSegment,
-        body_example={"id": "1000-abcd-9999", "name": "Sales Department", "userIds": ["adam.br", "eve"]},
-        body_limit="LIST_BODY_BYTES_MAX",
-        needs_key=False,
-        client_scope=ClientScope.WRITE_SEGMENTS,
+        "GET",
+        "/api/v1/segments",
+        list_segments,
+        "List the segments of a space that are in use, or the archived ones, by id",
+        SegmentsPage,
+        SegmentsPage([_SEGMENT], limits.SEGMENTS_MAX),
+        (SPACE, TAG, ARCHIVED),
     ),
     Route(
-        "PUT",
-        f"{_PATH}/{{segment}}",
-        change_segment,
-        "Add, remove or override members of a static list in the wire form of the reference product",
-        ChangedSegment,
-        _CHANGED,
-        (GUID, SEGMENT, ACCESS_TOKEN),
-        (*_ERRORS, ListNotFound, InvalidList, LimitExceeded),
-        body=SegmentChange,
-        body_example={"action": "add", "userIds": ["adam.br", "eve"]},
-        body_limit="LIST_BODY_BYTES_MAX",
-        needs_key=False,
-        client_scope=ClientScope.WRITE_SEGMENTS,
+        "POST",
+        "/api/v1/segments",
+        create_segment,
+        "Make a segment of a rule, or of a template",
+        SegmentJson,
+        _SEGMENT,
+        (SPACE,),
+        (*RULE_ERRORS, InvalidSegment, SegmentExists, TemplateNotFound, LimitExceeded),
+        body=NewSegment,
+        body_limit="RULE_BODY_BYTES_MAX",
+        body_example={"id": "vips", "name": "Very important", "rule": RULE_EXAMPLE, "tags": ["billing"]},
     ),
     Route(
         "GET",
-        f"{_PATH}/{{segment}}",
+        _PATH,
         show_segment,
-        "Show a static list with its first members",
-        ShownSegment,
-        ShownSegment(**_FIELDS, members=[_MEMBER]),
-        (GUID, SEGMENT, ACCESS_TOKEN),
-        (*_ERRORS, ListNotFound),
-        needs_key=False,
-        client_scope=ClientScope.READ_SEGMENTS,
+        "Show a segment, with an ETag of its version",
+        SegmentJson,
+        _SEGMENT,
+        (SEGMENT_ID, SPACE),
+        (SegmentNotFound,),
+    ),
+    Route(
+        "PATCH",
+        _PATH,
+        change_segment,
+        "Change a segment, archive it or restore it",
+        SegmentJson,
+        _SEGMENT,
+        (SEGMENT_ID, SPACE, SEGMENT_IF_MATCH),
+        (*RULE_ERRORS, InvalidSegment, SegmentNotFound, PreconditionFailed, InUse, LimitExceeded),
+        body=SegmentChange,
+        body_limit="RULE_BODY_BYTES_MAX",
+        body_example={"name": "Very, very important", "tags": ["billing"]},
     ),
     Route(
         "DELETE",
-        f"{_PATH}/{{segment}}",
+        _PATH,
         delete_segment,
-        "Delete a static list in the wire form of the reference product",
-        ListDeleted,
-        ListDeleted(deleted=True),
-        (GUID, SEGMENT, ACCESS_TOKEN),
-        (*_ERRORS, ListNotFound),
-        needs_key=False,
-        client_scope=ClientScope.WRITE_SEGMENTS,
+        "Delete a segment with all its versions",
+        SegmentDeleted,
+        SegmentDeleted(deleted=True),
+        (SEGMENT_ID, SPACE),
+        (SegmentNotFound, InUse),
+    ),
+    Route(
+        "GET",
+        f"{_PATH}/versions",
+        list_segment_versions,
+        "List the last versions of a segment, the newest first",
+        SegmentVersions,
+        SegmentVersions([_SEGMENT]),
+        (SEGMENT_ID, SPACE),
+        (SegmentNotFound,),
+    ),
+    Route(
+        "GET",
+        f"{_PATH}/count",
+        count_segment,
+        "Count the users of a segment",
+        CountJson,
+        _COUNT,
+        (SEGMENT_ID, SPACE),
+        (*RULE_ERRORS, SegmentNotFound),
+    ),
+    Route(
+        "GET",
+        f"{_PATH}/members",
+        list_segment_members,
+        "List the users of a segment, page by page",
+        UsersPage,
+        PAGE_EXAMPLE,
+        (SEGMENT_ID, SPACE, SORT, LIMIT, CURSOR),
+        (*RULE_ERRORS, SegmentNotFound, InvalidCursor),
+    ),
+    Route(
+        "GET",
+        f"{_PATH}/facets",
+        part_segment,
+        "Part the users of a segment by an attribute: its most frequent values",
+        FacetJson,
+        FACET_EXAMPLE,
+        (SEGMENT_ID, SPACE, FACET_FIELD, FACET_LIMIT),
+        (*RULE_ERRORS, SegmentNotFound, UsageError),
+    ),
+    Route(
+        "GET",
+        f"{_PATH}/uses",
+        list_segment_uses,
+        "List what names a segment",
+        SegmentUses,
+        SegmentUses([UseJson(kind="segment", id="vips-of-norway", name="VIPs of Norway")]),
+        (SEGMENT_ID, SPACE),
+        (SegmentNotFound,),
     ),
 )

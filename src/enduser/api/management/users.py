@@ -1,4 +1,4 @@
-"""Reading users and their sessions."""
+"""Reading one user and his sessions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from enduser.api.management.parameters import (
     INCLUDE_OPEN,
     LIMIT,
     PROVENANCE,
-    SORT,
     SPACE,
     USER_ID,
 )
@@ -29,13 +28,6 @@ _EARLIER = "with include_open=true a user is there before the first session clos
 """Which it may be is not looked up: that would cost each call for an unknown user a read of the database."""
 _SPELLING = "look for another spelling, or give id_kind"
 _LATER = "no session of his was closed by then; ask for a later time"
-
-
-class UsersPage(msgspec.Struct, frozen=True):
-    """Some End User Objects; `next_cursor` is null on the last page."""
-
-    items: list[EndUserJson]
-    next_cursor: str | None
 
 
 class SessionsPage(msgspec.Struct, frozen=True):
@@ -94,21 +86,6 @@ async def _find_user_as_of(call: Call) -> Mapping[str, object]:
     if found is None:
         raise _no_user(call, f"{_LATER}; {_SPELLING}")
     return found
-
-
-async def list_users(call: Call) -> UsersPage:
-    """Return a page of End User Objects."""
-    values = call.values
-    page = await call.read(
-        lambda reader: reader.users_page(
-            call.space,
-            sort=values["sort"],
-            limit=values["limit"],
-            cursor=values["cursor"],
-            include_open=values["include_open"],
-        )
-    )
-    return UsersPage([end_user_json(row) for row in page.items], page.next_cursor)
 
 
 async def list_sessions(call: Call) -> SessionsPage:
@@ -182,16 +159,6 @@ _SESSION = SessionJson(
 )
 
 ROUTES = (
-    Route(
-        "GET",
-        "/api/v1/users",
-        list_users,
-        "List End User Objects",
-        UsersPage,
-        UsersPage([USER_EXAMPLE], str(CURSOR.example)),
-        (SPACE, SORT, LIMIT, CURSOR, INCLUDE_OPEN),
-        (InvalidCursor,),
-    ),
     Route(
         "GET",
         "/api/v1/users/{user_id}",

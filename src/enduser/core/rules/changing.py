@@ -13,8 +13,7 @@ from enduser.core.rules.programs import Person, Program
 def next_turn(program: Program, person: Person, now: int, zone: ZoneInfo) -> int | None:
     """Return the next time (µs) at which a part of some rule turns for a person, if nothing else happens.
 
-    Until then all answers stay; then some may be others. None: they stay for ever. Of a program that
-    `needs_truth` it cannot be told: it says nothing of what depends on now itself.
+    Until then all answers stay; then some may be others. None: they stay for ever.
     """
     if person.values is None:
         return None
@@ -50,13 +49,12 @@ def _day(value: object, is_behind: bool) -> date | None:
 
 def _of_times(program: Program, person: Person, now: int, zone: ZoneInfo) -> Iterator[int | None]:
     """Yield by relative time when it passes the next of the times that are counted before or behind it."""
-    for bound, happenings in program.compared_times.items():
-        at = bound.moment.at(now, zone) + bound.is_behind
-        ahead = []
+    for moment, happenings in program.compared_times.items():
+        at, ahead = moment.at(now, zone), []
         for what in happenings:
             times = person.times[what]
             place = bisect_left(times, at)
             if place < len(times):
                 ahead.append(times[place])
         if ahead:
-            yield bound.moment.reaches(min(ahead) + 1 - bound.is_behind, now, zone)
+            yield moment.reaches(min(ahead) + 1, now, zone)

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from enduser import limits
 from enduser.core.rules.changing import next_turn
-from enduser.core.rules.parting import Bound, parts_of
 from enduser.core.rules.programs import Person, Program, times_within
 from enduser.core.rules.tree import Combinator, Condition, Counted, Group, Node, Rule
 
@@ -59,8 +58,6 @@ class Explainer:
     ) -> Sequence[int | None]:
         """Return when each node becomes the contrary of what it is now, until the root does."""
         turns: list[int | None] = [None] * len(answers)
-        if self.program.needs_truth:
-            return turns
         at = now
         for _ in range(limits.TURNS_MAX):
             turn = next_turn(self.program, person, at, zone)
@@ -93,19 +90,10 @@ def _found(node: Node, person: Person, now: int, zone: ZoneInfo) -> tuple[object
     if isinstance(node, Condition):
         return person.values.get(node.field.name), None
     if isinstance(node, Counted):
-        times = _times(node, person, now, zone)
-        return len(times), max(times, default=None)
+        window = node.window
+        begins, ends = (
+            None if moment is None else moment.at(now, zone) for moment in (window.begins, window.ends)
+        )
+        times = times_within(person.times[node.what], begins, ends)
+        return len(times), times[-1] if times else None
     return None, None
-
-
-def _times(counted: Counted, person: Person, now: int, zone: ZoneInfo) -> Sequence[int]:
-    """Return when that was which is counted, in any order."""
-
-    def instants(bounds: Sequence[Bound]) -> list[int]:
-        return [bound.moment.at(now, zone) + bound.is_behind for bound in bounds]
-
-    found: list[int] = []
-    for part in parts_of(counted):
-        begins, ends = max(instants(part.begins), default=None), min(instants(part.ends), default=None)
-        found += times_within(person.times[part.what], begins, ends)
-    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,3 +52,13 @@ def renamed(node: Any, name: str, new_name: str) -> Any:
     if "rules" in node:
         changed["rules"] = [renamed(part, name, new_name) for part in node["rules"]]
     return changed
+
+
+def segments_named(node: object) -> set[str]:
+    """Return the ids of the segments that JSON names itself, which may be no rule."""
+    if not isinstance(node, Mapping):
+        return set()
+    if node.get("kind") == "segment":
+        return {str(node.get("id"))}
+    parts = node.get("rules")
+    return {found for part in parts for found in segments_named(part)} if isinstance(parts, list) else set()

@@ -17,7 +17,6 @@ from zoneinfo import ZoneInfo
 from enduser.core.attributes import AttributeType
 from enduser.core.rules.expressions import expression
 from enduser.core.rules.operators import lower_case
-from enduser.core.rules.parting import Bound, Part, depends_on_now, parts_of
 from enduser.core.rules.spans import Moment
 from enduser.core.rules.tree import (
     Combinator,
@@ -72,14 +71,12 @@ class Program:
         self.fields = tuple(writer.fields)
         """The names of the attributes that it looks at."""
         self.happenings = tuple(writer.happenings)
-        self.needs_truth = any(depends_on_now(what) for what in self.happenings)
-        """Whether what is known of a person does not tell what is counted when the clock has gone on."""
         self.since: Mapping[Happening, Collection[Moment | None]] = writer.since
         """Before which times each thing is not counted; None: it is, however long ago."""
         self.compared_fields: Mapping[tuple[Moment, bool], Collection[tuple[str, bool]]] = writer.compared
         """By relative time, and whether days are meant, what is compared with it: an attribute, and whether
         the answer turns when the time is behind its value rather than at it."""
-        self.compared_times: Mapping[Bound, Collection[Happening]] = writer.bounded
+        self.compared_times: Mapping[Moment, Collection[Happening]] = writer.bounded
         """By relative time what is counted within a window that it begins or ends."""
         self.lists = tuple(writer.lists)
         """The ids of the static lists that it looks at."""
@@ -124,15 +121,10 @@ class _Writer:
         self.moments: dict[tuple[Moment, bool], int] = {}
         """Relative times, and whether days are meant."""
         self.compared: dict[tuple[Moment, bool], dict[tuple[str, bool], None]] = {}
-        self.bounded: dict[Bound, dict[Happening, None]] = {}
+        self.bounded: dict[Moment, dict[Happening, None]] = {}
         self.since: dict[Happening, dict[Moment | None, None]] = {}
         self.lists: dict[str, None] = {}
-        self._bound: dict[str, object] = {
-            "between": _between,
-            "lower_case": lower_case,
-            "earliest": min,
-            "latest": max,
-        }
+        self._bound: dict[str, object] = {"between": _between, "lower_case": lower_case}
         self._before: dict[str, ast.expr] = {}
         """What is worked out once, by the name of its variable, in order."""
         self._segments: dict[str, str] = {}
@@ -249,30 +241,20 @@ class _Writer:
         return _item("edges", self._place(self.moments, (moment, is_day)))
 
     def _counted(self, counted: Counted) -> ast.expr:
-        count = _sum([self._count(part) for part in parts_of(counted)])
+        what, window = counted.what, counted.window
+        self.since.setdefault(what, {})[window.begins] = None
+        for moment in (window.begins, window.ends):
+            if moment is not None:
+                self.bounded.setdefault(moment, {})[what] = None
+        times = _item("times", self._place(self.happenings, what))
+        begins, ends = (
+            ast.Constant(None) if moment is None else self._moment(moment)
+            for moment in (window.begins, window.ends)
+        )
+        count = _call("between", times, begins, ends)
         if isinstance(counted.count, Equals):
             return _equals(counted.count, count)
         return self._within(counted.count, count, is_day=False)
-
-    def _count(self, part: Part) -> ast.expr:
-        """Return how many times lie within a part."""
-        times = _item("times", self._place(self.happenings, part.what))
-        begin = part.begins[0].moment if part.begins else None
-        self.since.setdefault(part.what, {})[begin] = None
-        for bound in (*part.begins, *part.ends):
-            self.bounded.setdefault(bound, {})[part.what] = None
-        begins, ends = self._one_of("latest", part.begins), self._one_of("earliest", part.ends)
-        return _call("between", times, begins, ends)
-
-    def _one_of(self, which: str, bounds: Sequence[Bound]) -> ast.expr:
-        found = [self._bound_at(bound) for bound in bounds]
-        if len(found) > 1:
-            return _call(which, *found)
-        return found[0] if found else ast.Constant(None)
-
-    def _bound_at(self, bound: Bound) -> ast.expr:
-        at = self._moment(bound.moment)
-        return ast.BinOp(at, ast.Add(), ast.Constant(1)) if bound.is_behind else at
 
 
 def _lists_of(rule: Rule) -> frozenset[str]:
@@ -296,13 +278,6 @@ def _equals(test: Equals, value: ast.expr) -> ast.expr:
     if len(values) == 1:
         return _compare(value, ast.Eq(), ast.Constant(values[0]))
     return _compare(value, ast.In(), _constant(frozenset(values)))
-
-
-def _sum(counts: Sequence[ast.expr]) -> ast.expr:
-    total: ast.expr | None = None
-    for count in counts:
-        total = count if total is None else ast.BinOp(total, ast.Add(), count)
-    return ast.Constant(0) if total is None else total
 
 
 def _plain(value: float | str | date) -> float | str:

@@ -130,7 +130,7 @@ class _Reader:
     ) -> Group:
         self._count(depth=depth)
         combinator, is_not, rules = node.get("combinator", "and"), node.get("not", False), node.get("rules")
-        if combinator not in set(Combinator):
+        if combinator not in tuple(Combinator):
             raise refused(_under(at, "combinator"), f"{shown(combinator)} joins nothing", "write and, or or")
         if not isinstance(is_not, bool):
             raise refused(
@@ -164,10 +164,9 @@ class _Reader:
 
     def _kind(self, data: Mapping[str, Any], at: str, depth: int, scope: Scope) -> Node:
         kind = data["kind"]
-        if not isinstance(kind, str) or kind not in self._kinds or scope in (SESSION_SCOPE, EVENT_SCOPE):
-            known = (
-                "no kind can stand here" if kind in self._kinds else f"write one of: {', '.join(self._kinds)}"
-            )
+        is_known = isinstance(kind, str) and kind in self._kinds
+        if not is_known or scope in (SESSION_SCOPE, EVENT_SCOPE):
+            known = "no kind can stand here" if is_known else f"write one of: {', '.join(self._kinds)}"
             raise refused(_under(at, "kind"), f"{shown(kind)} is no kind of condition here", known)
         if kind not in ("segment", "list"):
             self.others.append(at)
@@ -241,6 +240,12 @@ class _Reader:
                 f"there are: {', '.join(known)}",
             )
         kind = fitting[0]
+        if scope in (SESSION_SCOPE, EVENT_SCOPE) and OPERATORS[fitting[0]][name].form is Form.SPAN:
+            raise refused(
+                _under(at, "operator"),
+                f"{name} cannot stand here: what happened is judged by when it did",
+                'give the condition a window, such as {"from": {"n": 7, "unit": "day"}}',
+            )
         value = node.get("value")
         if len(fitting) > 1 and isinstance(value, list) and value and not isinstance(value[0], str):
             kind = AttributeType.NUMBER

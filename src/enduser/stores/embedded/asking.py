@@ -13,7 +13,16 @@ from enduser.core.end_user import USER_COLUMNS
 from enduser.core.rules.explaining import Explainer
 from enduser.core.rules.programs import Person, Program
 from enduser.core.rules.tree import Happening, Rule, Window
-from enduser.core.segments import Counted, Counts, Facet, FacetValue, RuleJson, SavedSegment, SegmentVerdict
+from enduser.core.segments import (
+    Counted,
+    Counts,
+    Explained,
+    Facet,
+    FacetValue,
+    RuleJson,
+    SavedSegment,
+    SegmentVerdict,
+)
 from enduser.errors import LimitExceeded, UsageError
 from enduser.stores.embedded.conditions import Conditions, Tables
 from enduser.stores.embedded.reading import Look, persons, users_query
@@ -107,10 +116,6 @@ _PARTED: Mapping[str, Mapping[str, str]] = {
     **{name: {**_PLACES, "value": f"places.{name}"} for name in ("country", "region", "city")},
     "browser_name": {**_BROWSERS, "value": "browsers.name"},
     "browser_version": {**_BROWSERS, "value": "browsers.version"},
-    "is_anonymous": {
-        "key": "user_ids.is_anonymous",
-        "users": "users JOIN user_ids ON user_ids.user_key = users.person_key",
-    },
 }
 _DAY = "strftime(timezone({zone}, make_timestamp({value})::TIMESTAMPTZ), '%Y-%m-%d')"
 
@@ -184,7 +189,7 @@ class Asked:
 
 def explain_segments(
     look: Look, user_id: str, id_kind: str | None, segment_ids: Sequence[str] | None
-) -> Sequence[SegmentVerdict]:
+) -> Explained:
     """Return whether segments hold for the person of an id, and why; see `Reader.explain_segments`."""
     who = asked(look, user_id, id_kind)
     writer, reader = conditions(look), rules_of(look)
@@ -193,10 +198,12 @@ def explain_segments(
         for saved in _wanted(look, segment_ids)
     ]
     known = who.person(Program([explainer.rule for _, explainer in explained]))
-    return [
+    verdicts = [
         SegmentVerdict(saved, explainer.explain(known, writer.now, writer.zone))
         for saved, explainer in explained
     ]
+    clock_at, _ = look.run("asking.moment")[0]
+    return Explained(who.values is not None, clock_at, verdicts)
 
 
 def _wanted(look: Look, segment_ids: Sequence[str] | None) -> Sequence[SavedSegment]:

@@ -7,12 +7,14 @@ joined to ten million users: places and browsers are few, and of what happened o
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from zoneinfo import ZoneInfo
 
 from enduser.core.attributes import AttributeType, ConflictRule
 from enduser.core.rules.fields import PAGE_PATH, PROPERTIES, USER_FIELDS
+from enduser.core.rules.operators import lower_case
 from enduser.core.rules.spans import Moment
 from enduser.core.rules.tree import (
     Anything,
@@ -65,7 +67,6 @@ _ORIGIN = {
 """Where values stand: the condition in which a test is put, and the expression that it tests."""
 _USER = _ORIGIN | {
     "user_id": (_ID, "user_ids.id"),
-    "is_anonymous": (_ID, "user_ids.is_anonymous"),
     "average_session_duration": (_HERE, "users.duration_us / users.total_sessions / 1e6"),
     "total_session_duration": (_HERE, "users.duration_us / 1e6"),
     "average_time_between_sessions": (
@@ -114,6 +115,7 @@ class Tables:
     events: str = "events"
     candidates: str = "candidates"
     list_members: str = "list_members"
+    sources: str = "sources"
 
 
 @dataclass(slots=True)
@@ -157,6 +159,19 @@ class Conditions:
         if name in self.columns:
             return f"users.{self.columns[name].name}"
         return _USER[name][1] if name in _USER else f'users."{name}"'
+
+    def having(self, text: str) -> str:
+        """Return the condition that a user has some text with this text in it, in any case."""
+        of, tests = self.bind(lower_case(text)), defaultdict[str, list[str]](list)
+        for name in (*USER_FIELDS, *self.columns):
+            place, value = _USER.get(name, (_HERE, self.value_of(name)))
+            if self.type_of(name) is AttributeType.STRING:
+                tests[place].append(f"contains(lower({value}), {of})")
+            elif self.type_of(name) is AttributeType.LIST:
+                having = f"list_filter({value}, lambda item: contains(lower(item), {of}))"
+                tests[place].append(f"len({having}) > 0")
+        places = [place.format(at="users", test=" OR ".join(each)) for place, each in tests.items()]
+        return f"({' OR '.join(places)})"
 
     def _query(self, name: str, splices: Mapping[str, str]) -> str:
         return spliced(statements("conditions")[name][0], (), {**splices, **asdict(self.tables)})
@@ -269,6 +284,15 @@ class Conditions:
 
     def happened(self, what: Happening, window: Window) -> str:
         """Return the query of whom something happened to within a window, and when (`happened_at`)."""
+        begins, ends = (
+            None if moment is None else moment.at(self.now, self.zone)
+            for moment in (window.begins, window.ends)
+        )
+        return self.happened_within(what, begins, ends)
+
+    def happened_within(self, what: Happening, begins: int | None, ends: int | None) -> str:
+        """Return the same of a time from an instant on and before another (µs); None: without an end."""
+        window = (begins, ends)
         match what:
             case Sessions(rules):
                 splices = {
@@ -287,15 +311,15 @@ class Conditions:
             case Changes():
                 return self._changes(what, window)
 
-    def _window(self, window: Window, at: str) -> str:
+    def _window(self, window: tuple[int | None, int | None], at: str) -> str:
         ends = [
-            f"{at} {operator} {self.bind(moment.at(self.now, self.zone))}"
-            for operator, moment in ((">=", window.begins), ("<", window.ends))
-            if moment is not None
+            f"{at} {operator} {self.bind(instant)}"
+            for operator, instant in zip((">=", "<"), window, strict=True)
+            if instant is not None
         ]
         return " AND ".join(ends) or "true"
 
-    def _changes(self, what: Changes, window: Window) -> str:
+    def _changes(self, what: Changes, window: tuple[int | None, int | None]) -> str:
         column = self.columns[what.field.name]
         is_latest = column.attribute.conflict_rule is ConflictRule.LATEST
         held = statements("conditions")["held_latest" if is_latest else "held_by_order"][0]

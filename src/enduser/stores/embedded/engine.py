@@ -25,13 +25,16 @@ _MEMORY = "give it more memory with --memory-limit, and see whether the disk is 
 def told(what: str, hint: str | None = None) -> Iterator[None]:
     """Run a block of which each error of the engine says first `what` it means.
 
-    Without a `hint` what to do is found from the error.
+    Without a `hint` what to do is found from the error. That the block was interrupted is no error of the
+    engine; who interrupted it says why.
 
     Raises:
         StoreError: the engine failed.
     """
     try:
         yield
+    except duckdb.InterruptException:
+        raise
     except duckdb.Error as error:
         told_by_it = str(error).partition(_LINE)[0].rstrip()
         raise StoreError(f"{what}: {told_by_it}", hint=hint or _hint(error)) from error

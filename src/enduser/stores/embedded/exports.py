@@ -2,84 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from enduser.core.attributes import AttributeType
-from enduser.core.events import ANALYTICS_PROPERTIES
-from enduser.stores.embedded.database import Database
+from enduser.core.rules.fields import SESSION_FIELDS, USER_FIELDS
+from enduser.core.users_query import UsersQuery
 from enduser.stores.embedded.engine import told
-from enduser.stores.embedded.reading import ORDER, users_query
-from enduser.stores.embedded.registry import Column
-from enduser.stores.embedded.statements import statements, text_literal
+from enduser.stores.embedded.listing import Listing, listing
+from enduser.stores.embedded.reading import SESSION_ORDER, Look
+from enduser.stores.embedded.statements import statements, text_literal, used
 
-_TIMES = {"users": ("first_seen", "last_seen"), "sessions": ("started_at", "ended_at")}
-_ORIGINS = ("user_id", "country", "region", "city", "browser_name", "browser_version")
-"""The texts of users and of sessions."""
 _FORMULA = r"^[=+\-@\t\r]"
 """How a text begins that spreadsheets compute."""
 _STYLES = {"csv": "FORMAT csv, HEADER", "jsonl": "FORMAT json", "parquet": "FORMAT parquet"}
+_TIME_TEXT = "strftime(make_timestamp({0}), '%Y-%m-%dT%H:%M:%S.%fZ')"
+_TIMES = {"csv": _TIME_TEXT, "jsonl": _TIME_TEXT, "parquet": "make_timestamp({0})::TIMESTAMPTZ"}
+_SESSION_TYPES = {
+    "user_id": AttributeType.STRING,
+    "is_anonymous": AttributeType.BOOLEAN,
+    **SESSION_FIELDS,
+}
+"""What sessions have, in the order in which it is shown."""
 
 
-def export(database: Database, space: str, what: str, path: Path, form: str, *, is_raw: bool = False) -> int:
-    """Write all `users` or `sessions` to a file as `csv`, `jsonl` or `parquet`; return the count of rows.
-
-    Times are ISO 8601 UTC with microseconds (in Parquet: timestamps), durations seconds. In CSV a text that a
-    spreadsheet would take for a formula gets a quote before it, unless `is_raw`.
-
-    Raises:
-        StoreError: the file cannot be written.
-    """
-    query = _query(database, what, form)
-    if form == "csv" and not is_raw:
-        query = _harmless(query, _texts(database, what))
+def export(look: Look, what: str, path: Path, form: str, *, is_raw: bool, asked: UsersQuery) -> int:
+    """Write users who are asked for, or all sessions, to a file; see `Reader.export`."""
+    if what == "sessions":
+        query, parameters = _sessions(form, is_raw=is_raw)
+    else:
+        query, parameters = _users(listing(look, asked), form, is_raw=is_raw)
     copy = f"COPY ({query}) TO {text_literal(path)} ({_STYLES[form]})"
-    failed = told(f"cannot write {path}", "see whether the disk is full, or name another file")
-    with database.looking_at(database.schema(space)), failed:
-        return int(database.connection.execute(copy).fetchall()[0][0])
+    with told(f"cannot write {path}", "see whether the disk is full, or name another file"):
+        return int(look.connection.execute(copy, used(copy, parameters)).fetchall()[0][0])
 
 
-def _texts(database: Database, what: str) -> Sequence[str]:
-    """Return the names of the columns that hold any text."""
-    if what == "sessions":
-        return _ORIGINS
-    texts = [c.attribute.name for c in database.columns() if c.attribute.type is AttributeType.STRING]
-    return [*_ORIGINS, *ANALYTICS_PROPERTIES, *texts]
+def _sessions(form: str, *, is_raw: bool) -> tuple[str, Mapping[str, object]]:
+    each = [_shown(f'listed."{name}"', kind, form, is_raw=is_raw) for name, kind in _SESSION_TYPES.items()]
+    shown = ", ".join(f'{value} AS "{name}"' for value, name in zip(each, _SESSION_TYPES, strict=True))
+    by = ", ".join(f"listed.{name}" for name in SESSION_ORDER)
+    return f"SELECT {shown} FROM ({statements('read')['sessions'][0]}) AS listed ORDER BY {by}", {}
 
 
-def _harmless(query: str, names: Sequence[str]) -> str:
-    """Return a query whose texts no spreadsheet takes for formulas."""
-    formula, quote = text_literal(_FORMULA), text_literal("'")
-    replaced = ", ".join(
-        f"CASE WHEN regexp_matches({name}, {formula}) THEN {quote} || {name} ELSE {name} END AS {name}"
-        for name in (f'"{name}"' for name in names)
-    )
-    return f"SELECT * REPLACE ({replaced}) FROM ({query})"
+def _users(found: Listing, form: str, *, is_raw: bool) -> tuple[str, Mapping[str, object]]:
+    """Return the query of users as a form has them: custom attributes as columns, in JSON as an object."""
+    custom = {column.attribute.name: column for column in found.columns}
+    each = []
+    for name in found.own_names if form == "jsonl" else found.names:
+        if name in custom:
+            column = custom[name]
+            is_text = column.attribute.type is AttributeType.STRING
+            kind = AttributeType.STRING if is_text else None  # values of other types are in the form already
+            shown = _shown(f"listed.{column.name}", kind, form, is_raw=is_raw)
+        else:
+            shown = _shown(f'listed."{name}"', USER_FIELDS[name], form, is_raw=is_raw)
+        each.append(f'{shown} AS "{name}"')
+    if form == "jsonl":
+        values = ", ".join(f"{text_literal(name)}: listed.{column.name}" for name, column in custom.items())
+        each.append(f"{{{values}}} AS attributes" if values else "'{}'::JSON AS attributes")
+    query, parameters = found.query("json" if form == "jsonl" else form)
+    return f"SELECT {', '.join(each)} FROM ({query}) AS listed ORDER BY {found.by}", parameters
 
 
-def _query(database: Database, what: str, form: str) -> str:
-    time = "make_timestamp({0})::TIMESTAMPTZ AS {0}"
-    if form != "parquet":
-        time = "strftime(make_timestamp({0}), '%Y-%m-%dT%H:%M:%S.%fZ') AS {0}"
-    replaced = ", ".join(time.format(name) for name in _TIMES[what])
-    if what == "sessions":
-        return f"SELECT * REPLACE ({replaced}) FROM ({statements('read')[what][0]}) ORDER BY {ORDER[what]}"
-    columns = database.columns()
-    rows = users_query(columns, "json" if form == "jsonl" else form)
-    shown = _nested(columns, replaced) if form == "jsonl" else _flat(columns, replaced)
-    return f"SELECT {shown} FROM ({rows}) ORDER BY {ORDER[what]}"
-
-
-def _flat(columns: Sequence[Column], replaced: str) -> str:
-    """Return what is selected where each custom attribute is a column of its own."""
-    names = ", ".join(f'{column.name} AS "{column.attribute.name}"' for column in columns)
-    return f"* REPLACE ({replaced})" + (f" RENAME ({names})" if names else "")
-
-
-def _nested(columns: Sequence[Column], replaced: str) -> str:
-    """Return what is selected where the custom attributes are an object of their own, as in the API."""
-    if not columns:
-        return f"* REPLACE ({replaced}), '{{}}'::JSON AS attributes"
-    names = ", ".join(column.name for column in columns)
-    values = ", ".join(f"{text_literal(column.attribute.name)}: {column.name}" for column in columns)
-    return f"* EXCLUDE ({names}) REPLACE ({replaced}), {{{values}}} AS attributes"
+def _shown(value: str, kind: AttributeType | None, form: str, *, is_raw: bool) -> str:
+    """Return the expression of a value as a form has it; no spreadsheet takes a text of it for a formula."""
+    if kind is AttributeType.DATETIME:
+        return _TIMES[form].format(value)
+    if kind is AttributeType.STRING and form == "csv" and not is_raw:
+        formula, quote = text_literal(_FORMULA), text_literal("'")
+        return f"CASE WHEN regexp_matches({value}, {formula}) THEN {quote} || {value} ELSE {value} END"
+    return value

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from enduser import limits
 from enduser.core.rules.demands import Demand
-from enduser.core.rules.tree import Changes, Events, InList, Sessions, Window
+from enduser.core.rules.tree import Changes, Events, InList, Sessions
 from enduser.stores.answers import Fact
 from enduser.stores.embedded.asking import HAPPENINGS_AT_ONCE, conditions
 from enduser.stores.embedded.conditions import Conditions, Tables
 from enduser.stores.embedded.reading import KEYS, Look
-from enduser.stores.embedded.statements import spliced, statements
+from enduser.stores.embedded.statements import spliced, statements, used
 
 _ROWS_PER_FETCH = 10_000
 _NARROWED_BY_KIND = {
@@ -38,8 +38,21 @@ def some_facts(look: Look, wanted: Sequence[Demand], part: int, parts: int) -> I
     return _facts(look, wanted)
 
 
+def of_persons(look: Look, wanted: Sequence[Demand]) -> Iterator[tuple[Demand, int, Sequence[int]]]:
+    """Yield what demands ask for of the persons of whom was gathered, by their keys, all times."""
+    for demand in wanted:
+        writer = conditions(look, _NARROWED)
+        query = f"SELECT person_key, happened_at FROM ({_happened(writer, demand)}) ORDER BY happened_at"
+        look.connection.execute(query, used(query, writer.parameters))
+        times: dict[int, list[int]] = {}
+        for key, at in look.connection.fetchall():
+            times.setdefault(key, []).append(at)
+        for key, told in times.items():
+            yield demand, key, told
+
+
 def _facts(look: Look, wanted: Sequence[Demand]) -> Iterator[Fact]:
-    _narrow(look, wanted)
+    narrow(look, wanted)
     for first in range(0, len(wanted), HAPPENINGS_AT_ONCE):
         writer = conditions(look, _NARROWED)
         some = enumerate(wanted[first : first + HAPPENINGS_AT_ONCE], first)
@@ -51,8 +64,8 @@ def _facts(look: Look, wanted: Sequence[Demand]) -> Iterator[Fact]:
                 yield Fact(id_, is_anonymous, wanted[number], _times(times))
 
 
-def _narrow(look: Look, wanted: Sequence[Demand]) -> None:
-    """Bring what there is of the asked persons into tables of their own, as far back as it is asked for."""
+def narrow(look: Look, wanted: Sequence[Demand]) -> None:
+    """Gather what demands look at of the persons in `asked_ids`, as far back as they do."""
     clock = conditions(look)
     since: dict[type, int] = {}
     for demand in wanted:
@@ -68,20 +81,21 @@ def _narrow(look: Look, wanted: Sequence[Demand]) -> None:
 def _found(writer: Conditions, demand: Demand, number: int) -> str:
     """Return the query of when something happened to persons; the number says what."""
     is_listed = isinstance(demand.what, InList)
-    if isinstance(demand.what, InList):
-        happened = writer.in_list(demand.what)
-    else:
-        happened = writer.happened(demand.what, Window())
-    begins = demand.begins(writer.now, writer.zone)
-    if begins is not None:
-        happened = f"FROM ({happened}) AS happened WHERE happened_at >= {writer.bind(begins)}"
     splices = {
         "number": str(number),
         "times": str(limits.FACT_TIMES_MAX + 1),
         "is_listed": str(is_listed),
-        "happened": happened,
+        "happened": _happened(writer, demand),
     }
     return f"({spliced(statements('facts')['found'][0], (), splices)})"
+
+
+def _happened(writer: Conditions, demand: Demand) -> str:
+    """Return the query of when what a demand asks for happened, as far back as it does."""
+    if isinstance(demand.what, InList):
+        return writer.in_list(demand.what)
+    begins = demand.begins(writer.now, writer.zone)
+    return writer.happened_within(demand.what, begins, None)
 
 
 def _times(newest: Sequence[int]) -> Sequence[int] | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 
@@ -13,17 +15,19 @@ from enduser.core.attributes import Attribute
 from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.contents import Decision, SavedContent
 from enduser.core.events import UserId
+from enduser.core.feed import FeedPage
 from enduser.core.rules.programs import Person, Program
 from enduser.core.segments import (
     Counted,
+    Explained,
     Facet,
     Named,
     RuleJson,
     SavedSegment,
     SegmentUse,
-    SegmentVerdict,
 )
 from enduser.core.settings import SpaceSettings
+from enduser.core.users_query import ALL_USERS, UsersQuery
 from enduser.errors import ReadTimeout
 from enduser.stores.answers import (
     Erased,
@@ -41,9 +45,13 @@ from enduser.stores.embedded import (
     candidates,
     contents,
     erasing,
+    exports,
+    feed,
     hashing,
+    listing,
     lists,
     look_alikes,
+    moving,
     pages,
     past,
     reading,
@@ -59,7 +67,10 @@ from enduser.stores.embedded.statements import run
 from enduser.stores.records import WriteValues
 
 _INSIST_S = 0.1
-"""A look that ran out of time may be between two statements; then the next one must be stopped."""
+"""How often it is seen whether a look is to be stopped; one that ran out of time may be between two
+statements, and then the next one must be stopped."""
+_CLOSING_S = 5
+"""How long looks may take to end that are stopped because the reader is closed."""
 
 
 class EmbeddedReader:
@@ -69,14 +80,21 @@ class EmbeddedReader:
         """Read from the database of a connection, which is not used itself any more."""
         self._user_key_sql = user_key_sql
         self._idle: list[duckdb.DuckDBPyConnection] = []
+        self._taken: set[duckdb.DuckDBPyConnection] = set()
+        self._is_free = threading.Condition()
+        self._closing = threading.Event()
         self.begin(connection)
 
     def begin(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Read from the database of a connection from now on."""
         self._root = connection.cursor()
+        self._closing.clear()
 
     def close(self) -> None:
-        """Close all connections; nobody may be reading."""
+        """Close all connections; who is reading is stopped."""
+        self._closing.set()
+        with self._is_free:
+            self._is_free.wait_for(lambda: not self._taken, _CLOSING_S)
         for connection in (*self._idle, self._root):
             connection.close()
         self._idle.clear()
@@ -114,18 +132,11 @@ class EmbeddedReader:
             return past.find_past(look, user_id, id_kind, until)
 
     def users_page(
-        self,
-        space: str,
-        *,
-        sort: str = "user_id",
-        limit: int = 100,
-        cursor: str | None = None,
-        include_open: bool = False,
-        rule: RuleJson | None = None,
+        self, space: str, asked: UsersQuery = ALL_USERS, *, limit: int = 100, cursor: str | None = None
     ) -> Page:
         """Return some End User Objects, and where the next ones are."""
         with self.looking_at(space) as look:
-            return pages.users_page(look, sort, limit, cursor, include_open=include_open, rule=rule)
+            return listing.users_page(look, asked, limit, cursor)
 
     def user_sessions(
         self,
@@ -166,8 +177,10 @@ class EmbeddedReader:
             connection.execute("BEGIN")
             query = "SELECT secret FROM main.spaces WHERE space = $1"
             secret = connection.execute(query, [space]).fetchall()[0][0]
-            naming = Naming(connection, Look(connection, space).settings(), secret)
-            return values.preview(naming, record)
+            look = Look(connection, space)
+            preview = values.preview(Naming(connection, look.settings(), secret), record)
+            written = [column.attribute for column in record.rows.columns]
+            return replace(preview, segments=list(moving.moved(look, written)))
 
     def find_candidates(
         self, space: str, user_id: str, id_kind: str | None = None
@@ -208,6 +221,11 @@ class EmbeddedReader:
         with self.looking_at(space) as look:
             return segments.every_segment(look.connection)
 
+    def find_segment(self, space: str, segment_id: str) -> SavedSegment:
+        """Return a segment as it is now."""
+        with self.looking_at(space) as look:
+            return segments.find_segment(look.connection, segment_id)
+
     def segment_versions(self, space: str, segment_id: str) -> Sequence[SavedSegment]:
         """Return the versions of a segment, the newest first."""
         with self.looking_at(space) as look:
@@ -230,7 +248,7 @@ class EmbeddedReader:
 
     def explain_segments(
         self, space: str, user_id: str, id_kind: str | None = None, segment_ids: Sequence[str] | None = None
-    ) -> Sequence[SegmentVerdict]:
+    ) -> Explained:
         """Return whether segments hold for the person of an id, and why."""
         with self.looking_at(space) as look:
             return asking.explain_segments(look, user_id, id_kind, segment_ids)
@@ -252,6 +270,20 @@ class EmbeddedReader:
         with self.looking_at(space) as look:
             return contents.decide(look, user_id, id_kind, only_public=only_public)
 
+    def feed_page(
+        self,
+        space: str,
+        after: int,
+        *,
+        limit: int = 100,
+        kinds: Sequence[str] | None = None,
+        subjects: Sequence[str] | None = None,
+    ) -> FeedPage:
+        """Return rows of the feed behind a number."""
+        pages.check_limit(limit)
+        with self.looking_at(space) as look:
+            return feed.page(look, after, limit, kinds, subjects)
+
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much an erasure would take away."""
         with self.looking_at(space) as look:
@@ -267,39 +299,59 @@ class EmbeddedReader:
         with self.looking_at(space) as look:
             return look_alikes.look_alikes(look, limit)
 
+    def export(
+        self,
+        space: str,
+        what: str,
+        path: Path,
+        form: str,
+        *,
+        is_raw: bool = False,
+        asked: UsersQuery = ALL_USERS,
+    ) -> int:
+        """Write users who are asked for, or all sessions, to a file; return the count of rows."""
+        with self.looking_at(space, "EXPORT_SECONDS_MAX") as look:
+            return exports.export(look, what, path, form, is_raw=is_raw, asked=asked)
+
     @contextmanager
-    def looking_at(self, space: str) -> Iterator[Look]:
-        """Run a block that looks at a space.
+    def looking_at(self, space: str, limit: str = "READ_SECONDS_MAX") -> Iterator[Look]:
+        """Run a block that looks at a space, for as many seconds as the limit of this name.
 
         Raises:
             InvalidSpace: there is no such space.
             ReadTimeout: the block took too long.
             StoreError: the engine could not answer.
         """
-        with self._connected() as connection:
+        with self._connected(limit) as connection:
             connection.execute(f"SET search_path = '{files.schema_of(connection, space)}'")
             yield Look(connection, space)
 
     @contextmanager
-    def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with told(ANSWER), self._taken() as connection, _time_limit(connection):
+    def _connected(self, limit: str = "READ_SECONDS_MAX") -> Iterator[duckdb.DuckDBPyConnection]:
+        seconds: float = getattr(limits, limit)
+        with told(ANSWER), self._one() as connection, self._time_limit(connection, seconds):
             try:
                 connection.execute("BEGIN")
                 yield connection
             except duckdb.InterruptException:
+                if self._closing.is_set():
+                    raise ReadTimeout(
+                        "the read was stopped: the database is being closed", hint="ask again in a moment"
+                    ) from None
                 raise ReadTimeout(
-                    f"the read took longer than {limits.READ_SECONDS_MAX} s and was stopped",
-                    hint="the limit is READ_SECONDS_MAX; ask for less, or again when there is less to do",
+                    f"the read took longer than {seconds:,} s and was stopped",
+                    hint=f"the limit is {limit}; ask for less, or again when there is less to do",
                 ) from None
 
     @contextmanager
-    def _taken(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _one(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Let a block have a connection for itself; its transaction ends when nobody can interrupt that."""
         root = self._root
         try:
             connection = self._idle.pop()  # asking first whether there is one, another may take it meanwhile
         except IndexError:
             connection = self._new(root)
+        self._taken.add(connection)
         try:
             yield connection
         finally:
@@ -309,6 +361,9 @@ class EmbeddedReader:
                 self._idle.append(connection)
             else:
                 connection.close()  # of a database that was opened anew meanwhile
+            with self._is_free:
+                self._taken.discard(connection)
+                self._is_free.notify_all()
 
     @staticmethod
     def _new(root: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
@@ -317,22 +372,23 @@ class EmbeddedReader:
         run(connection, "functions.functions")
         return connection
 
+    @contextmanager
+    def _time_limit(self, connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+        """Stop what runs on a connection when it takes longer, or when the reader is closed."""
+        done = threading.Event()
+        watch = threading.Thread(target=self._interrupt_late, args=(connection, done, seconds), daemon=True)
+        watch.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watch.join()  # it must not interrupt who gets the connection next
 
-@contextmanager
-def _time_limit(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Stop what runs on a connection when it takes too long."""
-    done = threading.Event()
-    watch = threading.Thread(target=_interrupt_late, args=(connection, done), daemon=True)
-    watch.start()
-    try:
-        yield
-    finally:
-        done.set()
-        watch.join()  # it must not interrupt who gets the connection next
-
-
-def _interrupt_late(connection: duckdb.DuckDBPyConnection, done: threading.Event) -> None:
-    wait_s: float = limits.READ_SECONDS_MAX
-    while not done.wait(wait_s):
-        connection.interrupt()
-        wait_s = _INSIST_S
+    def _interrupt_late(
+        self, connection: duckdb.DuckDBPyConnection, done: threading.Event, seconds: float
+    ) -> None:
+        waited_s, wait_s = 0.0, min(seconds, _INSIST_S)
+        while not done.wait(wait_s):
+            waited_s, wait_s = waited_s + wait_s, _INSIST_S
+            if waited_s >= seconds or self._closing.is_set():
+                connection.interrupt()

@@ -11,7 +11,6 @@ from enduser.core.end_user import USER_COLUMNS
 from enduser.core.events import UserId
 from enduser.core.links import stored_ids
 from enduser.core.settings import SpaceSettings, settings_from_text
-from enduser.errors import UsageError
 from enduser.stores.answers import ChangedObject, Changes, SpaceStatus
 from enduser.stores.embedded import registry
 from enduser.stores.embedded.database import Database
@@ -21,7 +20,7 @@ from enduser.stores.embedded.statements import Rows, bound, run, spliced, statem
 from enduser.stores.embedded.taking import stored_outcomes
 
 _ROWS_PER_FETCH = 10_000
-ORDER = {"users": "user_id, is_anonymous", "sessions": "user_id, is_anonymous, started_at"}
+SESSION_ORDER = ("user_id", "is_anonymous", "started_at")
 _FROM_USERS = "FROM users\n"
 
 
@@ -32,44 +31,18 @@ def status(connection: duckdb.DuckDBPyConnection, space: str) -> SpaceStatus:
     return SpaceStatus(space, clock, live_since, events, users, sessions, opened, outcomes)
 
 
-def users(
-    database: Database, space: str, *, sort: str, limit: int | None = None
-) -> Iterator[Mapping[str, object]]:
-    """Yield End User Objects by an attribute; with a `-` the greatest come first.
-
-    Raises:
-        UsageError: `sort` is no attribute.
-    """
-    columns = database.columns()
-    query = f"{users_query(columns)} ORDER BY {order_by(sort)}"
-    if limit is not None:
-        query += f" LIMIT {int(limit)}"
-    return (with_attributes(row, columns) for row in _rows(database, space, query, {}))
-
-
 def users_query(columns: Sequence[Column], form: str = "json") -> str:
     """Return the query of End User Objects, which ends in conditions, with its values in a form."""
     return spliced(statements("read")["users"][0], [column.splices(form) for column in columns])
 
 
-def with_attributes(row: Mapping[str, object], columns: Sequence[Column]) -> Mapping[str, object]:
-    """Return a row of `sql/read.sql` with the custom attributes that are known, by name."""
+def with_attributes(
+    row: Mapping[str, object], columns: Sequence[Column], names: Sequence[str] = USER_COLUMNS
+) -> Mapping[str, object]:
+    """Return what these names are in a row of `sql/read.sql`, with the custom attributes that are known."""
     values = {column.attribute.name: row[column.name] for column in columns}
-    own = {name: row[name] for name in USER_COLUMNS}
+    own = {name: row[name] for name in names}
     return {**own, "attributes": {name: value for name, value in values.items() if value is not None}}
-
-
-def order_by(sort: str) -> str:
-    """Return the order of a list of users.
-
-    Raises:
-        UsageError: `sort` is no attribute.
-    """
-    name = sort.removeprefix("-")
-    if name not in USER_COLUMNS:
-        raise UsageError(f"there is no attribute {name!r}", hint=f"sort by: {', '.join(USER_COLUMNS)}")
-    direction = "DESC" if sort.startswith("-") else "ASC"
-    return f'"{name}" {direction} NULLS LAST, {ORDER["users"]}'
 
 
 # --- looks at one person
@@ -124,9 +97,9 @@ def persons(look: Look, user_id: str, id_kind: str | None) -> Iterator[int]:
             yield person_key
 
 
-def objects(look: Look, *, include_open: bool) -> tuple[str, dict[str, object]]:
+def objects(look: Look, *, include_open: bool, form: str = "json") -> tuple[str, dict[str, object]]:
     """Return the query of End User Objects, which ends in conditions, and its parameters."""
-    query = users_query(look.columns())
+    query = users_query(look.columns(), form)
     assert _FROM_USERS in query
     query = query.replace(_FROM_USERS, f"FROM {sums(look, include_open=include_open)}\n")
     return query, {"months": look.settings().retention_months} if include_open else {}
@@ -199,7 +172,7 @@ def _change(row: Mapping[str, object], columns: Sequence[Column]) -> ChangedObje
 
 def sessions(database: Database, space: str) -> Iterator[Mapping[str, object]]:
     """Yield all sessions, open ones too, by user and start."""
-    query = f"{statements('read')['sessions'][0]} ORDER BY {ORDER['sessions']}"
+    query = f"{statements('read')['sessions'][0]} ORDER BY {', '.join(SESSION_ORDER)}"
     return _rows(database, space, query, {})
 
 
@@ -212,19 +185,32 @@ def _rows(
         InvalidSpace: there is no such space.
         StoreError: the engine failed, perhaps amid the rows.
     """
+    return fetched(look_at(database, space), query, parameters)
+
+
+def look_at(database: Database, space: str) -> Look:
+    """Return a look at a space on a connection of its own, which another thread may use.
+
+    Raises:
+        InvalidSpace: there is no such space.
+        StoreError: the engine failed.
+    """
     schema = database.schema(space)
     with told(ANSWER):
         cursor = database.connection.cursor()
         cursor.execute(f"SET search_path = '{schema}'")
-    return _fetched(cursor, query, parameters)
+    return Look(cursor, space)
 
 
-def _fetched(
-    cursor: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, object]
-) -> Iterator[Mapping[str, object]]:
+def fetched(look: Look, query: str, parameters: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
+    """Yield the rows of a query as they are asked for.
+
+    Raises:
+        StoreError: the engine failed, perhaps amid the rows.
+    """
     with told(ANSWER):
-        cursor.execute(query, parameters)
-        names = [column[0] for column in cursor.description]
-        while rows := cursor.fetchmany(_ROWS_PER_FETCH):
+        look.connection.execute(query, used(query, parameters))
+        names = [column[0] for column in look.connection.description]
+        while rows := look.connection.fetchmany(_ROWS_PER_FETCH):
             for row in rows:
                 yield dict(zip(names, row, strict=True))

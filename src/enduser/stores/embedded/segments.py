@@ -11,20 +11,33 @@ import duckdb
 import msgspec
 
 from enduser import limits
-from enduser.core.rules.naming import names_of, renamed
+from enduser.core.attributes import AttributeType
+from enduser.core.rules.naming import Names, names_of, renamed
 from enduser.core.rules.reading import Vocabulary, read_rule, with_root, without_additions
 from enduser.core.rules.tree import Rule
-from enduser.core.segments import Named, RuleJson, SavedSegment, Saving, Segment, SegmentUse, check_segment
+from enduser.core.segments import (
+    BrokenSegment,
+    Named,
+    RuleJson,
+    SavedSegment,
+    Saving,
+    Segment,
+    SegmentUse,
+    check_segment,
+    require_unused,
+)
 from enduser.core.settings import SpaceSettings
 from enduser.errors import (
-    InUse,
     InvalidRule,
     LimitExceeded,
     PreconditionFailed,
+    RuleTooLarge,
     SegmentExists,
     SegmentNotFound,
+    UsersNotTracked,
 )
 from enduser.stores.embedded import registry
+from enduser.stores.embedded.reading import Look
 from enduser.stores.embedded.statements import Rows, bound, run, spliced, statements, used
 
 
@@ -56,7 +69,7 @@ class Rules:
 
     def put(self, segment_id: str, rule: RuleJson) -> None:
         """Let a segment have a rule, as if it were saved."""
-        self._saved[segment_id] = msgspec.json.encode(rule).decode()
+        self._saved[segment_id] = _json(rule)
         self._read.clear()
 
     def require(self, segment_id: str) -> Rule:
@@ -69,9 +82,10 @@ class Rules:
         assert found is not None
         return found
 
-    def segments(self) -> Sequence[str]:
-        """Return the ids of all segments that are in use."""
-        return list(self._saved)
+    def retyped(self, name: str, kind: AttributeType) -> None:
+        """Let an attribute have another type, as if it were given that."""
+        self._words = replace(self._words, custom={**self._words.custom, name: kind})
+        self._read.clear()
 
     def _segment(self, segment_id: str) -> Rule | None:
         if segment_id in self._read:
@@ -103,6 +117,17 @@ def every_segment(connection: duckdb.DuckDBPyConnection, segment_id: str | None 
     return [_saved(*row) for row in _rows(connection, "segments", id=segment_id)]
 
 
+def find_segment(connection: duckdb.DuckDBPyConnection, segment_id: str) -> SavedSegment:
+    """Return a segment as it is now; see `Reader.find_segment`.
+
+    Raises:
+        SegmentNotFound: there is no segment of this id.
+    """
+    for saved in every_segment(connection, segment_id):
+        return saved
+    raise _not_found(segment_id)
+
+
 def versions(connection: duckdb.DuckDBPyConnection, segment_id: str) -> Sequence[SavedSegment]:
     """Return the versions of a segment, the last first; see `Reader.segment_versions`.
 
@@ -117,7 +142,8 @@ def versions(connection: duckdb.DuckDBPyConnection, segment_id: str) -> Sequence
 
 def uses(connection: duckdb.DuckDBPyConnection, kind: Named, name: str) -> Sequence[SegmentUse]:
     """Return what names an attribute, a segment or a list; see `Reader.uses`."""
-    found = [("segment", *row) for row in _rows(connection, "uses", {"kind": kind}, name=name)]
+    rows = _rows(connection, "uses", {"kind": kind}, name=name, also_archived=False)
+    found = [("segment", *row) for row in rows]
     if kind == "segments":
         found += [("content", *row) for row in run(connection, "contents.uses", segment=name)]
     return [SegmentUse(kind=what, id=id_, name=shown) for what, id_, shown in found]
@@ -126,9 +152,7 @@ def uses(connection: duckdb.DuckDBPyConnection, kind: Named, name: str) -> Seque
 # --- saving; the caller owns the transaction
 
 
-def save(
-    connection: duckdb.DuckDBPyConnection, settings: SpaceSettings, segment: Segment, saving: Saving
-) -> SavedSegment:
+def save(look: Look, segment: Segment, saving: Saving) -> SavedSegment:
     """Save a segment, if anything of it is another; see `Store.save_segment`.
 
     Raises:
@@ -140,19 +164,15 @@ def save(
         LimitExceeded: there are as many as there may be.
     """
     check_segment(segment)
-    before = _before(connection, segment.id, saving)
-    rules = Rules(connection, settings)
-    rules.put(segment.id, segment.rule)
-    rule = rules.require(segment.id)
-    segment = replace(segment, rule=without_additions(with_root(segment.rule)))
+    before = _before(look.connection, segment.id, saving)
+    if before is not None and segment.is_archived and segment.rule == before.segment.rule:
+        names = _saved_names(look.connection, segment.id)  # nobody asks it, so it need not be right any more
+    else:
+        segment, names = _checked(look, segment)
     if before is not None and before.segment == segment:
         return before
-    used_by = uses(connection, "segments", segment.id)
     if segment.is_archived:
-        require_unused(used_by, f"the segment {segment.id!r}")
-    for use in used_by:
-        if use.kind == "segment":
-            rules.require(use.id)
+        require_unused(uses_there(look, "segments", segment.id), f"the segment {segment.id!r}")
     saved = SavedSegment(
         segment=segment,
         version=before.version + 1 if before else 1,
@@ -160,49 +180,98 @@ def save(
         saved_by=saving.by,
         created_at=before.created_at if before else saving.at,
     )
-    _store(connection, saved, rule)
+    _store(look.connection, saved, names)
     return saved
 
 
-def delete(connection: duckdb.DuckDBPyConnection, segment_id: str) -> None:
+def _checked(look: Look, segment: Segment) -> tuple[Segment, Names]:
+    """Return a segment with its rule as it is kept, and what that names.
+
+    Raises:
+        InvalidRule, RuleTooLarge, UsersNotTracked: its rule, or one that names it, cannot be.
+    """
+    rules = Rules(look.connection, look.settings())
+    rules.put(segment.id, segment.rule)
+    rule = rules.require(segment.id)
+    waiting, met = [segment.id], {segment.id}
+    while waiting:  # what names it, and what names that
+        for use in uses(look.connection, "segments", waiting.pop()):
+            if use.kind == "segment" and use.id not in met:
+                _require_with(rules, use)
+                waiting.append(use.id)
+                met.add(use.id)
+    return replace(segment, rule=without_additions(with_root(segment.rule))), names_of(rule)
+
+
+def _require_with(rules: Rules, use: SegmentUse) -> None:
+    """Check the rule of a segment that names one which is to be another.
+
+    Raises:
+        InvalidRule, RuleTooLarge, UsersNotTracked: it could not be any more.
+    """
+    try:
+        rules.require(use.id)
+    except (InvalidRule, RuleTooLarge) as error:
+        raise type(error)(
+            f"the segment {use.id!r} ({use.name}) names it, and could not be any more: {error.message}",
+            hint=error.hint,
+            field="",
+            limit=error.limit,
+        ) from None
+
+
+def delete(look: Look, segment_id: str) -> None:
     """Take a segment away with all its versions.
 
     Raises:
         SegmentNotFound: there is no segment of this id.
         InUse: others name it.
     """
-    if not every_segment(connection, segment_id):
-        raise _not_found(segment_id)
-    require_unused(uses(connection, "segments", segment_id), f"the segment {segment_id!r}")
-    _rows(connection, "delete", id=segment_id)
+    find_segment(look.connection, segment_id)  # there must be such a segment
+    require_unused(uses_there(look, "segments", segment_id), f"the segment {segment_id!r}")
+    _rows(look.connection, "delete", id=segment_id)
 
 
-def rename_attribute(
-    connection: duckdb.DuckDBPyConnection, settings: SpaceSettings, name: str, new_name: str, at: int
-) -> None:
-    """Let all segments name an attribute by its new name, which it has already."""
-    rules = Rules(connection, settings)
-    for use in uses(connection, "attributes", name):
-        (saved,) = every_segment(connection, use.id)
-        rule = renamed(saved.segment.rule, name, new_name)
-        rules.put(use.id, rule)
-    for use in uses(connection, "attributes", name):
-        (saved,) = every_segment(connection, use.id)
-        segment = replace(saved.segment, rule=renamed(saved.segment.rule, name, new_name))
-        by = f"renaming {name} to {new_name}"
-        again = replace(saved, segment=segment, version=saved.version + 1, saved_at=at, saved_by=by)
-        _store(connection, again, rules.require(use.id))
+# --- what rules name
 
 
-def require_unused(used_by: Sequence[SegmentUse], what: str) -> None:
-    """Check that nothing uses something.
+def rename_attribute(look: Look, name: str, new_name: str, at: int) -> None:
+    """Let all segments, archived ones too, name an attribute by its new name: each has a version more."""
+    used_by = _rows(look.connection, "uses", {"kind": "attributes"}, name=name, also_archived=True)
+    for segment_id, _ in used_by:
+        saved = find_segment(look.connection, segment_id)
+        _rows(
+            look.connection,
+            "rename",
+            id=segment_id,
+            version=saved.version + 1,
+            rule=_json(renamed(saved.segment.rule, name, new_name)),
+            saved_at=at,
+            saved_by=f"renaming {name} to {new_name}",
+            name=name,
+            new_name=new_name,
+            versions_max=limits.SEGMENT_VERSIONS_MAX,
+        )
 
-    Raises:
-        InUse: it is used; all that use it are named.
-    """
-    if used_by:
-        names = ", ".join(f"{use.kind} {use.id!r} ({use.name})" for use in used_by)
-        raise InUse(f"{what} is used by: {names}", hint="change or archive those first")
+
+def broken_by_retype(look: Look, name: str, kind: AttributeType) -> list[BrokenSegment]:
+    """Return the segments whose rules could not be any more if an attribute had another type."""
+    broken = []
+    rules = Rules(look.connection, look.settings())
+    rules.retyped(name, kind)
+    for use in uses(look.connection, "attributes", name):
+        try:
+            rules.require(use.id)
+        except UsersNotTracked:
+            pass  # it is no matter of types
+        except InvalidRule as error:
+            broken.append(BrokenSegment(space=look.space, id=use.id, name=use.name, reason=error.message))
+    return broken
+
+
+def uses_there(look: Look, kind: Named, name: str) -> list[tuple[str, SegmentUse]]:
+    """Return what names something, each with its space."""
+    return [(look.space, use) for use in uses(look.connection, kind, name)]
 
 
 def _before(connection: duckdb.DuckDBPyConnection, segment_id: str, saving: Saving) -> SavedSegment | None:
@@ -231,8 +300,12 @@ def _before(connection: duckdb.DuckDBPyConnection, segment_id: str, saving: Savi
     return before
 
 
-def _store(connection: duckdb.DuckDBPyConnection, saved: SavedSegment, rule: Rule) -> None:
-    names, segment = names_of(rule), saved.segment
+def _saved_names(connection: duckdb.DuckDBPyConnection, segment_id: str) -> Names:
+    return Names(*map(tuple, _rows(connection, "names", id=segment_id)[0]))
+
+
+def _store(connection: duckdb.DuckDBPyConnection, saved: SavedSegment, names: Names) -> None:
+    segment = saved.segment
     _rows(
         connection,
         "save",
@@ -241,7 +314,7 @@ def _store(connection: duckdb.DuckDBPyConnection, saved: SavedSegment, rule: Rul
         name=segment.name,
         description=segment.description,
         tags=list(segment.tags),
-        rule=msgspec.json.encode(segment.rule).decode(),
+        rule=_json(segment.rule),
         is_public=segment.is_public,
         is_followed=segment.is_followed,
         is_archived=segment.is_archived,
@@ -253,6 +326,10 @@ def _store(connection: duckdb.DuckDBPyConnection, saved: SavedSegment, rule: Rul
         lists=list(names.lists),
         versions_max=limits.SEGMENT_VERSIONS_MAX,
     )
+
+
+def _json(rule: RuleJson) -> str:
+    return msgspec.json.encode(rule).decode()
 
 
 def _saved(id_: str, name: str, rule: str, *more: Any) -> SavedSegment:

@@ -6,8 +6,9 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType
@@ -15,11 +16,16 @@ from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.contents import Content, Decision, SavedContent
 from enduser.core.deciding import Decider, Deciding
 from enduser.core.events import UserId
+from enduser.core.feed import FeedPage
 from enduser.core.lists import ListAction
 from enduser.core.rules.demands import Demand
+from enduser.core.rules.fields import USER_FIELDS
 from enduser.core.rules.programs import Person, Program
+from enduser.core.rules.tree import Rule
 from enduser.core.segments import (
+    BrokenSegment,
     Counted,
+    Explained,
     Facet,
     Named,
     RuleJson,
@@ -27,7 +33,8 @@ from enduser.core.segments import (
     Saving,
     Segment,
     SegmentUse,
-    SegmentVerdict,
+    require_unbroken,
+    require_unused,
 )
 from enduser.core.settings import (
     SETTING_RULES,
@@ -36,6 +43,7 @@ from enduser.core.settings import (
     setting_text,
     settings_from_text,
 )
+from enduser.core.users_query import ALL_USERS, UsersQuery
 from enduser.errors import InvalidSetting, InvalidSpaceName, LimitExceeded, StoreError
 from enduser.stores import serving
 from enduser.stores.answers import (
@@ -61,9 +69,10 @@ from enduser.stores.contract import DEFAULT_SPACE, OwnedStore
 from enduser.stores.embedded import (
     contents,
     erasing,
-    exports,
     facts,
+    feed,
     hashing,
+    listing,
     lists,
     parquet,
     reading,
@@ -103,6 +112,7 @@ from enduser.stores.records import (
 MEMORY_LIMIT_MB = 1_200
 """Default for DuckDB's memory; alone it would take 80 % of the machine's."""
 
+_Result = TypeVar("_Result")
 _SPACE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_-]*")
 
 
@@ -142,6 +152,7 @@ class EmbeddedStore:
             self._catch_up: Callable[[], None] = lambda: None
             self._forgotten = 0
             self._rules_editions: Counter[str] = Counter()
+            self._followed: dict[str, tuple[int, Mapping[str, Rule]]] = {}
             self._rules: dict[str, tuple[int, Deciding, Sequence[Demand]]] = {}
             self._cut_files: set[str] = set()
             """Spaces into which a file was being taken, perhaps, when the database was opened anew."""
@@ -271,6 +282,16 @@ class EmbeddedStore:
             finally:
                 self._execute("ROLLBACK")
 
+    def follow_feed(self, space: str, written_at: int) -> int:
+        """Bring the feed of a space up to what holds now; return how many rows came."""
+        with self._database.changing(self._database.schema(space)):
+            look = Look(self._database.connection, space)
+            edition, rules = self._followed.get(space, (-1, {}))
+            if edition != self._rules_editions[space]:
+                rules = feed.followed_rules(look)
+                self._followed[space] = (self._rules_editions[space], rules)
+            return feed.follow(look, rules, written_at)
+
     def write_keys(self) -> Sequence[WriteKey]:
         """Return all write keys, oldest first."""
         query = "SELECT space, write_key, created_at, ends_at FROM main.write_keys ORDER BY created_at, rowid"
@@ -303,11 +324,13 @@ class EmbeddedStore:
         with self._database.changing("main"):
             registry.create(self._database.connection, attribute, self._schemas())
 
-    def change_attribute(self, name: str, changed: Attribute) -> None:
+    def change_attribute(self, name: str, changed: Attribute, now_us: int) -> None:
         """Change an attribute; what holds by another conflict rule is worked out in all spaces."""
         self._rules_changed()
         with self._database.changing("main"):
             was = registry.change(self._database.connection, name, changed)
+            if changed.name != name:
+                self._in_each_space(lambda look: segments.rename_attribute(look, name, changed.name, now_us))
             restates = was.conflict_rule is not changed.conflict_rule
             if restates or was.name != changed.name:
                 self._tell_attributes_anew(restates=restates)
@@ -315,24 +338,41 @@ class EmbeddedStore:
     def preview_retype(self, name: str, kind: AttributeType) -> RetypePreview:
         """Return what another type would make of the values of an attribute."""
         with told(ANSWER):
-            return registry.preview_retype(self._database.connection, name, kind, self._schemas())
+            preview = registry.preview_retype(self._database.connection, name, kind, self._schemas())
+        return replace(preview, broken=self._broken_by_retype(name, kind))
 
     def retype_attribute(self, name: str, kind: AttributeType) -> None:
         """Give an attribute another type."""
         self._rules_changed()
         with self._database.changing("main"):
+            registry.column_of(self._database.connection, name)  # there must be such an attribute
+            require_unbroken(self._broken_by_retype(name, kind), f"{name!r} cannot be a {kind}")
             registry.retype(self._database.connection, name, kind, self._schemas())
             self._tell_attributes_anew(restates=True)
+
+    def _broken_by_retype(self, name: str, kind: AttributeType) -> Sequence[BrokenSegment]:
+        found = self._in_each_space(lambda look: segments.broken_by_retype(look, name, kind))
+        return [broken for broken_there in found for broken in broken_there]
 
     def delete_attribute(self, name: str) -> None:
         """Take an attribute away, with all its values and their history."""
         self._rules_changed()
         with self._database.changing("main"):
             registry.delete(self._database.connection, name, self._schemas())
+            uses = self._in_each_space(lambda look: segments.uses_there(look, "attributes", name))
+            require_unused([use for uses_there in uses for use in uses_there], f"the attribute {name!r}")
             self._tell_attributes_anew(restates=False)
 
     def _schemas(self) -> Sequence[str]:
         return [schema for _, schema in self._database.spaces()]
+
+    def _in_each_space(self, function: Callable[[Look], _Result]) -> list[_Result]:
+        """Return what a function returns of each space, whose tables it has in sight."""
+        results = []
+        for space, schema in self._database.spaces():
+            with self._database.looking_at(schema):
+                results.append(function(Look(self._database.connection, space)))
+        return results
 
     def _tell_attributes_anew(self, *, restates: bool) -> None:
         """Let all objects be told again, in all spaces; with `restates` work out first which values hold."""
@@ -350,13 +390,13 @@ class EmbeddedStore:
         """Make a segment or change it."""
         self._rules_changed(space)
         with self._database.changing(self._database.schema(space)):
-            return segments.save(self._database.connection, self.settings(space), segment, saving)
+            return segments.save(Look(self._database.connection, space), segment, saving)
 
     def delete_segment(self, space: str, segment_id: str) -> None:
         """Take a segment away."""
         self._rules_changed(space)
         with self._database.changing(self._database.schema(space)):
-            segments.delete(self._database.connection, segment_id)
+            segments.delete(Look(self._database.connection, space), segment_id)
 
     # --- content
 
@@ -402,8 +442,10 @@ class EmbeddedStore:
                     values.undo_run(self._database.connection, record)
                 case WriteList():
                     applied = Applied(listed=lists.write_list(self._naming(space), record))
-                case DeleteList():
+                case DeleteList(list_id):
                     lists.delete_list(self._database.connection, record)
+                    uses = segments.uses_there(Look(self._database.connection, space), "lists", list_id)
+                    require_unused(uses, f"the list {list_id!r}")
                 case CloseHistory():
                     self._close_history(self.settings(space).window_us)
         self._taker = taker
@@ -476,6 +518,7 @@ class EmbeddedStore:
     def _change_settings(self, space: str, texts: Mapping[str, str]) -> None:
         settings = self.settings(space)
         values = {name: parse_setting(name, text) for name, text in texts.items()}
+        self._require_attributes(values.get("feed_attributes", ()))
         changed = {name: value for name, value in values.items() if value != getattr(settings, name)}
         has_users = self._execute("SELECT EXISTS (FROM user_ids)")[0][0]
         for name, value in changed.items():
@@ -491,6 +534,25 @@ class EmbeddedStore:
             self._hash_ids(space)
         if any(SETTING_RULES[name].recomputes for name in changed):
             rebuild.recompute(self._database, self._naming(space))
+
+    def _require_attributes(self, names: object) -> None:
+        """Check that the feed can tell of attributes.
+
+        Raises:
+            InvalidSetting: one is none, or is the id, which is told anyway.
+        """
+        assert isinstance(names, tuple)
+        known = {*USER_FIELDS, *(attribute.name for attribute in self.attributes())} - {
+            "user_id",
+            "is_anonymous",
+        }
+        for name in names:
+            if name not in known:
+                raise InvalidSetting(
+                    f"feed_attributes cannot have {name!r}: there is no such attribute",
+                    hint="names are case-sensitive; custom attributes are listed by: enduser attributes list",
+                    field="feed_attributes",
+                )
 
     def _hash_ids(self, space: str) -> None:
         """Hash the user ids of a space; its serving copy goes first, so that no crash leaves plain ids."""
@@ -577,25 +639,16 @@ class EmbeddedStore:
         return self._reader.status(space)
 
     def users(
-        self, space: str, *, sort: str = "user_id", limit: int | None = None
+        self, space: str, asked: UsersQuery = ALL_USERS, *, limit: int | None = None
     ) -> Iterator[Mapping[str, object]]:
         """Yield End User Objects."""
-        return reading.users(self._database, space, sort=sort, limit=limit)
+        return listing.users(self._database, space, asked, limit)
 
     def users_page(
-        self,
-        space: str,
-        *,
-        sort: str = "user_id",
-        limit: int = 100,
-        cursor: str | None = None,
-        include_open: bool = False,
-        rule: RuleJson | None = None,
+        self, space: str, asked: UsersQuery = ALL_USERS, *, limit: int = 100, cursor: str | None = None
     ) -> Page:
         """Return some End User Objects, and where the next ones are."""
-        return self._reader.users_page(
-            space, sort=sort, limit=limit, cursor=cursor, include_open=include_open, rule=rule
-        )
+        return self._reader.users_page(space, asked, limit=limit, cursor=cursor)
 
     def find_user(
         self, space: str, user_id: str, id_kind: str | None = None, *, include_open: bool = False
@@ -665,6 +718,10 @@ class EmbeddedStore:
         """Return the segments of a space, by id."""
         return self._reader.segments(space)
 
+    def find_segment(self, space: str, segment_id: str) -> SavedSegment:
+        """Return a segment as it is now."""
+        return self._reader.find_segment(space, segment_id)
+
     def segment_versions(self, space: str, segment_id: str) -> Sequence[SavedSegment]:
         """Return the versions of a segment, the newest first."""
         return self._reader.segment_versions(space, segment_id)
@@ -683,7 +740,7 @@ class EmbeddedStore:
 
     def explain_segments(
         self, space: str, user_id: str, id_kind: str | None = None, segment_ids: Sequence[str] | None = None
-    ) -> Sequence[SegmentVerdict]:
+    ) -> Explained:
         """Return whether segments hold for the person of an id, and why."""
         return self._reader.explain_segments(space, user_id, id_kind, segment_ids)
 
@@ -696,6 +753,18 @@ class EmbeddedStore:
     ) -> Decision:
         """Return which content items and segments hold for the person of an id."""
         return self._reader.decide(space, user_id, id_kind, only_public=only_public)
+
+    def feed_page(
+        self,
+        space: str,
+        after: int,
+        *,
+        limit: int = 100,
+        kinds: Sequence[str] | None = None,
+        subjects: Sequence[str] | None = None,
+    ) -> FeedPage:
+        """Return rows of the feed behind a number."""
+        return self._reader.feed_page(space, after, limit=limit, kinds=kinds, subjects=subjects)
 
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much an erasure would take away."""
@@ -713,9 +782,18 @@ class EmbeddedStore:
         """Yield all sessions."""
         return reading.sessions(self._database, space)
 
-    def export(self, space: str, what: str, path: Path, form: str, *, is_raw: bool = False) -> int:
-        """Write all users or sessions to a file; return the count of rows."""
-        return exports.export(self._database, space, what, path, form, is_raw=is_raw)
+    def export(
+        self,
+        space: str,
+        what: str,
+        path: Path,
+        form: str,
+        *,
+        is_raw: bool = False,
+        asked: UsersQuery = ALL_USERS,
+    ) -> int:
+        """Write users who are asked for, or all sessions, to a file; return the count of rows."""
+        return self._reader.export(space, what, path, form, is_raw=is_raw, asked=asked)
 
     def count_parquet_rows(self, path: Path) -> int:
         """Return the count of rows of a Parquet file of events."""

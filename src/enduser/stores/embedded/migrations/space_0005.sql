@@ -16,3 +16,8 @@ CREATE TABLE segments (
     segments VARCHAR[] NOT NULL,
     lists VARCHAR[] NOT NULL
 );
+
+-- Whether the id that a person shows is an anonymous one: nearly every rule asks, and a join with all ids takes
+-- seconds.
+ALTER TABLE users ADD COLUMN is_anonymous BOOLEAN;
+UPDATE users SET is_anonymous = user_ids.is_anonymous FROM user_ids WHERE user_ids.user_key = users.person_key;

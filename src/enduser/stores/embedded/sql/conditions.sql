@@ -41,7 +41,7 @@ WITH spoken AS (
 ),
 said AS (
     SELECT spoken.*, position, sources.name = 'sdk' AS is_sdk
-    FROM spoken JOIN sources USING (source)
+    FROM spoken JOIN {sources} AS sources USING (source)
     SEMI JOIN (SELECT person_key FROM spoken WHERE {window} AND {became}) AS lately USING (person_key)
 ),
 held AS ({held}),

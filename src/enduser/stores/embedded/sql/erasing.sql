@@ -60,6 +60,8 @@ DELETE FROM links WHERE one_key IN (FROM erased) OR other_key IN (FROM erased);
 DELETE FROM persons WHERE user_key IN (FROM erased);
 DELETE FROM list_members WHERE user_key IN (FROM erased);
 DELETE FROM touched_persons WHERE person_key IN (FROM erased);
+DELETE FROM told WHERE person_key IN (FROM erased);
+DELETE FROM feed WHERE person_key IN (FROM erased);
 DELETE FROM user_ids WHERE user_key IN (FROM erased);
 
 -- name: release

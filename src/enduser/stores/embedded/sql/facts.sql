@@ -42,7 +42,7 @@ FROM list_members WHERE user_key IN (SELECT user_key FROM asked_ids);
 
 -- name: found
 -- When something happened to each of those persons who have an object; in a list one can be without.
-SELECT {number} AS number, happened.person_key, max(happened_at, {times}) AS times
+SELECT {number} AS number, happened.person_key, list(happened_at ORDER BY happened_at DESC)[:{times}] AS times
 FROM ({happened}) AS happened
 WHERE {is_listed} OR happened.person_key IN (SELECT person_key FROM asked_users WHERE total_sessions > 0)
 GROUP BY happened.person_key

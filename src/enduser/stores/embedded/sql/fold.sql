@@ -412,11 +412,17 @@ GROUP BY person_key;
 -- Values of custom attributes stay as they are.
 DELETE FROM users WHERE rowid IN (SELECT row_id FROM known);
 INSERT INTO users BY NAME
+WITH new_persons AS (
+    SELECT user_key AS person_key, is_anonymous AS is_new_anonymous FROM user_ids
+    WHERE user_key IN (SELECT person_key FROM folded ANTI JOIN known USING (person_key))
+)
 SELECT folded.*, said.* EXCLUDE (person_key),
        known.* EXCLUDE (row_id, person_key, total_sessions, first_seen, last_seen, duration_us, place_at, place_id,
                         browser_at, browser_id, life_started_at, last_visit_at, begins_after,
-                        name, role, type, status, info)
-FROM folded LEFT JOIN said USING (person_key) LEFT JOIN known USING (person_key);
+                        name, role, type, status, info, is_anonymous),
+       coalesce(known.is_anonymous, is_new_anonymous) AS is_anonymous
+FROM folded LEFT JOIN said USING (person_key) LEFT JOIN known USING (person_key)
+LEFT JOIN new_persons USING (person_key);
 
 -- name: changed_objects
 CREATE OR REPLACE TEMP TABLE changed_objects AS

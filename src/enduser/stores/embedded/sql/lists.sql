@@ -71,7 +71,7 @@ WITH page AS (
     WHERE list = $list AND ($user_id::VARCHAR IS NULL OR (id, is_anonymous) > ($user_id, $is_anonymous))
     ORDER BY id, is_anonymous LIMIT $rows
 )
-SELECT id AS user_id, is_anonymous, added_at, coalesce(users.total_sessions > 0, false) AS is_seen
+SELECT id AS user_id, page.is_anonymous, added_at, coalesce(users.total_sessions > 0, false) AS is_seen
 FROM page
 LEFT JOIN persons USING (user_key)
 LEFT JOIN users ON users.person_key = coalesce(persons.person_key, page.user_key)

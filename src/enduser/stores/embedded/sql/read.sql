@@ -166,6 +166,7 @@ said AS (
 )
 SELECT
     person_key,
+    users.is_anonymous,
     users.total_sessions + opened.sessions AS total_sessions,
     least(users.first_seen, opened.first_seen) AS first_seen,
     greatest(users.last_seen, opened.last_seen) AS last_seen,
@@ -177,7 +178,7 @@ SELECT
     said.name, said.role, said.type, said.status, said.info<<, users.a{n}>>
 FROM users JOIN opened USING (person_key) LEFT JOIN said USING (person_key)
 UNION ALL
-SELECT person_key, total_sessions, first_seen, last_seen, duration_us, place_id, browser_id,
+SELECT person_key, is_anonymous, total_sessions, first_seen, last_seen, duration_us, place_id, browser_id,
        name, role, type, status, info<<, users.a{n}>>
 FROM users ANTI JOIN opened USING (person_key)
 

@@ -23,12 +23,24 @@ INSERT INTO segments VALUES ($id, $version, $name, $description, $tags, $rule, $
                              $saved_by, $created_at, $attributes, $segments, $lists);
 DELETE FROM segments WHERE id = $id AND version <= $version - $versions_max;
 
+-- name: rename
+-- Saves again, under another name of an attribute, a segment whose rule names it.
+INSERT INTO segments
+SELECT id, version + 1, name, description, tags, $rule, is_public, is_followed, is_archived, $saved_at, $saved_by, created_at,
+       list_sort(list_transform(attributes, lambda one: CASE WHEN one = $name THEN $new_name ELSE one END)),
+       segments, lists
+FROM {newest} WHERE id = $id;
+DELETE FROM segments WHERE id = $id AND version <= $version - $versions_max;
+
+-- name: names
+SELECT attributes, segments, lists FROM {newest} WHERE id = $id
+
 -- name: delete
 DELETE FROM segments WHERE id = $id;
 
 -- name: uses
--- The segments whose rules name something of a kind: an attribute, a segment or a list.
-SELECT id, name FROM {newest} WHERE list_contains({kind}, $name) ORDER BY id
+-- The segments whose rules name something of a kind: an attribute, a segment or a list. Archived ones ask for nothing.
+SELECT id, name FROM {newest} WHERE list_contains({kind}, $name) AND ($also_archived OR NOT is_archived) ORDER BY id
 
 -- name: list_ids
 SELECT id FROM lists;

@@ -225,7 +225,9 @@ UPDATE rewritten SET person_key = NULL WHERE life_started_at IS NULL<< AND a{n} 
 -- name: store_values
 DELETE FROM users WHERE rowid IN (SELECT row_id FROM rewritten);
 INSERT INTO users SELECT * EXCLUDE (row_id, is_new) FROM rewritten WHERE person_key IS NOT NULL;
-INSERT INTO users BY NAME SELECT *, 0 AS total_sessions, 0 AS duration_us FROM unknown;
+INSERT INTO users BY NAME
+SELECT unknown.*, 0 AS total_sessions, 0 AS duration_us, is_anonymous
+FROM unknown JOIN (SELECT user_key AS person_key, is_anonymous FROM user_ids) AS ids USING (person_key);
 INSERT INTO touched_persons
 SELECT person_key, last_fold + 1 FROM rewritten, state WHERE total_sessions > 0
 UNION

@@ -1,0 +1,48 @@
+"""In which segments one user is, and why."""
+
+from __future__ import annotations
+
+from enduser.api.management.calls import Call, Route
+from enduser.api.management.parameters import EXPLAIN, ID_KIND, SPACE, USER_ID
+from enduser.api.management.rules import RULE_ERRORS
+from enduser.service.explained import UserSegmentJson, UserSegments, user_segments
+
+
+async def list_user_segments(call: Call) -> UserSegments:
+    """Return whether the segments that are in use hold for a user."""
+    values = call.values
+    return await call.read(
+        lambda reader: user_segments(
+            reader, call.space, values["user_id"], values["id_kind"], explain=values["explain"]
+        )
+    )
+
+
+_TIME = "2026-03-01T10:00:00.000000Z"
+_CONDITION = {
+    "field": "plan",
+    "operator": "is",
+    "value": "vip",
+    "holds": True,
+    "turns_at": None,
+    "found": "vip",
+    "source": "crm",
+    "effective_at": _TIME,
+}
+_EXPLANATION = {"combinator": "and", "holds": True, "turns_at": None, "rules": [_CONDITION]}
+_SEGMENT = UserSegmentJson(
+    id="vips", name="Very important", public=False, holds=True, turns_at=None, explanation=_EXPLANATION
+)
+
+ROUTES = (
+    Route(
+        "GET",
+        "/api/v1/users/{user_id}/segments",
+        list_user_segments,
+        "List the segments that are in use: whether they hold for a user, until when, and why",
+        UserSegments,
+        UserSegments(is_seen=True, clock_at=_TIME, items=[_SEGMENT]),
+        (USER_ID, SPACE, ID_KIND, EXPLAIN),
+        RULE_ERRORS,
+    ),
+)

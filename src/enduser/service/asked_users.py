@@ -1,0 +1,74 @@
+"""Whom somebody asks for: by a rule, a segment or a text, in words of the API and of commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from enduser.core.segments import RuleJson
+from enduser.core.users_query import UsersQuery
+from enduser.errors import InvalidParameter, InvalidRule, RuleTooLarge, SegmentNotFound
+from enduser.stores.contract import Reader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedUsers:
+    """What somebody says of the users whom he asks for; None: nothing."""
+
+    rule: RuleJson | None = None
+    segment: str | None = None
+    """The id of a segment in place of a rule."""
+    search: str | None = None
+    columns: tuple[str, ...] | None = None
+    sort: str | None = None
+    include_open: bool = False
+
+    def query(self, reader: Reader, space: str, sort: str) -> UsersQuery:
+        """Return what is asked for, in the order `sort` if he says none.
+
+        Raises:
+            InvalidParameter: a rule and a segment are named.
+            SegmentNotFound: there is no such segment, or it is archived.
+        """
+        return UsersQuery(
+            rule=self._rule(reader, space),
+            search=self.search or "",
+            columns=self.columns,
+            sort=sort if self.sort is None else self.sort,
+            include_open=self.include_open,
+        )
+
+    def _rule(self, reader: Reader, space: str) -> RuleJson | None:
+        if self.segment is None:
+            return self.rule
+        if self.rule is not None:
+            raise InvalidParameter(
+                "a rule and a segment cannot be asked for together",
+                hint='leave one of them out, or name the segment in the rule: {"kind": "segment", "id": …}',
+                field="segment",
+            )
+        saved = [one.segment for one in reader.segments(space) if one.segment.id == self.segment]
+        if not saved or saved[0].is_archived:
+            raise SegmentNotFound(
+                f"the segment {self.segment!r} is archived"
+                if saved
+                else f"there is no segment {self.segment!r}",
+                hint="GET /api/v1/segments, or enduser segments list, shows them; ids are case-sensitive",
+                field="segment",
+            )
+        return {"kind": "segment", "id": self.segment}
+
+    @contextmanager
+    def naming(self) -> Iterator[None]:
+        """Let an error of the rule name what the caller gave, within a block.
+
+        Raises:
+            InvalidRule, RuleTooLarge, UsersNotTracked: as the block; `field` is the path from the whole call.
+        """
+        try:
+            yield
+        except (InvalidRule, RuleTooLarge) as error:
+            given = next((name for name in ("segment",) if getattr(self, name) is not None), "rule")
+            error.field = f"rule.{error.field}" if given == "rule" and error.field else given
+            raise

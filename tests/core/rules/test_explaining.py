@@ -1,0 +1,100 @@
+"""Why a rule holds, and when each part becomes the contrary by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from enduser import limits
+from enduser.core.attributes import AttributeType
+from enduser.core.rules.explaining import Explainer, Verdict
+from enduser.core.rules.programs import Person
+from enduser.core.rules.reading import Vocabulary, read_rule
+from enduser.core.rules.spans import DAY_US
+from enduser.core.rules.tree import Happening
+
+UTC = ZoneInfo("UTC")
+NOW = 1_700_000_000_000_000
+VIPS = read_rule(
+    {"field": "plan", "operator": "is", "value": "vip"}, Vocabulary({"plan": AttributeType.STRING})
+)
+WORDS = Vocabulary({"plan": AttributeType.STRING}, lists=["staff"], segment_of=lambda _: VIPS)
+LAST_DAY = {"kind": "session", "window": {"from": {"n": 1, "unit": "day"}}}
+
+
+def all_of(*nodes: object, **more: object) -> dict[str, Any]:
+    return {"combinator": "and", "rules": list(nodes), **more}
+
+
+def explain(
+    said: dict[str, Any],
+    values: dict[str, object] | None,
+    starts: list[int] | None = None,
+    lists: tuple[str, ...] = (),
+) -> Verdict:
+    """Return the verdict of a rule for a person whose sessions began at some times (µs)."""
+    explainer = Explainer(said, read_rule(said, WORDS))
+    times: dict[Happening, list[int]] = dict.fromkeys(explainer.program.happenings, starts or [])
+    return explainer.explain(Person(values, times, lists), NOW, UTC)
+
+
+def test_each_node_has_its_own_verdict_and_what_it_said() -> None:
+    plan = {"field": "plan", "operator": "is", "value": "vip"}
+    city = {"field": "city", "operator": "known"}
+    found = explain(
+        all_of(all_of(plan, city, **{"not": True}), {"kind": "list", "id": "staff"}), {"plan": "vip"}
+    )
+    group, staff = found.rules
+    assert (found.holds, found.said) == (False, {"combinator": "and"})
+    assert (group.holds, group.said) == (True, {"combinator": "and", "not": True})
+    assert [(one.holds, one.found, one.said) for one in group.rules] == [
+        (True, "vip", plan),
+        (False, None, city),
+    ]
+    assert (staff.holds, staff.found) == (False, None)
+
+
+def test_what_a_segment_comes_to_is_said_without_its_own_rule() -> None:
+    (segment,) = explain(all_of({"kind": "segment", "id": "vips"}), {"plan": "vip"}).rules
+    assert (segment.holds, segment.rules, segment.said["id"]) == (True, [], "vips")
+
+
+def test_counts_say_how_often_and_when_last_within_their_window() -> None:
+    starts = [NOW - 3 * DAY_US, NOW - DAY_US // 2, NOW - DAY_US // 4]
+    (sessions,) = explain(all_of(LAST_DAY), {}, starts).rules
+    assert (sessions.holds, sessions.found, sessions.last_at) == (True, 2, starts[2])
+    (sessions,) = explain(all_of(LAST_DAY), {}, starts[:1]).rules
+    assert (sessions.holds, sessions.found, sessions.last_at) == (False, 0, None)
+
+
+def test_a_part_that_turns_before_the_rule_is_told_and_one_that_turns_later_is_not() -> None:
+    seen = {"first_seen": NOW - DAY_US, "last_seen": NOW}
+    first = {"field": "first_seen", "operator": "in_last", "value": {"n": 2, "unit": "day"}}
+    last = {"field": "last_seen", "operator": "in_last", "value": {"n": 3, "unit": "day"}}
+    found = explain({"combinator": "or", "rules": [first, last]}, seen)
+    assert [one.turns_at for one in found.rules] == [NOW + DAY_US + 1, NOW + 3 * DAY_US + 1]
+    assert found.turns_at == NOW + 3 * DAY_US + 1
+    found = explain(all_of(first, last), seen)
+    assert [one.turns_at for one in found.rules] == [NOW + DAY_US + 1, None]
+    assert found.turns_at == NOW + DAY_US + 1
+
+
+def test_who_has_no_object_is_held_by_lists_alone() -> None:
+    staff = {"kind": "list", "id": "staff"}
+    assert explain(all_of(staff), None, lists=("staff",)).holds
+    found = explain(all_of(staff, LAST_DAY, {"field": "plan", "operator": "unknown"}), None, lists=("staff",))
+    assert [one.holds for one in found.rules] == [False, False, False]
+    assert [one.found for one in found.rules] == [None, None, None]
+
+
+@pytest.mark.parametrize(("sessions", "is_known"), [(2, True), (3, True), (4, False)])
+def test_as_many_times_to_come_are_looked_at_as_the_limit(
+    monkeypatch: pytest.MonkeyPatch, sessions: int, is_known: bool
+) -> None:
+    """Each session that leaves the window is a time at which something could turn; the last one does."""
+    monkeypatch.setattr(limits, "TURNS_MAX", 3)
+    starts = [NOW - DAY_US // 2 + number for number in range(sessions)]
+    turn = starts[-1] + DAY_US + 1
+    assert explain(all_of(LAST_DAY), {}, starts).turns_at == (turn if is_known else None)
