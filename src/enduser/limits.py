@@ -133,6 +133,15 @@ PREVIEW_SAMPLE_MAX = 20
 RULES_COUNTED_MAX = 10
 """Rules that are counted at once, at one moment."""
 
+FILTERS_MAX = 1_000
+"""Saved filters of a space; people must find their way in them."""
+
+FILTER_ID_CHARACTERS_MAX = 64
+"""Characters of the id of a filter; it stands in paths."""
+
+FILTER_NAME_CHARACTERS_MAX = 100
+"""Characters of the name of a filter; it is a label among others."""
+
 SEARCH_CHARACTERS_MAX = 256
 """Characters of a text that is searched in the texts of users; people type a few."""
 

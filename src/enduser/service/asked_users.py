@@ -48,14 +48,10 @@ class AskedUsers:
                 hint='leave one of them out, or name the segment in the rule: {"kind": "segment", "id": …}',
                 field="segment",
             )
-        saved = [one.segment for one in reader.segments(space) if one.segment.id == self.segment]
-        if not saved or saved[0].is_archived:
+        if reader.find_segment(space, self.segment).segment.is_archived:
             raise SegmentNotFound(
-                f"the segment {self.segment!r} is archived"
-                if saved
-                else f"there is no segment {self.segment!r}",
-                hint="GET /api/v1/segments, or enduser segments list, shows them; ids are case-sensitive",
-                field="segment",
+                f"the segment {self.segment!r} is archived",
+                hint="take it into use again, or ask by its rule",
             )
         return {"kind": "segment", "id": self.segment}
 
@@ -71,4 +67,7 @@ class AskedUsers:
         except (InvalidRule, RuleTooLarge) as error:
             given = next((name for name in ("segment",) if getattr(self, name) is not None), "rule")
             error.field = f"rule.{error.field}" if given == "rule" and error.field else given
+            raise
+        except SegmentNotFound as error:
+            error.field = "segment"
             raise

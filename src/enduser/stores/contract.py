@@ -16,6 +16,7 @@ from enduser.core.contents import Content, Decision, SavedContent
 from enduser.core.deciding import Deciding
 from enduser.core.events import UserId
 from enduser.core.feed import FeedPage
+from enduser.core.filters import SavedFilter, UserFilter
 from enduser.core.rules.demands import Demand
 from enduser.core.rules.programs import Person, Program
 from enduser.core.segments import (
@@ -274,6 +275,16 @@ class Reader(Protocol):
         Archived ones are left out.
         """
 
+    def filters(self, space: str) -> Sequence[SavedFilter]:
+        """Return the saved filters of a space, by id."""
+
+    def find_filter(self, space: str, filter_id: str) -> SavedFilter:
+        """Return the saved filter of an id.
+
+        Raises:
+            FilterNotFound: there is none.
+        """
+
     def contents(self, space: str) -> Sequence[SavedContent]:
         """Return the content items of a space, by id."""
 
@@ -420,6 +431,24 @@ class Store(Reader, Protocol):
         Raises:
             SegmentNotFound: there is no segment of this id.
             InUse: rules name it.
+        """
+
+    def save_filter(self, space: str, asked: UserFilter, saving: Saving) -> SavedFilter:
+        """Make a filter or change it.
+
+        Raises:
+            InvalidFilter: its id or its name cannot be.
+            InvalidParameter: an attribute is none, or users cannot be sorted by it.
+            InvalidRule, RuleTooLarge, UsersNotTracked: its rule cannot be.
+            FilterExists, FilterNotFound: one that is to be made is there; one that is to be changed is not.
+            LimitExceeded: there are as many as there may be, or the text that is searched is too long.
+        """
+
+    def delete_filter(self, space: str, filter_id: str) -> None:
+        """Take a filter away.
+
+        Raises:
+            FilterNotFound: there is none of this id.
         """
 
     def save_content(self, space: str, content: Content, saving: Saving) -> SavedContent:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -20,25 +20,17 @@ from enduser.api.management.parameters import (
     SORT,
     SPACE,
 )
-from enduser.errors import (
-    InvalidCursor,
-    InvalidRule,
-    LimitExceeded,
-    RuleTooLarge,
-    SegmentNotFound,
-    UsersNotTracked,
-)
+from enduser.api.management.rules import RULE_ERRORS, RULE_EXAMPLE
+from enduser.errors import InvalidCursor, LimitExceeded, SegmentNotFound
 from enduser.service.asked_users import AskedUsers
 from enduser.service.json_form import ListedUserJson, listed_user_json
+from enduser.service.segment_json import Rule
 from enduser.stores.answers import Page
 from enduser.stores.contract import Reader
 
 HINT = "docs/users.md says how users are asked for"
 NEWEST = "-last_seen"
 """The order of a list of which none is said."""
-RuleBody = Annotated[
-    dict[str, Any] | None, Meta(description="whom they mean, as docs/rules.md says; null: everyone")
-]
 Columns = Annotated[list[str] | None, Meta(description="the attributes that come besides the id; null: all")]
 
 
@@ -52,7 +44,7 @@ class UsersPage(msgspec.Struct, frozen=True):
 class UsersAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whom somebody asks for, which of their attributes, and in which order."""
 
-    rule: RuleBody = None
+    rule: Rule | None = None
     segment: Annotated[str | None, Meta(description="the id of a segment, in place of a rule")] = None
     search: Annotated[str | None, Meta(description="a text that some text of a user has in it")] = None
     columns: Columns = None
@@ -87,7 +79,7 @@ class UsersPageAsked(UsersAsked, frozen=True, kw_only=True, forbid_unknown_field
 
 QUERY = (SPACE, RULE, OF_SEGMENT, SEARCH, COLUMNS)
 """The parameters by which users are asked for."""
-ERRORS = (InvalidRule, UsersNotTracked, RuleTooLarge, SegmentNotFound, LimitExceeded)
+ERRORS = (*RULE_ERRORS, SegmentNotFound, LimitExceeded)
 """What asking for users can fail with."""
 
 
@@ -118,7 +110,6 @@ async def _page(call: Call, asked: AskedUsers, limit: int, cursor: str | None) -
     return UsersPage([listed_user_json(row) for row in page.items], page.next_cursor)
 
 
-RULE_EXAMPLE = {"combinator": "and", "rules": [{"field": "plan", "operator": "is", "value": "vip"}]}
 _USER = ListedUserJson(
     user_id="adam.br",
     is_anonymous=False,

@@ -284,7 +284,7 @@ class _Reader:
     def _state(self, data: Mapping[str, Any], key: str, at: str, of: Field) -> Equals | Unknown:
         """Return what a value was, or became."""
         path, value = _under(at, key), data[key]
-        if value == _UNKNOWN:
+        if value == _UNKNOWN and value["unknown"] is True:  # 1 equals True
             return Unknown()
         if of.type is AttributeType.LIST:
             raise refused(path, "whole lists are not compared", 'write {"unknown": true}, or leave it out')

@@ -16,6 +16,7 @@ from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.contents import Decision, SavedContent
 from enduser.core.events import UserId
 from enduser.core.feed import FeedPage
+from enduser.core.filters import SavedFilter
 from enduser.core.rules.programs import Person, Program
 from enduser.core.segments import (
     Counted,
@@ -47,6 +48,7 @@ from enduser.stores.embedded import (
     erasing,
     exports,
     feed,
+    filters,
     hashing,
     listing,
     lists,
@@ -252,6 +254,16 @@ class EmbeddedReader:
         """Return whether segments hold for the person of an id, and why."""
         with self.looking_at(space) as look:
             return asking.explain_segments(look, user_id, id_kind, segment_ids)
+
+    def filters(self, space: str) -> Sequence[SavedFilter]:
+        """Return the saved filters of a space, by id."""
+        with self.looking_at(space) as look:
+            return filters.every_filter(look.connection)
+
+    def find_filter(self, space: str, filter_id: str) -> SavedFilter:
+        """Return the saved filter of an id."""
+        with self.looking_at(space) as look:
+            return filters.find_filter(look.connection, filter_id)
 
     def contents(self, space: str) -> Sequence[SavedContent]:
         """Return the content items of a space, by id."""

@@ -17,6 +17,7 @@ from enduser.core.contents import Content, Decision, SavedContent
 from enduser.core.deciding import Decider, Deciding
 from enduser.core.events import UserId
 from enduser.core.feed import FeedPage
+from enduser.core.filters import SavedFilter, UserFilter
 from enduser.core.lists import ListAction
 from enduser.core.rules.demands import Demand
 from enduser.core.rules.fields import USER_FIELDS
@@ -71,6 +72,7 @@ from enduser.stores.embedded import (
     erasing,
     facts,
     feed,
+    filters,
     hashing,
     listing,
     lists,
@@ -397,6 +399,20 @@ class EmbeddedStore:
         self._rules_changed(space)
         with self._database.changing(self._database.schema(space)):
             segments.delete(Look(self._database.connection, space), segment_id)
+
+    # --- filters
+
+    def save_filter(self, space: str, asked: UserFilter, saving: Saving) -> SavedFilter:
+        """Make a filter or change it."""
+        with self._database.changing(self._database.schema(space)):
+            connection = self._database.connection
+            rules = segments.Rules(connection, self.settings(space))
+            return filters.save(connection, asked, saving, rules.custom, rules.read)
+
+    def delete_filter(self, space: str, filter_id: str) -> None:
+        """Take a filter away."""
+        with self._database.changing(self._database.schema(space)):
+            filters.delete(self._database.connection, filter_id)
 
     # --- content
 
@@ -743,6 +759,14 @@ class EmbeddedStore:
     ) -> Explained:
         """Return whether segments hold for the person of an id, and why."""
         return self._reader.explain_segments(space, user_id, id_kind, segment_ids)
+
+    def filters(self, space: str) -> Sequence[SavedFilter]:
+        """Return the saved filters of a space, by id."""
+        return self._reader.filters(space)
+
+    def find_filter(self, space: str, filter_id: str) -> SavedFilter:
+        """Return the saved filter of an id."""
+        return self._reader.find_filter(space, filter_id)
 
     def contents(self, space: str) -> Sequence[SavedContent]:
         """Return the content items of a space, by id."""
