@@ -6,7 +6,7 @@ write key is rotated. What is derived from it follows by `fold`. Records of a sp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from enduser.core.events import UserId
 from enduser.core.feed import FeedPage
 from enduser.core.filters import SavedFilter, UserFilter
 from enduser.core.rules.demands import Demand
+from enduser.core.rules.programs import Person, Program
 from enduser.core.segments import (
     Counted,
     Explained,
@@ -563,8 +564,8 @@ class OwnedStore(Store, Protocol):
         `written_at` is server time in µs. Rows that are too old go.
         """
 
-    def rules_edition(self) -> int:
-        """Return a number that is another whenever `deciding` or `demands` may be."""
+    def rules_edition(self, space: str) -> int:
+        """Return a number that is another whenever `deciding`, `demands` or what is followed may be."""
 
     def deciding(self) -> Sequence[Deciding]:
         """Return what collectors must know to decide, space by space."""
@@ -572,13 +573,19 @@ class OwnedStore(Store, Protocol):
     def demands(self, space: str) -> Sequence[Demand]:
         """Return what decisions ask for of persons besides their attributes."""
 
-    def changed_facts(self, space: str, demands: Sequence[Demand], since: int) -> Iterator[Fact]:
-        """Yield what some demands ask for, under each id of each person who changed after the fold `since`.
+    def find_person(self, space: str, user_id: str, id_kind: str, program: Program) -> tuple[Person, int]:
+        """Return what a program needs to know of the person of an id, and what the clock shows (µs).
 
-        Of whom there is nothing to tell none is told. The rows must be taken before the store is used again.
+        May be asked from any thread.
         """
 
-    def facts(self, space: str, demands: Sequence[Demand], part: int, parts: int) -> Iterator[Fact]:
+    def changed_facts(self, space: str, demands: Sequence[Demand], since: int) -> Generator[Fact]:
+        """Yield what some demands ask for, under each id of each person who changed after the fold `since`.
+
+        Of whom there is nothing to tell none is told. It must be closed before the store is used again.
+        """
+
+    def facts(self, space: str, demands: Sequence[Demand], part: int, parts: int) -> Generator[Fact]:
         """Yield the same of one of `parts` equal parts of a space, the first is 0."""
 
     def doors(self) -> Sequence[Door]:

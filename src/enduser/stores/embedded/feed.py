@@ -145,7 +145,7 @@ class _Step:
         program = Program([self._rules[name] for name in self._kept])
         self._look.run("facts.changed", since=self._state.fold)
         self._sweep(program)
-        facts.narrow(self._look, demands_of(program))
+        facts.narrow(self._look, demands_of(program, self._writer.zone))
         known = {key: (segments, told) for key, segments, told in self._look.run("feed.known")}
         times, lists = self._facts(program)
         edges = program.edges(self._writer.now, self._writer.zone)
@@ -201,7 +201,7 @@ class _Step:
         none: dict[Happening, Sequence[int]] = dict.fromkeys(program.happenings, ())
         times: defaultdict[int, dict[Happening, Sequence[int]]] = defaultdict(none.copy)
         lists: defaultdict[int, set[str]] = defaultdict(set)
-        for demand, key, told in facts.of_persons(self._look, demands_of(program)):
+        for demand, key, told in facts.of_persons(self._look, demands_of(program, self._writer.zone)):
             if isinstance(demand.what, InList):
                 lists[key].add(demand.what.id)
             else:
@@ -212,16 +212,19 @@ class _Step:
         """Ask also of whom a relative time has reached or left a value since the last step."""
         before, now, zone = self._state.clock_at, self._writer.now, self._writer.zone
         parts = []
-        for name, moment, is_day in program.relative_fields:
+        for (moment, is_day), fields in program.compared_fields.items():
             ends: Sequence[Any] = [moment.at(at, zone) for at in (before, now)]
             if is_day:
                 ends = [moment.day(at, zone) for at in (before, now)]
             first, last = (self._writer.bind(end) for end in ends)
-            value = self._writer.value_of(name)
-            parts.append(f"SELECT person_key FROM users WHERE {value} BETWEEN {first} AND {last}")
-        for what, moment in program.relative_windows:
+            parts += [
+                f"SELECT person_key FROM users WHERE {self._writer.value_of(name)} BETWEEN {first} AND {last}"
+                for name in dict.fromkeys(name for name, _ in fields)
+            ]
+        for moment, happenings in program.compared_times.items():
             reached, passed = moment.at(before, zone) - 1, moment.at(now, zone) + 1
-            parts.append(f"SELECT person_key FROM ({self._writer.happened_within(what, reached, passed)})")
+            within = [self._writer.happened_within(what, reached, passed) for what in happenings]
+            parts += [f"SELECT person_key FROM ({happened})" for happened in within]
         if parts and now > before:
             query = spliced(statements("feed")["swept"][0], (), {"swept": " UNION ALL ".join(parts)})
             self._look.connection.execute(query, used(query, self._writer.parameters))

@@ -17,6 +17,7 @@ from enduser.core.contents import Decision, SavedContent
 from enduser.core.events import UserId
 from enduser.core.feed import FeedPage
 from enduser.core.filters import SavedFilter
+from enduser.core.rules.programs import Person, Program
 from enduser.core.segments import (
     Counted,
     Explained,
@@ -268,6 +269,11 @@ class EmbeddedReader:
         """Return the content items of a space, by id."""
         with self.looking_at(space) as look:
             return contents.every_content(look.connection)
+
+    def find_person(self, space: str, user_id: str, id_kind: str, program: Program) -> tuple[Person, int]:
+        """Return what a program needs to know of the person of an id, and what the clock shows."""
+        with self.looking_at(space) as look:
+            return contents.find_person(look, user_id, id_kind, program)
 
     def decide(
         self, space: str, user_id: str, id_kind: str | None = None, *, only_public: bool = True
