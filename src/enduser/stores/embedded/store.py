@@ -416,7 +416,8 @@ class EmbeddedStore:
         with self._database.changing(self._database.schema(space)):
             look = Look(self._database.connection, space)
             saved = segments.save(look, segment, saving)
-            asking.require_askable(look, saved.segment.rule)
+            if not saved.segment.is_archived:
+                asking.require_askable(look, saved.segment.rule)
             return saved
 
     def delete_segment(self, space: str, segment_id: str) -> None:
@@ -483,10 +484,8 @@ class EmbeddedStore:
                     values.undo_run(self._database.connection, record)
                 case WriteList():
                     applied = Applied(listed=lists.write_list(self._naming(space), record))
-                case DeleteList(list_id):
-                    lists.delete_list(self._database.connection, record)
-                    uses = segments.uses_there(Look(self._database.connection, space), "lists", list_id)
-                    require_unused(uses, f"the list {list_id!r}")
+                case DeleteList():
+                    self._delete_list(space, record)
                 case CloseHistory():
                     self._close_history(self.settings(space).window_us)
         self._taker = taker
@@ -497,6 +496,11 @@ class EmbeddedStore:
         if isinstance(record, ChangeSettings) and "hash_ids" in record.texts:
             self._database.checkpoint()  # the log has plain ids still
         return applied
+
+    def _delete_list(self, space: str, record: DeleteList) -> None:
+        lists.delete_list(self._database.connection, record)
+        uses = segments.uses_there(Look(self._database.connection, space), "lists", record.list_id)
+        require_unused(uses, f"the list {record.list_id!r}")
 
     def _close_history(self, window_us: int) -> None:
         self._execute(
