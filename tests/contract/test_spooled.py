@@ -201,6 +201,17 @@ def test_a_clock_that_nothing_waits_for_is_written_down_each_minute(
     assert store.status(SPACE).clock_at == START + 60 * SECOND
 
 
+def test_a_clock_by_which_something_is_followed_is_written_down_more_often(
+    store: EmbeddedStore, tmp_path: Path
+) -> None:
+    store.apply(SPACE, ChangeSettings({"feed_attributes": "role"}))
+    spool(store, tmp_path, line(0), second=0)
+    store.follow_feed(SPACE, NOW)
+    for second, written in ((19.9, 0), (20, 20), (39.9, 20), (40, 40)):
+        spool(store, tmp_path, second=second)
+        assert store.status(SPACE).clock_at == START + written * SECOND
+
+
 def test_nothing_of_a_batch_is_kept_when_one_space_fails(store: EmbeddedStore, tmp_path: Path) -> None:
     store.create_space("acme/test", START)
     path = tmp_path / "lines.jsonl"

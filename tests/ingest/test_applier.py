@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from enduser import limits
 from enduser.api.owner.server import tell_damage
 from enduser.core.events import UserId
+from enduser.core.segments import EVERYONE, Saving, Segment
 from enduser.errors import StoreError
 from enduser.ingest import applier as applier_module
 from enduser.ingest.applier import Applier
@@ -243,3 +244,65 @@ def test_events_count_once_though_the_serving_copy_fails_again_and_again(
     assert applier._store.status(SPACE).outcomes.counted == 2
     assert applier.outcomes[SPACE].counted == 2
     assert applier.is_served(SPACE)
+
+
+def test_who_entered_a_segment_is_told_in_the_round_in_which_he_did(
+    applier: Applier, writer: SpoolWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        applier_module, "elapsed_s", lambda: 0.0
+    )  # no step takes time, so none is followed by rest
+    follow_all(applier)
+    send(writer, "u")
+    applier.round()
+    assert applier._store.feed_page(SPACE).rows == []
+    writer.mark(AT + HOUR)
+    applier.round()
+    (row,) = applier._store.feed_page(SPACE).rows
+    assert (row.kind, row.subject, row.user_id, row.noticed_at) == ("entered", "all", "u", AT + HOUR)
+
+
+def test_a_feed_that_took_long_rests(
+    applier: Applier, writer: SpoolWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = 0.0
+    steps = []
+
+    def follow(*_: object) -> None:
+        nonlocal now_s
+        steps.append(now_s)
+        now_s += 1.0
+
+    monkeypatch.setattr(applier_module, "elapsed_s", lambda: now_s)
+    monkeypatch.setattr(applier._store, "follow_feed", follow)
+    for number in range(4):
+        send(writer, f"u{number}", at=AT + number)
+        applier.round()
+        now_s += 4.0
+    assert steps == [0, 13]
+
+
+def test_a_feed_that_took_very_long_rests_so_long_at_most_that_nothing_is_told_late(
+    applier: Applier, writer: SpoolWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = 0.0
+    steps = []
+
+    def follow(*_: object) -> None:
+        nonlocal now_s
+        steps.append(now_s)
+        now_s += 100.0
+
+    monkeypatch.setattr(applier_module, "elapsed_s", lambda: now_s)
+    monkeypatch.setattr(applier._store, "follow_feed", follow)
+    for number in range(3):
+        send(writer, f"u{number}", at=AT + number)
+        applier.round()
+        now_s += 10.0
+    assert steps == [0, 120]
+
+
+def follow_all(applier: Applier) -> None:
+    segment = Segment(id="all", name="All", rule=EVERYONE, is_followed=True)
+    applier._store.save_segment(SPACE, segment, Saving(AT, "me", is_new=True))
+    applier._store.follow_feed(SPACE, AT)

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from enduser.core.rules.fields import USER_FIELDS
+
 ENTERED, LEFT, CHANGED = "entered", "left", "changed"
 FEED_KINDS = (ENTERED, LEFT, CHANGED)
 """Somebody entered or left a segment; an attribute of somebody is another."""
+TELLABLE = frozenset(USER_FIELDS) - {"user_id", "is_anonymous"}
+"""What of every End User Object can be told when it changes; the id comes with each row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,16 +28,31 @@ class FeedRow:
     subject: str
     """The id of the segment, or the name of the attribute."""
     before: Any
-    """Of an attribute; None: unknown. A datetime is µs."""
+    """Of an attribute, as the API tells it; None: unknown. A datetime is a text in ISO 8601."""
     after: Any
     user_id: str
     is_anonymous: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedFilter:
+    """Which rows of the feed are asked for: those of all kinds, unless some are named."""
+
+    kinds: tuple[str, ...] = ()
+    segments: tuple[str, ...] = ()
+    """If segments or attributes are named, only rows of those."""
+    attributes: tuple[str, ...] = ()
+
+
+EVERY_ROW = FeedFilter()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedPage:
-    """Some rows of the feed, in order, and where it ends."""
+    """Some rows of the feed, in order."""
 
     rows: Sequence[FeedRow]
+    reached: int
+    """The number up to which the feed was looked through: what is asked for next lies behind it."""
     last_number: int
     """The number of the last row that was ever written; 0: there was none."""

@@ -72,7 +72,7 @@ class SegmentUse:
     """What uses a segment, a list or an attribute."""
 
     kind: str
-    """`segment`, `filter` or `content`."""
+    """`segment`, `filter`, `content` or `setting`."""
     id: str
     name: str
 

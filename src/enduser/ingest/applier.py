@@ -22,6 +22,10 @@ from enduser.stores.serving import ServingCopy
 _FORGET_S = 30.0
 _SERVE_S = 1.0
 """So long, and a step, the serving copy may be made in one round."""
+_TELL_REST = 9
+"""So many times as long as a step of a feed took it rests: a tenth of the time is for it."""
+_TELL_S = 20.0
+"""So long it rests at most: it is told within a minute what came by the clock."""
 
 STEPS = ("read", "write_lines", "apply", "advance", "serve", "tell")
 """What happens to what was accepted, in order. Each is the method of that name.
@@ -91,6 +95,8 @@ class Applier:
         self._served: dict[str, int] = {}
         self._filled: dict[str, tuple[int, int]] = {}
         self._told: dict[str, tuple[int, int]] = {}
+        self._tells_at_s: dict[str, float] = {}
+        """When the feed of a space may be followed again."""
         self._watches: dict[str, Watch] = {}
         self.damages: Counter[str] = Counter()
         """How many places of the spool were found `torn` or `damaged` since the start."""
@@ -185,10 +191,13 @@ class Applier:
                 self._filled[space] = state
 
     def tell(self, _: Work) -> None:
-        """Bring the feeds up to the folds, and to the clocks."""
+        """Bring the feeds up to the folds, and to the clocks; one that took long rests."""
         for space, state in self._states().items():
-            if self._told.get(space) != state:
+            began = elapsed_s()
+            if self._told.get(space) != state and began >= self._tells_at_s.get(space, began):
                 self._store.follow_feed(space, now_us())
+                ended = elapsed_s()
+                self._tells_at_s[space] = ended + min(_TELL_REST * (ended - began), _TELL_S)
                 self._told[space] = state
 
     def _states(self) -> Mapping[str, tuple[int, int]]:

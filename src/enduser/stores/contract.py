@@ -15,7 +15,7 @@ from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.contents import Content, Decision, SavedContent
 from enduser.core.deciding import Deciding
 from enduser.core.events import UserId
-from enduser.core.feed import FeedPage
+from enduser.core.feed import EVERY_ROW, FeedFilter, FeedPage
 from enduser.core.filters import SavedFilter, UserFilter
 from enduser.core.rules.demands import Demand
 from enduser.core.rules.programs import Person, Program
@@ -296,16 +296,15 @@ class Reader(Protocol):
     def feed_page(
         self,
         space: str,
-        after: int,
+        after: int | None = None,
         *,
         limit: int = 100,
-        kinds: Sequence[str] | None = None,
-        subjects: Sequence[str] | None = None,
+        which: FeedFilter = EVERY_ROW,
     ) -> FeedPage:
-        """Return rows of the feed behind the number `after`, in order: of some kinds and subjects, or all.
+        """Return rows of the feed behind the number `after`, in order; None: from the first that is kept.
 
         Raises:
-            FeedExpired: rows behind that number are not kept any more.
+            FeedExpired: rows behind that number are not kept any more, or it was never reached.
             LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
         """
 

@@ -24,7 +24,7 @@ from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.contents import Content, Decision, SavedContent
 from enduser.core.events import UserId
-from enduser.core.feed import FeedPage
+from enduser.core.feed import EVERY_ROW, FeedFilter, FeedPage
 from enduser.core.filters import SavedFilter, UserFilter
 from enduser.core.segments import (
     Counted,
@@ -409,16 +409,13 @@ class RemoteStore:
     def feed_page(
         self,
         space: str,
-        after: int,
+        after: int | None = None,
         *,
         limit: int = 100,
-        kinds: Sequence[str] | None = None,
-        subjects: Sequence[str] | None = None,
+        which: FeedFilter = EVERY_ROW,
     ) -> FeedPage:
         """Return rows of the feed behind a number."""
-        found: FeedPage = self._call(
-            "feed_page", space=space, after=after, limit=limit, kinds=kinds, subjects=subjects
-        )
+        found: FeedPage = self._call("feed_page", space=space, after=after, limit=limit, which=which)
         return found
 
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:

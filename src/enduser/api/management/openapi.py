@@ -107,7 +107,7 @@ def _headers(**more: str) -> dict[str, Any]:
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
     schema = dict(parameter.schema)
-    if parameter.default is not None:
+    if parameter.default not in (None, ()):
         schema["default"] = parameter.default
     return {
         "name": parameter.name,

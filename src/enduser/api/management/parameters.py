@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
@@ -10,6 +11,7 @@ import msgspec
 
 from enduser import limits
 from enduser.api.management.calls import Parameter
+from enduser.core.feed import FEED_KINDS
 from enduser.core.links import ID_KINDS
 from enduser.core.times import iso_instant
 from enduser.errors import InvalidParameter
@@ -22,6 +24,19 @@ def choice(*words: str) -> dict[str, Any]:
         return words[words.index(text)]
 
     return {"schema": {"type": "string", "enum": list(words)}, "read": read}
+
+
+def some_of(*words: str) -> dict[str, Any]:
+    """Return how a parameter is read and described that is some of some words, parted by commas."""
+    any_word = f"({'|'.join(words)})"
+
+    def read(text: str) -> tuple[str, ...]:
+        found = tuple(dict.fromkeys(text.split(",")))
+        if not set(found) <= set(words):
+            raise ValueError(text)
+        return found
+
+    return {"schema": {"type": "string", "pattern": f"^{any_word}(,{any_word})*$"}, "read": read}
 
 
 def _switch(text: str) -> bool:
@@ -236,6 +251,27 @@ COLUMNS = Parameter(
     "last_seen,country,plan",
     read=_names,
 )
+FEED_CURSOR = Parameter(
+    "cursor",
+    "`next_cursor` of the page before. Without it the feed is read from the first row that is kept; `end`: "
+    "from the last one on.",
+    "WyJmZWVkIixbMTIzXV0",
+)
+FEED_KIND = Parameter(
+    "kind",
+    "Which kinds of rows come, parted by commas. Without it: all.",
+    "entered,left",
+    **some_of(*FEED_KINDS),
+    default=(),
+)
+FEED_SEGMENT = Parameter(
+    "segment",
+    "Ids of segments, parted by commas. If some are named here, or attributes, only rows of those come.",
+    "vips",
+    read=_names,
+    default=(),
+)
+FEED_ATTRIBUTE = Parameter("attribute", "Names of attributes, likewise.", "plan", read=_names, default=())
 FORM = Parameter(
     "form",
     "The form of the file.",
@@ -366,6 +402,9 @@ def read_value(parameter: Parameter, text: str) -> object:
 def _bounds(schema: Mapping[str, Any]) -> str:
     if words := schema.get("enum"):
         return f"one of: {', '.join(words)}"
+    if "pattern" in schema:
+        words = dict.fromkeys(re.findall(r"\w+", schema["pattern"]))
+        return f"some of: {', '.join(words)}; parted by commas"
     if "contentMediaType" in schema:
         return "a JSON object, percent-encoded"
     if "maxLength" in schema:

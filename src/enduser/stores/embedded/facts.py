@@ -22,7 +22,8 @@ _NARROWED_BY_KIND = {
 }
 """Which table each kind of thing is looked for in."""
 _NAMES = ("users", "sessions", "open_sessions", "events", "candidates", "list_members")
-_NARROWED = Tables(**{name: f"asked_{name}" for name in _NAMES})
+NARROWED = Tables(**{name: f"asked_{name}" for name in _NAMES})
+"""The tables that `narrow` makes."""
 
 
 def changed_facts(look: Look, wanted: Sequence[Demand], since: int) -> Iterator[Fact]:
@@ -38,10 +39,17 @@ def some_facts(look: Look, wanted: Sequence[Demand], part: int, parts: int) -> I
     return _facts(look, wanted)
 
 
+def count_narrowed(look: Look, wanted: Sequence[Demand]) -> int:
+    """Return how many rows were gathered of what happened."""
+    names = {_NARROWED_BY_KIND[type(demand.what)] for demand in wanted}
+    tables = [f"SELECT count(*) FROM asked_{name}" for name in names]
+    return sum(look.connection.execute(table).fetchall()[0][0] for table in tables)
+
+
 def of_persons(look: Look, wanted: Sequence[Demand]) -> Iterator[tuple[Demand, int, Sequence[int]]]:
     """Yield what demands ask for of the persons of whom was gathered, by their keys, all times."""
     for demand in wanted:
-        writer = conditions(look, _NARROWED)
+        writer = conditions(look, NARROWED)
         query = f"SELECT person_key, happened_at FROM ({_happened(writer, demand)}) ORDER BY happened_at"
         look.connection.execute(query, used(query, writer.parameters))
         times: dict[int, list[int]] = {}
@@ -54,7 +62,7 @@ def of_persons(look: Look, wanted: Sequence[Demand]) -> Iterator[tuple[Demand, i
 def _facts(look: Look, wanted: Sequence[Demand]) -> Iterator[Fact]:
     narrow(look, wanted)
     for first in range(0, len(wanted), HAPPENINGS_AT_ONCE):
-        writer = conditions(look, _NARROWED)
+        writer = conditions(look, NARROWED)
         some = enumerate(wanted[first : first + HAPPENINGS_AT_ONCE], first)
         found = [_found(writer, demand, number) for number, demand in some]
         query = spliced(statements("facts")["facts"][0], (), {"found": " UNION ALL ".join(found)})

@@ -10,38 +10,61 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from enduser import limits
+from enduser.core.attributes import AttributeType
 from enduser.core.end_user import USER_COLUMNS
-from enduser.core.feed import FeedPage, FeedRow
+from enduser.core.feed import FeedFilter, FeedPage, FeedRow
 from enduser.core.rules.demands import demands_of
 from enduser.core.rules.programs import Person, Program
 from enduser.core.rules.tree import Happening, InList, Rule
-from enduser.errors import FeedExpired
+from enduser.core.settings import setting_text
+from enduser.errors import FeedExpired, InvalidRule, RuleTooLarge
 from enduser.stores.embedded import facts
 from enduser.stores.embedded.asking import conditions, rules_of
-from enduser.stores.embedded.conditions import Conditions
-from enduser.stores.embedded.reading import Look, users_query
+from enduser.stores.embedded.conditions import Conditions, Tables
+from enduser.stores.embedded.reading import KEYS, Look, users_query
+from enduser.stores.embedded.registry import ISO_TIME, Column
 from enduser.stores.embedded.segments import every_segment
-from enduser.stores.embedded.statements import Rows, bound, spliced, statements, used
+from enduser.stores.embedded.statements import Rows, spliced, statements, used
 
-SWEEP_US = 30_000_000
+SWEEP_US = 20_000_000
 """How far the clock must have moved for relative times to be looked at again."""
-_FEW = 50_000
+_FEW = 5_000
 """Of so many persons each is judged by itself; of more the engine judges all, segment by segment."""
+_FEW_FACTS = 200_000
+"""The same of what happened to them, which is held in memory."""
+_SOME = 100_000
+"""Of more persons than so many nobody is looked for: all are judged."""
+_REMEMBERED_AT_ONCE = 4_000_000
+"""Comings and goings that are put together by person at once: some hundred megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Followed:
-    """What is followed: segments with what names their rules, and attributes."""
+class Followed:
+    """What a space follows now."""
+
+    rules: Mapping[str, Rule]
+    """Of each segment."""
+    program: Program
+    """All of them, in this order."""
+    attributes: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What was followed: segments with what names their rules, and attributes."""
 
     segments: Mapping[str, str]
-    attributes: list[str]
+    attributes: Sequence[str]
+
+
+_NOTHING = _Names({}, [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,142 +80,230 @@ class _State:
     touched: int
 
 
-def follow(look: Look, rules: Mapping[str, Rule], written_at: int) -> int:
+@dataclass(frozen=True, slots=True)
+class _Population:
+    """About whom is asked: all, or those in `asked_ids`. These are the tables that have them."""
+
+    tables: Tables
+    told: str
+
+
+_ALL = _Population(Tables(), "told")
+_ASKED = _Population(facts.NARROWED, "asked_told")
+
+
+def follow(look: Look, followed: Followed, written_at: int) -> int:
     """Bring the feed up to what holds now; return how many rows were written.
 
-    `rules` are those of the followed segments. Rows that are too old go. The caller owns the transaction.
+    Rows that are too old go. The caller owns the transaction.
     """
-    state = _State(*look.run("feed.state")[0])
-    before = msgspec.json.decode(state.followed, type=_Followed)
-    attributes = list(look.settings().feed_attributes)
-    after = _Followed({name: _key(rule) for name, rule in rules.items()}, attributes)
+    state = _state(look)
+    before = msgspec.json.decode(state.followed, type=_Names)
+    zone = look.settings().time_zone
+    after = _Names({name: _key(rule, zone) for name, rule in followed.rules.items()}, followed.attributes)
     is_due = state.now - state.clock_at >= SWEEP_US
     if state.fold == state.last_fold and before == after and not is_due:
         return 0
-    step = _Step(look, state, before, after, rules)
-    step.follow()
+    step = _Step(look, state, _Change(before, after), followed)
+    step.follow(sweeps=is_due)
     written = step.write(written_at)
     look.run(
         "feed.advance",
         fold=state.last_fold,
-        clock_at=state.now,
+        clock_at=state.now if is_due else state.clock_at,
         followed=msgspec.json.encode(after).decode(),
     )
-    written_before = written_at - limits.FEED_DAYS * 86_400_000_000
-    look.run("feed.forget", written_before=written_before, rows_max=limits.FEED_ROWS_MAX)
+    forget(look, written_at)
     return written
 
 
-def followed_rules(look: Look) -> Mapping[str, Rule]:
-    """Return the rules of the segments that are followed."""
-    if look.settings().unique_user == "none":
-        return {}
-    rules, saved = rules_of(look), every_segment(look.connection)
-    followed = [one.segment for one in saved if one.segment.is_followed and not one.segment.is_archived]
-    return {segment.id: rules.require(segment.id) for segment in followed}
+def forget(look: Look, now_us: int) -> None:
+    """Let rows go that are too old by the time of the server, or too many."""
+    written_before = now_us - limits.FEED_DAYS * 86_400_000_000
+    look.run("feed.forget", written_before=written_before, rows_max=limits.FEED_ROWS_MAX)
 
 
-def _key(rule: Rule) -> str:
-    return hashlib.sha256(repr(rule).encode()).hexdigest()[:32]
+def followed_now(look: Look) -> Followed:
+    """Return what is followed. A segment whose rule cannot be any more is not."""
+    settings = look.settings()
+    rules: dict[str, Rule] = {}
+    if settings.unique_user != "none":
+        reader = rules_of(look)
+        for one in every_segment(look.connection):
+            if one.segment.is_followed and not one.segment.is_archived:
+                try:
+                    rules[one.segment.id] = reader.require(one.segment.id)
+                except (InvalidRule, RuleTooLarge):
+                    continue
+    return Followed(rules, Program(list(rules.values())), list(settings.feed_attributes))
+
+
+def is_idle(look: Look, followed: Followed) -> bool:
+    """Return whether there is nothing to do until something else is followed."""
+    if followed.rules or followed.attributes:
+        return False
+    is_followed = msgspec.json.decode(_state(look).followed, type=_Names) != _NOTHING
+    return not is_followed and bool(look.run("feed.is_empty")[0][0])
+
+
+def _state(look: Look) -> _State:
+    return _State(*look.run("feed.state")[0])
+
+
+def _key(rule: Rule, zone: str) -> str:
+    """Return what names what a rule means: it means something else where days begin at other times."""
+    return hashlib.sha256(repr((rule, zone)).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What was followed before a step, and what is now."""
+
+    before: _Names
+    after: _Names
+
+    @property
+    def kept(self) -> Sequence[str]:
+        """The segments whose rules are as they were."""
+        return [name for name, key in self.after.segments.items() if self.before.segments.get(name) == key]
+
+    @property
+    def told_segments(self) -> Sequence[str]:
+        """The segments of which is told what becomes of them: it is known what was."""
+        return [name for name in self.after.segments if name in self.before.segments]
+
+    @property
+    def told_attributes(self) -> Sequence[str]:
+        """The same of attributes."""
+        return [name for name in self.after.attributes if name in self.before.attributes]
+
+    @property
+    def unfollowed(self) -> Sequence[str]:
+        """The segments that are not followed any more."""
+        return [name for name in self.before.segments if name not in self.after.segments]
 
 
 class _Step:
     """One step of the feed of a space."""
 
-    def __init__(
-        self,
-        look: Look,
-        state: _State,
-        before: _Followed,
-        after: _Followed,
-        rules: Mapping[str, Rule],
-    ) -> None:
+    def __init__(self, look: Look, state: _State, change: _Change, followed: Followed) -> None:
         self._look = look
         self._state = state
-        self._before = before
-        self._after = after
-        self._rules = rules
+        self._change = change
+        self._followed = followed
         self._writer = conditions(look)
-        kept = [name for name, key in after.segments.items() if before.segments.get(name) == key]
-        self._kept: Sequence[str] = kept
-        """The segments whose rules are as they were."""
         self._columns = look.columns()
-        self._told = _told_attributes(self._writer, after.attributes)
+        self._asked = 0
+        self._rows = 0
 
-    def follow(self) -> None:
-        """Work out what is to be told, and what was told then."""
-        self._look.run("feed.fresh")
-        state = self._state
-        is_everything = not state.touched_since <= state.fold or state.touched > _FEW
-        if is_everything:
-            self._kept = []
-        elif self._before.segments or self._before.attributes:
-            self._follow_few()
-        if is_everything or self._before != self._after:
-            self._follow_all()
+    def follow(self, *, sweeps: bool) -> None:
+        """Find what is another, and remember it; with `sweeps` also what became so by the clock alone."""
+        self._look.run("feed.begin")
+        change, names = self._change, self._change.after
+        is_touched = self._ask_touched(sweeps=sweeps)
+        if is_touched is None:
+            anew: Sequence[str] = list(names.segments)
+        else:
+            anew = [name for name in names.segments if name not in change.kept]
+        for name in anew:
+            self._judge(name, _ALL)
+        if is_touched:
+            self._judge_touched()
+        if names.attributes != change.before.attributes or (names.attributes and is_touched is None):
+            self._restate(_ALL)
+        elif names.attributes and is_touched:
+            self._restate(_ASKED)
+        self._remember()
 
     def write(self, written_at: int) -> int:
-        """Write what was worked out into the feed; return how many rows."""
-        ((last,),) = self._look.connection.execute("SELECT last_number FROM feed_state").fetchall()
-        self._look.run("feed.write", clock_at=self._state.now, written_at=written_at)
-        ((written,),) = self._look.connection.execute("SELECT last_number FROM feed_state").fetchall()
-        return int(written) - int(last)
+        """Write what was found into the feed; return how many rows."""
+        if self._rows:
+            self._look.run("feed.write", clock_at=self._state.now, written_at=written_at, rows=self._rows)
+        return self._rows
 
-    # --- few persons
+    # --- of whom something may be another
 
-    def _follow_few(self) -> None:
-        """Judge each person of whom something is another, or may be by the clock."""
-        program = Program([self._rules[name] for name in self._kept])
-        self._look.run("facts.changed", since=self._state.fold)
-        self._sweep(program)
-        facts.narrow(self._look, demands_of(program, self._writer.zone))
-        known = {key: (segments, told) for key, segments, told in self._look.run("feed.known")}
+    def _ask_touched(self, *, sweeps: bool) -> bool | None:
+        """Ask about the persons of whom something may be another; return whether there are any.
+
+        None: it may be so of all, or of so many that nobody looks for them.
+        """
+        state, change = self._state, self._change
+        if change.before == _NOTHING:
+            return False
+        if not state.touched_since <= state.fold or state.touched > _SOME:
+            return None
+        self._look.run("facts.changed", since=state.fold)
+        if sweeps:
+            self._sweep()
+        ((self._asked,),) = self._look.run("feed.asked_told")
+        return None if self._asked > _SOME else self._asked > 0
+
+    @property
+    def _kept_program(self) -> Program:
+        kept = self._change.kept
+        if len(kept) == len(self._followed.rules):
+            return self._followed.program
+        return Program([self._followed.rules[name] for name in kept])
+
+    def _sweep(self) -> None:
+        """Ask also about whom a relative time has reached or left a value since the last sweep."""
+        before, now, zone = self._state.clock_at, self._writer.now, self._writer.zone
+        program, writer = self._kept_program, replace(self._writer, parameters={})
+        parts = []
+        for (moment, is_day), fields in program.compared_fields.items():
+            ends: Sequence[Any] = [moment.at(at, zone) for at in (before, now)]
+            if is_day:
+                ends = [moment.day(at, zone) for at in (before, now)]
+            if ends[0] == ends[1]:
+                continue
+            first, last = (writer.bind(end) for end in ends)
+            parts += [
+                f"SELECT person_key FROM users WHERE {writer.value_of(name)} BETWEEN {first} AND {last}"
+                for name in dict.fromkeys(name for name, _ in fields)
+            ]
+        for moment, happenings in program.compared_times.items():
+            reached, passed = moment.at(before, zone) - 1, moment.at(now, zone) + 1
+            within = [writer.happened_within(what, reached, passed) for what in happenings]
+            parts += [f"SELECT person_key FROM ({happened})" for happened in within]
+        if parts:
+            self._run("swept", writer, {"swept": " UNION ALL ".join(parts)})
+
+    # --- who is in segments
+
+    def _judge_touched(self) -> None:
+        """Judge those of whom was asked by the rules that are as they were: one by one if they are few."""
+        kept, program = self._change.kept, self._kept_program
+        demands = demands_of(program, self._writer.zone)
+        facts.narrow(self._look, demands)
+        if self._asked <= _FEW and facts.count_narrowed(self._look, demands) <= _FEW_FACTS:
+            self._judge_each(program)
+            return
+        for name in kept:
+            self._judge(name, _ASKED)
+
+    def _judge(self, name: str, of: _Population) -> None:
+        """Let the engine find who came into a segment, and who went."""
+        writer = replace(self._writer, tables=of.tables, parameters={})
+        condition = writer.of(self._followed.rules[name])
+        splices = {"segment": writer.bind(name), "condition": condition, "users": of.tables.users}
+        self._run("judge", writer, {**splices, "told": of.told})
+
+    def _judge_each(self, program: Program) -> None:
+        kept = self._change.kept
         times, lists = self._facts(program)
         edges = program.edges(self._writer.now, self._writer.zone)
-        held: dict[int, tuple[Sequence[str], str]] = {}
-        for row in self._asked_rows():
-            key, told = row["person_key"], row["attributes"]
+        persons: list[int] = []
+        segments: list[str] = []
+        query = _users(self._columns, "core", _ASKED)
+        for row in self._look.rows(query, {}):
+            key: Any = row["person_key"]
             person = Person(_values(row, self._columns), times[key], lists[key])
-            answers = zip(self._kept, program.answers(person, edges), strict=True)
-            held[key] = ([name for name, holds in answers if holds], told)
-        nothing: tuple[Sequence[str], str] = ((), "{}")
-        fresh = [
-            (key, *self._compared(key, known.get(key, nothing), held.get(key, nothing)))
-            for key in held.keys() | known.keys()
-        ]
-        self._store_few([row for row in fresh if row[1] or row[2] != "{}"])
-
-    def _compared(
-        self, key: int, before: tuple[Sequence[str], str], after: tuple[Sequence[str], str]
-    ) -> tuple[Sequence[str], str]:
-        """Tell what is another of a person; return what was told of him then."""
-        was, now = set(before[0]), set(after[0])
-        changed = [(key, "entered", name, None, None) for name in sorted(now - was)]
-        changed += [(key, "left", name, None, None) for name in sorted((was - now) & set(self._kept))]
-        if before[1] != after[1]:
-            changed += list(self._changed(key, before[1], after[1]))
-        if changed:
-            self._look.connection.executemany("INSERT INTO fresh_feed VALUES ($1, $2, $3, $4, $5)", changed)
-        return sorted(now | (was - set(self._kept))), after[1]
-
-    def _changed(self, key: int, before: str, after: str) -> Iterator[tuple[Any, ...]]:
-        was, now = (msgspec.json.decode(text, type=dict[str, msgspec.Raw]) for text in (before, after))
-        for name in self._after.attributes:
-            if name in self._before.attributes and was.get(name) != now.get(name):
-                yield (key, "changed", name, _text(was.get(name)), _text(now.get(name)))
-
-    def _store_few(self, fresh: Sequence[tuple[int, Sequence[str], str]]) -> None:
-        if fresh:
-            self._look.connection.executemany(
-                "INSERT INTO fresh_told VALUES ($1, $2, $3)", [(bound(key), *more) for key, *more in fresh]
-            )
-        self._look.run("feed.store_asked")
-
-    def _asked_rows(self) -> Sequence[Mapping[str, Any]]:
-        query = spliced(
-            statements("feed")["asked"][0], (), {"told": self._told, "users": _users(self._columns)}
-        )
-        return self._look.rows(query, {})
+            answers = program.answers(person, edges)
+            held = [name for name, holds in zip(kept, answers, strict=True) if holds]
+            persons += [key] * len(held)
+            segments += held
+        self._look.run("feed.judged", persons=persons, segments=segments, kept=list(kept))
 
     def _facts(
         self, program: Program
@@ -208,98 +319,123 @@ class _Step:
                 times[key][demand.what] = told
         return times, lists
 
-    def _sweep(self, program: Program) -> None:
-        """Ask also of whom a relative time has reached or left a value since the last step."""
-        before, now, zone = self._state.clock_at, self._writer.now, self._writer.zone
-        parts = []
-        for (moment, is_day), fields in program.compared_fields.items():
-            ends: Sequence[Any] = [moment.at(at, zone) for at in (before, now)]
-            if is_day:
-                ends = [moment.day(at, zone) for at in (before, now)]
-            first, last = (self._writer.bind(end) for end in ends)
-            parts += [
-                f"SELECT person_key FROM users WHERE {self._writer.value_of(name)} BETWEEN {first} AND {last}"
-                for name in dict.fromkeys(name for name, _ in fields)
-            ]
-        for moment, happenings in program.compared_times.items():
-            reached, passed = moment.at(before, zone) - 1, moment.at(now, zone) + 1
-            within = [self._writer.happened_within(what, reached, passed) for what in happenings]
-            parts += [f"SELECT person_key FROM ({happened})" for happened in within]
-        if parts and now > before:
-            query = spliced(statements("feed")["swept"][0], (), {"swept": " UNION ALL ".join(parts)})
-            self._look.connection.execute(query, used(query, self._writer.parameters))
+    # --- attributes
 
-    # --- all persons
+    def _restate(self, of: _Population) -> None:
+        """Find whose attributes are others."""
+        pairs = [self._told(name) for name in self._change.after.attributes if self._writer.type_of(name)]
+        users = _users(self._columns, "json", of)
+        if pairs:
+            attributes = f"json_merge_patch('{{}}', json_object({', '.join(pairs)}))::VARCHAR"
+        else:
+            attributes, users = "'{}'", f"{users} AND false"
+        splices = {"told": of.told, "attributes": attributes, "users": users}
+        self._run("restate", replace(self._writer, parameters={}), splices)
 
-    def _follow_all(self) -> None:
-        """Let the engine judge all persons, by the rules that are others and, if need be, by all."""
-        told = [name for name in self._after.segments if name in self._before.segments]
-        self._look.run("feed.known_members", kept=list(self._kept))
-        for name in self._after.segments:
-            if name not in self._kept:
-                writer = conditions(self._look)
-                condition = writer.of(self._rules[name])
-                self._run("members", writer, {"segment": writer.bind(name), "condition": condition})
-        self._look.run("feed.compare_members", told=told)
-        self._run("attributes_now", self._writer, {"told": self._told, "users": _users(self._columns)})
-        attributes = [name for name in self._after.attributes if name in self._before.attributes]
-        self._look.run("feed.compare_attributes", told=attributes)
-        self._look.run("feed.store_all")
+    def _told(self, name: str) -> str:
+        """Return an attribute as a member of a JSON object, as the API tells it."""
+        if name in self._writer.columns:
+            return f"'{name}', \"{self._writer.columns[name].name}\""
+        is_time = self._writer.type_of(name) is AttributeType.DATETIME
+        return f"'{name}', " + (ISO_TIME if is_time else "{0}").format(f'"{name}"')
+
+    # --- what was found
+
+    def _remember(self) -> None:
+        """Keep what was found as what was told, and what is to be told of it."""
+        change = self._change
+        found = self._look.run("feed.found", segments=change.told_segments, attributes=change.told_attributes)
+        moved, restated, self._rows = found[0]
+        if change.unfollowed:
+            self._look.run("feed.unfollow", unfollowed=change.unfollowed)
+        if moved or restated:
+            parts = 1 << (moved // _REMEMBERED_AT_ONCE).bit_length()
+            for part in range(parts):
+                first, behind = (KEYS * number // parts for number in (part, part + 1))
+                self._look.run("feed.remember", first=first, last=behind - 1)
 
     def _run(self, name: str, writer: Conditions, splices: Mapping[str, str]) -> Rows:
         query = spliced(statements("feed")[name][0], (), splices)
         return self._look.connection.execute(query, used(query, writer.parameters)).fetchall()
 
 
-def _users(columns: Sequence[Any]) -> str:
-    return users_query(columns, "core").replace("SELECT", "SELECT users.person_key,", 1)
+def _users(columns: Sequence[Column], form: str, of: _Population) -> str:
+    """Return the query of the objects of a population with their keys, which ends in conditions."""
+    query = users_query(columns, form).replace("SELECT", "SELECT users.person_key,", 1)
+    assert "FROM users\n" in query
+    return query.replace("FROM users\n", f"FROM {of.tables.users} AS users\n")
 
 
-def _told_attributes(writer: Conditions, names: Sequence[str]) -> str:
-    """Return the expression of what is told of attributes, as JSON without those that are unknown."""
-    known = {name: column.name for name, column in writer.columns.items()}
-    pairs = [f"'{name}', \"{known.get(name, name)}\"" for name in names if writer.type_of(name) is not None]
-    return f"json_merge_patch('{{}}', json_object({', '.join(pairs)}))::VARCHAR" if pairs else "'{}'"
-
-
-def _values(row: Mapping[str, Any], columns: Sequence[Any]) -> Mapping[str, object]:
+def _values(row: Mapping[str, Any], columns: Sequence[Column]) -> Mapping[str, object]:
     custom = {column.attribute.name: row[column.name] for column in columns}
     values = {**{name: row[name] for name in USER_COLUMNS}, **custom}
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _text(raw: msgspec.Raw | None) -> str | None:
-    return None if raw is None else bytes(raw).decode()
+# --- attributes that have other names, or go
+
+
+def rename_attribute(look: Look, name: str, new_name: str) -> None:
+    """Let the setting, the feed and what was told name an attribute by its new name."""
+    names = [new_name if one == name else one for one in look.settings().feed_attributes]
+    look.connection.execute(
+        "UPDATE main.settings SET value = $1 WHERE space = $2 AND name = 'feed_attributes'",
+        [setting_text(tuple(names)), look.space],
+    )
+    followed = msgspec.json.decode(_state(look).followed, type=_Names)
+    attributes = [new_name if one == name else one for one in followed.attributes]
+    told = msgspec.json.encode(_Names(followed.segments, attributes)).decode()
+    look.run("feed.rename", name=name, new_name=new_name, followed=told)
+
+
+def forget_attribute(look: Look, name: str) -> None:
+    """Let what was told of an attribute go that is deleted; it is followed no more."""
+    look.run("feed.forget_attribute", name=name)
 
 
 # --- reading
 
 
-def page(
-    look: Look, after: int, limit: int, kinds: Sequence[str] | None, subjects: Sequence[str] | None
-) -> FeedPage:
+def page(look: Look, after: int | None, limit: int, which: FeedFilter) -> FeedPage:
     """Return rows of the feed behind a number; see `Reader.feed_page`.
 
     Raises:
-        FeedExpired: rows behind that number are not kept any more.
+        FeedExpired: rows behind that number are not kept any more, or it was never reached.
     """
     first, last = look.run("feed.ends")[0]
-    if after < first - 1:
-        raise FeedExpired(
-            f"the feed is kept from {first:,} on, and what follows {after:,} was asked for",
-            hint=f"rows are kept for {limits.FEED_DAYS} days (FEED_DAYS); read the members of your segments "
-            f"anew, and go on with cursor={last}",
-            field="cursor",
-            limit=limits.FEED_DAYS,
-        )
+    if after is None:
+        after = first - 1
+    if not first - 1 <= after <= last:
+        raise _expired(after, first, last)
     found = look.run(
         "feed.page",
         after=after,
         rows=limit,
-        kinds=None if kinds is None else list(kinds),
-        subjects=None if subjects is None else list(subjects),
+        kinds=list(which.kinds),
+        segments=list(which.segments),
+        attributes=list(which.attributes),
     )
-    return FeedPage([_row(*row) for row in found], last)
+    rows = [_row(*row) for row in found]
+    reached = rows[-1].number if len(rows) == limit else last
+    return FeedPage(rows=rows, reached=reached, last_number=last)
+
+
+def _expired(after: int, first: int, last: int) -> FeedExpired:
+    hint = "read the members of your segments anew, and go on from the end: cursor=end"
+    if after > last:
+        return FeedExpired(
+            f"the feed ends with {last:,}, and what follows {after:,} was asked for: "
+            "the data folder is an older copy",
+            hint=hint,
+            field="cursor",
+        )
+    return FeedExpired(
+        f"the feed is kept from {first:,} on, and what follows {after:,} was asked for",
+        hint=f"rows are kept for {limits.FEED_DAYS} days (FEED_DAYS), at most {limits.FEED_ROWS_MAX:,} "
+        f"(FEED_ROWS_MAX); {hint}",
+        field="cursor",
+        limit=limits.FEED_DAYS,
+    )
 
 
 def _row(number: int, noticed_at: int, kind: str, subject: str, *more: Any) -> FeedRow:

@@ -15,7 +15,7 @@ from enduser.core.attributes import Attribute
 from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.contents import Decision, SavedContent
 from enduser.core.events import UserId
-from enduser.core.feed import FeedPage
+from enduser.core.feed import EVERY_ROW, FeedFilter, FeedPage
 from enduser.core.filters import SavedFilter
 from enduser.core.rules.programs import Person, Program
 from enduser.core.segments import (
@@ -236,7 +236,7 @@ class EmbeddedReader:
     def uses(self, space: str, kind: Named, name: str) -> Sequence[SegmentUse]:
         """Return what names an attribute, a segment or a list."""
         with self.looking_at(space) as look:
-            return segments.uses(look.connection, kind, name)
+            return segments.uses(look, kind, name)
 
     def count_users(self, space: str, rules: Sequence[RuleJson]) -> Counted:
         """Return how many each of some rules means."""
@@ -285,16 +285,15 @@ class EmbeddedReader:
     def feed_page(
         self,
         space: str,
-        after: int,
+        after: int | None = None,
         *,
         limit: int = 100,
-        kinds: Sequence[str] | None = None,
-        subjects: Sequence[str] | None = None,
+        which: FeedFilter = EVERY_ROW,
     ) -> FeedPage:
         """Return rows of the feed behind a number."""
         pages.check_limit(limit)
         with self.looking_at(space) as look:
-            return feed.page(look, after, limit, kinds, subjects)
+            return feed.page(look, after, limit, which)
 
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much an erasure would take away."""

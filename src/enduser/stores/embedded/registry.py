@@ -31,10 +31,10 @@ _COLUMN_TYPES: Mapping[AttributeType, str] = {
     AttributeType.DATETIME: "BIGINT",
     AttributeType.LIST: "VARCHAR[]",
 }
-_DATETIME = "strftime(make_timestamp({0}), '%Y-%m-%dT%H:%M:%S.%fZ')"
+ISO_TIME = "strftime(make_timestamp({0}), '%Y-%m-%dT%H:%M:%S.%fZ')"
 _SHOWN: Mapping[str, Mapping[AttributeType, str]] = {
-    "json": {AttributeType.DATE: "{0}::VARCHAR", AttributeType.DATETIME: _DATETIME},
-    "csv": {AttributeType.DATETIME: _DATETIME, AttributeType.LIST: "to_json({0})"},
+    "json": {AttributeType.DATE: "{0}::VARCHAR", AttributeType.DATETIME: ISO_TIME},
+    "csv": {AttributeType.DATETIME: ISO_TIME, AttributeType.LIST: "to_json({0})"},
     "core": {AttributeType.DATE: "{0}::VARCHAR"},
     "parquet": {AttributeType.DATETIME: "make_timestamp({0})::TIMESTAMPTZ"},
 }
@@ -182,7 +182,7 @@ _TEXTS: Mapping[AttributeType, str] = {
     AttributeType.NUMBER: r"regexp_replace({0}::VARCHAR, '\.0$', '')",
     AttributeType.BOOLEAN: "{0}::VARCHAR",
     AttributeType.DATE: "{0}::VARCHAR",
-    AttributeType.DATETIME: _DATETIME,
+    AttributeType.DATETIME: ISO_TIME,
     AttributeType.LIST: "array_to_string({0}, '; ')",
 }
 """A value of a type as text, which is read as another type."""

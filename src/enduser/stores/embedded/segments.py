@@ -159,13 +159,15 @@ def versions(connection: duckdb.DuckDBPyConnection, segment_id: str) -> Sequence
     return found
 
 
-def uses(connection: duckdb.DuckDBPyConnection, kind: Named, name: str) -> Sequence[SegmentUse]:
+def uses(look: Look, kind: Named, name: str) -> Sequence[SegmentUse]:
     """Return what names an attribute, a segment or a list; see `Reader.uses`."""
-    rows = _rows(connection, "uses", {"kind": kind}, name=name, also_archived=False)
+    rows = _rows(look.connection, "uses", {"kind": kind}, name=name, also_archived=False)
     found = [("segment", *row) for row in rows]
-    found += [("filter", *row) for row in filters.uses(connection, kind, name)]
+    found += [("filter", *row) for row in filters.uses(look.connection, kind, name)]
     if kind == "segments":
-        found += [("content", *row) for row in run(connection, "contents.uses", segment=name)]
+        found += [("content", *row) for row in run(look.connection, "contents.uses", segment=name)]
+    if kind == "attributes" and name in look.settings().feed_attributes:
+        found.append(("setting", "feed_attributes", "what the feed tells"))
     return [SegmentUse(kind=what, id=id_, name=shown) for what, id_, shown in found]
 
 
@@ -215,7 +217,7 @@ def _checked(look: Look, segment: Segment) -> tuple[Segment, Names]:
     rule = rules.require(segment.id)
     waiting, met = [segment.id], {segment.id}
     while waiting:  # what names it, and what names that
-        for use in uses(look.connection, "segments", waiting.pop()):
+        for use in uses(look, "segments", waiting.pop()):
             if use.kind == "filter":
                 _require_with(rules, use)
             elif use.kind == "segment" and use.id not in met:
@@ -285,7 +287,9 @@ def broken_by_retype(look: Look, name: str, kind: AttributeType) -> list[BrokenS
     broken = []
     rules = Rules(look.connection, look.settings())
     rules.retyped(name, kind)
-    for use in uses(look.connection, "attributes", name):
+    for use in uses(look, "attributes", name):
+        if use.kind != "segment":
+            continue
         try:
             rules.require_use(use)
         except UsersNotTracked:
@@ -298,7 +302,7 @@ def broken_by_retype(look: Look, name: str, kind: AttributeType) -> list[BrokenS
 
 def uses_there(look: Look, kind: Named, name: str) -> list[tuple[str, SegmentUse]]:
     """Return what names something, each with its space."""
-    return [(look.space, use) for use in uses(look.connection, kind, name)]
+    return [(look.space, use) for use in uses(look, kind, name)]
 
 
 def _before(connection: duckdb.DuckDBPyConnection, segment_id: str, saving: Saving) -> SavedSegment | None:

@@ -43,14 +43,16 @@ def follow_clock(
     fold_pending(connection, settings)
 
 
-def is_due(connection: duckdb.DuckDBPyConnection, settings: SpaceSettings, clock_at: int) -> bool:
-    """Whether a live clock that moves to `clock_at` closes a session, or was not written down for long."""
+def is_due(
+    connection: duckdb.DuckDBPyConnection, settings: SpaceSettings, clock_at: int, step: int = CLOCK_STEP_US
+) -> bool:
+    """Whether a live clock that moves to `clock_at` closes a session, or moves by a step."""
     rows = run(
         connection,
         "spooled.is_due",
         clock_at=clock_at,
         window=settings.window_us,
-        step=CLOCK_STEP_US,
+        step=step,
     )
     return bool(rows[0][0])
 

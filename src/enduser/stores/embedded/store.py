@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -16,13 +16,11 @@ from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.contents import Content, Decision, SavedContent
 from enduser.core.deciding import Decider, Deciding
 from enduser.core.events import UserId
-from enduser.core.feed import FeedPage
+from enduser.core.feed import EVERY_ROW, TELLABLE, FeedFilter, FeedPage
 from enduser.core.filters import SavedFilter, UserFilter
 from enduser.core.lists import ListAction
 from enduser.core.rules.demands import Demand
-from enduser.core.rules.fields import USER_FIELDS
 from enduser.core.rules.programs import Person, Program
-from enduser.core.rules.tree import Rule
 from enduser.core.segments import (
     BrokenSegment,
     Counted,
@@ -119,6 +117,16 @@ _Result = TypeVar("_Result")
 _SPACE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_-]*")
 
 
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """What the feed of a space follows, as of an edition of the rules."""
+
+    edition: int
+    what: feed.Followed
+    is_idle: bool = False
+    """Whether there is nothing to do for it."""
+
+
 class EmbeddedStore:
     """See `enduser.stores.contract.Store` for what each method means."""
 
@@ -155,7 +163,7 @@ class EmbeddedStore:
             self._catch_up: Callable[[], None] = lambda: None
             self._forgotten = 0
             self._rules_editions: Counter[str] = Counter()
-            self._followed: dict[str, tuple[int, Mapping[str, Rule]]] = {}
+            self._followed: dict[str, _Followed] = {}
             self._rules: dict[str, tuple[int, Deciding, Sequence[Demand]]] = {}
             self._cut_files: set[str] = set()
             """Spaces into which a file was being taken, perhaps, when the database was opened anew."""
@@ -287,13 +295,24 @@ class EmbeddedStore:
 
     def follow_feed(self, space: str, written_at: int) -> int:
         """Bring the feed of a space up to what holds now; return how many rows came."""
+        known = self._followed.get(space)
+        is_known = known is not None and known.edition == self._rules_editions[space]
+        if known is not None and is_known and known.is_idle:
+            return 0
         with self._database.changing(self._database.schema(space)):
             look = Look(self._database.connection, space)
-            edition, rules = self._followed.get(space, (-1, {}))
-            if edition != self._rules_editions[space]:
-                rules = feed.followed_rules(look)
-                self._followed[space] = (self._rules_editions[space], rules)
-            return feed.follow(look, rules, written_at)
+            if known is None or not is_known:
+                known = _Followed(self._rules_editions[space], feed.followed_now(look))
+            written = feed.follow(look, known.what, written_at)
+            is_idle = feed.is_idle(look, known.what)
+        self._followed[space] = replace(known, is_idle=is_idle)
+        return written
+
+    def _is_due(self, space: str, clock_at: int) -> bool:
+        """Return whether something waits for the clock of the space in sight, or its feed does."""
+        known = self._followed.get(space)
+        step = live.CLOCK_STEP_US if known is None or known.is_idle else feed.SWEEP_US
+        return live.is_due(self._database.connection, self.settings(space), clock_at, step)
 
     def write_keys(self) -> Sequence[WriteKey]:
         """Return all write keys, oldest first."""
@@ -334,6 +353,7 @@ class EmbeddedStore:
             was = registry.change(self._database.connection, name, changed)
             if changed.name != name:
                 self._in_each_space(lambda look: segments.rename_attribute(look, name, changed.name, now_us))
+                self._in_each_space(lambda look: feed.rename_attribute(look, name, changed.name))
             restates = was.conflict_rule is not changed.conflict_rule
             if restates or was.name != changed.name:
                 self._tell_attributes_anew(restates=restates)
@@ -364,6 +384,7 @@ class EmbeddedStore:
             registry.delete(self._database.connection, name, self._schemas())
             uses = self._in_each_space(lambda look: segments.uses_there(look, "attributes", name))
             require_unused([use for uses_there in uses for use in uses_there], f"the attribute {name!r}")
+            self._in_each_space(lambda look: feed.forget_attribute(look, name))
             self._tell_attributes_anew(restates=False)
 
     def _schemas(self) -> Sequence[str]:
@@ -511,7 +532,7 @@ class EmbeddedStore:
                         if taker is None or taker[0] != space:
                             taker = (space, self._new_taker(space))
                         applied[space] = live.take_spooled(taker[1], spooled, number)
-                    elif not live.is_due(self._database.connection, settings, spooled.clock_at or 0):
+                    elif not self._is_due(space, spooled.clock_at or 0):
                         continue
                     live.follow_clock(self._database.connection, settings, spooled.clock_at)
                     applied.setdefault(space, Applied())
@@ -562,10 +583,7 @@ class EmbeddedStore:
             InvalidSetting: one is none, or is the id, which is told anyway.
         """
         assert isinstance(names, tuple)
-        known = {*USER_FIELDS, *(attribute.name for attribute in self.attributes())} - {
-            "user_id",
-            "is_anonymous",
-        }
+        known = TELLABLE.union(attribute.name for attribute in self.attributes())
         for name in names:
             if name not in known:
                 raise InvalidSetting(
@@ -785,14 +803,13 @@ class EmbeddedStore:
     def feed_page(
         self,
         space: str,
-        after: int,
+        after: int | None = None,
         *,
         limit: int = 100,
-        kinds: Sequence[str] | None = None,
-        subjects: Sequence[str] | None = None,
+        which: FeedFilter = EVERY_ROW,
     ) -> FeedPage:
         """Return rows of the feed behind a number."""
-        return self._reader.feed_page(space, after, limit=limit, kinds=kinds, subjects=subjects)
+        return self._reader.feed_page(space, after, limit=limit, which=which)
 
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much an erasure would take away."""

@@ -1,9 +1,13 @@
--- The feed: what is told of users, compared with what was told before.
+-- The feed: what is told of users, compared with what was told before. {told} and {users} are the tables of all
+-- persons, or those of the persons who are asked about.
 
 -- name: state
 SELECT feed_state.fold, feed_state.clock_at, followed, last_fold, touched_since, coalesce(state.clock_at, 0),
        (SELECT count(*) FROM touched_persons WHERE touched_persons.fold > feed_state.fold)
 FROM feed_state, state;
+
+-- name: is_empty
+SELECT NOT EXISTS (FROM feed);
 
 -- name: advance
 UPDATE feed_state SET fold = $fold, clock_at = $clock_at, followed = $followed;
@@ -16,71 +20,86 @@ FROM (SELECT DISTINCT person_key FROM ({swept}) ANTI JOIN (SELECT DISTINCT perso
       USING (person_key)) AS swept
 LEFT JOIN persons USING (person_key);
 
--- name: asked
--- What holds of those persons now.
-SELECT *, {told} AS attributes FROM ({users}) WHERE person_key IN (SELECT person_key FROM asked_ids)
+-- name: asked_told
+-- What was told of those persons, and of persons whose ids are theirs now; and how many persons they are.
+CREATE OR REPLACE TEMP TABLE asked_told AS
+FROM told WHERE person_key IN (SELECT person_key FROM asked_ids UNION SELECT user_key FROM asked_ids);
+SELECT count(DISTINCT person_key) FROM asked_ids;
 
--- name: known
--- What was told of those persons, and of persons whose ids are theirs now.
-SELECT person_key, segments, attributes FROM told
-WHERE person_key IN (SELECT person_key FROM asked_ids UNION SELECT user_key FROM asked_ids);
+-- name: begin
+-- What is found: who came into segments and went out of them, and whose attributes are others.
+CREATE OR REPLACE TEMP TABLE moved (person_key BIGINT, kind VARCHAR, segment VARCHAR);
+CREATE OR REPLACE TEMP TABLE restated (person_key BIGINT, before VARCHAR, after VARCHAR);
 
--- name: fresh
-CREATE OR REPLACE TEMP TABLE fresh_told AS FROM told LIMIT 0;
+-- name: judge
+-- The members of a segment, by the engine.
+INSERT INTO moved
+SELECT person_key, CASE WHEN now.holds THEN 'entered' ELSE 'left' END, {segment}
+FROM (SELECT users.person_key, true AS holds FROM {users} AS users WHERE total_sessions > 0 AND {condition}) AS now
+FULL JOIN (SELECT person_key, true AS held FROM {told} WHERE list_contains(segments, {segment})) AS before
+    USING (person_key)
+WHERE now.holds IS NULL OR before.held IS NULL
+
+-- name: judged
+-- The members of segments, judged one by one: rows of ($persons, $segments).
+INSERT INTO moved
+SELECT person_key, CASE WHEN now.holds THEN 'entered' ELSE 'left' END, segment
+FROM (SELECT unnest($persons::BIGINT[]) AS person_key, unnest($segments::VARCHAR[]) AS segment, true AS holds) AS now
+FULL JOIN (
+    SELECT person_key, unnest(list_filter(segments, lambda held: list_contains($kept::VARCHAR[], held))) AS segment,
+           true AS held
+    FROM asked_told) AS before
+    USING (person_key, segment)
+WHERE now.holds IS NULL OR before.held IS NULL;
+
+-- name: restate
+-- Whose attributes are others, as far as they are followed.
+INSERT INTO restated
+SELECT person_key, coalesce(before.attributes, '{}') AS was, coalesce(now.attributes, '{}') AS is_now
+FROM {told} AS before
+FULL JOIN (SELECT person_key, {attributes} AS attributes FROM ({users})) AS now USING (person_key)
+WHERE was <> is_now
+
+-- name: found
+-- What is told of that: of segments and attributes that were followed before. What is found of others is only
+-- remembered.
 CREATE OR REPLACE TEMP TABLE fresh_feed AS
-SELECT person_key, kind, subject, before, after FROM feed LIMIT 0;
-
--- name: store_asked
-DELETE FROM told WHERE person_key IN (SELECT person_key FROM asked_ids UNION SELECT user_key FROM asked_ids);
-INSERT INTO told FROM fresh_told;
-
--- name: members
--- The members of a segment.
-INSERT INTO members_now SELECT {segment}, users.person_key FROM users WHERE total_sessions > 0 AND {condition};
-
--- name: known_members
--- The members of the segments that are not looked at anew, as they were told.
-CREATE OR REPLACE TEMP TABLE members_before AS
-SELECT unnest(segments) AS segment, person_key FROM told;
-CREATE OR REPLACE TEMP TABLE members_now AS FROM members_before WHERE list_contains($kept::VARCHAR[], segment);
-
--- name: compare_members
--- Who entered and left segments of which it was told before.
-INSERT INTO fresh_feed
-SELECT person_key, 'entered', segment, NULL, NULL
-FROM (FROM members_now EXCEPT FROM members_before) WHERE list_contains($told::VARCHAR[], segment)
-UNION ALL
-SELECT person_key, 'left', segment, NULL, NULL
-FROM (FROM members_before EXCEPT FROM members_now) WHERE list_contains($told::VARCHAR[], segment);
-
--- name: attributes_now
-CREATE OR REPLACE TEMP TABLE attributes_now AS
-SELECT person_key, {told} AS attributes FROM ({users});
-
--- name: compare_attributes
-INSERT INTO fresh_feed
-WITH compared AS (
-    SELECT person_key, unnest($told::VARCHAR[]) AS subject, told.attributes AS before, attributes_now.attributes AS after
-    FROM told FULL JOIN attributes_now USING (person_key)
-    WHERE told.attributes IS DISTINCT FROM attributes_now.attributes
-),
-parted AS (
+WITH parted AS (
     SELECT person_key, subject, json_extract(before, '/' || subject)::VARCHAR AS before,
            json_extract(after, '/' || subject)::VARCHAR AS after
-    FROM compared
+    FROM (SELECT *, unnest($attributes::VARCHAR[]) AS subject FROM restated)
 )
+SELECT person_key, kind, segment AS subject, NULL::VARCHAR AS before, NULL::VARCHAR AS after
+FROM moved WHERE list_contains($segments::VARCHAR[], segment)
+UNION ALL
 SELECT person_key, 'changed', subject, before, after FROM parted WHERE before IS DISTINCT FROM after;
+SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM restated), (SELECT count(*) FROM fresh_feed);
 
--- name: store_all
+-- name: remember
+-- What was found is what was told, of the persons whose keys lie in a range.
 CREATE OR REPLACE TEMP TABLE fresh_told AS
-WITH joined AS (
-    SELECT person_key, coalesce(segments, []) AS segments, coalesce(attributes, '{}') AS attributes
-    FROM (SELECT person_key, list(segment ORDER BY segment) AS segments FROM members_now GROUP BY person_key)
-    FULL JOIN attributes_now USING (person_key)
-)
-FROM joined WHERE len(segments) > 0 OR attributes <> '{}';
-DELETE FROM told;
-INSERT INTO told FROM fresh_told;
+WITH moves AS MATERIALIZED (FROM moved WHERE person_key BETWEEN $first AND $last),
+entered AS (SELECT person_key, list(segment) AS segments FROM moves WHERE kind = 'entered' GROUP BY person_key),
+gone AS (SELECT person_key, list(segment) AS segments FROM moves WHERE kind = 'left' GROUP BY person_key),
+others AS (FROM restated WHERE person_key BETWEEN $first AND $last)
+SELECT person_key,
+       list_sort(list_concat(
+           list_filter(coalesce(told.segments, []), lambda held: NOT list_contains(coalesce(gone.segments, []), held)),
+           coalesce(entered.segments, []))) AS segments,
+       coalesce(others.after, told.attributes, '{}') AS attributes
+FROM (SELECT person_key FROM moves UNION SELECT person_key FROM others)
+LEFT JOIN told USING (person_key)
+LEFT JOIN entered USING (person_key)
+LEFT JOIN gone USING (person_key)
+LEFT JOIN others USING (person_key);
+DELETE FROM told WHERE person_key IN (SELECT person_key FROM fresh_told);
+INSERT INTO told FROM fresh_told WHERE len(segments) > 0 OR attributes <> '{}';
+
+-- name: unfollow
+-- Of segments that are not followed any more nothing is remembered.
+UPDATE told SET segments = list_filter(segments, lambda held: NOT list_contains($unfollowed::VARCHAR[], held))
+WHERE list_has_any(segments, $unfollowed::VARCHAR[]);
+DELETE FROM told WHERE len(segments) = 0 AND attributes = '{}';
 
 -- name: write
 -- What is told gets its numbers: person by person, what became of attributes before what follows from it.
@@ -88,21 +107,37 @@ INSERT INTO feed
 SELECT last_number + row_number() OVER (ORDER BY person_key, kind, subject), $clock_at, $written_at,
        person_key, kind, subject, before, after
 FROM fresh_feed, feed_state;
-UPDATE feed_state SET last_number = coalesce((SELECT max(number) FROM feed), last_number);
+UPDATE feed_state SET last_number = last_number + $rows;
 
 -- name: forget
--- What is too old.
+-- What is too old, or too much.
 UPDATE feed_state SET kept_from = greatest(
     kept_from, last_number - $rows_max + 1,
     coalesce((SELECT max(number) + 1 FROM feed WHERE written_at < $written_before), 1));
 DELETE FROM feed WHERE number < (SELECT kept_from FROM feed_state);
 
+-- name: rename
+-- An attribute has another name: what was told of it is told of that.
+UPDATE feed SET subject = $new_name WHERE kind = 'changed' AND subject = $name;
+UPDATE told SET attributes = json_merge_patch(
+    attributes, json_object($new_name, json_extract(attributes, '/' || $name)), json_object($name, NULL))::VARCHAR
+WHERE json_exists(attributes, '/' || $name);
+UPDATE feed_state SET followed = $followed;
+
+-- name: forget_attribute
+DELETE FROM feed WHERE kind = 'changed' AND subject = $name;
+
 -- name: page
 SELECT number, noticed_at, kind, subject, before, after, user_ids.id AS user_id, user_ids.is_anonymous
-FROM feed JOIN user_ids ON user_ids.user_key = feed.person_key
-WHERE number > $after AND ($kinds::VARCHAR[] IS NULL OR list_contains($kinds, kind))
-  AND ($subjects::VARCHAR[] IS NULL OR list_contains($subjects, subject))
-ORDER BY number LIMIT $rows;
+FROM (
+    FROM feed
+    WHERE number > $after AND (len($kinds::VARCHAR[]) = 0 OR list_contains($kinds, kind))
+      AND ((len($segments::VARCHAR[]) = 0 AND len($attributes::VARCHAR[]) = 0)
+           OR list_contains(CASE WHEN kind = 'changed' THEN $attributes ELSE $segments END, subject))
+    ORDER BY number LIMIT $rows
+) AS asked
+JOIN user_ids ON user_ids.user_key = asked.person_key
+ORDER BY number;
 
 -- name: ends
 -- The number from which on all rows are kept, and that of the last that was written.
