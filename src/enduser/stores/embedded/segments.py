@@ -288,8 +288,8 @@ def broken_by_retype(look: Look, name: str, kind: AttributeType) -> list[BrokenS
     rules = Rules(look.connection, look.settings())
     rules.retyped(name, kind)
     for use in uses(look, "attributes", name):
-        if use.kind != "segment":
-            continue
+        if use.kind not in ("segment", "filter"):
+            continue  # it names the attribute, of whatever type
         try:
             rules.require_use(use)
         except UsersNotTracked:
