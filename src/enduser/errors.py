@@ -14,6 +14,8 @@
     │   ├── InvalidContent    a content item that cannot be
     │   ├── ContentExists     a content item that is to be made and is there
     │   ├── InvalidWebhook    a webhook that cannot be: its name, its address, what it tells of
+    │   ├── InvalidFilter     an id or a name that no filter can have
+    │   ├── FilterExists      a filter that is to be made and is there
     │   ├── InUse             what others use: a segment, a list or an attribute that rules name
     │   ├── InvalidScope      what an access token is to be good for, and its client may not do
     │   ├── InvalidList       an id, a name or members that no list can have
@@ -54,6 +56,7 @@
     ├── ContentNotFound       no content item of this id
     ├── FeedExpired           a place in the feed from which on not all is kept any more
     ├── WebhookNotFound       no webhook of this id
+    ├── FilterNotFound        no saved filter of this id
     ├── ListNotFound          no static list of this id
     ├── LinkNotFound          two ids that are not linked
     ├── GeoDatabaseError      a place database that is missing, broken or could not be brought
@@ -164,6 +167,18 @@ class ContentExists(UsageError):
     """A content item that is to be made has the id of one that is there."""
 
     code = "content_exists"
+
+
+class InvalidFilter(UsageError):
+    """A saved filter cannot have this id or this name."""
+
+    code = "invalid_filter"
+
+
+class FilterExists(UsageError):
+    """A filter that is to be made has the id of one that is there."""
+
+    code = "filter_exists"
 
 
 class InUse(UsageError):
@@ -398,6 +413,12 @@ class ContentNotFound(EnduserError):
     """There is no content item of this id."""
 
     code = "content_not_found"
+
+
+class FilterNotFound(EnduserError):
+    """There is no saved filter of this id in the space."""
+
+    code = "filter_not_found"
 
 
 class ListNotFound(EnduserError):

@@ -58,8 +58,15 @@ RULE_CONDITIONS_MAX = 10_000
 RULE_DEPTH_MAX = 100
 """Groups within each other in a rule, segments within it included; nobody could read it."""
 
-RULE_HISTORIES_MAX = 100
+RULE_HISTORIES_MAX = 20
 """Conditions of a rule on sessions, events and changes: each looks through what happened to all users."""
+
+RULE_LOOKUPS_MAX = 100
+"""Conditions of a rule on places, browsers, ids, static lists, or with more than 20 values: each is a look
+into another table, and several hundred of them take longer to plan than to do."""
+
+RULE_ITEMS_MAX = 1_000
+"""Items of a list that a condition asks for: each is compared with each item of each user's list."""
 
 RULE_VALUES_MAX = 100_000
 """Values of one condition of a rule; for more ids there are static lists."""
@@ -156,6 +163,15 @@ PREVIEW_SAMPLE_MAX = 20
 
 RULES_COUNTED_MAX = 10
 """Rules that are counted at once, at one moment."""
+
+FILTERS_MAX = 1_000
+"""Saved filters of a space; people must find their way in them."""
+
+FILTER_ID_CHARACTERS_MAX = 64
+"""Characters of the id of a filter; it stands in paths."""
+
+FILTER_NAME_CHARACTERS_MAX = 100
+"""Characters of the name of a filter; it is a label among others."""
 
 SEARCH_CHARACTERS_MAX = 256
 """Characters of a text that is searched in the texts of users; people type a few."""

@@ -93,5 +93,8 @@ def test_another_type_that_would_break_a_rule_is_refused_before_anybody_is_asked
         store.save_segment("default/production", segment, Saving(1, "", is_new=True))
     told = enduser("attributes", "retype", "plan", "number", data=data)
     assert told.exit_code == 2
-    assert "'plan' cannot be a number: rules would not be right any more, of 'vips' (VIPs)" in told.stderr
+    assert (
+        "'plan' cannot be a number: rules would not be right any more, of the segment 'vips' (VIPs)"
+        in told.stderr
+    )
     assert listed(data)[0]["type"] == "string"

@@ -55,7 +55,7 @@ def test_these_are_the_commands() -> None:
         *("segments list", "segments show", "segments versions", "segments uses", "segments create"),
         *("segments change", "segments archive", "segments restore", "segments delete", "segments count"),
         *("segments members", "segments facets", "segments preview", "segments explain"),
-        "segments templates",
+        *("segments templates", "users count", "filters list", "filters save", "filters delete"),
     }
 
 

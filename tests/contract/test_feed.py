@@ -318,10 +318,10 @@ def test_rows_go_after_some_days_and_who_comes_later_hears_it(users: EmbeddedSto
     say(users, "ann", plan="vip")
     users.follow_feed(SPACE, DAY)
     say(users, "ben", plan="vip")
-    users.follow_feed(SPACE, 31 * DAY)
+    users.follow_feed(SPACE, (limits.FEED_DAYS + 1) * DAY)
     assert [row[2] for row in told(users, 0)] == ["ann", "ben"]
     say(users, "eve", plan="vip")
-    users.follow_feed(SPACE, 31 * DAY + 1)
+    users.follow_feed(SPACE, (limits.FEED_DAYS + 1) * DAY + 1)
     assert [row[2] for row in told(users)] == ["ben", "eve"]
     assert [row[2] for row in told(users, 1)] == ["ben", "eve"]
     with pytest.raises(FeedExpired, match="kept from 2 on, and what follows 0"):

@@ -86,7 +86,7 @@ def test_decisions_agree_with_words_on_random_rules(asked: Asked) -> None:
     with asked.store.reader.looking_at(SPACE) as look:
         program = Program([rules_of(look).read(rule) for rule in asked.rules])
     edges = program.edges(asked.world.now, ZoneInfo(asked.world.time_zone))
-    times, lists = told(asked.store, program)
+    times, lists = told(asked.store, program, ZoneInfo(asked.world.time_zone))
     for user, person in asked.persons.items():
         known = Person(
             person.values if person.has_object else None,
@@ -98,12 +98,12 @@ def test_decisions_agree_with_words_on_random_rules(asked: Asked) -> None:
 
 
 def told(
-    store: EmbeddedStore, program: Program
+    store: EmbeddedStore, program: Program, zone: ZoneInfo
 ) -> tuple[Mapping[UserId, Mapping[Happening, Sequence[int]]], Mapping[UserId, set[str]]]:
     """Return what the store tells of each id for decisions."""
     times: dict[UserId, dict[Happening, Sequence[int]]] = defaultdict(dict)
     lists: dict[UserId, set[str]] = defaultdict(set)
-    for fact in store.facts(SPACE, demands_of(program), 0, 1):
+    for fact in store.facts(SPACE, demands_of(program, zone), 0, 1):
         user, what = UserId(fact.id, fact.is_anonymous), fact.demand.what
         assert fact.times is not None
         if isinstance(what, InList):

@@ -42,9 +42,8 @@ class Demo:
 
     def ids(self, template_id: str, **given: Any) -> set[str]:
         """Return whom a template means."""
-        page = self.store.users_page(
-            SPACE, UsersQuery(rule=find_template(template_id).rule(given)), limit=1_000
-        )
+        rule = find_template(template_id).rule(given)
+        page = self.store.users_page(SPACE, UsersQuery(rule=rule), limit=1_000)
         assert page.next_cursor is None
         return {str(row["user_id"]) for row in page.items}
 

@@ -114,6 +114,18 @@ def test_a_rule_lists_whom_it_means(store: EmbeddedStore, everyone: list[User], 
     assert store.count_users(SPACE, [rule]).counts[0].users == len(right)
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3])
+@pytest.mark.parametrize("sort", ["user_id", "-user_id"])
+def test_those_of_a_rule_are_found_by_id_wherever_their_ids_stand(
+    store: EmbeddedStore, everyone: list[User], sort: str, limit: int
+) -> None:
+    ids = [user["user_id"] for user in everyone]
+    far = (ids[:2] if sort.startswith("-") else ids[-2:]) + [ids[20]]
+    rule = {"field": "user_id", "operator": "in", "value": far}
+    found = pages(store, UsersQuery(rule=rule, sort=sort), limit)
+    assert [user["user_id"] for user in found] == sorted(far, reverse=sort.startswith("-"))
+
+
 def test_a_place_of_a_list_of_another_kind_of_value_is_refused(store: EmbeddedStore) -> None:
     cursor = store.users_page(SPACE, UsersQuery(sort="sort_value"), limit=1).next_cursor
     for sort in ("-sort_value", "a2", "select"):

@@ -133,8 +133,8 @@ def test_what_would_be_broken_is_named_with_the_reason() -> None:
     broken = BrokenSegment(space="acme/test", id="a", name="A", reason="rules[0].value: it is no number")
     with pytest.raises(InUse) as caught:
         require_unbroken([broken, broken], "'seats' cannot be a string")
-    told = "'a' (A) in acme/test: rules[0].value: it is no number"
+    told = "the segment 'a' (A) in acme/test: rules[0].value: it is no number"
     assert caught.value.message == (
         f"'seats' cannot be a string: rules would not be right any more, of {told}; {told}"
     )
-    assert caught.value.hint == "change or archive those segments first"
+    assert caught.value.hint == "change or archive those first"

@@ -192,6 +192,23 @@ def test_exclude_has_as_many_entries_as_the_limit_and_no_more() -> None:
     assert (caught.value.field, caught.value.limit) == ("exclude", limits.EXCLUDE_ENTRIES_MAX)
 
 
+def test_the_feed_tells_of_as_many_attributes_as_the_limit_and_no_more() -> None:
+    names = [f"a{number}" for number in range(limits.FEED_ATTRIBUTES_MAX + 1)]
+    assert parse_setting("feed_attributes", ", ".join(names[:-1])) == tuple(names[:-1])
+    with pytest.raises(InvalidSetting) as caught:
+        parse_setting("feed_attributes", ",".join(names))
+    assert (caught.value.message, caught.value.hint) == (
+        "feed_attributes cannot have 21 names",
+        "the limit is 20 (FEED_ATTRIBUTES_MAX)",
+    )
+    assert (caught.value.field, caught.value.limit) == ("feed_attributes", limits.FEED_ATTRIBUTES_MAX)
+
+
+def test_attributes_that_the_feed_tells_are_named_once_or_are_none() -> None:
+    assert parse_setting("feed_attributes", "plan, seats ,plan,") == ("plan", "seats")
+    assert parse_setting("feed_attributes", "none") == ()
+
+
 def test_a_salt_is_as_long_as_the_limit_and_no_longer() -> None:
     assert parse_setting("hash_salt", "x" * limits.SALT_CHARACTERS_MAX)
     with pytest.raises(InvalidSetting) as caught:

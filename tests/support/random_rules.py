@@ -92,6 +92,8 @@ OPERATORS = {
     "boolean": "is_true is_false",
     "list": "has_any has_all has_none",
 }
+SOME_TIME = 1_767_225_600_000_000
+"""When windows must end after they begin, whenever a rule is asked (2026-01-01)."""
 CONDITIONS_MAX = 20
 """Far below the limits of rules, which have tests of their own."""
 HISTORY_CONDITIONS_MAX = 6
@@ -287,8 +289,9 @@ class RuleMaker:
 
     def _window(self) -> Node:
         begin, end = sorted(self.rng.sample(SPANS, 2), key=lambda span: self.pools.times.moved(span, -1))
-        if self.pools.times.moved(begin, -1) == self.pools.times.moved(end, -1):
-            return {"from": begin}
+        for times in (self.pools.times, Times(SOME_TIME, self.pools.times.zone)):
+            if times.moved(begin, -1) >= times.moved(end, -1):  # thirty days and a month, perhaps
+                return {"from": begin}
         return self.rng.choice([{"from": begin}, {"to": end}, {"from": begin, "to": end}])
 
     def _rules(self, kind: str) -> Node:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -72,7 +73,7 @@ def times_of(what: Happening, person: NaivePerson, now: int, zone: ZoneInfo) -> 
             return sorted(
                 int(one["occurred_at"])  # type: ignore[call-overload]
                 for one in person.events
-                if name in (None, one.get("name")) and _fits(rules, _values(one, rules), now, zone)
+                if name in (None, one.get("name")) and _fits_event(rules, one, now, zone)
             )
         case Changes(of, before, after):
             changes = person.changes.get(of.name, ())
@@ -84,19 +85,29 @@ def _fits(rules: Group, values: Mapping[str, Any], now: int, zone: ZoneInfo) -> 
     return program.answers(Person(values), program.edges(now, zone))[0]
 
 
-def _values(event: Mapping[str, Any], rules: Group) -> Mapping[str, Any]:
-    """Return what the fields of an event are that rules ask for; a property by the type that is asked for."""
+def _fits_event(rules: Group, event: Mapping[str, Any], now: int, zone: ZoneInfo) -> bool:
+    """Return whether a rule holds for an event."""
     values = dict(event)
     if event.get("page_url") is not None:
         found = re.match(PAGE_PATH, event["page_url"])
         values["page_path"] = (found and found[1]) or "/"
-    return values | {
-        condition.field.name: _property(
-            event.get("properties", {}).get(condition.field.name.removeprefix(PROPERTIES)), condition
-        )
-        for condition in _conditions(rules)
-        if condition.field.name.startswith(PROPERTIES)
-    }
+    typed = _typed(rules)
+    assert isinstance(typed, Group)
+    for condition in _conditions(typed):
+        if condition.field.name.startswith(PROPERTIES):
+            name = condition.field.name.removeprefix(PROPERTIES).rpartition(" as ")[0]
+            values[condition.field.name] = _property(event.get("properties", {}).get(name), condition)
+    return _fits(typed, values, now, zone)
+
+
+def _typed(node: Node) -> Node:
+    """Return a rule in which a property of two types, which is known by one of them, is two fields."""
+    if isinstance(node, Group):
+        return replace(node, parts=tuple(_typed(part) for part in node.parts))
+    if not isinstance(node, Condition) or not node.field.name.startswith(PROPERTIES):
+        return node
+    kind = "any" if isinstance(node.test, Known) else node.field.type
+    return replace(node, field=replace(node.field, name=f"{node.field.name} as {kind}"))
 
 
 def _conditions(node: Node) -> list[Condition]:

@@ -10,6 +10,9 @@ import msgspec
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 """Upper bounds of the buckets of answer times; above the last there is one more."""
 
+DECIDERS = ("copy", "owner")
+"""Where decisions come from: the serving copy, or the owner of the data folder."""
+
 
 class Figures(msgspec.Struct):
     """Counts since the start of a collector, or the sum of several."""
@@ -20,6 +23,8 @@ class Figures(msgspec.Struct):
     """The sum of their seconds, from the head of a call to its answer."""
     refused: dict[str, int] = {}
     """Calls that were refused whole, by the code of the error."""
+    decided: dict[str, int] = {}
+    """Decisions by one of `DECIDERS`."""
 
     def answer(self, seconds: float) -> None:
         """Count a call that was answered."""
@@ -30,12 +35,18 @@ class Figures(msgspec.Struct):
         """Count a call that was refused."""
         self.refused[code] = self.refused.get(code, 0) + 1
 
+    def decide(self, by: str) -> None:
+        """Count a decision."""
+        self.decided[by] = self.decided.get(by, 0) + 1
+
     def add(self, other: Figures) -> None:
         """Add the counts of another."""
         self.answered = [one + more for one, more in zip(self.answered, other.answered, strict=True)]
         self.answered_s += other.answered_s
         for code, count in other.refused.items():
             self.refused[code] = self.refused.get(code, 0) + count
+        for by, count in other.decided.items():
+            self.decided[by] = self.decided.get(by, 0) + count
 
 
 def total(all_figures: Iterable[Figures]) -> Figures:

@@ -114,7 +114,16 @@ class Commands(TyperGroup):
 
 
 _OWN_FILES = (
-    *(DATABASE_FILE, "control.sqlite", "serving.sqlite", "doors.json", "lock", "owner.sock", "api.sock"),
+    *(
+        DATABASE_FILE,
+        "control.sqlite",
+        "serving.sqlite",
+        "doors.json",
+        "deciding.json",
+        "lock",
+        "owner.sock",
+        "api.sock",
+    ),
     *("geo", "spool", "inbox", "uploads", "tmp", "rejected", "damaged", "lost+found"),
 )
 """How names begin of what may lie in a data folder without a database: `geo install` and `keys create` may

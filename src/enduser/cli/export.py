@@ -13,6 +13,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from enduser.cli.common import count_of, err
+from enduser.core.users_query import ALL_USERS, UsersQuery
 from enduser.errors import UsageError
 from enduser.stores.contract import Store
 from enduser.stores.scratch import scratch_folder
@@ -47,14 +48,16 @@ class Exported:
     what: str
     form: ExportFormat
     is_raw: bool
+    asked: UsersQuery = ALL_USERS
+    """Of users, which."""
 
     def write(self, store: Store, space: str, path: Path) -> int:
         """Write it to a file; return the count of rows."""
-        return store.export(space, self.what, path, self.form, is_raw=self.is_raw)
+        return store.export(space, self.what, path, self.form, is_raw=self.is_raw, asked=self.asked)
 
 
 def export(store: Store, space: str, exported: Exported, output: Path) -> None:
-    """Write all users or sessions to a file, whole or not at all, or to standard output or a pipe."""
+    """Write users or sessions to a file, whole or not at all, or to standard output or a pipe."""
     if output == Path("-"):
         if exported.form is ExportFormat.PARQUET:
             raise UsageError("Parquet cannot be written to standard output", hint="name a file with --output")

@@ -12,6 +12,7 @@ from enduser.cli import (
     clients,
     config,
     demo,
+    filters,
     geo,
     imports,
     keys,
@@ -56,6 +57,7 @@ segments.app.command("preview")(segment_answers.preview)
 segments.app.command("explain")(segment_answers.explain)
 segments.app.command("templates")(segment_answers.list_templates)
 app.add_typer(segments.app, name="segments")
+app.add_typer(filters.app, name="filters")
 app.add_typer(clients.app, name="clients")
 app.add_typer(systems.app, name="systems")
 app.add_typer(config.app, name="config")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 import msgspec
@@ -31,7 +30,6 @@ from enduser.cli.rule_tree import tree
 from enduser.cli.segments import Form, RuleText, SegmentId, Sets, TemplateId, rule_named
 from enduser.core.links import IdKind
 from enduser.core.rules.templates import TEMPLATES, Template
-from enduser.core.segments import RuleJson
 from enduser.core.users_query import UsersQuery
 from enduser.errors import UsageError
 from enduser.service.explained import user_segments
@@ -84,7 +82,7 @@ def list_members(
     """List the users of a segment. As JSON each is a line of its own, an End User Object."""
     with folded(data, space, memory_limit) as store:
         rule = store.find_segment(space, segment_id).segment.rule
-        found = _members(store, space, rule, sort, limit)
+        found = store.users(space, UsersQuery(rule=rule, sort=sort), limit=limit)
         if form is ListFormat.JSON:
             for row in found:
                 out.print(msgspec.json.encode(end_user_json(row)).decode())
@@ -94,19 +92,6 @@ def list_members(
     if rows:
         print_table([("user_id", "last_seen (UTC)", "sessions", "country", "city"), *rows], right=(2,))
     out.print(f"{len(rows):,} of {count_of(users, 'user')}")
-
-
-def _members(
-    store: Store, space: str, rule: RuleJson, sort: str, limit: int
-) -> Iterator[Mapping[str, object]]:
-    cursor: str | None = None
-    while limit:
-        size = min(limit, limits.PAGE_ROWS_MAX)
-        page = store.users_page(space, UsersQuery(rule=rule, sort=sort), limit=size, cursor=cursor)
-        yield from page.items
-        limit, cursor = limit - len(page.items), page.next_cursor
-        if cursor is None:
-            return
 
 
 def _user_cells(user: EndUserJson) -> tuple[str, ...]:

@@ -99,6 +99,16 @@ def rule_named(rule: str | None, template: str | None, sets: Sequence[str] | Non
     if sets:
         raise UsageError("--set is for templates", hint="give --template too, or leave it out")
     assert rule is not None
+    return rule_of(rule)
+
+
+def rule_of(rule: str) -> RuleJson:
+    """Return the rule that an option names: as JSON, or in a file; `-` is standard input.
+
+    Raises:
+        UsageError: what is named is no JSON object.
+        InputError: there is no such file.
+    """
     try:
         return msgspec.json.decode(_text_of(rule), type=RuleJson)
     except (msgspec.MsgspecError, RecursionError) as error:

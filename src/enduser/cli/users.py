@@ -10,6 +10,16 @@ import msgspec
 import typer
 
 from enduser import limits
+from enduser.cli.asked_users import (
+    Columns,
+    OfFilter,
+    OfSegment,
+    Search,
+    Sort,
+    Where,
+    asked_users,
+    shown_cells,
+)
 from enduser.cli.common import (
     DEFAULT_DATA,
     DEFAULT_SPACE,
@@ -38,6 +48,7 @@ from enduser.clock import now_us
 from enduser.core.attributes import AttributeType
 from enduser.core.end_user import USER_COLUMNS
 from enduser.core.links import IdKind
+from enduser.core.segments import EVERYONE, Counts
 from enduser.core.times import iso_instant
 from enduser.core.users_query import UsersQuery
 from enduser.errors import StoreError, UsageError, UserNotFound
@@ -261,12 +272,12 @@ def _shown(name: str, value: object) -> str:
 
 @app.command("list")
 def list_users(
-    sort: Annotated[
-        str,
-        typer.Option(
-            "--sort", metavar="ATTRIBUTE", help="An attribute; with a - before it the greatest come first."
-        ),
-    ] = "-last_seen",
+    where: Where = None,
+    segment: OfSegment = None,
+    filter_id: OfFilter = None,
+    search: Search = None,
+    columns: Columns = None,
+    sort: Sort = None,
     limit: Annotated[
         int,
         typer.Option("--limit", metavar="N", min=1, max=limits.LISTED_USERS_MAX, help="How many to list."),
@@ -276,15 +287,47 @@ def list_users(
     memory_limit: Memory = MEMORY_LIMIT_MB,
     _yes: Yes = False,
 ) -> None:
-    """List End User Objects as a table; `users export` gives all rows and columns."""
+    """List users as a table, the last seen first unless told otherwise; `users export` gives all rows."""
+    asked = asked_users(where, segment, filter_id, search, columns, sort)
     with folded(data, space, memory_limit) as store:
-        status = store.status(space)
-        rows = list(store.users(space, UsersQuery(sort=sort), limit=limit))
+        status, query = store.status(space), asked.query(store, space, "-last_seen")
+        rows = list(store.users(space, query, limit=limit + 1))
+    is_everyone = query.rule is None and not query.search
     if not rows:
-        out.print(_nobody(status))
+        out.print(_nobody(status) if is_everyone else f"Nobody of {count_of(status.users, 'user')}.")
         return
-    print_table([_HEADINGS, *map(_cells, rows)], right=(2, 3, 4))
-    out.print(f"{len(rows):,} of {count_of(status.users, 'user')}")
+    shown = rows[:limit]
+    if query.columns is None:
+        print_table([_HEADINGS, *map(_cells, shown)], right=(2, 3, 4))
+    else:
+        names = [name for name in dict.fromkeys(query.columns) if name not in ("user_id", "is_anonymous")]
+        print_table([("user_id", *names), *(shown_cells(row, names) for row in shown)])
+    more = "" if is_everyone or len(rows) <= limit else "; there are more, see --limit"
+    out.print(f"{len(shown):,} of {count_of(status.users, 'user')}{more}")
+
+
+@app.command("count")
+def count_users(
+    where: Where = None,
+    segment: OfSegment = None,
+    filter_id: OfFilter = None,
+    search: Search = None,
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+    _yes: Yes = False,
+) -> None:
+    """Count users: all, or those of a rule, a segment, a filter or a text."""
+    asked = asked_users(where, segment, filter_id, search)
+    with folded(data, space, memory_limit) as store:
+        query = asked.query(store, space, "user_id")
+        counted = store.count_users(space, [query.rule or EVERYONE])
+        counts, all_users = counted.counts[0], counted.all_users
+        if query.search:
+            found = store.users(space, UsersQuery(rule=query.rule, search=query.search, columns=()))
+            counts = Counts(sum(1 for _ in found))
+    unseen = f", and {count_of(counts.not_yet_seen, 'id')} not yet seen" if counts.not_yet_seen else ""
+    out.print(f"{counts.users:,} of {count_of(all_users, 'user')}{unseen}")
 
 
 def _nobody(status: SpaceStatus) -> str:
@@ -346,6 +389,12 @@ def _look_alike_cells(group: LookAlikeGroup) -> list[str]:
 
 @app.command("export")
 def export_users(
+    where: Where = None,
+    segment: OfSegment = None,
+    filter_id: OfFilter = None,
+    search: Search = None,
+    columns: Columns = None,
+    sort: Sort = None,
     file_format: Annotated[
         ExportFormat, typer.Option("--format", help="The form of the file.")
     ] = ExportFormat.CSV,
@@ -356,6 +405,8 @@ def export_users(
     memory_limit: Memory = MEMORY_LIMIT_MB,
     _yes: Yes = False,
 ) -> None:
-    """Write all End User Objects; times are ISO 8601 UTC, durations seconds, an unknown value is empty."""
+    """Write users, by id unless told otherwise; times are ISO 8601 UTC, durations seconds."""
+    asked = asked_users(where, segment, filter_id, search, columns, sort)
     with folded(data, space, memory_limit) as store:
-        export(store, space, Exported("users", file_format, raw), output)
+        query = asked.query(store, space, "user_id")
+        export(store, space, Exported("users", file_format, raw, query), output)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from enduser.core.attributes import AttributeType
@@ -31,6 +31,10 @@ class Deciding:
     """The types of the custom attributes."""
     lists: Sequence[str]
     """The ids of the static lists."""
+    unread: Sequence[str] = ()
+    """The ids of segments whose rules cannot be any more: nobody is in them."""
+    since_fold: int = field(default=0, compare=False)
+    """Copies up to an earlier fold may have attributes that are called otherwise now, or of another type."""
 
 
 class Decider:
@@ -45,9 +49,9 @@ class Decider:
         named = [content.segment for content in known.contents if content.segment in known.rules]
         self._judged = list(dict.fromkeys([*known.segments, *(name for name in named if name is not None)]))
         self.program = Program([book.require(name) for name in self._judged])
-        self.demands: Sequence[Demand] = demands_of(self.program)
+        self.demands: Sequence[Demand] = demands_of(self.program, self.zone)
         """What must be at hand of a person."""
-        self.keys = [demand.key for demand in self.demands]
+        self.keys = frozenset(demand.key for demand in self.demands)
         self.datetimes = {name for name, kind in known.attributes.items() if kind is AttributeType.DATETIME}
         """The custom attributes that are instants."""
 

@@ -72,20 +72,21 @@ class SegmentUse:
     """What uses a segment, a list or an attribute."""
 
     kind: str
-    """`segment`, `content` or `setting`."""
+    """`segment`, `filter`, `content` or `setting`."""
     id: str
     name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokenSegment:
-    """A segment whose rule could not be any more after a change."""
+    """A segment, or a filter, that could not be any more after a change."""
 
     space: str
+    kind: str = "segment"
     id: str
     name: str
     reason: str
-    """What would be wrong with its rule, and where."""
+    """What would be wrong with it, and where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,18 +160,18 @@ def require_unused(used_by: Sequence[tuple[str, SegmentUse]], what: str) -> None
 
 
 def require_unbroken(broken: Sequence[BrokenSegment], change: str) -> None:
-    """Check that no segment would be broken by a change.
+    """Check that no segment and no filter would be broken by a change.
 
     Raises:
         InUse: some would be; the first `USES_NAMED_MAX` are named, and why.
     """
     if broken:
-        raise InUse(f"{change}: {told_broken(broken)}", hint="change or archive those segments first")
+        raise InUse(f"{change}: {told_broken(broken)}", hint="change or archive those first")
 
 
 def told_broken(broken: Sequence[BrokenSegment]) -> str:
-    """Return which segments would be broken, and why, for people."""
-    reasons = [f"{one.id!r} ({one.name}) in {one.space}: {one.reason}" for one in broken]
+    """Return which segments and filters would be broken, and why, for people."""
+    reasons = [f"the {one.kind} {one.id!r} ({one.name}) in {one.space}: {one.reason}" for one in broken]
     return f"rules would not be right any more, of {_first(reasons, '; ')}"
 
 

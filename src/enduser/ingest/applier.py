@@ -186,7 +186,8 @@ class Applier:
             if self._served.get(space) != generation and self._follow(self._serving.follow, space):
                 self._served[space] = generation
         for space, state in self._states().items():
-            if self._filled.get(space) != state and self._follow(self._serving.fill, space):
+            is_filled = self._filled.get(space) == state or not self.is_served(space)
+            if not is_filled and self._follow(self._serving.fill, space):
                 self._filled[space] = state
 
     def tell(self, _: Work) -> None:
@@ -201,8 +202,8 @@ class Applier:
 
     def _states(self) -> Mapping[str, tuple[int, int]]:
         """Return by space what is another whenever the serving copy or the feed may lack something."""
-        edition = self._store.rules_edition()
-        return {space: (generation, edition) for space, generation in self._store.generations().items()}
+        generations, edition_of = self._store.generations(), self._store.rules_edition
+        return {space: (generation, edition_of(space)) for space, generation in generations.items()}
 
     def _follow(self, step: Callable[[str, OwnedStore], bool], space: str) -> bool:
         """Take steps for a while; return whether the copy is up with the store."""

@@ -1,4 +1,4 @@
-"""Whom somebody asks for: by a rule, a segment or a text, in words of the API and of commands."""
+"""Whom somebody asks for: by a rule, a segment, a filter or a text, in words of the API and of commands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from enduser.core.segments import RuleJson
 from enduser.core.users_query import UsersQuery
-from enduser.errors import InvalidParameter, InvalidRule, RuleTooLarge, SegmentNotFound
+from enduser.errors import FilterNotFound, InvalidParameter, InvalidRule, RuleTooLarge, SegmentNotFound
 from enduser.stores.contract import Reader
 
 
@@ -19,23 +19,30 @@ class AskedUsers:
     rule: RuleJson | None = None
     segment: str | None = None
     """The id of a segment in place of a rule."""
+    filter: str | None = None
+    """The id of a saved filter, which says what he does not say himself."""
     search: str | None = None
     columns: tuple[str, ...] | None = None
     sort: str | None = None
     include_open: bool = False
 
     def query(self, reader: Reader, space: str, sort: str) -> UsersQuery:
-        """Return what is asked for, in the order `sort` if he says none.
+        """Return what is asked for, in the order `sort` if he and the filter say none.
 
         Raises:
             InvalidParameter: a rule and a segment are named.
             SegmentNotFound: there is no such segment, or it is archived.
+            FilterNotFound: there is no such filter.
         """
+        saved = UsersQuery(sort=sort)
+        if self.filter is not None:
+            saved = reader.find_filter(space, self.filter).filter.query
+        rule = self._rule(reader, space)
         return UsersQuery(
-            rule=self._rule(reader, space),
-            search=self.search or "",
-            columns=self.columns,
-            sort=sort if self.sort is None else self.sort,
+            rule=saved.rule if rule is None else rule,
+            search=saved.search if self.search is None else self.search,
+            columns=saved.columns if self.columns is None else self.columns,
+            sort=saved.sort if self.sort is None else self.sort,
             include_open=self.include_open,
         )
 
@@ -48,27 +55,31 @@ class AskedUsers:
                 hint='leave one of them out, or name the segment in the rule: {"kind": "segment", "id": …}',
                 field="segment",
             )
-        saved = [one.segment for one in reader.segments(space) if one.segment.id == self.segment]
-        if not saved or saved[0].is_archived:
+        if reader.find_segment(space, self.segment).segment.is_archived:
             raise SegmentNotFound(
-                f"the segment {self.segment!r} is archived"
-                if saved
-                else f"there is no segment {self.segment!r}",
-                hint="GET /api/v1/segments, or enduser segments list, shows them; ids are case-sensitive",
-                field="segment",
+                f"the segment {self.segment!r} is archived",
+                hint="take it into use again, or ask by its rule",
             )
         return {"kind": "segment", "id": self.segment}
 
     @contextmanager
     def naming(self) -> Iterator[None]:
-        """Let an error of the rule name what the caller gave, within a block.
+        """Let an error name what the caller gave, within a block.
 
         Raises:
             InvalidRule, RuleTooLarge, UsersNotTracked: as the block; `field` is the path from the whole call.
+            SegmentNotFound, FilterNotFound: as the block.
         """
         try:
             yield
         except (InvalidRule, RuleTooLarge) as error:
-            given = next((name for name in ("segment",) if getattr(self, name) is not None), "rule")
-            error.field = f"rule.{error.field}" if given == "rule" and error.field else given
+            if self.segment is not None:
+                error.field = "segment"
+            elif self.rule is None:
+                error.field = "filter"
+            else:
+                error.field = f"rule.{error.field}" if error.field else "rule"
+            raise
+        except (SegmentNotFound, FilterNotFound) as error:
+            error.field = "segment" if isinstance(error, SegmentNotFound) else "filter"
             raise

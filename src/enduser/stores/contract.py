@@ -6,7 +6,7 @@ write key is rotated. What is derived from it follows by `fold`. Records of a sp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +16,9 @@ from enduser.core.contents import Content, Decision, SavedContent
 from enduser.core.deciding import Deciding
 from enduser.core.events import UserId
 from enduser.core.feed import EVERY_ROW, FeedFilter, FeedPage
+from enduser.core.filters import SavedFilter, UserFilter
 from enduser.core.rules.demands import Demand
+from enduser.core.rules.programs import Person, Program
 from enduser.core.segments import (
     Counted,
     Explained,
@@ -273,6 +275,16 @@ class Reader(Protocol):
         Archived ones are left out.
         """
 
+    def filters(self, space: str) -> Sequence[SavedFilter]:
+        """Return the saved filters of a space, by id."""
+
+    def find_filter(self, space: str, filter_id: str) -> SavedFilter:
+        """Return the saved filter of an id.
+
+        Raises:
+            FilterNotFound: there is none.
+        """
+
     def contents(self, space: str) -> Sequence[SavedContent]:
         """Return the content items of a space, by id."""
 
@@ -420,6 +432,24 @@ class Store(Reader, Protocol):
             InUse: rules name it.
         """
 
+    def save_filter(self, space: str, asked: UserFilter, saving: Saving) -> SavedFilter:
+        """Make a filter or change it.
+
+        Raises:
+            InvalidFilter: its id or its name cannot be.
+            InvalidParameter: an attribute is none, or users cannot be sorted by it.
+            InvalidRule, RuleTooLarge, UsersNotTracked: its rule cannot be.
+            FilterExists, FilterNotFound: one that is to be made is there; one that is to be changed is not.
+            LimitExceeded: there are as many as there may be, or the text that is searched is too long.
+        """
+
+    def delete_filter(self, space: str, filter_id: str) -> None:
+        """Take a filter away.
+
+        Raises:
+            FilterNotFound: there is none of this id.
+        """
+
     def save_content(self, space: str, content: Content, saving: Saving) -> SavedContent:
         """Make a content item or change it.
 
@@ -533,8 +563,8 @@ class OwnedStore(Store, Protocol):
         `written_at` is server time in µs. Rows that are too old go.
         """
 
-    def rules_edition(self) -> int:
-        """Return a number that is another whenever `deciding` or `demands` may be."""
+    def rules_edition(self, space: str) -> int:
+        """Return a number that is another whenever `deciding`, `demands` or what is followed may be."""
 
     def deciding(self) -> Sequence[Deciding]:
         """Return what collectors must know to decide, space by space."""
@@ -542,13 +572,19 @@ class OwnedStore(Store, Protocol):
     def demands(self, space: str) -> Sequence[Demand]:
         """Return what decisions ask for of persons besides their attributes."""
 
-    def changed_facts(self, space: str, demands: Sequence[Demand], since: int) -> Iterator[Fact]:
-        """Yield what some demands ask for, under each id of each person who changed after the fold `since`.
+    def find_person(self, space: str, user_id: str, id_kind: str, program: Program) -> tuple[Person, int]:
+        """Return what a program needs to know of the person of an id, and what the clock shows (µs).
 
-        Of whom there is nothing to tell none is told. The rows must be taken before the store is used again.
+        May be asked from any thread.
         """
 
-    def facts(self, space: str, demands: Sequence[Demand], part: int, parts: int) -> Iterator[Fact]:
+    def changed_facts(self, space: str, demands: Sequence[Demand], since: int) -> Generator[Fact]:
+        """Yield what some demands ask for, under each id of each person who changed after the fold `since`.
+
+        Of whom there is nothing to tell none is told. It must be closed before the store is used again.
+        """
+
+    def facts(self, space: str, demands: Sequence[Demand], part: int, parts: int) -> Generator[Fact]:
         """Yield the same of one of `parts` equal parts of a space, the first is 0."""
 
     def doors(self) -> Sequence[Door]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -30,19 +31,26 @@ class DecidingFile:
     def __init__(self, folder: Path) -> None:
         """Read the file of a data folder when something is asked for."""
         self._path = folder / FILE
-        self.edition: object = None
-        """Another one whenever the owner told something else."""
+        self._read: object = None
+        """Which file was read last."""
         self.spaces: Mapping[str, Deciding] = {}
+        self.editions: Counter[str] = Counter()
+        """By space a number that is another whenever the owner told something else."""
 
     def refresh(self) -> None:
-        """Read the file again if another was written."""
+        """Read the file again if another was written.
+
+        Raises:
+            OSError: it is there, and cannot be read.
+        """
         try:
             told = self._path.stat()
-            edition = (told.st_ino, told.st_mtime_ns)
-            if edition == self.edition:
+            written = (told.st_ino, told.st_mtime_ns)
+            if written == self._read:
                 return
             spaces = msgspec.json.decode(self._path.read_bytes(), type=list[Deciding])
         except FileNotFoundError:
             return
-        self.spaces = {one.space: one for one in spaces}
-        self.edition = edition
+        before, self.spaces = self.spaces, {one.space: one for one in spaces}
+        self.editions.update(name for name, known in self.spaces.items() if known != before.get(name))
+        self._read = written

@@ -25,6 +25,7 @@ from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.contents import Content, Decision, SavedContent
 from enduser.core.events import UserId
 from enduser.core.feed import EVERY_ROW, FeedFilter, FeedPage
+from enduser.core.filters import SavedFilter, UserFilter
 from enduser.core.segments import (
     Counted,
     Explained,
@@ -362,6 +363,25 @@ class RemoteStore:
     def delete_segment(self, space: str, segment_id: str) -> None:
         """Take a segment away."""
         self._call("delete_segment", space=space, segment_id=segment_id)
+
+    def filters(self, space: str) -> Sequence[SavedFilter]:
+        """Return the saved filters of a space, by id."""
+        found: Sequence[SavedFilter] = self._call("filters", space=space)
+        return found
+
+    def find_filter(self, space: str, filter_id: str) -> SavedFilter:
+        """Return the saved filter of an id."""
+        found: SavedFilter = self._call("find_filter", space=space, filter_id=filter_id)
+        return found
+
+    def save_filter(self, space: str, asked: UserFilter, saving: Saving) -> SavedFilter:
+        """Make a filter or change it."""
+        found: SavedFilter = self._call("save_filter", space=space, asked=asked, saving=saving)
+        return found
+
+    def delete_filter(self, space: str, filter_id: str) -> None:
+        """Take a filter away."""
+        self._call("delete_filter", space=space, filter_id=filter_id)
 
     def contents(self, space: str) -> Sequence[SavedContent]:
         """Return the content items of a space, by id."""

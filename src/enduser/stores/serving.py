@@ -6,8 +6,7 @@ It follows the truth fold by fold and can be made anew at any time.
 from __future__ import annotations
 
 import sqlite3
-from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -17,16 +16,16 @@ import msgspec
 
 from enduser import limits
 from enduser.core.events import UserId
-from enduser.core.rules.demands import Demand
 from enduser.errors import StoreError
-from enduser.stores.answers import ChangedObject, Fact
+from enduser.stores.answers import ChangedObject
 from enduser.stores.contract import OwnedStore
+from enduser.stores.serving_facts import FACT_TABLES, ServedFacts
 
 FILE = "serving.sqlite"
 _ROWS_PER_INSERT = 10_000
 _LOG_BYTES_MAX = 67_108_864
 """To which SQLite cuts its log off once it is in the file; a step of a copy made anew writes 500 MB of it."""
-_EDITION = 3
+_EDITION = 4
 """Another one, and copies of before are made anew."""
 
 # An index beside the objects, not a table by id: ids come in no order, and only the small index is written
@@ -45,21 +44,6 @@ CREATE TABLE IF NOT EXISTS objects (
     object BLOB NOT NULL
 );
 CREATE UNIQUE INDEX IF NOT EXISTS objects_by_id ON objects (space, id, is_anonymous);
-CREATE TABLE IF NOT EXISTS demands (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    space TEXT NOT NULL,
-    key TEXT NOT NULL,
-    part INTEGER NOT NULL,
-    parts INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS facts (
-    space TEXT NOT NULL,
-    id TEXT NOT NULL,
-    is_anonymous INTEGER NOT NULL,
-    demand INTEGER NOT NULL,
-    times BLOB,
-    PRIMARY KEY (space, id, is_anonymous, demand)
-) WITHOUT ROWID;
 """
 
 
@@ -92,18 +76,8 @@ def take_out(folder: Path, space: str, users: Iterable[UserId]) -> None:
 
 
 _DELETE = "DELETE FROM objects WHERE space = ? AND id = ? AND is_anonymous = ?"
-_DELETE_FACTS = "DELETE FROM facts WHERE space = ? AND id = ? AND is_anonymous = ?"
 _CLEAR = """
 DELETE FROM objects WHERE rowid IN (SELECT rowid FROM objects WHERE space = ? LIMIT ?)
-"""
-
-_UNFILLED = """
-SELECT number, key, part, parts FROM demands WHERE space = ? AND part < parts ORDER BY part, parts
-"""
-_NEW_DEMAND = "INSERT INTO demands (space, key, part, parts) VALUES (?, ?, 0, ?)"
-_CLEAR_FACTS = """
-DELETE FROM facts WHERE space = ?1 AND (id, is_anonymous, demand) IN (
-    SELECT id, is_anonymous, demand FROM facts WHERE space = ?1 LIMIT ?2)
 """
 
 
@@ -129,6 +103,7 @@ class ServingCopy:
             for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
                 (folder / name).unlink(missing_ok=True)
             self._connection = self._opened()
+        self._facts = ServedFacts(self._connection)
 
     def _opened(self) -> sqlite3.Connection:
         """Return the file opened.
@@ -147,7 +122,7 @@ class ServingCopy:
             if not is_new and edition != _EDITION:
                 raise sqlite3.DatabaseError("another edition")  # noqa: TRY301 - to be closed, and made anew
             connection.execute(f"PRAGMA user_version = {_EDITION}")
-            connection.executescript(_TABLES)
+            connection.executescript(_TABLES + FACT_TABLES)
         except BaseException:
             connection.close()
             raise
@@ -166,8 +141,9 @@ class ServingCopy:
         """Take out the objects of a space, and leave no trace of them in the file or beside it."""
         with self._changing():
             self._execute("DELETE FROM objects WHERE space = ?", space)
-            for table in ("folds", "making", "facts", "demands"):
-                self._execute(f"DELETE FROM {table} WHERE space = ?", space)
+            self._execute("DELETE FROM folds WHERE space = ?", space)
+            self._execute("DELETE FROM making WHERE space = ?", space)
+            self._facts.forget(space)
         self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def take_out(self, space: str, users: Iterable[UserId]) -> None:
@@ -176,7 +152,7 @@ class ServingCopy:
         with self._changing():
             rows = [(space, *user) for user in users]
             self._connection.executemany(_DELETE, rows)
-            self._connection.executemany(_DELETE_FACTS, rows)
+            self._facts.take_out(rows)
         self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def follow(self, space: str, store: OwnedStore) -> bool:
@@ -197,62 +173,19 @@ class ServingCopy:
                 self._begin(space, changes.fold, store.status(space).users)
                 return False
             self._take(space, changes.users, with_facts=True)
-            self._follow_facts(space, store, since)
+            self._facts.follow(space, store, since)
             self._execute("DELETE FROM making WHERE space = ?", space)
             told = (space, changes.fold, changes.clock_at or 0)
             self._execute("INSERT OR REPLACE INTO folds VALUES (?, ?, ?)", *told)
             return True
 
-    # --- facts
-
     def fill(self, space: str, store: OwnedStore) -> bool:
         """Take a step towards all facts that decisions ask for, and return whether they are there.
 
-        Of demands that are new they are looked up part by part; a step lasts some seconds at most.
+        The copy must have all that the store has. A step lasts some seconds at most.
         """
         with self._changing():
-            if not self.fold(space):
-                return False
-            wanted = {demand.key: demand for demand in store.demands(space)}
-            self._know_demands(space, wanted, store)
-            waiting = self._execute(_UNFILLED, space).fetchall()
-            if not waiting:
-                return True
-            _, _, part, parts = waiting[0]
-            numbers = {key: number for number, key, *where in waiting if where == [part, parts]}
-            demands = [wanted[key] for key in numbers]
-            self._take_facts(space, store.facts(space, demands, part, parts), numbers)
-            self._connection.executemany(
-                "UPDATE demands SET part = part + 1 WHERE number = ?", [(one,) for one in numbers.values()]
-            )
-            return False
-
-    def _know_demands(self, space: str, wanted: Mapping[str, Demand], store: OwnedStore) -> None:
-        """Write down which demands there are; the facts of one that is gone go when their users change."""
-        known = self._demands(space)
-        parts = store.status(space).users // limits.FACTS_AT_ONCE + 1 if wanted.keys() - known.keys() else 0
-        for key in known.keys() - wanted.keys():
-            self._execute("DELETE FROM demands WHERE number = ?", known[key])
-        for key in wanted.keys() - known.keys():
-            self._execute(
-                "INSERT INTO demands (space, key, part, parts) VALUES (?, ?, 0, ?)", space, key, parts
-            )
-
-    def _follow_facts(self, space: str, store: OwnedStore, since: int) -> None:
-        numbers = self._demands(space)
-        demands = [demand for demand in store.demands(space) if demand.key in numbers]
-        if demands:
-            self._take_facts(space, store.changed_facts(space, demands, since), numbers)
-
-    def _demands(self, space: str) -> Mapping[str, int]:
-        return dict(self._execute("SELECT key, number FROM demands WHERE space = ?", space).fetchall())
-
-    def _take_facts(self, space: str, facts: Iterator[Fact], numbers: Mapping[str, int]) -> None:
-        while some := list(islice(facts, _ROWS_PER_INSERT)):
-            rows = [
-                (space, one.id, one.is_anonymous, numbers[one.demand.key], _packed(one.times)) for one in some
-            ]
-            self._connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?)", rows)
+            return self._facts.fill(space, store)
 
     def _making(self, space: str) -> _Making | None:
         row = self._execute("SELECT fold, part, parts FROM making WHERE space = ?", space).fetchone()
@@ -260,16 +193,15 @@ class ServingCopy:
 
     def _begin(self, space: str, fold: int, users: int) -> None:
         self._execute("DELETE FROM folds WHERE space = ?", space)
-        self._execute("DELETE FROM demands WHERE space = ?", space)
+        self._facts.begin(space)
         parts = users // limits.SERVED_AT_ONCE + 1
         self._execute("INSERT OR REPLACE INTO making VALUES (?, ?, -1, ?)", space, fold, parts)
 
     def _make(self, space: str, making: _Making, store: OwnedStore) -> None:
         """Clear a part of what was there, else copy the next part."""
         if making.part < 0:
-            for clear in (_CLEAR, _CLEAR_FACTS):
-                if self._execute(clear, space, limits.SERVED_AT_ONCE).rowcount:
-                    return
+            if self._execute(_CLEAR, space, limits.SERVED_AT_ONCE).rowcount or not self._facts.clear(space):
+                return
         else:
             self._take(space, store.objects(space, making.part, making.parts))
         self._execute("UPDATE making SET part = part + 1 WHERE space = ?", space)
@@ -286,8 +218,7 @@ class ServingCopy:
             self._connection.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", there)
             self._connection.executemany(_DELETE, gone)
             if with_facts:
-                ids = [(space, id_, is_anonymous) for id_, is_anonymous, _ in rows]
-                self._connection.executemany(_DELETE_FACTS, ids)
+                self._facts.take_out((space, id_, is_anonymous) for id_, is_anonymous, _ in rows)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -302,7 +233,3 @@ class ServingCopy:
 
     def _execute(self, query: str, *parameters: object) -> sqlite3.Cursor:
         return self._connection.execute(query, parameters)
-
-
-def _packed(times: Sequence[int] | None) -> bytes | None:
-    return None if times is None else array("q", times).tobytes()

@@ -319,7 +319,7 @@ def test_when_too_many_wait_the_next_one_is_told_to_come_again(
 ) -> None:
     monkeypatch.setattr(limits, "API_WAITING_MAX", 2)
     release = threading.Event()
-    monkeypatch.setattr(api.app._services.control, "authenticate", lambda *_: release.wait(60) and None)
+    monkeypatch.setattr(api.app.services.control, "authenticate", lambda *_: release.wait(60) and None)
     responses = api.portal.call(crowd, api.app, limits.API_READERS_MAX + 2, release)
     refused = [response for response in responses if response.status_code == 429]
     assert [response.status_code for response in responses if response not in refused] == [401] * 6
@@ -342,7 +342,7 @@ async def crowd(app: ManagementApp, size: int, release: threading.Event) -> list
             for _ in range(size):
                 tasks.start_soon(call)
             with anyio.fail_after(60):
-                while app._services.readers.statistics().tasks_waiting < 2:  # noqa: ASYNC110
+                while app.services.readers.statistics().tasks_waiting < 2:  # noqa: ASYNC110
                     await anyio.sleep(0.001)
             await call()
             release.set()

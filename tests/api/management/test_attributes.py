@@ -116,7 +116,9 @@ def test_another_type_is_refused_while_a_rule_would_not_be_right_and_is_told_so_
     in_a_rule(own_api, "seats", "gt", 3)
     changes = {"type": "string", "name": "places"}
     told = problem(own_api.client.patch(f"{PATH}/seats", json=changes), 409, "unconfirmed")
-    assert "it will be refused, because rules would not be right any more, of 'large'" in str(told["message"])
+    assert "it will be refused, because rules would not be right any more, of the segment 'large'" in str(
+        told["message"]
+    )
     assert "change or archive" in str(told["hint"])
     refused = own_api.client.patch(f"{PATH}/seats", json=changes, params={"confirmed": "true"})
     assert "no operator 'gt'" in str(problem(refused, 409, "in_use")["message"])

@@ -93,6 +93,30 @@ def test_a_rule_asks_for_as_many_histories_as_the_limit(kind: Mapping[str, Any])
     assert refused_for(any_of(*[kind] * (most + 1))) == ("", most)
 
 
+def test_what_takes_longer_counts_more() -> None:
+    weights = {
+        ("plan", "is", "a"): 1,
+        ("plan", "contains", "a"): 1,
+        ("plan", "matches", "a"): 5,
+        ("products", "has_any", ("a",)): 10,
+        ("products", "has_none", ("a",)): 10,
+        ("products", "has_all", ("a",)): 10,
+    }
+    for (field, operator, value), weight in weights.items():
+        given = list(value) if isinstance(value, tuple) else value
+        rule = {"field": field, "operator": operator, "value": given}
+        assert read_rule(rule, WORDS).conditions == weight, operator
+    assert read_rule({**PLAN, "operator": "is", "value": "a", "ignore_case": True}, WORDS).conditions == 2
+
+
+def test_a_list_is_compared_with_as_many_items_as_the_limit() -> None:
+    most = limits.RULE_ITEMS_MAX
+    rule: dict[str, Any] = {"field": "products", "operator": "has_any"}
+    for count in (most - 1, most):
+        read_rule({**rule, "value": [f"p{number}" for number in range(count)]}, WORDS)
+    assert refused_for({**rule, "value": ["p"] * (most + 1)}) == ("value", most)
+
+
 # --- anything
 
 ODD = [None, True, 0, -1, 2.5, 1e300, "", "x", "plan", "known", "\ud800", "2026-03-01", 10**30]

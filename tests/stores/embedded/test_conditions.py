@@ -13,8 +13,10 @@ from naive_rules import NaivePerson
 from rule_cases import ATTRIBUTE_TABLES, CUSTOM_TYPES, PERSON_TABLES, TYPES, RuleCase, cases_of
 from rule_persons import LISTS, vocabulary
 
+from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.rules.reading import read_rule
+from enduser.errors import RuleTooLarge
 from enduser.stores.embedded.conditions import Conditions
 from enduser.stores.embedded.database import migrations, prepare
 from enduser.stores.embedded.registry import Column, add_column
@@ -68,6 +70,28 @@ def test_a_condition_holds_where_the_tables_say_so(case: RuleCase, space: duckdb
     finally:
         space.execute("ROLLBACK")
     assert (found[0][0] > 0) is case.holds
+
+
+def test_a_rule_looks_into_other_tables_as_often_as_the_limit() -> None:
+    most = limits.RULE_LOOKUPS_MAX
+
+    def written(count: int) -> str:
+        cities = [{"field": "city", "operator": "contains", "value": f"c{number}"} for number in range(count)]
+        rule = read_rule({"combinator": "or", "rules": cities}, vocabulary(TYPES))
+        return Conditions({}, [1], 0, ZoneInfo("UTC"), months=6).of(rule)
+
+    for count in (most - 1, most):
+        assert written(count).count("FROM places") == count
+    with pytest.raises(RuleTooLarge) as refused:
+        written(most + 1)
+    assert (refused.value.field, refused.value.limit) == ("", most)
+
+
+def test_many_values_of_one_field_are_one_look() -> None:
+    cities = [{"field": "city", "operator": "is", "value": f"c{number}"} for number in range(1_000)]
+    rule = read_rule({"combinator": "or", "rules": cities}, vocabulary(TYPES))
+    writer = Conditions({}, [1], 0, ZoneInfo("UTC"), months=6)
+    assert writer.of(rule).count("FROM places") == 1
 
 
 def put(space: duckdb.DuckDBPyConnection, person: NaivePerson) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -14,32 +14,25 @@ from enduser.api.management.parameters import (
     CURSOR,
     INCLUDE_OPEN,
     LIMIT,
+    OF_FILTER,
     OF_SEGMENT,
     RULE,
     SEARCH,
     SORT,
     SPACE,
 )
-from enduser.errors import (
-    InvalidCursor,
-    InvalidRule,
-    LimitExceeded,
-    RuleTooLarge,
-    SegmentNotFound,
-    UsersNotTracked,
-)
+from enduser.api.management.rules import RULE_ERRORS, RULE_EXAMPLE
+from enduser.errors import FilterNotFound, InvalidCursor, LimitExceeded, SegmentNotFound
 from enduser.service.asked_users import AskedUsers
+from enduser.service.filter_json import Columns
 from enduser.service.json_form import ListedUserJson, listed_user_json
+from enduser.service.segment_json import Rule
 from enduser.stores.answers import Page
 from enduser.stores.contract import Reader
 
 HINT = "docs/users.md says how users are asked for"
 NEWEST = "-last_seen"
 """The order of a list of which none is said."""
-RuleBody = Annotated[
-    dict[str, Any] | None, Meta(description="whom they mean, as docs/rules.md says; null: everyone")
-]
-Columns = Annotated[list[str] | None, Meta(description="the attributes that come besides the id; null: all")]
 
 
 class UsersPage(msgspec.Struct, frozen=True):
@@ -52,11 +45,18 @@ class UsersPage(msgspec.Struct, frozen=True):
 class UsersAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whom somebody asks for, which of their attributes, and in which order."""
 
-    rule: RuleBody = None
+    rule: Rule | None = None
     segment: Annotated[str | None, Meta(description="the id of a segment, in place of a rule")] = None
+    filter: Annotated[
+        str | None,
+        Meta(description="the id of a saved filter: what it says holds where the body says nothing else"),
+    ] = None
     search: Annotated[str | None, Meta(description="a text that some text of a user has in it")] = None
     columns: Columns = None
-    sort: Annotated[str | None, Meta(description="the attribute to sort by; -last_seen unless given")] = None
+    sort: Annotated[
+        str | None,
+        Meta(description="the attribute to sort by; lists come by -last_seen unless given, files by id"),
+    ] = None
     include_open: bool = False
 
     def asked(self) -> AskedUsers:
@@ -65,6 +65,7 @@ class UsersAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return AskedUsers(
             rule=self.rule,
             segment=self.segment,
+            filter=self.filter,
             search=self.search,
             columns=columns,
             sort=self.sort,
@@ -85,15 +86,17 @@ class UsersPageAsked(UsersAsked, frozen=True, kw_only=True, forbid_unknown_field
     cursor: Annotated[str | None, Meta(description="`next_cursor` of the page before")] = None
 
 
-QUERY = (SPACE, RULE, OF_SEGMENT, SEARCH, COLUMNS)
+QUERY = (SPACE, RULE, OF_SEGMENT, OF_FILTER, SEARCH, COLUMNS)
 """The parameters by which users are asked for."""
-ERRORS = (InvalidRule, UsersNotTracked, RuleTooLarge, SegmentNotFound, LimitExceeded)
+ERRORS = (*RULE_ERRORS, SegmentNotFound, FilterNotFound, LimitExceeded)
 """What asking for users can fail with."""
 
 
 def asked_in_query(call: Call) -> AskedUsers:
     """Return what the parameters of a call ask for."""
-    given = {name: call.values.get(name) for name in ("rule", "segment", "search", "columns", "sort")}
+    given = {
+        name: call.values.get(name) for name in ("rule", "segment", "filter", "search", "columns", "sort")
+    }
     return AskedUsers(**given, include_open=call.values.get("include_open", False))
 
 
@@ -118,7 +121,6 @@ async def _page(call: Call, asked: AskedUsers, limit: int, cursor: str | None) -
     return UsersPage([listed_user_json(row) for row in page.items], page.next_cursor)
 
 
-RULE_EXAMPLE = {"combinator": "and", "rules": [{"field": "plan", "operator": "is", "value": "vip"}]}
 _USER = ListedUserJson(
     user_id="adam.br",
     is_anonymous=False,

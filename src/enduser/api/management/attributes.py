@@ -167,7 +167,7 @@ def _require_retypable(store: OwnedStore, name: str, kind: AttributeType, *, con
     raise Unconfirmed(
         f"of {found.values:,} values of {name!r}, {found.lost:,} cannot be read as {kind} and would be lost"
         f"{refused}",
-        hint="change or archive those segments first"
+        hint="change or archive those first"
         if found.broken
         else "send it again with ?confirmed=true to do this",
         field="type",

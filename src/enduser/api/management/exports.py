@@ -13,12 +13,12 @@ from enduser.api.management.asked_users import (
     ERRORS,
     HINT,
     QUERY,
-    RULE_EXAMPLE,
     UsersAsked,
     asked_in_query,
 )
 from enduser.api.management.calls import Call, FileAnswer, Route
 from enduser.api.management.parameters import FORM, INCLUDE_OPEN, SORT, SPACE
+from enduser.api.management.rules import RULE_EXAMPLE
 from enduser.errors import TooBusy
 from enduser.service.asked_users import AskedUsers
 from enduser.stores.scratch import scratch_folder

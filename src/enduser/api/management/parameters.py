@@ -233,6 +233,12 @@ RULE = Parameter(
     _object,
 )
 OF_SEGMENT = Parameter("segment", "The id of a segment, in place of a rule.", "vips")
+FILTER_ID = Parameter("filter_id", "The id of the filter.", "in-oslo", place="path")
+OF_FILTER = Parameter(
+    "filter",
+    "The id of a saved filter: what it says holds where the call says nothing else.",
+    "in-oslo",
+)
 SEARCH = Parameter(
     "search",
     "A text that some text of the user has in it, in any case; no pattern. Empty: any.",

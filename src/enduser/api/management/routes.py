@@ -14,6 +14,7 @@ from enduser.api.management import (
     erasing,
     exports,
     feed,
+    filters,
     jobs,
     links,
     list_wire,
@@ -48,6 +49,7 @@ async def show_openapi(_: Call) -> dict[str, Any]:
 ROUTES = (
     *asked_users.ROUTES,
     *exports.ROUTES,
+    *filters.ROUTES,
     *users.ROUTES,
     *values.ROUTES,
     *erasing.ROUTES,

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from enduser import limits
-from enduser.api.management.asked_users import PAGE_EXAMPLE, UsersPage
+from enduser.api.management.asked_users import NEWEST, PAGE_EXAMPLE, UsersPage
 from enduser.api.management.calls import Answer, Call, Route
 from enduser.api.management.etags import etag_of_version, require_version
 from enduser.api.management.parameters import (
@@ -244,7 +244,7 @@ async def list_segment_members(call: Call) -> UsersPage:
         page = await call.read(
             lambda reader: reader.users_page(
                 call.space,
-                UsersQuery(rule=rule, sort=values["sort"]),
+                UsersQuery(rule=rule, sort=values["sort"] or NEWEST),
                 limit=values["limit"],
                 cursor=values["cursor"],
             )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 from typing import Any
 
 import structlog
 
 from enduser.api import decisions
+from enduser.api.deciders import Deciders
 from enduser.api.decisions import Answer, Asked
 from enduser.api.management.calls import Services
 from enduser.api.problems import mistake
 from enduser.clock import now_us
 from enduser.core.contents import Decision
+from enduser.core.deciding import Decider
 from enduser.errors import EnduserError
 from enduser.ingest.doors import Doors
 
@@ -22,9 +25,10 @@ log = structlog.get_logger()
 class DecisionsApp:
     """An ASGI application for `GET /v1/decisions`."""
 
-    def __init__(self, services: Services, doors: Doors) -> None:
-        """Decide by what the store has, for the spaces that `doors` know."""
+    def __init__(self, folder: Path, services: Services, doors: Doors) -> None:
+        """Decide by what the store of a data folder has, for the spaces that `doors` know."""
         self._services = services
+        self._deciders = Deciders(folder)
         self._doors = doors
 
     async def __call__(self, scope: Any, _: Any, send: Any) -> None:
@@ -36,7 +40,8 @@ class DecisionsApp:
             asked = decisions.read_call(scope, self._doors, now_us())
             if isinstance(asked, Answer):
                 return asked
-            found = await self._services.on_thread(lambda: self._decide(asked))
+            decider = await self._deciders.wait(asked.door)
+            found = await self._services.on_thread(lambda: self._decide(decider, asked))
             return decisions.answer(found, asked)
         except EnduserError as error:
             return decisions.refused(error)
@@ -45,5 +50,8 @@ class DecisionsApp:
             log.exception("decision failed", request_id=request_id)
             return decisions.refused(mistake(request_id))
 
-    def _decide(self, asked: Asked) -> Decision:
-        return self._services.store.reader.decide(asked.door.space, asked.user_id, asked.id_kind)
+    def _decide(self, decider: Decider | None, asked: Asked) -> Decision:
+        store, who = self._services.store, (asked.door.space, asked.user_id, asked.id_kind)
+        if decider is None:
+            return store.reader.decide(*who)
+        return decider.decide(*store.find_person(*who, decider.program))

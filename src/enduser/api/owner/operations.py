@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from enduser import limits
-from enduser.api.figures import BUCKETS_S, Figures
+from enduser.api.figures import BUCKETS_S, DECIDERS, Figures
 from enduser.api.owner.applying import Applying
 from enduser.api.owner.collectors import Collectors
 from enduser.clock import now_us
@@ -134,6 +134,12 @@ def _calls(figures: Figures) -> Iterator[Metric]:
     for code, count in figures.refused.items():
         refused.add_metric([code], count)
     yield refused
+    decided = CounterMetricFamily(
+        "enduser_decisions", "Decisions by where they came from: the copy, or the owner.", labels=["by"]
+    )
+    for by in DECIDERS:
+        decided.add_metric([by], figures.decided.get(by, 0))
+    yield decided
 
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:

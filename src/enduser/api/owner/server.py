@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ from enduser.api.owner.operations import Vitals, operations_app
 from enduser.api.owner.working import Working
 from enduser.api.patience import sweep
 from enduser.clock import now_us
+from enduser.core.deciding import Deciding
 from enduser.ingest.applier import Applier
 from enduser.ingest.doors import Doors, write_doors
 from enduser.ingest.spool import Damage, SpoolReader, new_series
@@ -90,8 +91,9 @@ class Owner:
         self._last_series = 0
         self._doors: Sequence[Door] = ()
         """What collectors were told last that they may let in."""
-        self._rules_edition = 0
-        """Of what collectors were told last that they decide by."""
+        self._rules_editions: Mapping[str, int] = {}
+        self._deciding: Sequence[Deciding] | None = None
+        """What collectors were told last that they decide by."""
         self._store = self._thread.submit(self._open).result()
         self._collectors = Collectors(
             options.folder,
@@ -164,7 +166,7 @@ class Owner:
         folder = self._options.folder
         served = ServedUsers(self._serving_reader, Doors(folder), self._applier.is_served)
         management = management_app(self._store, control, run_on_owner=self._change, jobs=jobs, served=served)
-        deciding = DecisionsApp(management.services, Doors(folder))
+        deciding = DecisionsApp(folder, management.services, Doors(folder))
         health = operations_app(Vitals(self._applier, self._applying, self._reader, self._collectors))
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -213,15 +215,19 @@ class Owner:
         return result
 
     def _write_doors(self) -> None:
-        """Write what collectors may let in, if that has changed."""
+        """Write what collectors may let in and what they decide by, if that has changed."""
         doors = self._store.doors()
         if doors != self._doors:
             write_doors(self._options.folder, doors)
             self._doors = doors
-        edition = self._store.rules_edition()
-        if edition != self._rules_edition:
-            write_deciding(self._options.folder, self._store.deciding())
-            self._rules_edition = edition
+        editions = {door.space: self._store.rules_edition(door.space) for door in doors}
+        if editions == self._rules_editions and self._deciding is not None:
+            return
+        deciding = self._store.deciding()
+        if deciding != self._deciding:
+            write_deciding(self._options.folder, deciding)
+            self._deciding = deciding
+        self._rules_editions = editions
 
     def _new_series(self) -> int:
         """Return the number of a new series; one that was given out just now may not be there yet."""

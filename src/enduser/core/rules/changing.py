@@ -8,40 +8,53 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from enduser.core.rules.programs import Person, Program
-from enduser.core.rules.spans import Moment
 
 
 def next_turn(program: Program, person: Person, now: int, zone: ZoneInfo) -> int | None:
-    """Return the next time (µs) at which a part of some rule can turn for a person, if nothing else happens.
+    """Return the next time (µs) at which a part of some rule turns for a person, if nothing else happens.
 
     Until then all answers stay; then some may be others. None: they stay for ever.
     """
-    turns = (turn for turn in _turns(program, person, now, zone) if turn is not None)
-    return min(turns, default=None)
-
-
-def _turns(program: Program, person: Person, now: int, zone: ZoneInfo) -> Iterator[int | None]:
     if person.values is None:
-        return
-    for name, moment, is_day in program.relative_fields:
-        value = person.values.get(name)
-        if value is not None:
-            yield from _passes(moment, value, is_day=is_day, now=now, zone=zone)
-    for what, moment in program.relative_windows:
-        times = person.times[what]
-        ahead = bisect_left(times, moment.at(now, zone))
-        if ahead < len(times):
-            yield moment.reaches(times[ahead] + 1, now, zone)
+        return None
+    turns = [*_of_fields(program, person, now, zone), *_of_times(program, person, now, zone)]
+    return min((turn for turn in turns if turn is not None), default=None)
 
 
-def _passes(moment: Moment, value: object, *, is_day: bool, now: int, zone: ZoneInfo) -> Iterator[int | None]:
-    """Yield when a relative time reaches a value, and when it has passed it, where that is to come."""
-    if is_day:
-        day = date.fromisoformat(str(value))
-        yield moment.reaches_day(day, now, zone)
-        if day < date.max:
-            yield moment.reaches_day(day + timedelta(days=1), now, zone)
-    else:
-        assert isinstance(value, int)
-        yield moment.reaches(value, now, zone)
-        yield moment.reaches(value + 1, now, zone)
+def _of_fields(program: Program, person: Person, now: int, zone: ZoneInfo) -> Iterator[int | None]:
+    """Yield by relative time when it comes to the next of the values that are compared with it."""
+    assert person.values is not None
+    for (moment, is_day), fields in program.compared_fields.items():
+        known = [(person.values.get(name), is_behind) for name, is_behind in fields]
+        values = [(value, is_behind) for value, is_behind in known if value is not None]
+        if is_day:
+            today = moment.day(now, zone)
+            days = [day for one in values if (day := _day(*one)) is not None and day > today]
+            if days:
+                yield moment.reaches_day(min(days), now, zone)
+        else:
+            at = moment.at(now, zone)
+            instants = [ahead for value, is_behind in values if (ahead := int(str(value)) + is_behind) > at]
+            if instants:
+                yield moment.reaches(min(instants), now, zone)
+
+
+def _day(value: object, is_behind: bool) -> date | None:
+    """Return a day, or the one behind it; None: time ends before."""
+    day = date.fromisoformat(str(value))
+    if not is_behind:
+        return day
+    return None if day == date.max else day + timedelta(days=1)
+
+
+def _of_times(program: Program, person: Person, now: int, zone: ZoneInfo) -> Iterator[int | None]:
+    """Yield by relative time when it passes the next of the times that are counted before or behind it."""
+    for moment, happenings in program.compared_times.items():
+        at, ahead = moment.at(now, zone), []
+        for what in happenings:
+            times = person.times[what]
+            place = bisect_left(times, at)
+            if place < len(times):
+                ahead.append(times[place])
+        if ahead:
+            yield moment.reaches(min(ahead) + 1, now, zone)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from enduser.core.rules.programs import Program
-from enduser.core.rules.spans import Moment
+from enduser.core.rules.spans import Moment, Unit
 from enduser.core.rules.tree import Happening, InList
 
 
@@ -17,13 +17,17 @@ class Demand:
     """That it is known when something happened to a person, or whether he is in a static list."""
 
     what: Happening | InList
-    since: tuple[Moment, ...] | None
+    since: tuple[Moment, ...] | None = None
     """What happened before all of these is not asked for; None: all is."""
+    months_of: str | None = None
+    """The time zone by which months of `since` are counted; None: there are none."""
+    key: str = field(init=False, compare=False)
+    """What names it, the same in all processes, as long as it asks for no more than it did."""
 
-    @property
-    def key(self) -> str:
-        """What names it, the same in all processes, as long as it asks for no more than it did."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()[:32]
+    def __post_init__(self) -> None:
+        """Name it."""
+        told = repr((self.what, self.since, self.months_of))
+        object.__setattr__(self, "key", hashlib.sha256(told.encode()).hexdigest()[:32])
 
     def begins(self, now: int, zone: ZoneInfo) -> int | None:
         """Return from when on it is to be known, in µs; None: from the beginning."""
@@ -32,12 +36,15 @@ class Demand:
         return min(moment.at(now, zone) for moment in self.since)
 
 
-def demands_of(program: Program) -> Sequence[Demand]:
-    """Return what a program asks for, in the order in which it does."""
-    asked: list[Demand] = []
-    for what, windows in program.windows.items():
-        begins = {window.begins for window in windows}
-        known = [moment for moment in begins if moment is not None]
-        is_bounded = None not in begins
-        asked.append(Demand(what, tuple(sorted(known, key=repr)) if is_bounded else None))
-    return [*asked, *(Demand(InList(name), None) for name in program.lists)]
+def demands_of(program: Program, zone: ZoneInfo) -> Sequence[Demand]:
+    """Return what a program asks for where days are those of a zone, in the order in which it does."""
+    happened = [_demand(what, set(since), zone) for what, since in program.since.items()]
+    return [*happened, *(Demand(InList(name)) for name in program.lists)]
+
+
+def _demand(what: Happening, since: set[Moment | None], zone: ZoneInfo) -> Demand:
+    known = [moment for moment in since if moment is not None]
+    if len(known) < len(since):
+        return Demand(what)
+    has_months = any(moment.unit is Unit.MONTH for moment in known)
+    return Demand(what, tuple(sorted(known, key=repr)), zone.key if has_months else None)

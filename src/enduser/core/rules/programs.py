@@ -38,7 +38,6 @@ from enduser.core.rules.tree import (
     Rule,
     StartsWith,
     Test,
-    Window,
     Within,
     nodes,
 )
@@ -72,14 +71,15 @@ class Program:
         self.fields = tuple(writer.fields)
         """The names of the attributes that it looks at."""
         self.happenings = tuple(writer.happenings)
-        self.relative_fields = tuple(writer.relative_fields)
-        """What is compared with a relative time: attribute, time, and whether it is a day."""
-        self.windows: Mapping[Happening, Collection[Window]] = writer.windows
-        """In which windows each thing is counted."""
+        self.since: Mapping[Happening, Collection[Moment | None]] = writer.since
+        """Before which times each thing is not counted; None: it is, however long ago."""
+        self.compared_fields: Mapping[tuple[Moment, bool], Collection[tuple[str, bool]]] = writer.compared
+        """By relative time, and whether days are meant, what is compared with it: an attribute, and whether
+        the answer turns when the time is behind its value rather than at it."""
+        self.compared_times: Mapping[Moment, Collection[Happening]] = writer.bounded
+        """By relative time what is counted within a window that it begins or ends."""
         self.lists = tuple(writer.lists)
         """The ids of the static lists that it looks at."""
-        self.relative_windows = tuple(writer.relative_windows)
-        """What is counted within a window that a relative time begins or ends."""
         self._moments = tuple(writer.moments)
         self._function = writer.function(answers)
 
@@ -120,9 +120,9 @@ class _Writer:
         self.happenings: dict[Happening, int] = {}
         self.moments: dict[tuple[Moment, bool], int] = {}
         """Relative times, and whether days are meant."""
-        self.relative_fields: dict[tuple[str, Moment, bool], None] = {}
-        self.relative_windows: dict[tuple[Happening, Moment], None] = {}
-        self.windows: dict[Happening, dict[Window, None]] = {}
+        self.compared: dict[tuple[Moment, bool], dict[tuple[str, bool], None]] = {}
+        self.bounded: dict[Moment, dict[Happening, None]] = {}
+        self.since: dict[Happening, dict[Moment | None, None]] = {}
         self.lists: dict[str, None] = {}
         self._bound: dict[str, object] = {"between": _between, "lower_case": lower_case}
         self._before: dict[str, ast.expr] = {}
@@ -188,9 +188,10 @@ class _Writer:
             variable = self._variable(f"lower_{place}", known)
         is_day = condition.field.type is AttributeType.DATE
         if isinstance(condition.test, Within):
-            for edge in (condition.test.low, condition.test.high):
+            for edge, is_low in ((condition.test.low, True), (condition.test.high, False)):
                 if edge is not None and isinstance(edge.value, Moment):
-                    self.relative_fields[condition.field.name, edge.value, is_day] = None
+                    compared = self.compared.setdefault((edge.value, is_day), {})
+                    compared[condition.field.name, edge.is_included is is_low] = None
         return self._test(condition.test, variable, is_day=is_day)
 
     def _test(self, test: Test, variable: str, *, is_day: bool) -> ast.expr:
@@ -240,15 +241,16 @@ class _Writer:
         return _item("edges", self._place(self.moments, (moment, is_day)))
 
     def _counted(self, counted: Counted) -> ast.expr:
-        times = _item("times", self._place(self.happenings, counted.what))
+        what, window = counted.what, counted.window
+        self.since.setdefault(what, {})[window.begins] = None
+        for moment in (window.begins, window.ends):
+            if moment is not None:
+                self.bounded.setdefault(moment, {})[what] = None
+        times = _item("times", self._place(self.happenings, what))
         begins, ends = (
             ast.Constant(None) if moment is None else self._moment(moment)
-            for moment in (counted.window.begins, counted.window.ends)
+            for moment in (window.begins, window.ends)
         )
-        self.windows.setdefault(counted.what, {})[counted.window] = None
-        for moment in (counted.window.begins, counted.window.ends):
-            if moment is not None:
-                self.relative_windows[counted.what, moment] = None
         count = _call("between", times, begins, ends)
         if isinstance(counted.count, Equals):
             return _equals(counted.count, count)

@@ -26,12 +26,16 @@ from enduser.core.rules.tree import (
     Events,
     Field,
     Group,
+    HasAll,
+    HasAny,
     InList,
     InSegment,
     Known,
+    Matches,
     Node,
     Rule,
     Sessions,
+    Test,
     Unknown,
     Window,
     Within,
@@ -199,7 +203,6 @@ class _Reader:
 
     def _condition(self, data: Mapping[str, Any], at: str, scope: Scope) -> Condition:
         node = _object(data, at, ("field", "operator", "value", "ignore_case"))
-        self._count(conditions=1)
         name = _required_text(node, "field", at)
         operator, kind = self._operator(node, at, scope, self._types(name, at, scope))
         ignore_case = node.get("ignore_case", False)
@@ -211,6 +214,7 @@ class _Reader:
             raise refused(_under(at, "ignore_case"), "only texts have upper and lower case", "leave it out")
         value = ValueReader(kind, self._words.zone, _under(at, "value"), ignore_case)
         test = value.test(operator, node.get("value"))
+        self._count(conditions=_weight(test))
         return Condition(Field(name, kind), test, operator.is_not)
 
     def _types(self, name: str, at: str, scope: Scope) -> Collection[AttributeType]:
@@ -284,7 +288,7 @@ class _Reader:
     def _state(self, data: Mapping[str, Any], key: str, at: str, of: Field) -> Equals | Unknown:
         """Return what a value was, or became."""
         path, value = _under(at, key), data[key]
-        if value == _UNKNOWN:
+        if value == _UNKNOWN and value["unknown"] is True:  # 1 equals True
             return Unknown()
         if of.type is AttributeType.LIST:
             raise refused(path, "whole lists are not compared", 'write {"unknown": true}, or leave it out')
@@ -371,6 +375,14 @@ class _Reader:
                 _under(at, "id"), f"there is no static list {shown(name)}", "the lists: enduser lists list"
             )
         return InList(name)
+
+
+_HEAVY = {Matches: 5, HasAny: 10, HasAll: 10}
+"""How many conditions a test counts as, by how long it takes beside a comparison; others count as one."""
+
+
+def _weight(test: Test) -> int:
+    return _HEAVY.get(type(test), 2 if getattr(test, "ignore_case", False) else 1)
 
 
 _SOME_TIME = 1_767_225_600_000_000

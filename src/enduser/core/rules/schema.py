@@ -118,18 +118,21 @@ class _Definitions:
         if field is None:
             return
         keeps_case: Schema = {"const": False}
+        operators = OPERATORS[kind]
+        if scope != "Rule":  # times relative to now are the window's
+            operators = {name: one for name, one in operators.items() if one.form is not Form.SPAN}
         properties = {
             "field": field,
-            "operator": {"enum": list(OPERATORS[kind])},
+            "operator": {"enum": list(operators)},
             "value": _ANY,
             "ignore_case": _FLAG if kind is AttributeType.STRING else keeps_case,
         }
-        schema = {**_object(properties, ("field", "operator")), "anyOf": list(self._forms(kind))}
+        schema = {**_object(properties, ("field", "operator")), "anyOf": list(self._forms(kind, operators))}
         yield self._put(f"{scope}{kind.title()}Condition", schema)
 
-    def _forms(self, kind: AttributeType) -> Iterator[Schema]:
+    def _forms(self, kind: AttributeType, operators: Mapping[str, Operator]) -> Iterator[Schema]:
         """Yield which values go with which operators."""
-        for form, names in _by_form(OPERATORS[kind]):
+        for form, names in _by_form(operators):
             if form is Form.NONE:
                 nothing: Schema = {"operator": {"enum": names}, "value": {"enum": [None, ""]}}
                 yield {"properties": {**nothing, "ignore_case": {"const": False}}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -16,6 +16,8 @@ _LOCAL_EPOCH = _EPOCH.replace(tzinfo=None)
 _MICROSECOND = timedelta(microseconds=1)
 _MONTHS_A_YEAR = 12
 _LAST_DAY = date.max.toordinal()
+_NEAR_DAYS = 6
+"""Within so many days a month after the month before a day is about that day."""
 MINUTE_US = 60_000_000
 DAY_US = 1_440 * MINUTE_US
 
@@ -72,40 +74,61 @@ class Moment:
         return date.fromordinal(min(max(today.toordinal() + self.n * _DAYS[self.unit], 1), _LAST_DAY))
 
     def reaches(self, instant: int, now: int, zone: ZoneInfo) -> int | None:
-        """Return the first time after `now` at which this has reached an instant; None: it has now."""
+        """Return the first time after `now` at which this has reached an instant.
+
+        None: it has now, or does not while time can be told.
+        """
         if self.unit is Unit.MONTH:
-            return _first(lambda at: self.at(at, zone) >= instant, now)
+            return self._reaches_by_months(instant, now, zone)
         reached = instant - self.n * _FIXED_US[self.unit]
-        return reached if reached > now else None
+        return reached if now < reached <= limits.OCCURRED_AT_MAX_US >= instant else None
 
     def reaches_day(self, day: date, now: int, zone: ZoneInfo) -> int | None:
-        """Return the first time after `now` at which this is a day or one after it; None: it is so now."""
+        """Return the first time after `now` at which this is a day or one after it.
+
+        None: it is so now, or will not be while time can be told.
+        """
         if self.unit is Unit.MONTH:
-            return _first(lambda at: self.day(at, zone) >= day, now)
+            return self._reaches_day_by_months(day, now, zone)
         ordinal = day.toordinal() - self.n * _DAYS[self.unit]
         if not 1 < ordinal <= _LAST_DAY:
             return None
         reached = midnight(date.fromordinal(ordinal), zone)
         return reached if reached > now else None
 
+    def _reaches_by_months(self, instant: int, now: int, zone: ZoneInfo) -> int | None:
+        if self.at(now, zone) >= instant:
+            return None
+        wanted = local_day(instant, zone)
+        for today in self._days_before(wanted, local_day(now, zone)):
+            day, is_there = _months_after(today, self.n)
+            if day.toordinal() < wanted.toordinal() - 1:
+                continue  # its end is no later than the midnight before
+            begins_at, ends_at = midnight(today, zone), midnight_after(today, zone)
+            if self.at(ends_at - 1, zone) >= instant:
+                return begins_at + max(instant - midnight(day, zone), 0) * is_there
+        return None
+
+    def _reaches_day_by_months(self, day: date, now: int, zone: ZoneInfo) -> int | None:
+        if self.day(now, zone) >= day:
+            return None
+        for today in self._days_before(day, local_day(now, zone)):
+            if _months_after(today, self.n)[0] >= day:
+                return midnight(today, zone)
+        return None
+
+    def _days_before(self, day: date, first: date) -> Iterator[date]:
+        """Yield the days, not before `first`, of which some months after is about a day."""
+        near = _months_after(day, -self.n)[0].toordinal()
+        for ordinal in range(max(near - _NEAR_DAYS, first.toordinal()), near + _NEAR_DAYS):
+            if 1 <= ordinal <= _LAST_DAY:
+                yield date.fromordinal(ordinal)
+
 
 NOW = Moment()
 
 
-def _first(has_come: Callable[[int], bool], now: int) -> int | None:
-    """Return the first time after `now` at which something has come for good; None: it has, or never does."""
-    if has_come(now) or not has_come(limits.OCCURRED_AT_MAX_US):
-        return None
-    step = DAY_US
-    while not has_come(now + step):
-        step *= 2
-    early, late = now, now + step
-    while late - early > 1:
-        middle = (early + late) // 2
-        early, late = (early, middle) if has_come(middle) else (middle, late)
-    return late
-
-
+@lru_cache(maxsize=1_000)
 def local_day(at: int, zone: ZoneInfo) -> date:
     """Return the day of an instant in a zone."""
     at = min(max(at, limits.OCCURRED_AT_MIN_US + DAY_US), limits.OCCURRED_AT_MAX_US - DAY_US)

@@ -134,20 +134,42 @@ class Group:
     is_not: bool = False
 
 
+class _LookedUp:
+    """What is looked up for each user: its hash, which takes all that is within, is worked out once."""
+
+    __slots__ = ("_hash",)
+    _hash: int
+
+    def _hash_of(self, *values: object) -> int:
+        try:
+            return self._hash
+        except AttributeError:
+            object.__setattr__(self, "_hash", hash(values))
+            return self._hash
+
+
 @dataclass(frozen=True, slots=True)
-class Sessions:
+class Sessions(_LookedUp):
     """What is counted: sessions, by their start."""
 
     rules: Group
 
+    def __hash__(self) -> int:
+        """Return what equal ones have in common."""
+        return self._hash_of(Sessions, self.rules)
+
 
 @dataclass(frozen=True, slots=True)
-class Events:
+class Events(_LookedUp):
     """What is counted: events, by their time."""
 
     name: str | None
     """None: of any name."""
     rules: Group
+
+    def __hash__(self) -> int:
+        """Return what equal ones have in common."""
+        return self._hash_of(Events, self.name, self.rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +183,16 @@ class Anything:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(_LookedUp):
     """What is counted: changes of a custom attribute, by their effective time."""
 
     field: Field
     before: Equals | Known | Unknown
     after: Equals | Unknown | Anything
+
+    def __hash__(self) -> int:
+        """Return what equal ones have in common."""
+        return self._hash_of(Changes, self.field, self.before, self.after)
 
 
 Happening = Sessions | Events | Changes

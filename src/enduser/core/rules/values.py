@@ -120,6 +120,13 @@ class ValueReader:
                 field=self.at,
                 limit=limits.RULE_VALUES_MAX,
             )
+        if self.type is AttributeType.LIST and len(value) > limits.RULE_ITEMS_MAX:
+            raise RuleTooLarge(
+                f"{self.at}: a list cannot be compared with {len(value):,} items",
+                hint=f"the limit is {limits.RULE_ITEMS_MAX:,} (RULE_ITEMS_MAX)",
+                field=self.at,
+                limit=limits.RULE_ITEMS_MAX,
+            )
         read = self._number if self.type is AttributeType.NUMBER else self._text
         return tuple(dict.fromkeys(read(one, self.at) for one in value))
 

@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from zoneinfo import ZoneInfo
 
+from enduser import limits
 from enduser.core.attributes import AttributeType, ConflictRule
 from enduser.core.rules.fields import PAGE_PATH, PROPERTIES, USER_FIELDS
+from enduser.core.rules.merging import merged_parts
 from enduser.core.rules.operators import lower_case
 from enduser.core.rules.spans import Moment
 from enduser.core.rules.tree import (
@@ -46,6 +48,7 @@ from enduser.core.rules.tree import (
     Within,
     nodes,
 )
+from enduser.errors import RuleTooLarge
 from enduser.stores.embedded.registry import Column
 from enduser.stores.embedded.statements import bound, spliced, statements
 
@@ -133,6 +136,8 @@ class Conditions:
     """How long the space keeps users."""
     tables: Tables = Tables()
     parameters: dict[str, object] = field(default_factory=dict)
+    lookups: int = 0
+    """How many looks into other tables there are."""
 
     def of(self, rule: Rule) -> str:
         """Return the condition that a user of the table `users` is meant by a rule."""
@@ -146,6 +151,7 @@ class Conditions:
 
     def in_list(self, node: InList) -> str:
         """Return the query of the persons in a static list, and since when (`happened_at`)."""
+        self._look_up()
         return self._query("in_list", {"which": f"id = {self.bind(node.id)}"})
 
     def type_of(self, name: str) -> AttributeType | None:
@@ -173,6 +179,23 @@ class Conditions:
         places = [place.format(at="users", test=" OR ".join(each)) for place, each in tests.items()]
         return f"({' OR '.join(places)})"
 
+    def _look_up(self) -> None:
+        """Count a look into another table.
+
+        Raises:
+            RuleTooLarge: there are more than the engine plans in time.
+        """
+        self.lookups += 1
+        if self.lookups > limits.RULE_LOOKUPS_MAX:
+            most = limits.RULE_LOOKUPS_MAX
+            raise RuleTooLarge(
+                f"the rule has more than {most} conditions on places, browsers, ids, static lists, "
+                f"or with more than {_FEW} values",
+                hint=f"the limit is {most} (RULE_LOOKUPS_MAX); of many values of one field make one with in",
+                field="",
+                limit=most,
+            )
+
     def _query(self, name: str, splices: Mapping[str, str]) -> str:
         return spliced(statements("conditions")[name][0], (), {**splices, **asdict(self.tables)})
 
@@ -199,11 +222,13 @@ class Conditions:
 
     def _group(self, group: Group, at: str) -> str:
         word = " AND " if group.combinator is Combinator.AND else " OR "
-        parts = [self._node(part, at) for part in group.parts]
+        parts = [self._node(part, at) for part in merged_parts(group)]
         return _contrary_if(f"({word.join(parts)})" if parts else "true", is_not=group.is_not)
 
     def _condition(self, condition: Condition, at: str) -> str:
         place, expression = self._place(condition, at)
+        if place != _HERE:
+            self._look_up()
         return place.format(at=at, test=self._test(condition.test, expression, condition.field.type))
 
     def _place(self, condition: Condition, at: str) -> tuple[str, str]:
@@ -243,6 +268,8 @@ class Conditions:
                 return f"regexp_matches({value}, {self.bind(pattern)}, '{'i' if ignore_case else 'c'}')"
             case HasAny(items):
                 return f"list_has_any({value}, {self.bind(list(items))})"
+            case HasAll(items) if len(items) > limits.LIST_ITEMS_MAX:
+                return "false"  # no list has so many
             case HasAll(items):
                 return f"list_has_all({value}, {self.bind(list(items))})"
             case Within():
@@ -253,6 +280,7 @@ class Conditions:
             return f"({value}) = {self.bind(test.values[0])}"
         if len(test.values) <= _FEW:
             return f"({value}) IN ({', '.join(self.bind(one) for one in test.values)})"
+        self._look_up()
         return f"({value}) IN (SELECT unnest({self.bind(list(test.values))}))"
 
     def _within(self, test: Within, value: str, kind: AttributeType) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import duckdb
@@ -12,12 +12,14 @@ from enduser import limits
 from enduser.core.contents import Content, Decision, SavedContent, check_content
 from enduser.core.deciding import Decider, Deciding
 from enduser.core.rules.naming import names_of
+from enduser.core.rules.programs import Person, Program
 from enduser.core.segments import Saving
 from enduser.errors import (
     ContentExists,
     ContentNotFound,
     InvalidContent,
     LimitExceeded,
+    UsageError,
 )
 from enduser.stores.embedded.asking import asked, conditions, rules_of
 from enduser.stores.embedded.reading import Look
@@ -86,34 +88,51 @@ def deciding(look: Look, *, only_public: bool) -> Deciding:
     segments = {one.segment.id: one.segment for one in saved if not one.segment.is_archived}
     shown = [one for one in contents if one.is_public or not only_public]
     told = [name for name, segment in segments.items() if segment.is_public or not only_public]
-    wanted = [*told, *(one.segment for one in shown if one.segment in segments)]
-    rules = rules_of(look)
+    wanted = [*told, *(one.segment for one in shown if one.segment is not None and one.segment in segments)]
+    read, unread = _with_named(rules_of(look), wanted)
     return Deciding(
         space=look.space,
         contents=shown,
-        segments=told,
-        rules={name: segments[name].rule for name in _with_named(rules, [name for name in wanted if name])},
+        segments=[name for name in told if name in read],
+        rules={name: segments[name].rule for name in read},
         attributes={column.attribute.name: column.attribute.type for column in look.columns()},
         lists=[list_id for (list_id,) in look.run("asking.list_ids")],
+        unread=unread,
+        since_fold=look.run("contents.since_fold")[0][0],
     )
 
 
-def _with_named(rules: Rules, wanted: list[str]) -> Sequence[str]:
-    """Return segments, and all that they name."""
-    found: dict[str, None] = {}
-    while wanted:
-        name = wanted.pop()
-        if name not in found:
-            found[name] = None
-            wanted += names_of(rules.require(name)).segments
-    return list(found)
+def _with_named(rules: Rules, wanted: Iterable[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Return segments and all that they name, and apart those that cannot be read (any more).
+
+    A segment that names one that cannot be read cannot be read itself.
+    """
+    read: dict[str, None] = {}
+    unread: dict[str, None] = {}
+    left = list(wanted)
+    while left:
+        name = left.pop()
+        if name in read or name in unread:
+            continue
+        try:
+            rule = rules.require(name)
+        except UsageError:
+            unread[name] = None
+        else:
+            read[name] = None
+            left += names_of(rule).segments
+    return list(read), list(unread)
 
 
 def decide(look: Look, user_id: str, id_kind: str | None, *, only_public: bool) -> Decision:
     """Return what the person of an id sees; see `Reader.decide`."""
     decider = Decider(deciding(look, only_public=only_public), look.settings().time_zone)
-    person = asked(look, user_id, id_kind).person(decider.program)
-    return decider.decide(person, conditions(look).now)
+    return decider.decide(*find_person(look, user_id, id_kind, decider.program))
+
+
+def find_person(look: Look, user_id: str, id_kind: str | None, program: Program) -> tuple[Person, int]:
+    """Return what a program needs to know of the person of an id, and what the clock shows."""
+    return asked(look, user_id, id_kind).person(program), conditions(look).now
 
 
 def _segments_in_use(connection: duckdb.DuckDBPyConnection) -> set[str]:

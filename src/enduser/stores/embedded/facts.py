@@ -8,18 +8,22 @@ from enduser import limits
 from enduser.core.rules.demands import Demand
 from enduser.core.rules.tree import Changes, Events, InList, Sessions
 from enduser.stores.answers import Fact
-from enduser.stores.embedded.asking import conditions
+from enduser.stores.embedded.asking import HAPPENINGS_AT_ONCE, conditions
 from enduser.stores.embedded.conditions import Conditions, Tables
 from enduser.stores.embedded.reading import KEYS, Look
 from enduser.stores.embedded.statements import spliced, statements, used
 
-_AT_ONCE = 10
-"""Demands of one statement: each needs some megabytes to work in."""
 _ROWS_PER_FETCH = 10_000
+_NARROWED_BY_KIND = {
+    Sessions: "sessions",
+    Events: "events",
+    Changes: "candidates",
+    InList: "list_members",
+}
+"""Which table each kind of thing is looked for in."""
 _NAMES = ("users", "sessions", "open_sessions", "events", "candidates", "list_members")
 NARROWED = Tables(**{name: f"asked_{name}" for name in _NAMES})
 """The tables that `narrow` makes."""
-_KINDS = {Sessions: "sessions", Events: "events", Changes: "candidates", InList: "list_members"}
 
 
 def changed_facts(look: Look, wanted: Sequence[Demand], since: int) -> Iterator[Fact]:
@@ -35,21 +39,10 @@ def some_facts(look: Look, wanted: Sequence[Demand], part: int, parts: int) -> I
     return _facts(look, wanted)
 
 
-def narrow(look: Look, wanted: Sequence[Demand]) -> None:
-    """Gather what demands look at of the persons in `asked_ids`."""
-    look.run("facts.narrow_users")
-    for name in _narrowed(wanted):
-        look.run(f"facts.narrow_{name}")
-
-
-def _narrowed(wanted: Sequence[Demand]) -> Sequence[str]:
-    kinds = {type(demand.what) for demand in wanted}
-    return [name for kind, name in _KINDS.items() if kind in kinds]
-
-
 def count_narrowed(look: Look, wanted: Sequence[Demand]) -> int:
     """Return how many rows were gathered of what happened."""
-    tables = [f"SELECT count(*) FROM asked_{name}" for name in _narrowed(wanted)]
+    names = {_NARROWED_BY_KIND[type(demand.what)] for demand in wanted}
+    tables = [f"SELECT count(*) FROM asked_{name}" for name in names]
     return sum(look.connection.execute(table).fetchall()[0][0] for table in tables)
 
 
@@ -68,15 +61,29 @@ def of_persons(look: Look, wanted: Sequence[Demand]) -> Iterator[tuple[Demand, i
 
 def _facts(look: Look, wanted: Sequence[Demand]) -> Iterator[Fact]:
     narrow(look, wanted)
-    for first in range(0, len(wanted), _AT_ONCE):
+    for first in range(0, len(wanted), HAPPENINGS_AT_ONCE):
         writer = conditions(look, NARROWED)
-        some = enumerate(wanted[first : first + _AT_ONCE], first)
+        some = enumerate(wanted[first : first + HAPPENINGS_AT_ONCE], first)
         found = [_found(writer, demand, number) for number, demand in some]
         query = spliced(statements("facts")["facts"][0], (), {"found": " UNION ALL ".join(found)})
         look.connection.execute(query, writer.parameters)
         while rows := look.connection.fetchmany(_ROWS_PER_FETCH):
             for id_, is_anonymous, number, times in rows:
                 yield Fact(id_, is_anonymous, wanted[number], _times(times))
+
+
+def narrow(look: Look, wanted: Sequence[Demand]) -> None:
+    """Gather what demands look at of the persons in `asked_ids`, as far back as they do."""
+    clock = conditions(look)
+    since: dict[type, int] = {}
+    for demand in wanted:
+        begins, kind = demand.begins(clock.now, clock.zone), type(demand.what)
+        least = limits.OCCURRED_AT_MIN_US if begins is None else begins
+        since[kind] = min(since.get(kind, least), least)
+    look.run("facts.narrow")
+    for kind, name in _NARROWED_BY_KIND.items():
+        if kind in since:
+            look.run(f"facts.narrow_{name}", since=since[kind])
 
 
 def _found(writer: Conditions, demand: Demand, number: int) -> str:

@@ -251,18 +251,21 @@ class _Step:
         before, now, zone = self._state.clock_at, self._writer.now, self._writer.zone
         program, writer = self._kept_program, replace(self._writer, parameters={})
         parts = []
-        for name, moment, is_day in program.relative_fields:
+        for (moment, is_day), fields in program.compared_fields.items():
             ends: Sequence[Any] = [moment.at(at, zone) for at in (before, now)]
             if is_day:
                 ends = [moment.day(at, zone) for at in (before, now)]
             if ends[0] == ends[1]:
                 continue
             first, last = (writer.bind(end) for end in ends)
-            value = writer.value_of(name)
-            parts.append(f"SELECT person_key FROM users WHERE {value} BETWEEN {first} AND {last}")
-        for what, moment in program.relative_windows:
+            parts += [
+                f"SELECT person_key FROM users WHERE {writer.value_of(name)} BETWEEN {first} AND {last}"
+                for name in dict.fromkeys(name for name, _ in fields)
+            ]
+        for moment, happenings in program.compared_times.items():
             reached, passed = moment.at(before, zone) - 1, moment.at(now, zone) + 1
-            parts.append(f"SELECT person_key FROM ({writer.happened_within(what, reached, passed)})")
+            within = [writer.happened_within(what, reached, passed) for what in happenings]
+            parts += [f"SELECT person_key FROM ({happened})" for happened in within]
         if parts:
             self._run("swept", writer, {"swept": " UNION ALL ".join(parts)})
 
@@ -271,7 +274,7 @@ class _Step:
     def _judge_touched(self) -> None:
         """Judge those of whom was asked by the rules that are as they were: one by one if they are few."""
         kept, program = self._change.kept, self._kept_program
-        demands = demands_of(program)
+        demands = demands_of(program, self._writer.zone)
         facts.narrow(self._look, demands)
         if self._asked <= _FEW and facts.count_narrowed(self._look, demands) <= _FEW_FACTS:
             self._judge_each(program)
@@ -309,7 +312,7 @@ class _Step:
         none: dict[Happening, Sequence[int]] = dict.fromkeys(program.happenings, ())
         times: defaultdict[int, dict[Happening, Sequence[int]]] = defaultdict(none.copy)
         lists: defaultdict[int, set[str]] = defaultdict(set)
-        for demand, key, told in facts.of_persons(self._look, demands_of(program)):
+        for demand, key, told in facts.of_persons(self._look, demands_of(program, self._writer.zone)):
             if isinstance(demand.what, InList):
                 lists[key].add(demand.what.id)
             else:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import duckdb
 
 from enduser import limits
+from enduser.core.events import UserId
 from enduser.core.lists import ListAction, check_list_id, check_list_name
 from enduser.errors import InvalidList, LimitExceeded, ListExists, ListNotFound
 from enduser.stores.answers import Page, StaticList, WrittenList
-from enduser.stores.embedded.claiming import Naming, forget_unnamed
+from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.given_rows import read_rows, rejected_rows
 from enduser.stores.embedded.pages import check_limit, page_of
 from enduser.stores.embedded.reading import Look
@@ -24,6 +25,8 @@ _BY_ID = "user_id"
 
 def write_list(naming: Naming, record: WriteList) -> WrittenList:
     """Do with the ids of a file what a record says. The caller owns the transaction.
+
+    Ids that were known by it alone are `forget_released` afterwards, where some were removed.
 
     Raises:
         ListExists: the list is to be made, and is there.
@@ -51,7 +54,9 @@ def write_list(naming: Naming, record: WriteList) -> WrittenList:
 
 
 def delete_list(connection: duckdb.DuckDBPyConnection, record: DeleteList) -> None:
-    """Take a list away; ids that were known by it alone are forgotten. The caller owns the transaction.
+    """Take a list away. The caller owns the transaction.
+
+    Ids that were known by it alone are `forget_released` afterwards.
 
     Raises:
         ListNotFound: it is not there.
@@ -59,7 +64,21 @@ def delete_list(connection: duckdb.DuckDBPyConnection, record: DeleteList) -> No
     number, _ = _find(connection, record.list_id)
     run(connection, "lists.delete", list=number)
     _tell(connection, "released")
-    forget_unnamed(connection)
+
+
+def forget_released(
+    connection: duckdb.DuckDBPyConnection, take_out: Callable[[Sequence[UserId]], None]
+) -> None:
+    """Forget ids that left a list, and that nothing names any more. The caller owns the transaction.
+
+    A copy could not learn that they left when they are gone, so they are taken out of it before. Should that
+    be the last that is done, the copy is told of it by what was stored with the change of the list.
+    """
+    run(connection, "claiming.unnamed")
+    ids = [UserId(*row) for row in run(connection, "lists.unnamed_ids")]
+    if ids:
+        take_out(ids)
+    run(connection, "claiming.forget_unnamed")
 
 
 def _create(connection: duckdb.DuckDBPyConnection, record: WriteList) -> None:
@@ -120,7 +139,6 @@ def _remove(connection: duckdb.DuckDBPyConnection, number: int, *, is_override: 
     (removed,) = run(connection, "lists.remove", list=number, is_override=is_override)[0]
     if removed:
         _tell(connection, "released")
-        forget_unnamed(connection)
     return int(removed)
 
 

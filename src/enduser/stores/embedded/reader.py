@@ -16,6 +16,8 @@ from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.contents import Decision, SavedContent
 from enduser.core.events import UserId
 from enduser.core.feed import EVERY_ROW, FeedFilter, FeedPage
+from enduser.core.filters import SavedFilter
+from enduser.core.rules.programs import Person, Program
 from enduser.core.segments import (
     Counted,
     Explained,
@@ -46,6 +48,7 @@ from enduser.stores.embedded import (
     erasing,
     exports,
     feed,
+    filters,
     hashing,
     listing,
     lists,
@@ -252,10 +255,25 @@ class EmbeddedReader:
         with self.looking_at(space) as look:
             return asking.explain_segments(look, user_id, id_kind, segment_ids)
 
+    def filters(self, space: str) -> Sequence[SavedFilter]:
+        """Return the saved filters of a space, by id."""
+        with self.looking_at(space) as look:
+            return filters.every_filter(look.connection)
+
+    def find_filter(self, space: str, filter_id: str) -> SavedFilter:
+        """Return the saved filter of an id."""
+        with self.looking_at(space) as look:
+            return filters.find_filter(look.connection, filter_id)
+
     def contents(self, space: str) -> Sequence[SavedContent]:
         """Return the content items of a space, by id."""
         with self.looking_at(space) as look:
             return contents.every_content(look.connection)
+
+    def find_person(self, space: str, user_id: str, id_kind: str, program: Program) -> tuple[Person, int]:
+        """Return what a program needs to know of the person of an id, and what the clock shows."""
+        with self.looking_at(space) as look:
+            return contents.find_person(look, user_id, id_kind, program)
 
     def decide(
         self, space: str, user_id: str, id_kind: str | None = None, *, only_public: bool = True

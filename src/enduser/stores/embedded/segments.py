@@ -28,6 +28,7 @@ from enduser.core.segments import (
 )
 from enduser.core.settings import SpaceSettings
 from enduser.errors import (
+    InvalidParameter,
     InvalidRule,
     LimitExceeded,
     PreconditionFailed,
@@ -36,7 +37,7 @@ from enduser.errors import (
     SegmentNotFound,
     UsersNotTracked,
 )
-from enduser.stores.embedded import registry
+from enduser.stores.embedded import filters, registry
 from enduser.stores.embedded.reading import Look
 from enduser.stores.embedded.statements import Rows, bound, run, spliced, statements, used
 
@@ -55,6 +56,7 @@ class Rules:
     """Reads rules of a space; segments are read as rules name them."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, settings: SpaceSettings) -> None:
+        self._connection = connection
         self._saved: dict[str, str] = dict(_rows(connection, "rules"))
         self._words = replace(vocabulary(connection, settings), segment_of=self._segment)
         self._read: dict[str, Rule | None] = {}
@@ -81,6 +83,23 @@ class Rules:
         found = self._segment(segment_id)
         assert found is not None
         return found
+
+    @property
+    def custom(self) -> Mapping[str, AttributeType]:
+        """The types of the custom attributes."""
+        return self._words.custom
+
+    def require_use(self, use: SegmentUse) -> None:
+        """Check the rule of a segment or a filter that is there.
+
+        Raises:
+            InvalidRule, RuleTooLarge, UsersNotTracked: it cannot be (any more).
+            InvalidParameter: the filter cannot be.
+        """
+        if use.kind == "filter":
+            filters.require(self._connection, use.id, self.custom, self.read)
+        else:
+            self.require(use.id)
 
     def retyped(self, name: str, kind: AttributeType) -> None:
         """Let an attribute have another type, as if it were given that."""
@@ -144,6 +163,7 @@ def uses(look: Look, kind: Named, name: str) -> Sequence[SegmentUse]:
     """Return what names an attribute, a segment or a list; see `Reader.uses`."""
     rows = _rows(look.connection, "uses", {"kind": kind}, name=name, also_archived=False)
     found = [("segment", *row) for row in rows]
+    found += [("filter", *row) for row in filters.uses(look.connection, kind, name)]
     if kind == "segments":
         found += [("content", *row) for row in run(look.connection, "contents.uses", segment=name)]
     if kind == "attributes" and name in look.settings().feed_attributes:
@@ -198,7 +218,9 @@ def _checked(look: Look, segment: Segment) -> tuple[Segment, Names]:
     waiting, met = [segment.id], {segment.id}
     while waiting:  # what names it, and what names that
         for use in uses(look, "segments", waiting.pop()):
-            if use.kind == "segment" and use.id not in met:
+            if use.kind == "filter":
+                _require_with(rules, use)
+            elif use.kind == "segment" and use.id not in met:
                 _require_with(rules, use)
                 waiting.append(use.id)
                 met.add(use.id)
@@ -206,16 +228,16 @@ def _checked(look: Look, segment: Segment) -> tuple[Segment, Names]:
 
 
 def _require_with(rules: Rules, use: SegmentUse) -> None:
-    """Check the rule of a segment that names one which is to be another.
+    """Check the rule of a segment or a filter that names a segment which is to be another.
 
     Raises:
         InvalidRule, RuleTooLarge, UsersNotTracked: it could not be any more.
     """
     try:
-        rules.require(use.id)
+        rules.require_use(use)
     except (InvalidRule, RuleTooLarge) as error:
         raise type(error)(
-            f"the segment {use.id!r} ({use.name}) names it, and could not be any more: {error.message}",
+            f"the {use.kind} {use.id!r} ({use.name}) names it, and could not be any more: {error.message}",
             hint=error.hint,
             field="",
             limit=error.limit,
@@ -238,7 +260,11 @@ def delete(look: Look, segment_id: str) -> None:
 
 
 def rename_attribute(look: Look, name: str, new_name: str, at: int) -> None:
-    """Let all segments, archived ones too, name an attribute by its new name: each has a version more."""
+    """Let all segments, archived ones too, and filters name an attribute by its new name.
+
+    Each segment has a version more.
+    """
+    filters.rename_attribute(look.connection, name, new_name)
     used_by = _rows(look.connection, "uses", {"kind": "attributes"}, name=name, also_archived=True)
     for segment_id, _ in used_by:
         saved = find_segment(look.connection, segment_id)
@@ -257,19 +283,20 @@ def rename_attribute(look: Look, name: str, new_name: str, at: int) -> None:
 
 
 def broken_by_retype(look: Look, name: str, kind: AttributeType) -> list[BrokenSegment]:
-    """Return the segments whose rules could not be any more if an attribute had another type."""
+    """Return the segments and filters that could not be any more if an attribute had another type."""
     broken = []
     rules = Rules(look.connection, look.settings())
     rules.retyped(name, kind)
     for use in uses(look, "attributes", name):
-        if use.kind != "segment":
-            continue
+        if use.kind == "setting":
+            continue  # the feed tells of any type
         try:
-            rules.require(use.id)
+            rules.require_use(use)
         except UsersNotTracked:
             pass  # it is no matter of types
-        except InvalidRule as error:
-            broken.append(BrokenSegment(space=look.space, id=use.id, name=use.name, reason=error.message))
+        except (InvalidRule, InvalidParameter) as error:
+            names = {"kind": use.kind, "id": use.id, "name": use.name}
+            broken.append(BrokenSegment(space=look.space, reason=error.message, **names))
     return broken
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self, TypeVar
@@ -16,7 +17,10 @@ from enduser.core.contents import Content, Decision, SavedContent
 from enduser.core.deciding import Decider, Deciding
 from enduser.core.events import UserId
 from enduser.core.feed import EVERY_ROW, TELLABLE, FeedFilter, FeedPage
+from enduser.core.filters import SavedFilter, UserFilter
+from enduser.core.lists import ListAction
 from enduser.core.rules.demands import Demand
+from enduser.core.rules.programs import Person, Program
 from enduser.core.segments import (
     BrokenSegment,
     Counted,
@@ -62,10 +66,12 @@ from enduser.stores.answers import (
 )
 from enduser.stores.contract import DEFAULT_SPACE, OwnedStore
 from enduser.stores.embedded import (
+    asking,
     contents,
     erasing,
     facts,
     feed,
+    filters,
     hashing,
     listing,
     lists,
@@ -156,7 +162,7 @@ class EmbeddedStore:
             self._taker: tuple[str, EventTaker] | None = None
             self._catch_up: Callable[[], None] = lambda: None
             self._forgotten = 0
-            self._rules_edition = 1
+            self._rules_editions: Counter[str] = Counter()
             self._followed: dict[str, _Followed] = {}
             self._rules: dict[str, tuple[int, Deciding, Sequence[Demand]]] = {}
             self._cut_files: set[str] = set()
@@ -217,7 +223,7 @@ class EmbeddedStore:
                 hint=f"the limit is {limits.SPACES_MAX:,} (SPACES_MAX); use another data folder for more",
                 limit=limits.SPACES_MAX,
             )
-        self._rules_edition += 1
+        self._rules_changed(space)
         with self._database.changing("main"):
             files.create_space(self._database.connection, space, now_us)
 
@@ -236,9 +242,13 @@ class EmbeddedStore:
 
     # --- what decisions need
 
-    def rules_edition(self) -> int:
-        """Return a number that is another whenever `deciding` or `demands` may be."""
-        return self._rules_edition
+    def rules_edition(self, space: str) -> int:
+        """Return a number that is another whenever `deciding` or `demands` of a space may be."""
+        return self._rules_editions[space]
+
+    def _rules_changed(self, *spaces: str) -> None:
+        """Let what is decided by be worked out anew, in some spaces or in all."""
+        self._rules_editions.update(spaces or self.spaces())
 
     def deciding(self) -> Sequence[Deciding]:
         """Return what collectors must know to decide, space by space."""
@@ -250,36 +260,49 @@ class EmbeddedStore:
 
     def _known_rules(self, space: str) -> tuple[Deciding, Sequence[Demand]]:
         """Return what decides in a space, and what that asks for; worked out when something is another."""
-        known = self._rules.get(space)
-        if known is None or known[0] != self._rules_edition:
-            schema = self._database.schema(space)
-            with self._database.looking_at(schema):
+        known, edition = self._rules.get(space), self._rules_editions[space]
+        if known is None or known[0] != edition:
+            with self._database.looking_at(self._database.schema(space)):
                 known_now = contents.deciding(Look(self._database.connection, space), only_public=True)
             decider = Decider(known_now, self.settings(space).time_zone)
-            known = (self._rules_edition, known_now, decider.demands)
+            known = (edition, known_now, decider.demands)
             self._rules[space] = known
         return known[1:]
 
-    def changed_facts(self, space: str, demands: Sequence[Demand], since: int) -> Iterator[Fact]:
-        """Yield what demands ask for of the persons who changed after a fold."""
-        with self._database.looking_at(self._database.schema(space)):
-            yield from facts.changed_facts(Look(self._database.connection, space), demands, since)
+    def find_person(self, space: str, user_id: str, id_kind: str, program: Program) -> tuple[Person, int]:
+        """Return what a program needs to know of the person of an id, and what the clock shows."""
+        return self._reader.find_person(space, user_id, id_kind, program)
 
-    def facts(self, space: str, demands: Sequence[Demand], part: int, parts: int) -> Iterator[Fact]:
+    def changed_facts(self, space: str, demands: Sequence[Demand], since: int) -> Generator[Fact]:
+        """Yield what demands ask for of the persons who changed after a fold."""
+        with self._looking_once(space) as look:
+            yield from facts.changed_facts(look, demands, since)
+
+    def facts(self, space: str, demands: Sequence[Demand], part: int, parts: int) -> Generator[Fact]:
         """Yield what demands ask for of a part of a space."""
+        with self._looking_once(space) as look:
+            yield from facts.some_facts(look, demands, part, parts)
+
+    @contextmanager
+    def _looking_once(self, space: str) -> Iterator[Look]:
+        """Run a block that looks at a space; of the tables that it makes nothing is left."""
         with self._database.looking_at(self._database.schema(space)):
-            yield from facts.some_facts(Look(self._database.connection, space), demands, part, parts)
+            self._execute("BEGIN")
+            try:
+                yield Look(self._database.connection, space)
+            finally:
+                self._execute("ROLLBACK")
 
     def follow_feed(self, space: str, written_at: int) -> int:
         """Bring the feed of a space up to what holds now; return how many rows came."""
         known = self._followed.get(space)
-        is_known = known is not None and known.edition == self._rules_edition
+        is_known = known is not None and known.edition == self._rules_editions[space]
         if known is not None and is_known and known.is_idle:
             return 0
         with self._database.changing(self._database.schema(space)):
             look = Look(self._database.connection, space)
             if known is None or not is_known:
-                known = _Followed(self._rules_edition, feed.followed_now(look))
+                known = _Followed(self._rules_editions[space], feed.followed_now(look))
             written = feed.follow(look, known.what, written_at)
             is_idle = feed.is_idle(look, known.what)
         self._followed[space] = replace(known, is_idle=is_idle)
@@ -319,13 +342,13 @@ class EmbeddedStore:
 
     def create_attribute(self, attribute: Attribute) -> None:
         """Add a custom attribute."""
-        self._rules_edition += 1
+        self._rules_changed()
         with self._database.changing("main"):
             registry.create(self._database.connection, attribute, self._schemas())
 
     def change_attribute(self, name: str, changed: Attribute, now_us: int) -> None:
         """Change an attribute; what holds by another conflict rule is worked out in all spaces."""
-        self._rules_edition += 1
+        self._rules_changed()
         with self._database.changing("main"):
             was = registry.change(self._database.connection, name, changed)
             if changed.name != name:
@@ -343,7 +366,7 @@ class EmbeddedStore:
 
     def retype_attribute(self, name: str, kind: AttributeType) -> None:
         """Give an attribute another type."""
-        self._rules_edition += 1
+        self._rules_changed()
         with self._database.changing("main"):
             registry.column_of(self._database.connection, name)  # there must be such an attribute
             require_unbroken(self._broken_by_retype(name, kind), f"{name!r} cannot be a {kind}")
@@ -356,7 +379,7 @@ class EmbeddedStore:
 
     def delete_attribute(self, name: str) -> None:
         """Take an attribute away, with all its values and their history."""
-        self._rules_edition += 1
+        self._rules_changed()
         with self._database.changing("main"):
             registry.delete(self._database.connection, name, self._schemas())
             uses = self._in_each_space(lambda look: segments.uses_there(look, "attributes", name))
@@ -389,27 +412,45 @@ class EmbeddedStore:
 
     def save_segment(self, space: str, segment: Segment, saving: Saving) -> SavedSegment:
         """Make a segment or change it."""
-        self._rules_edition += 1
+        self._rules_changed(space)
         with self._database.changing(self._database.schema(space)):
-            return segments.save(Look(self._database.connection, space), segment, saving)
+            look = Look(self._database.connection, space)
+            saved = segments.save(look, segment, saving)
+            if not saved.segment.is_archived:
+                asking.require_askable(look, saved.segment.rule)
+            return saved
 
     def delete_segment(self, space: str, segment_id: str) -> None:
         """Take a segment away."""
-        self._rules_edition += 1
+        self._rules_changed(space)
         with self._database.changing(self._database.schema(space)):
             segments.delete(Look(self._database.connection, space), segment_id)
+
+    # --- filters
+
+    def save_filter(self, space: str, asked: UserFilter, saving: Saving) -> SavedFilter:
+        """Make a filter or change it."""
+        with self._database.changing(self._database.schema(space)):
+            connection = self._database.connection
+            rules = segments.Rules(connection, self.settings(space))
+            return filters.save(connection, asked, saving, rules.custom, rules.read)
+
+    def delete_filter(self, space: str, filter_id: str) -> None:
+        """Take a filter away."""
+        with self._database.changing(self._database.schema(space)):
+            filters.delete(self._database.connection, filter_id)
 
     # --- content
 
     def save_content(self, space: str, content: Content, saving: Saving) -> SavedContent:
         """Make a content item or change it."""
-        self._rules_edition += 1
+        self._rules_changed(space)
         with self._database.changing(self._database.schema(space)):
             return contents.save(self._database.connection, content, saving)
 
     def delete_content(self, space: str, content_id: str) -> None:
         """Take a content item away."""
-        self._rules_edition += 1
+        self._rules_changed(space)
         with self._database.changing(self._database.schema(space)):
             contents.delete(self._database.connection, content_id)
 
@@ -443,19 +484,23 @@ class EmbeddedStore:
                     values.undo_run(self._database.connection, record)
                 case WriteList():
                     applied = Applied(listed=lists.write_list(self._naming(space), record))
-                case DeleteList(list_id):
-                    lists.delete_list(self._database.connection, record)
-                    uses = segments.uses_there(Look(self._database.connection, space), "lists", list_id)
-                    require_unused(uses, f"the list {list_id!r}")
+                case DeleteList():
+                    self._delete_list(space, record)
                 case CloseHistory():
                     self._close_history(self.settings(space).window_us)
         self._taker = taker
         self._generations[space] += 1  # a setting recomputes
+        self._forget_released(space, record, applied)
         self._forgotten += isinstance(record, EraseUser | ChangeSettings)
-        self._rules_edition += isinstance(record, ChangeSettings | WriteList | DeleteList)
+        self._rules_editions[space] += _may_change_rules(record)
         if isinstance(record, ChangeSettings) and "hash_ids" in record.texts:
             self._database.checkpoint()  # the log has plain ids still
         return applied
+
+    def _delete_list(self, space: str, record: DeleteList) -> None:
+        lists.delete_list(self._database.connection, record)
+        uses = segments.uses_there(Look(self._database.connection, space), "lists", record.list_id)
+        require_unused(uses, f"the list {record.list_id!r}")
 
     def _close_history(self, window_us: int) -> None:
         self._execute(
@@ -575,6 +620,14 @@ class EmbeddedStore:
             users = erasing.tell(self._naming(space), record)
         self._generations[space] += 1
         serving.take_out(self._folder, space, users)
+
+    def _forget_released(self, space: str, record: Record, applied: Applied) -> None:
+        """Forget ids that a list alone named; where the serving copy cannot be changed, they stay known."""
+        if not isinstance(record, DeleteList) and not (applied.listed and applied.listed.removed):
+            return
+        with suppress(StoreError), self._database.changing(self._database.schema(space)):
+            connection, folder = self._database.connection, self._folder
+            lists.forget_released(connection, lambda ids: serving.take_out(folder, space, ids))
 
     def generations(self) -> Mapping[str, int]:
         """Return by space how often its objects may have changed."""
@@ -733,6 +786,14 @@ class EmbeddedStore:
         """Return whether segments hold for the person of an id, and why."""
         return self._reader.explain_segments(space, user_id, id_kind, segment_ids)
 
+    def filters(self, space: str) -> Sequence[SavedFilter]:
+        """Return the saved filters of a space, by id."""
+        return self._reader.filters(space)
+
+    def find_filter(self, space: str, filter_id: str) -> SavedFilter:
+        """Return the saved filter of an id."""
+        return self._reader.find_filter(space, filter_id)
+
     def contents(self, space: str) -> Sequence[SavedContent]:
         """Return the content items of a space, by id."""
         return self._reader.contents(space)
@@ -790,6 +851,12 @@ class EmbeddedStore:
 
     def _execute(self, query: str, parameters: Sequence[object] = ()) -> Rows:
         return self._database.execute(query, parameters)
+
+
+def _may_change_rules(record: Record) -> bool:
+    """Return whether what is decided by may be another after a record: settings, or which lists there are."""
+    makes_list = isinstance(record, WriteList) and record.action is ListAction.CREATE
+    return makes_list or isinstance(record, ChangeSettings | DeleteList)
 
 
 _: type[OwnedStore] = EmbeddedStore

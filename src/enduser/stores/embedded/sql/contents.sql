@@ -16,3 +16,7 @@ DELETE FROM contents WHERE id = $id RETURNING id;
 
 -- name: uses
 SELECT id, name FROM contents WHERE segment = $segment ORDER BY id;
+
+-- name: since_fold
+-- Copies up to an earlier fold are made anew: what they have may be called otherwise.
+SELECT touched_since FROM state;

@@ -18,19 +18,22 @@ SELECT user_ids.user_key, coalesce(persons.person_key, user_ids.user_key) AS per
 FROM user_ids LEFT JOIN persons USING (user_key)
 WHERE coalesce(persons.person_key, user_ids.user_key) BETWEEN $first AND $last;
 
--- name: narrow_users
--- What there is of those persons, in tables of the same form as those of all.
+-- name: narrow
+-- What there is of those persons, in tables of the same form as those of all; of what happened since a time only.
 CREATE OR REPLACE TEMP TABLE asked_users AS FROM users WHERE person_key IN (SELECT person_key FROM asked_ids);
-
--- name: narrow_sessions
-CREATE OR REPLACE TEMP TABLE asked_sessions AS FROM sessions WHERE person_key IN (SELECT person_key FROM asked_ids);
-
--- name: narrow_events
 CREATE OR REPLACE TEMP TABLE asked_open_sessions AS
 FROM open_sessions WHERE person_key IN (SELECT person_key FROM asked_ids);
-CREATE OR REPLACE TEMP TABLE asked_events AS FROM events WHERE user_key IN (SELECT user_key FROM asked_ids);
+
+-- name: narrow_sessions
+CREATE OR REPLACE TEMP TABLE asked_sessions AS
+FROM sessions WHERE started_at >= $since AND person_key IN (SELECT person_key FROM asked_ids);
+
+-- name: narrow_events
+CREATE OR REPLACE TEMP TABLE asked_events AS
+FROM events WHERE occurred_at >= $since AND user_key IN (SELECT user_key FROM asked_ids);
 
 -- name: narrow_candidates
+-- Of a change one must know what was before.
 CREATE OR REPLACE TEMP TABLE asked_candidates AS FROM candidates WHERE user_key IN (SELECT user_key FROM asked_ids);
 
 -- name: narrow_list_members

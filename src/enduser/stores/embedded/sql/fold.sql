@@ -437,7 +437,7 @@ WHERE (folded.total_sessions > 0 OR known.total_sessions > 0)
 
 -- name: touch
 -- Whose object is another now, or what rules can ask of him: closed sessions, and events that make none. Open
--- sessions alone change nothing.
+-- sessions alone change nothing, but that a life goes on to which such an event belongs then.
 INSERT INTO touched_persons
 SELECT person_key, last_fold + 1
 FROM state, (
@@ -448,6 +448,9 @@ FROM state, (
     UNION
     SELECT coalesce(members.person_key, events.user_key) FROM events LEFT JOIN members USING (user_key)
     WHERE batch > $folded AND NOT is_visit AND coalesce(members.person_key, events.user_key) & ($parts - 1) = $part
+    UNION
+    SELECT person_key FROM folded JOIN known USING (person_key)
+    WHERE folded.last_visit_at > known.last_visit_at AND $clock > life_end(known.last_visit_at, $months)
     UNION
     FROM changed_objects);
 

@@ -36,6 +36,11 @@ SELECT DISTINCT coalesce(persons.person_key, told.user_key), last_fold + 1
 FROM state, {told} AS told LEFT JOIN persons USING (user_key)
 WHERE EXISTS (FROM segments WHERE len(lists) > 0);
 
+-- name: unnamed_ids
+-- Ids that are to be forgotten and that copies may have, where rules name lists.
+SELECT id, is_anonymous FROM user_ids
+WHERE user_key IN (SELECT user_key FROM unnamed) AND EXISTS (FROM segments WHERE len(lists) > 0);
+
 -- name: count_members
 SELECT count(*) FROM list_members WHERE list = $list;
 

@@ -1,0 +1,117 @@
+"""`enduser filters`: what is asked for of users again and again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from enduser.cli.asked_users import Columns, Search, Sort, Where, named_columns
+from enduser.cli.common import (
+    DEFAULT_DATA,
+    DEFAULT_SPACE,
+    MEMORY_LIMIT_MB,
+    Data,
+    ListFormat,
+    Memory,
+    Space,
+    Yes,
+    confirm,
+    must_be_there,
+    opened,
+    out,
+    print_table,
+    printable,
+    short_time,
+)
+from enduser.cli.helping import Group
+from enduser.cli.segments import rule_of
+from enduser.clock import now_us
+from enduser.core.filters import SavedFilter, UserFilter
+from enduser.core.segments import Saving
+from enduser.service.filter_json import filter_json
+
+app = Group("Keep filters: what is asked for of users again and again.")
+
+_BY = "command line"
+FilterId = Annotated[str, typer.Argument(metavar="ID", help="The filter's id.")]
+
+
+@app.callback()
+def _group() -> None:
+    """Keep filters: what is asked for of users again and again."""
+
+
+@app.command("list")
+def list_all(
+    form: Annotated[
+        ListFormat, typer.Option("--format", help="A table to read, or JSON.")
+    ] = ListFormat.TABLE,
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+    _yes: Yes = False,
+) -> None:
+    """List the saved filters of a space, by id; as JSON each with its rule."""
+    must_be_there(data)
+    with opened(data, space, memory_limit) as store:
+        found = store.filters(space)
+    if form is ListFormat.JSON:
+        out.print(msgspec.json.encode(list(map(filter_json, found))).decode())
+    elif found:
+        print_table([("id", "name", "search", "columns", "sort", "saved (UTC)"), *map(_cells, found)])
+    else:
+        out.print("No filters. To have one: enduser filters save ID --where RULE")
+
+
+def _cells(saved: SavedFilter) -> tuple[str, ...]:
+    asked = saved.filter
+    columns = "(all)" if asked.columns is None else ", ".join(asked.columns)
+    return asked.id, asked.name, asked.search, columns, asked.sort, short_time(saved.saved_at)
+
+
+@app.command("save")
+def save(
+    filter_id: FilterId,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="TEXT", help="What people call it; without it its id.")
+    ] = None,
+    where: Where = None,
+    search: Search = None,
+    columns: Columns = None,
+    sort: Sort = None,
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+    _yes: Yes = False,
+) -> None:
+    """Save a filter; of one that is there, what the options say."""
+    rule = None if where is None else rule_of(where)
+    told = {"name": name, "rule": rule, "search": search, "columns": named_columns(columns), "sort": sort}
+    given: dict[str, Any] = {key: value for key, value in told.items() if value is not None}
+    must_be_there(data)
+    with opened(data, space, memory_limit) as store:
+        there = [one.filter for one in store.filters(space) if one.filter.id == filter_id]
+        asked = replace(there[0] if there else UserFilter(id=filter_id, name=filter_id), **given)
+        store.save_filter(space, asked, Saving(now_us(), _BY, is_new=not there))
+    shown = printable(filter_id)
+    out.print(f"the filter {shown} is saved; list its users: enduser users list --filter {shown}")
+
+
+@app.command("delete")
+def delete(
+    filter_id: FilterId,
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+    yes: Yes = False,
+) -> None:
+    """Delete a filter; the users stay as they are."""
+    must_be_there(data)
+    with opened(data, space, memory_limit) as store:
+        found, shown = store.find_filter(space, filter_id), printable(filter_id)
+        confirm(f"Delete the filter {shown} ({printable(found.filter.name)})?", yes=yes)
+        store.delete_filter(space, filter_id)
+    out.print(f"the filter {shown} is gone")
