@@ -23,6 +23,8 @@ class FeedRow:
     """Its place in the feed of the space, from 1; later is greater."""
     noticed_at: int
     """What the clock of the space showed, in µs."""
+    written_at: int
+    """The time of the server then, in µs."""
     kind: str
     """One of `FEED_KINDS`."""
     subject: str
@@ -54,5 +56,7 @@ class FeedPage:
     rows: Sequence[FeedRow]
     reached: int
     """The number up to which the feed was looked through: what is asked for next lies behind it."""
+    first_number: int
+    """From which number on all rows are kept."""
     last_number: int
     """The number of the last row that was ever written; 0: there was none."""

@@ -60,18 +60,18 @@ def read_feed(
     return FeedRead([row_json(row) for row in page.rows], cursor_of(page.reached))
 
 
-def number_of(reader: Reader, space: str, cursor: str | None) -> int | None:
-    """Return the number behind which a cursor stands; None: before the first row that is kept.
+def number_of(reader: Reader, space: str, cursor: str | None) -> int:
+    """Return the number behind which a cursor stands, as of `read_feed`.
 
     Raises:
         InvalidCursor: the cursor is none of the feed's.
         FeedExpired: not all that follows it is kept any more.
     """
+    number = None if cursor == END else number_behind(cursor, _ORDER)
+    page = reader.feed_page(space, number, limit=1)
     if cursor == END:
-        return reader.feed_page(space, limit=1).last_number
-    number = number_behind(cursor, _ORDER)
-    reader.feed_page(space, number, limit=1)
-    return number
+        return page.last_number
+    return page.first_number - 1 if number is None else number
 
 
 def cursor_of(number: int) -> str:

@@ -417,7 +417,7 @@ def page(look: Look, after: int | None, limit: int, which: FeedFilter) -> FeedPa
     )
     rows = [_row(*row) for row in found]
     reached = rows[-1].number if len(rows) == limit else last
-    return FeedPage(rows=rows, reached=reached, last_number=last)
+    return FeedPage(rows=rows, reached=reached, first_number=first, last_number=last)
 
 
 def _expired(after: int, first: int, last: int) -> FeedExpired:
@@ -438,11 +438,12 @@ def _expired(after: int, first: int, last: int) -> FeedExpired:
     )
 
 
-def _row(number: int, noticed_at: int, kind: str, subject: str, *more: Any) -> FeedRow:
+def _row(number: int, noticed_at: int, written_at: int, kind: str, subject: str, *more: Any) -> FeedRow:
     before, after, user_id, is_anonymous = more
     return FeedRow(
         number=number,
         noticed_at=noticed_at,
+        written_at=written_at,
         kind=kind,
         subject=subject,
         before=None if before is None else msgspec.json.decode(before),

@@ -128,7 +128,7 @@ UPDATE feed_state SET followed = $followed;
 DELETE FROM feed WHERE kind = 'changed' AND subject = $name;
 
 -- name: page
-SELECT number, noticed_at, kind, subject, before, after, user_ids.id AS user_id, user_ids.is_anonymous
+SELECT number, noticed_at, written_at, kind, subject, before, after, user_ids.id AS user_id, user_ids.is_anonymous
 FROM (
     FROM feed
     WHERE number > $after AND (len($kinds::VARCHAR[]) = 0 OR list_contains($kinds, kind))
