@@ -6,7 +6,7 @@ import asyncio
 import json
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +51,8 @@ class Receiver:
     answers: list[int] = field(default_factory=list)
     more_headers: Sequence[str] = ()
     got: list[Got] = field(default_factory=list)
+    then: Callable[[], object] = lambda: None
+    """Is done when a call came, before it is answered."""
     open: int = 0
     """How many connections there are."""
 
@@ -76,6 +78,7 @@ class Receiver:
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:-2])}
         body = await reader.readexactly(int(headers["content-length"]))
         self.got.append(Got(head[0].split()[1], headers, body))
+        self.then()
         status = self.answers.pop(0) if self.answers else 204
         if status == NEVER:
             await reader.read()  # until the caller gives up
