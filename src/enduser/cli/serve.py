@@ -11,11 +11,13 @@ import typer
 from enduser import limits
 from enduser.cli.common import DEFAULT_DATA, MEMORY_LIMIT_MB, Data, Memory, Yes, out
 from enduser.cli.config_file import check_values, read_config
+from enduser.core.addresses import networks_of
 from enduser.errors import UsageError
 
 _SETTINGS = {
     "data": str,
     "host": str,
+    "allow_webhooks_to": str,
     **dict.fromkeys(("port", "collectors", "trusted_hops", "spool_bytes", "memory_limit"), int),
 }
 """What the settings file may set, under the names of the options."""
@@ -83,6 +85,16 @@ SpoolBytes = Annotated[
         help="How much may be accepted and not yet applied; then requests are asked to come again.",
     ),
 ]
+AllowWebhooksTo = Annotated[
+    str,
+    typer.Option(
+        "--allow-webhooks-to",
+        envvar="ENDUSER_ALLOW_WEBHOOKS_TO",
+        metavar="NETWORKS",
+        help="Where webhooks may be called though it is this machine or its link, parted by commas, "
+        "such as 127.0.0.1,::1; see docs/feed.md.",
+    ),
+]
 
 
 def serve(
@@ -92,6 +104,7 @@ def serve(
     collectors: Collectors = 1,
     trusted_hops: TrustedHops = 0,
     spool_bytes: SpoolBytes = limits.SPOOL_BYTES_MAX,
+    allow_webhooks_to: AllowWebhooksTo = "",
     data: Data = DEFAULT_DATA,
     memory_limit: Memory = MEMORY_LIMIT_MB,
     _yes: Yes = False,
@@ -110,6 +123,7 @@ def serve(
         memory_limit_mb=memory_limit,
         trusted_hops=trusted_hops,
         spool_bytes_max=spool_bytes,
+        allowed_to_webhooks=networks_of(allow_webhooks_to),
     )
     asyncio.run(serve_until_stopped(options, lambda at: out.print(f"enduser listens on http://{host}:{at}")))
 

@@ -24,6 +24,7 @@ from enduser.stores.control import ControlStore
 from enduser.stores.webhooks import DeadLetter, Webhook, change_webhook, create_webhook, find_webhook
 
 _SCHEMES = ("http", "https")
+_PORTS = range(1, 65_536)
 Name = Annotated[
     str,
     Meta(
@@ -203,9 +204,10 @@ class Webhooks:
             told = httpx.URL(url)
         except httpx.InvalidURL:
             told = httpx.URL()
-        if told.scheme not in _SCHEMES or not told.host or told.userinfo or told.fragment:
+        is_port = told.port is None or told.port in _PORTS
+        if told.scheme not in _SCHEMES or not (told.host and is_port) or told.userinfo or told.fragment:
             raise InvalidWebhook(
-                f"{url!r} cannot be called",
+                "that address cannot be called",
                 hint="write http:// or https://, a host, perhaps a port, and a path; no user and password: "
                 "messages are signed",
                 field="url",
@@ -252,7 +254,7 @@ class Webhooks:
                 )
 
 
-async def test_webhook(caller: WebhookCaller, webhook: Webhook) -> TestedWebhook:
+async def try_webhook(caller: WebhookCaller, webhook: Webhook) -> TestedWebhook:
     """Call a webhook with a message without rows; nothing is kept of it."""
     message = Message(
         type="enduser.test",

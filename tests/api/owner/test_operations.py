@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
@@ -28,7 +29,9 @@ class World:
         self.reader = SimpleNamespace(bytes_waiting=lambda: 4_711)
         self.figures = Figures()
         self.collectors = SimpleNamespace(running=2, wanted=2, figures=lambda: self.figures)
-        vitals = Vitals(self.applier, self.applying, self.reader, self.collectors)  # type: ignore[arg-type]
+        self.telling = SimpleNamespace(calls=Counter(delivered=7, failed=3), lag_s=lambda: 12.5)
+        looked_at: Any = (self.applier, self.applying, self.reader, self.collectors, self.telling)
+        vitals = Vitals(*looked_at)
         self._app = operations_app(vitals)
 
     def get(self, path: str) -> httpx.Response:
@@ -128,3 +131,13 @@ def test_what_waits_who_runs_and_what_is_stuck_are_told(world: World) -> None:
     world.applying.problem = "the disk is full"
     found = world.metrics()
     assert (found["spool_bytes"], found["collectors"], found["applier_stuck"]) == (4_711, 2, 1)
+
+
+def test_calls_of_webhooks_are_counted_by_what_became_of_them_and_how_long_the_slowest_waits(
+    world: World,
+) -> None:
+    found = world.metrics()
+    results = [
+        found[f'webhook_calls_total{{result="{result}"}}'] for result in ("delivered", "failed", "given_up")
+    ]
+    assert (results, found["webhook_lag_seconds"]) == ([7, 3, 0], 12.5)

@@ -35,6 +35,7 @@ from enduser.errors import (
 )
 from enduser.ingest import messages
 from enduser.service.source_jobs import SourceJobs
+from enduser.service.webhook_calls import WebhookCaller
 from enduser.stores.contract import OwnedStore
 from enduser.stores.control import ControlStore, Key
 
@@ -58,11 +59,13 @@ def management_app(
     *,
     run_on_owner: RunOnOwner,
     jobs: SourceJobs,
+    caller: WebhookCaller | None = None,
     served: ServedUsers | None = None,
     routes: Sequence[Route] = ROUTES,
 ) -> ManagementApp:
     """Return the application; `run_on_owner` runs a function on the one thread that changes the store."""
-    return ManagementApp(Services(store, control, run_on_owner, jobs, served), routes)
+    services = Services(store, control, run_on_owner, jobs, caller or WebhookCaller(), served)
+    return ManagementApp(services, routes)
 
 
 class ManagementApp:

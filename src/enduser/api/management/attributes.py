@@ -23,6 +23,7 @@ from enduser.errors import (
     Unconfirmed,
 )
 from enduser.stores.contract import OwnedStore, Reader
+from enduser.stores.webhooks import rename_attribute as rename_in_webhooks
 
 _HINT = "docs/attributes.md says what an attribute has"
 Name = Annotated[
@@ -134,7 +135,11 @@ async def change_attribute(call: Call) -> AttributeJson:
             store.retype_attribute(changed.name, kind)
         return _find(store, changed.name)
 
-    return _json(await call.change(change))
+    changed = await call.change(change)
+    if changed.name != name:
+        control = call.services.control
+        await call.services.on_thread(lambda: rename_in_webhooks(control, name, changed.name))
+    return _json(changed)
 
 
 async def delete_attribute(call: Call) -> AttributeDeleted:

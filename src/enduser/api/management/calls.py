@@ -16,6 +16,7 @@ from enduser.api.management.served import ServedUsers
 from enduser.errors import EnduserError, Forbidden, MalformedRequest, StoreError, TooBusy
 from enduser.ingest.json_flaws import flaw_of
 from enduser.service.source_jobs import SourceJobs
+from enduser.service.webhook_calls import WebhookCaller
 from enduser.stores.clients import ClientScope
 from enduser.stores.contract import OwnedStore, Reader
 from enduser.stores.control import ControlStore, Key
@@ -40,6 +41,8 @@ class Services:
     control: ControlStore
     run_on_owner: RunOnOwner
     jobs: SourceJobs
+    caller: WebhookCaller = field(default_factory=WebhookCaller)
+    """Calls receivers of webhooks."""
     served: ServedUsers | None = None
     """What finds a user without the store, where there is a serving copy."""
     exports: set[object] = field(default_factory=set)

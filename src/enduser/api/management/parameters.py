@@ -272,6 +272,7 @@ FEED_SEGMENT = Parameter(
     default=(),
 )
 FEED_ATTRIBUTE = Parameter("attribute", "Names of attributes, likewise.", "plan", read=_names, default=())
+WEBHOOK_ID = Parameter("webhook_id", "The id of the webhook.", "9f3c1b7a2d4e5f60", place="path")
 FORM = Parameter(
     "form",
     "The form of the file.",

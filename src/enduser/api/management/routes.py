@@ -30,6 +30,7 @@ from enduser.api.management import (
     user_segments,
     users,
     values,
+    webhooks,
 )
 from enduser.api.management.calls import Call, Route
 from enduser.api.management.openapi import document
@@ -66,6 +67,7 @@ ROUTES = (
     *rules.ROUTES,
     *contents.ROUTES,
     *feed.ROUTES,
+    *webhooks.ROUTES,
     *spaces.ROUTES,
     *clients.ROUTES,
     *access_tokens.ROUTES,

@@ -19,6 +19,7 @@ from enduser import limits
 from enduser.api.figures import BUCKETS_S, DECIDERS, Figures
 from enduser.api.owner.applying import Applying
 from enduser.api.owner.collectors import Collectors
+from enduser.api.owner.webhooks import RESULTS, Telling
 from enduser.clock import now_us
 from enduser.ingest.applier import Applier
 from enduser.ingest.spool import SpoolReader
@@ -34,6 +35,7 @@ class Vitals:
     applying: Applying
     reader: SpoolReader
     collectors: Collectors
+    telling: Telling
 
     def lag_s(self) -> float | None:
         """Return how far the applier is behind, in seconds; None: not known yet."""
@@ -99,6 +101,12 @@ class _Server(Collector):
         yield _gauge("applier_stuck", "1 while the applier cannot apply what was accepted.", int(is_stuck))
         yield _damages(vitals.applier)
         yield from _calls(vitals.collectors.figures())
+        yield _webhook_calls(vitals.telling)
+        yield _gauge(
+            "webhook_lag_seconds",
+            "How long the oldest change waits that a webhook was not told yet.",
+            vitals.telling.lag_s(),
+        )
 
 
 def _events(applier: Applier) -> Metric:
@@ -118,6 +126,15 @@ def _damages(applier: Applier) -> Metric:
     for kind in ("torn", "damaged"):
         damages.add_metric([kind], applier.damages[kind])
     return damages
+
+
+def _webhook_calls(telling: Telling) -> Metric:
+    calls = CounterMetricFamily(
+        "enduser_webhook_calls", "Calls of webhooks by what became of them.", labels=["result"]
+    )
+    for result in RESULTS:
+        calls.add_metric([result], telling.calls[result])
+    return calls
 
 
 def _calls(figures: Figures) -> Iterator[Metric]:

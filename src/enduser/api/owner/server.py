@@ -28,15 +28,18 @@ from enduser.api.owner.collectors import Collectors, public_listeners
 from enduser.api.owner.deciding import DecisionsApp
 from enduser.api.owner.local import local_app
 from enduser.api.owner.operations import Vitals, operations_app
+from enduser.api.owner.webhooks import Telling
 from enduser.api.owner.working import Working
 from enduser.api.patience import sweep
 from enduser.clock import now_us
+from enduser.core.addresses import Network
 from enduser.core.deciding import Deciding
 from enduser.ingest.applier import Applier
 from enduser.ingest.doors import Doors, write_doors
 from enduser.ingest.spool import Damage, SpoolReader, new_series
 from enduser.service.lookups import installed_lookups
 from enduser.service.source_jobs import SourceJobs
+from enduser.service.webhook_calls import WebhookCaller
 from enduser.stores.answers import Door
 from enduser.stores.control import ControlStore
 from enduser.stores.deciding_file import write_deciding
@@ -62,6 +65,8 @@ class ServerOptions:
     memory_limit_mb: int
     trusted_hops: int
     spool_bytes_max: int
+    allowed_to_webhooks: Sequence[Network] = ()
+    """Where webhooks may be called though it is the server itself, or its link."""
 
 
 class Owner:
@@ -144,14 +149,16 @@ class Owner:
         forget_unfinished_uploads(control, self._options.folder)
         jobs = SourceJobs(self._store, control, lambda work: self._change_from_thread(loop, work))
         working = Working(jobs, control, self._options.folder, self._stopping)
-        servers = [self._management(control, jobs), self._local()]
+        caller = WebhookCaller(self._options.allowed_to_webhooks)
+        telling = Telling(control, self._store.reader, caller, stopping=self._stopping)
+        servers = [self._management(control, jobs, telling, caller), self._local()]
         sockets = [private_socket(path) for _, path in servers]
         told(self.port)
         serving = [
             asyncio.create_task(self._serve(server, path, listener))
             for (server, path), listener in zip(servers, sockets, strict=True)
         ]
-        tasks = [asyncio.create_task(work.run()) for work in (working, self._applying)]
+        tasks = [asyncio.create_task(work.run()) for work in (working, self._applying, telling)]
         self._collectors.start()
         await self._stopping.wait()
         await self._collectors.end()
@@ -162,12 +169,18 @@ class Owner:
         await self.run_on_store(self._close)
         control.close()
 
-    def _management(self, control: ControlStore, jobs: SourceJobs) -> tuple[Server, str]:
+    def _management(
+        self, control: ControlStore, jobs: SourceJobs, telling: Telling, caller: WebhookCaller
+    ) -> tuple[Server, str]:
         folder = self._options.folder
         served = ServedUsers(self._serving_reader, Doors(folder), self._applier.is_served)
-        management = management_app(self._store, control, run_on_owner=self._change, jobs=jobs, served=served)
+        management = management_app(
+            self._store, control, run_on_owner=self._change, jobs=jobs, caller=caller, served=served
+        )
         deciding = DecisionsApp(folder, management.services, Doors(folder))
-        health = operations_app(Vitals(self._applier, self._applying, self._reader, self._collectors))
+        health = operations_app(
+            Vitals(self._applier, self._applying, self._reader, self._collectors, telling)
+        )
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             planes: dict[str, Any] = {**dict.fromkeys(operations.PATHS, health), decisions.PATH: deciding}
