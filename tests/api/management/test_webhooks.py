@@ -104,7 +104,8 @@ def test_a_webhook_begins_where_it_is_told_to(hooked: Api, cursor: str | None, p
         ({"url": "https://"}, 400, "invalid_webhook", "url"),
         ({"url": "https://me:secret@crm.acme.com"}, 400, "invalid_webhook", "url"),
         ({"url": "https://crm.acme.com/#x"}, 400, "invalid_webhook", "url"),
-        ({"url": "https://crm.acme.com:99999999"}, 400, "invalid_webhook", "url"),
+        ({"url": "https://crm.acme.com:65536"}, 400, "invalid_webhook", "url"),
+        ({"url": "https://crm.acme.com:0"}, 400, "invalid_webhook", "url"),
         ({"url": "http://127.0.0.1"}, 400, "invalid_webhook", "url"),
         ({"url": "http://localhost:8300"}, 400, "invalid_webhook", "url"),
         ({"url": "http://[fe80::1]"}, 400, "invalid_webhook", "url"),
@@ -125,7 +126,7 @@ def test_what_cannot_be_is_refused(
     answer = create(hooked, **told)
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error.get("field")) == (status, code, field), error
-    assert "secret@" not in answer.text or "me:secret" in str(told)
+    assert "me:secret" not in answer.text
     assert hooked.client.get(WEBHOOKS).json()["items"] == []
 
 
