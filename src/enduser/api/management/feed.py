@@ -18,7 +18,7 @@ from enduser.api.management.parameters import (
 )
 from enduser.core.feed import FeedFilter
 from enduser.errors import AttributeNotFound, FeedExpired, InvalidCursor, SegmentNotFound
-from enduser.service.feed import FeedRowJson, read_feed
+from enduser.service.feed import FeedRowJson, cursor_of, read_feed
 
 
 class FeedPage(msgspec.Struct, frozen=True):
@@ -65,7 +65,7 @@ ROUTES = (
         show_feed,
         "Read who entered and left followed segments, and which followed attributes changed",
         FeedPage,
-        FeedPage(ROW_EXAMPLES, str(FEED_CURSOR.example)),
+        FeedPage(ROW_EXAMPLES, cursor_of(123)),
         (SPACE, FEED_CURSOR, LIMIT, FEED_KIND, FEED_SEGMENT, FEED_ATTRIBUTE),
         (InvalidCursor, FeedExpired, SegmentNotFound, AttributeNotFound),
     ),

@@ -255,7 +255,7 @@ FEED_CURSOR = Parameter(
     "cursor",
     "`next_cursor` of the page before. Without it the feed is read from the first row that is kept; `end`: "
     "from the last one on.",
-    "WyJmZWVkIixbMTIzXV0",
+    "end",
 )
 FEED_KIND = Parameter(
     "kind",
