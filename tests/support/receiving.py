@@ -6,12 +6,13 @@ import asyncio
 import json
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from anyio.from_thread import start_blocking_portal
 from waiting import until
 
 NEVER = 0
@@ -105,6 +106,13 @@ async def receiver(
     async with server:
         yield one
         await until(lambda: not one.open)
+
+
+@contextmanager
+def receiver_beside(*answers: int) -> Iterator[Receiver]:
+    """Let a receiver listen beside a test that has no event loop."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(receiver(*answers)) as one:
+        yield one
 
 
 def certified(folder: Path, name: str) -> tuple[ssl.SSLContext, Path]:

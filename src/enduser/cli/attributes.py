@@ -15,6 +15,7 @@ from enduser.cli.common import (
     ListFormat,
     Yes,
     confirm,
+    control_of,
     count_of,
     must_be_there,
     opened,
@@ -124,6 +125,11 @@ def change_attribute(
         changes["name"] = new_name
     with opened(data) as store:
         store.change_attribute(name, replace(_find(store, name), **changes), now_us())
+    if new_name is not None and new_name != name:
+        with control_of(data) as control:
+            from enduser.stores.webhooks import rename_attribute
+
+            rename_attribute(control, name, new_name)
     out.print(f"the attribute {new_name or name} is changed" if changes else "nothing to change was named")
 
 

@@ -58,6 +58,16 @@ Memory = Annotated[
         "--memory-limit", metavar="MB", envvar="ENDUSER_MEMORY_LIMIT", help="Memory that the engine may take."
     ),
 ]
+AllowWebhooksTo = Annotated[
+    str,
+    typer.Option(
+        "--allow-webhooks-to",
+        envvar="ENDUSER_ALLOW_WEBHOOKS_TO",
+        metavar="NETWORKS",
+        help="Where webhooks may be called though it is this machine or its link, parted by commas, "
+        "such as 127.0.0.1,::1; see docs/feed.md.",
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Answer every question with yes.")]
 
 
@@ -228,6 +238,12 @@ def folded(data: Path, space: str, memory_limit_mb: int = MEMORY_LIMIT_MB) -> It
     with opened(data, space, memory_limit_mb) as opened_store:
         opened_store.fold(space)
         yield opened_store
+
+
+def bring_feed_up(store: Store, space: str) -> None:
+    """Let the feed tell what holds now, where no server does it all the time."""
+    if isinstance(store, EmbeddedStore):
+        store.follow_feed(space, now_us())
 
 
 def events_left(store: Store) -> int:

@@ -12,6 +12,7 @@ from enduser.cli import (
     clients,
     config,
     demo,
+    feed,
     filters,
     geo,
     imports,
@@ -27,6 +28,7 @@ from enduser.cli import (
     systems,
     tail,
     users,
+    webhooks,
 )
 from enduser.cli.common import Commands
 from enduser.cli.helping import Group
@@ -58,6 +60,8 @@ segments.app.command("explain")(segment_answers.explain)
 segments.app.command("templates")(segment_answers.list_templates)
 app.add_typer(segments.app, name="segments")
 app.add_typer(filters.app, name="filters")
+app.add_typer(feed.app, name="feed")
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(clients.app, name="clients")
 app.add_typer(systems.app, name="systems")
 app.add_typer(config.app, name="config")

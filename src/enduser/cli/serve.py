@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from enduser import limits
-from enduser.cli.common import DEFAULT_DATA, MEMORY_LIMIT_MB, Data, Memory, Yes, out
+from enduser.cli.common import DEFAULT_DATA, MEMORY_LIMIT_MB, AllowWebhooksTo, Data, Memory, Yes, out
 from enduser.cli.config_file import check_values, read_config
 from enduser.core.addresses import networks_of
 from enduser.errors import UsageError
@@ -83,16 +83,6 @@ SpoolBytes = Annotated[
         envvar="ENDUSER_SPOOL_BYTES",
         metavar="BYTES",
         help="How much may be accepted and not yet applied; then requests are asked to come again.",
-    ),
-]
-AllowWebhooksTo = Annotated[
-    str,
-    typer.Option(
-        "--allow-webhooks-to",
-        envvar="ENDUSER_ALLOW_WEBHOOKS_TO",
-        metavar="NETWORKS",
-        help="Where webhooks may be called though it is this machine or its link, parted by commas, "
-        "such as 127.0.0.1,::1; see docs/feed.md.",
     ),
 ]
 

@@ -142,6 +142,14 @@ class Webhooks:
         self._space = space
         self._allowed = allowed
 
+    def find(self, webhook_id: str) -> Webhook:
+        """Return a webhook.
+
+        Raises:
+            WebhookNotFound: there is none of this id.
+        """
+        return find_webhook(self._control, self._space, webhook_id)
+
     def create(self, name: str, url: str, which: FeedFilter, cursor: str | None = END) -> Webhook:
         """Make a webhook that tells what follows a cursor; None: all that is kept.
 
@@ -169,7 +177,7 @@ class Webhooks:
             WebhookNotFound: there is none of this id.
             InvalidWebhook, SegmentNotFound, AttributeNotFound: as of `create`.
         """
-        before = find_webhook(self._control, self._space, webhook_id)
+        before = self.find(webhook_id)
         if "name" in changes:
             _check_name(changes["name"])
         if "url" in changes:
@@ -187,7 +195,7 @@ class Webhooks:
             WebhookNotFound: there is none of this id.
             InvalidCursor, FeedExpired: it cannot go on from there.
         """
-        find_webhook(self._control, self._space, webhook_id)
+        self.find(webhook_id)
         place = number_of(self._reader, self._space, cursor)
         return change_webhook(self._control, self._space, webhook_id, place=place)
 
