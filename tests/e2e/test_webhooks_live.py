@@ -17,6 +17,7 @@ from receiving import Got, Receiver, receiver_beside
 from running import command, enduser
 from serving import Server, wait_until
 
+from enduser.service.feed import cursor_of
 from enduser.stores.control import ControlStore
 
 EVERYONE = json.dumps({"combinator": "and", "rules": []})
@@ -118,19 +119,8 @@ def test_the_feed_is_followed_by_a_command(server: Server) -> None:
         ("segments", "create", "All", "--id", "all", "--rule", EVERYONE, "--followed"),
     ):
         server.cli(*words)
-    following = (
-        "feed",
-        "follow",
-        "--cursor",
-        "end",
-        "--count",
-        "1",
-        "--format",
-        "json",
-        "--data",
-        server.data,
-    )
-    with subprocess.Popen(command(*following), stdout=subprocess.PIPE, text=True) as watching:
+    options = ("--cursor", cursor_of(0), "--count", "1", "--format", "json", "--data", server.data)
+    with subprocess.Popen(command("feed", "follow", *options), stdout=subprocess.PIPE, text=True) as watching:
         come(server, "adam")
         assert watching.stdout is not None
         row = json.loads(watching.stdout.readline())
