@@ -20,6 +20,7 @@ from enduser.stores.webhooks import (
     find_webhook,
     list_dead_letters,
     list_webhooks,
+    new_webhook,
     note_delivered,
     note_disabled,
     note_failed,
@@ -40,7 +41,8 @@ def control(tmp_path: Path):
 
 
 def make(control: ControlStore, space: str = SPACE, which: FeedFilter = EVERY_ROW, place: int = 7) -> Webhook:
-    return create_webhook(control, space, "crm", "https://crm.acme.com/hook", which, place, 1)
+    made = new_webhook(space, "crm", "https://crm.acme.com/hook", which, place, now_us=1)
+    return create_webhook(control, made)
 
 
 def now(control: ControlStore, hook: Webhook) -> Webhook:

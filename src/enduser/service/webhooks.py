@@ -21,7 +21,14 @@ from enduser.service.json_form import Time, iso_time, iso_time_if_known
 from enduser.service.webhook_calls import Message, WebhookCaller
 from enduser.stores.contract import Reader
 from enduser.stores.control import ControlStore
-from enduser.stores.webhooks import DeadLetter, Webhook, change_webhook, create_webhook, find_webhook
+from enduser.stores.webhooks import (
+    DeadLetter,
+    Webhook,
+    change_webhook,
+    create_webhook,
+    find_webhook,
+    new_webhook,
+)
 
 _SCHEMES = ("http", "https")
 _PORTS = range(1, 65_536)
@@ -163,7 +170,8 @@ class Webhooks:
         self._check_url(url)
         self._check_which(which)
         place = number_of(self._reader, self._space, cursor)
-        return create_webhook(self._control, self._space, name, url, which, place, now_us())
+        made = new_webhook(self._space, name, url, which, place, now_us())
+        return create_webhook(self._control, made)
 
     def change(self, webhook_id: str, which: FeedFilter | None = None, **changes: Any) -> Webhook:
         """Change a webhook; what is not named stays.

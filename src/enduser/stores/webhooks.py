@@ -111,15 +111,9 @@ def new_secret() -> str:
     return secret_of(secrets.token_bytes(SECRET_BYTES))
 
 
-def create_webhook(
-    control: ControlStore, space: str, name: str, url: str, which: FeedFilter, place: int, now_us: int
-) -> Webhook:
-    """Make a webhook that tells what follows a place of the feed, and return it.
-
-    Raises:
-        LimitExceeded: there are as many as there may be.
-    """
-    made = Webhook(
+def new_webhook(space: str, name: str, url: str, which: FeedFilter, place: int, now_us: int) -> Webhook:
+    """Return a webhook to be, with a secret, that tells what follows a place of the feed."""
+    return Webhook(
         id=secrets.token_hex(_ID_BYTES),
         space=space,
         name=name,
@@ -129,6 +123,14 @@ def create_webhook(
         place=place,
         created_at=now_us,
     )
+
+
+def create_webhook(control: ControlStore, made: Webhook) -> Webhook:
+    """Keep a webhook that is new, and return it.
+
+    Raises:
+        LimitExceeded: there are as many as there may be.
+    """
     with control.changing() as connection:
         if connection.execute(sa.select(sa.func.count()).select_from(_WEBHOOKS)).scalar_one() >= (
             limits.WEBHOOKS_MAX
@@ -141,16 +143,16 @@ def create_webhook(
         connection.execute(
             _WEBHOOKS.insert().values(
                 id=made.id,
-                space=space,
-                name=name,
-                url=url,
+                space=made.space,
+                name=made.name,
+                url=made.url,
                 secret=made.secret,
-                is_enabled=True,
-                generation=1,
-                place=place,
-                attempts=0,
-                created_at=now_us,
-                **_filter_values(which),
+                is_enabled=made.is_enabled,
+                generation=made.generation,
+                place=made.place,
+                attempts=made.attempts,
+                created_at=made.created_at,
+                **_filter_values(made.which),
             )
         )
     return made

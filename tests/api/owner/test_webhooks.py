@@ -27,6 +27,7 @@ from enduser.stores.webhooks import (
     delete_webhook,
     find_webhook,
     list_dead_letters,
+    new_webhook,
 )
 
 SPACE = "default/production"
@@ -98,7 +99,8 @@ class World:
         )
 
     def add(self, to: Receiver, which: FeedFilter = EVERY_ROW) -> Webhook:
-        return create_webhook(self.control, SPACE, "crm", to.url(), which, self.feed.last, self.now)
+        made = new_webhook(SPACE, "crm", to.url(), which, self.feed.last, self.now)
+        return create_webhook(self.control, made)
 
     def state(self, webhook: Webhook) -> Webhook:
         return find_webhook(self.control, SPACE, webhook.id)

@@ -61,11 +61,10 @@ def management_app(
     jobs: SourceJobs,
     caller: WebhookCaller | None = None,
     served: ServedUsers | None = None,
-    routes: Sequence[Route] = ROUTES,
 ) -> ManagementApp:
     """Return the application; `run_on_owner` runs a function on the one thread that changes the store."""
     services = Services(store, control, run_on_owner, jobs, caller or WebhookCaller(), served)
-    return ManagementApp(services, routes)
+    return ManagementApp(services, ROUTES)
 
 
 class ManagementApp:
