@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from enduser import limits
 from enduser.api.owner.server import tell_damage
 from enduser.core.events import UserId
-from enduser.core.segments import EVERYONE, Saving, Segment
+from enduser.core.segments import EVERYONE, RuleJson, Saving, Segment
 from enduser.errors import StoreError
 from enduser.ingest import applier as applier_module
 from enduser.ingest.applier import Applier
@@ -252,14 +252,33 @@ def test_who_entered_a_segment_is_told_in_the_round_in_which_he_did(
     monkeypatch.setattr(
         applier_module, "elapsed_s", lambda: 0.0
     )  # no step takes time, so none is followed by rest
-    follow_all(applier)
+    follow(applier, EVERYONE)
     send(writer, "u")
     applier.round()
     assert applier._store.feed_page(SPACE).rows == []
     writer.mark(AT + HOUR)
     applier.round()
     (row,) = applier._store.feed_page(SPACE).rows
-    assert (row.kind, row.subject, row.user_id, row.noticed_at) == ("entered", "all", "u", AT + HOUR)
+    assert (row.kind, row.subject, row.user_id, row.noticed_at) == ("entered", "some", "u", AT + HOUR)
+
+
+def test_what_comes_by_the_clock_alone_is_told_within_a_minute(
+    applier: Applier, writer: SpoolWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(applier_module, "elapsed_s", lambda: 0.0)
+    hour = {"field": "last_seen", "operator": "more_than_ago", "value": {"n": 60, "unit": "minute"}}
+    follow(applier, hour)
+    send(writer, "u")
+    second, due = 1_000_000, AT + HOUR
+    for at in (AT + HOUR // 2, due - 7 * second):
+        writer.mark(at)
+        applier.round()
+    late = 0
+    while not applier._store.feed_page(SPACE).rows:
+        late += 1
+        writer.mark(due + late * second)
+        applier.round()
+    assert late <= 60
 
 
 def test_a_feed_that_took_long_rests(
@@ -302,7 +321,7 @@ def test_a_feed_that_took_very_long_rests_so_long_at_most_that_nothing_is_told_l
     assert steps == [0, 120]
 
 
-def follow_all(applier: Applier) -> None:
-    segment = Segment(id="all", name="All", rule=EVERYONE, is_followed=True)
+def follow(applier: Applier, rule: RuleJson) -> None:
+    segment = Segment(id="some", name="Some", rule=rule, is_followed=True)
     applier._store.save_segment(SPACE, segment, Saving(AT, "me", is_new=True))
     applier._store.follow_feed(SPACE, AT)

@@ -91,6 +91,7 @@ class Telling:
         self._clock = clock
         self._threads = ThreadPoolExecutor(_THREADS, "webhooks")
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._known_ends: dict[str, int] = {}
         self._passed: dict[str, _Passed] = {}
         self._waiting_since: dict[str, int] = {}
         self._problems: dict[str, str] = {}
@@ -147,7 +148,14 @@ class Telling:
         del self._tasks[name]
 
     def _ends(self, spaces: set[str]) -> dict[str, int]:
-        return {space: self._reader.feed_page(space, limit=1).last_number for space in spaces}
+        """Return the last numbers of feeds; where one was known, it is not looked for from the beginning."""
+        for space in spaces:
+            try:
+                page = self._reader.feed_page(space, self._known_ends.get(space), limit=1)
+            except FeedExpired:
+                page = self._reader.feed_page(space, limit=1)
+            self._known_ends[space] = page.last_number
+        return self._known_ends
 
     def _forget_others(self, known: set[str]) -> None:
         self._passed = {name: passed for name, passed in self._passed.items() if name in known}
