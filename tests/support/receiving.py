@@ -54,8 +54,10 @@ class Receiver:
     got: list[Got] = field(default_factory=list)
     then: Callable[[], object] = lambda: None
     """Is done when a call came, before it is answered."""
+    taken: int = 0
+    """How many connections there were."""
     open: int = 0
-    """How many connections there are."""
+    """How many there are."""
 
     def url(self, host: str = "127.0.0.1") -> str:
         """Return its address."""
@@ -68,6 +70,7 @@ class Receiver:
 
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take one connection."""
+        self.taken += 1
         self.open += 1
         with suppress(asyncio.IncompleteReadError, OSError):  # who calls may give up
             await self._answer(reader, writer)
@@ -105,7 +108,17 @@ async def receiver(
     one.port = server.sockets[0].getsockname()[1]
     async with server:
         yield one
+        if tls is None:
+            await _last(one)
         await until(lambda: not one.open)
+
+
+async def _last(one: Receiver) -> None:
+    """Connect once more: when that is taken, so are all that came before, also those that were given up."""
+    taken = one.taken
+    _, writer = await asyncio.open_connection("127.0.0.1", one.port)
+    await closed(writer)
+    await until(lambda: one.taken > taken)
 
 
 @contextmanager
