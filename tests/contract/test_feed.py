@@ -368,6 +368,20 @@ def test_a_relative_time_is_told_when_the_clock_has_moved_enough(users: Embedded
     assert told(users)[1:] == [(LEFT, "soon", "ann")]
 
 
+def test_a_time_that_came_between_two_looks_at_the_clock_is_told_with_the_second(
+    users: EmbeddedStore,
+) -> None:
+    rule = {"field": "due", "operator": "in_next", "value": {"n": 30, "unit": "minute"}}
+    save(users, "soon", rule)
+    say(users, "ann", due="1970-01-02T01:00:00Z")
+    follow(users)
+    second, due = MINUTE // 60, DAY + 30 * MINUTE
+    for at, is_told in ((due - 5 * second, False), (due + 5 * second, False), (due + 15 * second, True)):
+        move_clock(users, at)
+        follow(users)
+        assert (told(users) == [(ENTERED, "soon", "ann")]) is is_told
+
+
 def test_days_are_told_when_they_begin_where_the_space_is(users: EmbeddedStore) -> None:
     users.create_attribute(Attribute("renews_on", AttributeType.DATE))
     users.apply(SPACE, ChangeSettings({"time_zone": "Europe/Oslo", "feed_attributes": "none"}))
