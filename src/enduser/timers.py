@@ -1,4 +1,4 @@
-"""What happens by time, in one place to read."""
+"""What happens by time, in one place to read, but for webhooks: their calls last (`api.owner.webhooks`)."""
 
 from __future__ import annotations
 
