@@ -94,6 +94,18 @@ def refused(error: EnduserError) -> Answer:
     return Answer(status, [*_CORS, *headers, *allow], body)
 
 
+def for_pages(send: Any) -> Any:
+    """Return what sends an answer that somebody else gives, so that pages of other sites may read it too."""
+
+    async def sending(message: Mapping[str, Any]) -> None:
+        names = {name for name, _ in message.get("headers", ())}
+        if message["type"] == "http.response.start" and _CORS[0][0] not in names:
+            message = {**message, "headers": [*_CORS, *message["headers"]]}
+        await send(message)
+
+    return sending
+
+
 async def send_answer(scope: Mapping[str, Any], send: Any, given: Answer) -> None:
     """Send an answer; of HEAD without its body."""
     body = b"" if scope["method"] == "HEAD" else given.body

@@ -62,7 +62,7 @@ class Decisions:
             return
         self._figures.decide("owner" if decision is None else "copy")
         if decision is None:
-            await self._owner(scope, receive, send)
+            await self._owner(scope, receive, decisions.for_pages(send))
         else:
             await decisions.send_answer(scope, send, decisions.answer(decision, asked))
 
