@@ -275,13 +275,17 @@ class Conditions:
             case Matches(pattern, ignore_case):
                 return f"regexp_matches({value}, {self.bind(pattern)}, '{'i' if ignore_case else 'c'}')"
             case HasAny(items):
-                return f"list_has_any({value}, {self.bind(list(items))})"
+                return f"len({self._those(value, items)}) > 0"
             case HasAll(items) if len(items) > limits.LIST_ITEMS_MAX:
                 return "false"  # no list has so many
             case HasAll(items):
-                return f"list_has_all({value}, {self.bind(list(items))})"
+                return f"list_unique({self._those(value, items)}) = {len(items)}"
             case Within():
                 return self._within(test, value, kind)
+
+    def _those(self, value: str, items: Sequence[str]) -> str:
+        """Return those items of a list that are asked for; `list_has_any` takes four times as long."""
+        return f"list_filter({value}, lambda item: list_contains({self.bind(list(items))}, item))"
 
     def _equals(self, test: Equals, value: str) -> str:
         if len(test.values) == 1:
