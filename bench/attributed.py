@@ -3,8 +3,8 @@
 `python bench/attributed.py FOLDER` gives the users of a folder their values: 25 attributes, each known of
 70 % of the users; of a tenth of those who pay the plan was another before. Events of the type `track` get a
 name and properties. It is done by a few statements on the store's own tables, in one transaction, since a
-source would take some ten minutes at ten million users. They leave what two runs of the source `api` would have
-left: a candidate of each user, and what holds in `users`.
+source would take some ten minutes at ten million users. They leave what two runs of the source `api` would
+have left: a candidate of each user, and what holds in `users`.
 """
 
 from __future__ import annotations
