@@ -160,7 +160,7 @@ def fact(number: int) -> Rule:
         case 0 | 1:
             return sessions(least, [condition("duration_s", "ge", what * 10)], since=since)
         case 4:
-            return changed(list(ATTRIBUTES)[what % len(ATTRIBUTES)], since=since)
+            return changed(list(ATTRIBUTES)[what // 5], since=since)
         case _:
             amount = condition("properties.amount", "gt", what * 5)
             return events(least, [amount], name=f"Action {what % 12}", since=since)

@@ -1,6 +1,6 @@
 """All benchmarks of enduser: prints their tables and writes bench/RESULTS.md.
 
-python bench/run.py [--only imports|rebuild|batches|reading|collecting|live|values] [--scale 0.01]
+python bench/run.py [--only imports|rebuild|batches|reading|collecting|live|values|rules] [--scale 0.01]
 
 Only a full run writes RESULTS.md. Histories and data folders are cached in bench/data/.
 """
@@ -16,6 +16,7 @@ import imports
 import live
 import reading
 import rebuild
+import rules
 import values
 from folders import check_space
 from measure import HERE, CommandFailedError, machine
@@ -29,6 +30,7 @@ SECTIONS = {
     "collecting": collecting,
     "live": live,
     "values": values,
+    "rules": rules,
 }
 RESULTS = HERE / "RESULTS.md"
 NOTES = HERE / "notes.md"
