@@ -1,21 +1,31 @@
 """Data folders whose users have custom attributes, for rules to ask about.
 
-`python bench/attributed.py FOLDER` gives the users of a folder their values: 25 attributes, each known of
-70 % of the users; of a tenth of those who pay the plan was another before. Events of the type `track` get a
-name and properties. It is done by a few statements on the store's own tables, in one transaction, since a
+`python bench/attributed.py fill FOLDER` gives the users of a folder their values: 25 attributes, each known
+of 70 % of the users; of a tenth of those who pay the plan was another before. Events of the type `track` get
+a name and properties. It is done by a few statements on the store's own tables, in one transaction, since a
 source would take some ten minutes at ten million users. They leave what two runs of the source `api` would
 have left: a candidate of each user, and what holds in `users`.
+
+`python bench/attributed.py shift FOLDER` moves all times of such a folder so that its clock shows a minute
+ago: what comes over HTTP goes on from there.
 """
 
 from __future__ import annotations
 
 import shutil
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from datasets import CITIES, DAY_US, ENDS_AT_US, MACROS
 from folders import cached_folder, check_space
 from measure import DATA, HERE, run, say
+
+if TYPE_CHECKING:
+    import duckdb
 
 VERSION = 1
 """Change it when users get other values."""
@@ -100,31 +110,67 @@ def attributed_folder(events: int, users: int, *, close: bool) -> Path:
     say(f"attributes for {plain.name}")
     shutil.copytree(plain, folder)
     (folder / "made-by").unlink()
-    run([sys.executable, HERE / "attributed.py", folder])
+    run([sys.executable, HERE / "attributed.py", "fill", folder])
     made_by.write_text(wanted)
     return folder
 
 
 def fill(folder: Path) -> None:
     """Give the users of a folder their values, and events their names and properties."""
-    import duckdb
-
     from enduser.core.attributes import Attribute, AttributeType
     from enduser.stores.embedded import EmbeddedStore
-    from enduser.stores.embedded.database import DATABASE_FILE
 
     with EmbeddedStore(folder, now_us=ENDS_AT_US) as store:
         for name, (kind, _) in ATTRIBUTES.items():
             store.create_attribute(Attribute(name, AttributeType(kind)))
+    with _connected(folder) as connection:
+        for statement in _STATEMENTS:
+            connection.execute(statement)
+
+
+_TIMES = {
+    "events": ("client_at", "occurred_at", "received_at"),
+    "property_events": ("occurred_at",),
+    "sessions": ("started_at", "ended_at", "place_at", "browser_at"),
+    "open_sessions": ("started_at", "ended_at", "place_at", "browser_at"),
+    "users": (
+        *("first_seen", "last_seen", "place_at", "browser_at", "life_started_at", "last_visit_at"),
+        *("a22", "a23"),
+    ),
+    "candidates": ("effective_at", "written_at", "a22", "a23"),
+    "state": ("clock_at", "greatest_event_at"),
+}
+"""The columns that are moved; nobody of these folders has had another life."""
+
+
+def shift(folder: Path) -> None:
+    """Move all times, so that the clock shows a minute ago."""
+    with _connected(folder) as connection:
+        ((clock_at,),) = connection.execute("SELECT clock_at FROM state").fetchall()
+        moved_by = time.time_ns() // 1_000 - 60_000_000 - clock_at
+        for table, columns in _TIMES.items():
+            ((last,),) = connection.execute(f"SELECT max(rowid) FROM {table}").fetchall()
+            if last is not None:
+                moved = ", ".join(f"{name} + {moved_by} AS {name}" for name in columns)
+                connection.execute(f"INSERT INTO {table} SELECT * REPLACE ({moved}) FROM {table}")
+                connection.execute(f"DELETE FROM {table} WHERE rowid <= {last}")
+
+
+@contextmanager
+def _connected(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Lend a connection to the tables of the first space, in one transaction."""
+    import duckdb
+
+    from enduser.stores.embedded.database import DATABASE_FILE
+
     config = {"memory_limit": "4GB", "temp_directory": str(folder / "tmp")}
     with duckdb.connect(str(folder / DATABASE_FILE), config=config) as connection:
         connection.execute(MACROS)
         connection.execute("SET search_path = 'space_1'")
         connection.execute("BEGIN")
-        for statement in _STATEMENTS:
-            connection.execute(statement)
+        yield connection
         connection.execute("COMMIT")
 
 
 if __name__ == "__main__":
-    fill(Path(sys.argv[1]))
+    {"fill": fill, "shift": shift}[sys.argv[1]](Path(sys.argv[2]))

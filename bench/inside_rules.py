@@ -3,6 +3,9 @@
 python bench/inside_rules.py questions FOLDER REPEATS
 python bench/inside_rules.py largest FOLDER [SHAPE…]
 python bench/inside_rules.py one_user FOLDER WORK
+python bench/inside_rules.py decisions FOLDER
+python bench/inside_rules.py feed FOLDER
+python bench/inside_rules.py steps FOLDER FILE…
 """
 
 from __future__ import annotations
@@ -21,13 +24,17 @@ import rule_shapes
 from attributed import ATTRIBUTES
 from datasets import DAY_US, ENDS_AT_US
 
+from enduser.clock import now_us
 from enduser.core.attributes import AttributeType
 from enduser.core.rules.programs import Person, Program
 from enduser.core.rules.reading import Vocabulary, read_rule
+from enduser.core.segments import Saving, Segment
 from enduser.core.users_query import UsersQuery
 from enduser.errors import EnduserError
+from enduser.service.lookups import installed_lookups
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.embedded.store import DEFAULT_SPACE as SPACE
+from enduser.stores.records import Chunk, EventChunk, Form, ImportRules, TimeUnit
 
 PAGE_ROWS = 1_000
 FACET_VALUES = 10
@@ -150,12 +157,69 @@ def _times(number: int) -> list[int]:
     return sorted(ENDS_AT_US - (number * 7919 + k * 104_729) % 40 * DAY_US for k in range(number % 12))
 
 
+# --- segments that are saved
+
+
+def save(folder: Path, rules: Mapping[str, rule_shapes.Rule], **flags: bool) -> dict[str, float]:
+    """Save segments; return how long that took."""
+    with EmbeddedStore(folder, now_us=now_us()) as store:
+        began = time.perf_counter()
+        for name, rule in rules.items():
+            saving = Saving(at=now_us(), by="bench", is_new=True)
+            store.save_segment(SPACE, Segment(id=name, name=name, rule=rule, **flags), saving)
+        return {"seconds": time.perf_counter() - began}
+
+
+def save_for_decisions(folder: Path) -> dict[str, float]:
+    """Save what decisions judge."""
+    rules = rule_shapes.segments_with_facts(rule_shapes.ENGINES_SEGMENTS)
+    return save(folder, {f"s{number}": rule for number, rule in enumerate(rules)}, is_public=True)
+
+
+def save_for_feed(folder: Path) -> dict[str, float]:
+    """Save what the feed follows."""
+    rules = rule_shapes.followed_segments(rule_shapes.FOLLOWED - 1)
+    named = {f"f{number}": rule for number, rule in enumerate(rules)}
+    probed = {rule_shapes.PROBED: rule_shapes.events(1, name=rule_shapes.PROBED)}
+    return save(folder, named | probed, is_followed=True)
+
+
+# --- steps of the feed
+
+
+def steps(folder: Path, files: Sequence[Path]) -> list[dict[str, object]]:
+    """Follow the feed from the start, then after each file, and time each step."""
+    with EmbeddedStore(folder, now_us=now_us(), lookups=installed_lookups(folder)) as store:
+        store.fold(SPACE)
+        found = [_step(store, "the first: who is in which")]
+        found += [_step(store, f"after {file.name.split('-')[0]} events", file) for file in files]
+        return found
+
+
+def _step(store: EmbeddedStore, name: str, file: Path | None = None) -> dict[str, object]:
+    if file is not None:
+        rules = ImportRules(started_at=now_us(), time_unit=TimeUnit(1))
+        store.apply(SPACE, EventChunk(Chunk(file, Form.JSON_LINES), rules))
+        store.fold(SPACE)
+    before, began = _cpu_s(), time.perf_counter()
+    rows = store.follow_feed(SPACE, now_us())
+    return {
+        "name": name,
+        "seconds": time.perf_counter() - began,
+        "cpu_s": _cpu_s() - before,
+        "rows": rows,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024,
+    }
+
+
 if __name__ == "__main__":
     what, target, *more = sys.argv[1:]
-    if what == "questions":
-        found: object = questions(Path(target), int(more[0]))
-    elif what == "largest":
-        found = largest(Path(target), more)
-    else:
-        found = one_user(Path(target), Path(more[0]))
-    print(json.dumps(found))
+    ways: Mapping[str, Callable[[], object]] = {
+        "questions": lambda: questions(Path(target), int(more[0])),
+        "largest": lambda: largest(Path(target), more),
+        "one_user": lambda: one_user(Path(target), Path(more[0])),
+        "decisions": lambda: save_for_decisions(Path(target)),
+        "feed": lambda: save_for_feed(Path(target)),
+        "steps": lambda: steps(Path(target), [Path(file) for file in more]),
+    }
+    print(json.dumps(ways[what]()))

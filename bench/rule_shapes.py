@@ -166,6 +166,27 @@ def fact(number: int) -> Rule:
             return events(least, [amount], name=f"Action {what % 12}", since=since)
 
 
+FOLLOWED = 200
+"""Segments that the feed follows."""
+PROBED = "probed"
+"""One of them: of whom an event of this name came."""
+
+
+def followed_segments(count: int) -> list[Rule]:
+    """Return segments of which a third has relative dates, and a third counts sessions or events."""
+    plain = segments_on_attributes(count)
+    return [(rule, _relative(number), fact(number))[number % 3] for number, rule in enumerate(plain)]
+
+
+def _relative(number: int) -> Rule:
+    return (
+        condition("last_order_at", "in_last", {"n": 1 + number % 2_000, "unit": "hour"}),
+        condition("signed_up_at", "more_than_ago", days(1 + number % 900)),
+        condition("last_seen", "in_last", {"n": 5 + number % 500, "unit": "minute"}),
+        condition("renews_on", "in_next", days(1 + number % 60)),
+    )[number // 3 % 4]
+
+
 # --- the largest
 
 _MOST = limits.RULE_CONDITIONS_MAX
