@@ -165,7 +165,7 @@ def _connected(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
     config = {"memory_limit": "4GB", "temp_directory": str(folder / "tmp")}
     with duckdb.connect(str(folder / DATABASE_FILE), config=config) as connection:
-        connection.execute(MACROS)
+        connection.execute(MACROS.replace("CREATE MACRO", "CREATE TEMP MACRO"))
         connection.execute("SET search_path = 'space_1'")
         connection.execute("BEGIN")
         yield connection

@@ -30,8 +30,8 @@ def report(sizes: Sizes) -> str:
     history, _ = histories(sizes)
     parts = [
         "## Feed",
-        f"{FOLLOWED} followed segments, {history.users:,} users: a third of the segments with relative dates, "
-        "a third with sessions, events or changes.",
+        f"{history.users:,} users and {FOLLOWED} followed segments: a third with relative dates, a third with "
+        "sessions, events or changes.",
         _steps(history, sizes),
         _live(history, sizes),
     ]
