@@ -30,7 +30,7 @@ def report(sizes: Sizes) -> str:
     history, _ = histories(sizes)
     parts = [
         "## Feed",
-        f"{history.users:,} users and {FOLLOWED} followed segments: a third with relative dates, a third with "
+        f"{history.users:,} users, {FOLLOWED} followed segments: a third with relative dates, a third with "
         "sessions, events or changes.",
         _steps(history, sizes),
         _live(history, sizes),
