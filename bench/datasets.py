@@ -32,7 +32,7 @@ CITY = "City "
 
 # The path of a made-up event: visits, their steps, what a step tells.
 
-_MACROS = f"""
+MACROS = f"""
 CREATE MACRO chance(n, salt) AS (hash(n * 32 + salt) >> 11)::DOUBLE / 9007199254740992;
 CREATE MACRO pick(n, salt, count) AS (hash(n * 32 + salt) % count)::BIGINT;
 CREATE MACRO country_of(place_id) AS 'C' || (place_id % 60);
@@ -249,7 +249,7 @@ def write(kind: str, target: Path, /, **parameters: str) -> None:
 
         spill = {"memory_limit": "4GB", "temp_directory": str(DATA / "tmp")}
         connection = duckdb.connect(config=spill)
-        connection.execute(_MACROS)
+        connection.execute(MACROS)
         query, form = _KINDS[kind](**parameters)
         connection.execute(f"COPY ({query}) TO '{unfinished}' ({form})")
     unfinished.rename(target)

@@ -84,6 +84,45 @@ class Bodies:
         return b"".join(out).replace(b"@AT@", at.encode())
 
 
+VISIT_EVENTS = 5
+_STEP_S = 20
+
+
+class Visits:
+    """Bodies that are a visit each, of five events twenty seconds apart, of other users each time."""
+
+    def __init__(self, users: int, write_key: str) -> None:
+        self._users = users
+        messages = [
+            {
+                "type": "track",
+                "event": f"Action {k % 12}",
+                "userId": "@WHO@",
+                "timestamp": f"@AT{k}@",
+                "messageId": f"visit-@ID@-{k}",
+                "properties": {"amount": 60 * k, "path": "/products/7"},
+                "context": {"userAgent": AGENT, "page": {"url": "https://www.example.com/products/7"}},
+            }
+            for k in range(VISIT_EVENTS)
+        ]
+        body = {"batch": messages, "writeKey": write_key}
+        self._template = json.dumps(body, separators=(",", ":")).encode()
+        self._number = 0
+        self._run = uuid.uuid4().hex[:16]
+
+    def next(self) -> bytes:
+        """Return the next body."""
+        who = 1 + self._number * 7919 % self._users
+        filled = self._template.replace(b"@WHO@", b"%d" % who)
+        filled = filled.replace(b"@ID@", f"{self._run}{self._number:012x}".encode())
+        now = time.time()
+        for k in range(VISIT_EVENTS):
+            at = time.gmtime(now - (VISIT_EVENTS - 1 - k) * _STEP_S)
+            filled = filled.replace(b"@AT%d@" % k, time.strftime("%Y-%m-%dT%H:%M:%SZ", at).encode())
+        self._number += 1
+        return filled
+
+
 class Connection(asyncio.Protocol):
     """One connection with one request in flight at a time."""
 
@@ -136,7 +175,9 @@ class Load:
             f"user-agent: {AGENT}\r\norigin: https://www.example.com\r\ncontent-type: text/plain\r\n"
             "content-length: "
         ).encode()
-        self.bodies = Bodies(options.events, options.users, key)
+        self.bodies = (
+            Visits(options.users, key) if options.visits else Bodies(options.events, options.users, key)
+        )
         self._options = options
         self._statuses: dict[int, int] = {}
         self._times: list[float] = []
@@ -194,7 +235,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rate", type=int, default=0, help="events a second; 0: as many as go")
     parser.add_argument("--users", type=int, default=100_000)
+    parser.add_argument("--visits", action="store_true", help="each request is a visit of another user")
     options = parser.parse_args()
+    if options.visits:
+        options.events = VISIT_EVENTS
     print(json.dumps(uvloop.run(Load(options.url, options.key, options).run())))
 
 

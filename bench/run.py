@@ -1,6 +1,6 @@
 """All benchmarks of enduser: prints their tables and writes bench/RESULTS.md.
 
-python bench/run.py [--only imports|rebuild|batches|reading|collecting|live|values] [--scale 0.01]
+python bench/run.py [--only PART] [--scale 0.01], the parts as SECTIONS names them
 
 Only a full run writes RESULTS.md. Histories and data folders are cached in bench/data/.
 """
@@ -12,10 +12,13 @@ import sys
 
 import batches
 import collecting
+import decisions
+import feed
 import imports
 import live
 import reading
 import rebuild
+import rules
 import values
 from folders import check_space
 from measure import HERE, CommandFailedError, machine
@@ -29,6 +32,9 @@ SECTIONS = {
     "collecting": collecting,
     "live": live,
     "values": values,
+    "rules": rules,
+    "decisions": decisions,
+    "feed": feed,
 }
 RESULTS = HERE / "RESULTS.md"
 NOTES = HERE / "notes.md"

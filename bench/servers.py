@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -67,14 +68,21 @@ def enduser(collectors: int) -> Iterator[Server]:
     """Run our server on an empty folder."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
-    with started(FOLDER / "data", collectors) as (url, process):
+    with enduser_on(FOLDER / "data", collectors) as server:
+        yield server
+
+
+@contextmanager
+def enduser_on(data: Path, collectors: int = 1) -> Iterator[Server]:
+    """Run our server on a data folder."""
+    with started(data, collectors) as (url, process):
         wait_until(f"{url}/readyz")
         listed = subprocess.run(
-            [ENDUSER, "systems", "list", "--format", "json", "--data", FOLDER / "data"],
+            [ENDUSER, "systems", "list", "--format", "json", "--data", data],
             capture_output=True,
             check=True,
         )
-        yield Server(url, json.loads(listed.stdout)[0]["write_key"], [process.pid], FOLDER / "data")
+        yield Server(url, json.loads(listed.stdout)[0]["write_key"], [process.pid], data)
 
 
 @contextmanager
@@ -160,6 +168,11 @@ def load_command(server: Server, events: int, seconds: float, *, rate: int = 0) 
     return [str(word) for word in command]
 
 
+def visits_command(server: Server, users: int, seconds: float, *, rate: int) -> list[str]:
+    """Return the command that sends visits of so many users, at a rate of events a second."""
+    return [*load_command(server, 1, seconds, rate=rate), "--visits", "--users", str(users)]
+
+
 def load(server: Server, events: int, seconds: float) -> dict[str, float]:
     """Send for some seconds; return what the load generator and the server's processes measured."""
     before = server.cpu_s()
@@ -182,7 +195,11 @@ def _segments(server: Server) -> list[Path]:
 
 
 def _is_applied(server: Server) -> bool:
+    return metric(server, "enduser_spool_bytes") < 1_000
+
+
+def metric(server: Server, name: str) -> float:
+    """Return the sum of what the server tells under a name of its metrics."""
     with urllib.request.urlopen(f"{server.url}/metrics") as answer:  # noqa: S310 - our own server
-        text = answer.read().decode()
-    waiting = next(line for line in text.splitlines() if line.startswith("enduser_spool_bytes "))
-    return float(waiting.split()[1]) < 1_000
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.split()[-1]) for line in lines if re.split("[{ ]", line)[0] == name)

@@ -94,6 +94,20 @@ def test_many_values_of_one_field_are_one_look() -> None:
     assert writer.of(rule).count("FROM places") == 1
 
 
+@pytest.mark.parametrize("form", ["users", "sessions", "events"])
+def test_many_conditions_that_must_hold_are_one_to_the_engine(form: str) -> None:
+    def written(count: int) -> str:
+        field = {"users": "plan", "sessions": "browser_version", "events": "name"}[form]
+        texts = [{"field": field, "operator": "contains", "value": f"c{number}"} for number in range(count)]
+        inner = {"combinator": "and", "rules": texts}
+        rule = inner if form == "users" else {"kind": form.removesuffix("s"), **inner}
+        return Conditions(named, [1], 0, ZoneInfo("UTC"), months=6).of(read_rule(rule, vocabulary(TYPES)))
+
+    named = {one.attribute.name: one for one in COLUMNS}
+    assert "IS TRUE" not in written(99)
+    assert written(100).count("IS TRUE") == 1
+
+
 def put(space: duckdb.DuckDBPyConnection, person: NaivePerson) -> None:
     """Store a person as a fold would."""
     values = dict(person.values)

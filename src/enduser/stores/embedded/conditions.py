@@ -55,6 +55,9 @@ from enduser.stores.embedded.statements import bound, spliced, statements
 _AT_LEAST_ONE = Within(low=Edge(1, is_included=True))
 _FEW = 20
 """So many values are compared one by one; of more a table is made."""
+_MANY = 100
+"""So many conditions that must all hold are told the engine one by one, so that it can skip rows by them. It
+compares each with each: 4,000 took it 15 GB and half a minute before it began. More are told as one."""
 
 _PLACE = "{at}.place_id IN (SELECT place_id FROM places WHERE {test})"
 _BROWSER = "{at}.browser_id IN (SELECT browser_id FROM browsers WHERE {test})"
@@ -141,7 +144,7 @@ class Conditions:
 
     def of(self, rule: Rule) -> str:
         """Return the condition that a user of the table `users` is meant by a rule."""
-        return self._node(rule.root, "users")
+        return self._whole(rule.root, "users")
 
     def persons_of_lists(self, rule: Rule) -> str:
         """Return the query of the persons who are in one of the lists that a rule names."""
@@ -207,6 +210,11 @@ class Conditions:
 
     # --- nodes
 
+    def _whole(self, group: Group, at: str) -> str:
+        """Return a group that stands beside other conditions."""
+        condition = self._node(group, at)
+        return f"({condition}) IS TRUE" if sum(1 for _ in nodes(group)) > _MANY else condition
+
     def _node(self, node: Node, at: str) -> str:
         match node:
             case Group():
@@ -267,13 +275,17 @@ class Conditions:
             case Matches(pattern, ignore_case):
                 return f"regexp_matches({value}, {self.bind(pattern)}, '{'i' if ignore_case else 'c'}')"
             case HasAny(items):
-                return f"list_has_any({value}, {self.bind(list(items))})"
+                return f"len({self._those(value, items)}) > 0"
             case HasAll(items) if len(items) > limits.LIST_ITEMS_MAX:
                 return "false"  # no list has so many
             case HasAll(items):
-                return f"list_has_all({value}, {self.bind(list(items))})"
+                return f"list_unique({self._those(value, items)}) = {len(items)}"
             case Within():
                 return self._within(test, value, kind)
+
+    def _those(self, value: str, items: Sequence[str]) -> str:
+        """Return those items of a list that are asked for; `list_has_any` takes four times as long."""
+        return f"list_filter({value}, lambda item: list_contains({self.bind(list(items))}, item))"
 
     def _equals(self, test: Equals, value: str) -> str:
         if len(test.values) == 1:
@@ -325,7 +337,7 @@ class Conditions:
             case Sessions(rules):
                 splices = {
                     "window": self._window(window, "visits.started_at"),
-                    "rules": self._node(rules, "visits"),
+                    "rules": self._whole(rules, "visits"),
                 }
                 return self._query("sessions", splices)
             case Events(name, rules):
@@ -333,7 +345,7 @@ class Conditions:
                 splices = {
                     "window": self._window(window, "happened.occurred_at"),
                     "named": "true" if name is None else f"happened.name = {self.bind(name)}",
-                    "rules": self._node(rules, "happened"),
+                    "rules": self._whole(rules, "happened"),
                 }
                 return self._query("events", splices)
             case Changes():
