@@ -402,4 +402,5 @@ class EmbeddedReader:
         while not done.wait(wait_s):
             waited_s, wait_s = waited_s + wait_s, _INSIST_S
             if waited_s >= seconds or self._closing.is_set():
-                connection.interrupt()
+                with suppress(duckdb.ConnectionException):  # closed with the reader: nothing runs on it now
+                    connection.interrupt()
