@@ -115,16 +115,20 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join([text[0], rule, *text[1:]])
 
 
+def moment() -> str:
+    """Return when a part is measured, of which code, and how busy the machine was."""
+    return (
+        f"*{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {_commit()}, load before {os.getloadavg()[0]:.2f}*"
+    )
+
+
 def machine() -> str:
-    """Return date, machine and versions as a Markdown table."""
+    """Return the machine and versions as a Markdown table."""
     cpu = _field("/proc/cpuinfo", "model name")
     memory = int(_field("/proc/meminfo", "MemTotal").split()[0]) / 1_048_576
     rows = [
-        ("date", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
-        ("commit", _commit()),
         ("processor", f"{cpu}, {CORES} cores"),
         ("memory", f"{memory:.0f} GiB"),
-        ("load before the run", f"{os.getloadavg()[0]:.2f}"),
         ("system", f"{platform.system()} {platform.release()}, Python {platform.python_version()}"),
         ("engine", f"DuckDB {version('duckdb')}, memory limit {MEMORY_LIMIT_MB} MB, {CORES} threads"),
         ("rivals", _rivals()),

@@ -2,12 +2,14 @@
 
 python bench/run.py [--only PART] [--scale 0.01], the parts as SECTIONS names them
 
-Only a full run writes RESULTS.md. Histories and data folders are cached in bench/data/.
+Each part is one run side by side with its rivals, and says when it was. A part of full size takes the place
+of what RESULTS.md had of it. Histories and data folders are cached in bench/data/.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 
 import batches
@@ -21,7 +23,7 @@ import rebuild
 import rules
 import values
 from folders import check_space
-from measure import HERE, CommandFailedError, machine
+from measure import HERE, CommandFailedError, machine, moment
 from sizes import Sizes
 
 SECTIONS = {
@@ -39,6 +41,8 @@ SECTIONS = {
 RESULTS = HERE / "RESULTS.md"
 NOTES = HERE / "notes.md"
 """Written by hand: how to read the tables, and why a target is missed. Ends every RESULTS.md."""
+_MARK = re.compile(r"^<!-- (\w+) -->\n", re.MULTILINE)
+"""Begins each part in RESULTS.md."""
 
 
 def arguments() -> argparse.Namespace:
@@ -60,29 +64,37 @@ def measured(name: str, sizes: Sizes) -> str | None:
 
 
 def main() -> int:
-    """Run the wanted parts, print each as it is done, and write the results of a full run."""
+    """Run the wanted parts, print each as it is done, and write those of full size."""
     wanted = arguments()
     sizes = Sizes(scale=wanted.scale, repeats=wanted.repeats)
     check_space()
-    parts = [f"# Benchmarks\n\nBy `make bench`, in one run.\n\n{machine()}"]
-    print(parts[0])
+    print(machine())
     if wanted.scale != 1:
         print(f"\nAll sizes are multiplied by {wanted.scale}; the targets are meant for the full ones.")
     failed = 0
     for name in wanted.only or SECTIONS:
+        when = moment()
         section = measured(name, sizes)
         if section is None:
             failed += 1
             continue
-        parts.append(section)
+        heading, text = section.split("\n\n", 1)
+        section = f"{heading}\n\n{when}\n\n{text}"
         print(f"\n{section}", flush=True)
-    if wanted.only or wanted.scale != 1 or failed:
-        print("\nRESULTS.md is left as it is: this was no full run.")
-        return min(failed, 1)
-    parts.append(NOTES.read_text(encoding="utf-8").strip())
+        if wanted.scale == 1:
+            keep(name, section)
+    return min(failed, 1)
+
+
+def keep(name: str, section: str) -> None:
+    """Put a section into RESULTS.md, in place of what it had of that part."""
+    _, *kept = _MARK.split(RESULTS.read_text(encoding="utf-8"))
+    sections = {**dict(zip(kept[::2], kept[1::2], strict=True)), name: section}
+    parts = [f"# Benchmarks\n\nBy `make bench`, the parts as each says.\n\n{machine()}"]
+    parts += [f"<!-- {part} -->\n{sections[part].strip()}" for part in SECTIONS if part in sections]
+    parts.append(f"<!-- notes -->\n{NOTES.read_text(encoding='utf-8').strip()}")
     RESULTS.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     print(f"\nwritten to {RESULTS.relative_to(HERE.parent)}")
-    return 0
 
 
 if __name__ == "__main__":
