@@ -192,8 +192,7 @@ def _relative(number: int) -> Rule:
 _MOST = limits.RULE_CONDITIONS_MAX
 _LOOKUPS = limits.RULE_LOOKUPS_MAX
 _HISTORIES = limits.RULE_HISTORIES_MAX
-_AS_EDGE, _AS_TEXT, _AS_ANY_CASE, _AS_MATCHES, _AS_LIST = 2, 8, 16, 40, 20
-"""As how many conditions one counts (docs/rules.md)."""
+_WEIGHT = limits.RULE_WEIGHT_MAX
 
 
 def _any(count: int, of: Callable[[int], Rule]) -> Rule:
@@ -240,42 +239,38 @@ def _no_pair(number: int) -> Rule:
 LARGEST: Mapping[str, Callable[[], Rule]] = {
     "is, one of": lambda: _any(_MOST, lambda n: condition("company", "is", f"Company {n}x")),
     "is_not, all": lambda: _all(_MOST, lambda n: condition("company", "is_not", f"Company {n}x")),
-    "is and is, no pair of": lambda: _all(_MOST // 2, _equal_pair),
-    "is and gt, one pair of": lambda: _any(_MOST // (1 + _AS_EDGE), _pair),
-    "gt, one of": lambda: _any(_MOST // _AS_EDGE, lambda n: condition("revenue", "gt", 1e6 + n)),
+    "is and is, no pair of": lambda: _all(_WEIGHT // (3 + 3), _equal_pair),
+    "is and gt, one pair of": lambda: _any(_WEIGHT // (3 + 2), _pair),
+    "gt, one of": lambda: _any(_WEIGHT // 2, lambda n: condition("revenue", "gt", 1e6 + n)),
     "between, one of": lambda: _any(
-        _MOST // _AS_EDGE // 2, lambda n: condition("revenue", "between", [n, n + 0.001])
+        _WEIGHT // (2 + 2), lambda n: condition("revenue", "between", [n, n + 0.001])
     ),
     "in_next, one of": lambda: _any(
-        _MOST // _AS_EDGE // 2,
+        _WEIGHT // (2 + 2),
         lambda n: condition("last_order_at", "in_next", {"n": 1 + n, "unit": "minute"}),
     ),
-    "contains, one of": lambda: _any(
-        _MOST // _AS_TEXT, lambda n: condition("company", "contains", f"any {n}x")
-    ),
-    "not_contains, all": lambda: _all(
-        _MOST // _AS_TEXT, lambda n: condition("email", "not_contains", f"on{n}x")
-    ),
+    "contains, one of": lambda: _any(_WEIGHT // 8, lambda n: condition("company", "contains", f"any {n}x")),
+    "not_contains, all": lambda: _all(_WEIGHT // 8, lambda n: condition("email", "not_contains", f"on{n}x")),
     "contains in any case, one of": lambda: _any(
-        _MOST // _AS_ANY_CASE, lambda n: condition("company", "contains", f"ANY {n}x", ignore_case=True)
+        _WEIGHT // (8 + 8), lambda n: condition("company", "contains", f"ANY {n}x", ignore_case=True)
     ),
     "matches, one of": lambda: _any(
-        _MOST // _AS_MATCHES, lambda n: condition("company", "matches", f"^Comp.*y {n}x$")
+        _WEIGHT // 40, lambda n: condition("company", "matches", f"^Comp.*y {n}x$")
     ),
     "has_any of 2, one of": lambda: _any(
-        _MOST // (_AS_LIST + 2), lambda n: condition("interests", "has_any", [f"i{n}x", f"j{n}x"])
+        _WEIGHT // (20 + 2), lambda n: condition("interests", "has_any", [f"i{n}x", f"j{n}x"])
     ),
     "has_all of 2, one of": lambda: _any(
-        _MOST // (_AS_LIST + 2), lambda n: condition("interests", "has_all", [f"i{n}x", f"j{n}x"])
+        _WEIGHT // (20 + 2), lambda n: condition("interests", "has_all", [f"i{n}x", f"j{n}x"])
     ),
     "has_any of 100, one of": lambda: _any(
-        _MOST // (_AS_LIST + 100),
+        _WEIGHT // (20 + 100),
         lambda n: condition("interests", "has_any", [f"i{n}x{k}" for k in range(100)]),
     ),
-    "four fields, one of": lambda: _any(_MOST // (2 * _AS_TEXT + 3 * _AS_EDGE) * 4, _mixed),
+    "four fields, one of": lambda: _any(_WEIGHT // (8 + 4 + 2 + 8) * 4, _mixed),
     "groups within each other, few conditions": lambda: _nested(limits.RULE_DEPTH_MAX, 2),
     "groups within each other, all conditions": lambda: _nested(
-        limits.RULE_DEPTH_MAX, _MOST // limits.RULE_DEPTH_MAX // _AS_TEXT + 1
+        limits.RULE_DEPTH_MAX, _WEIGHT // 8 // limits.RULE_DEPTH_MAX
     ),
     "in, all values": lambda: condition(
         "company", "in", [f"Company {n}x" for n in range(limits.RULE_VALUES_MAX)]
@@ -298,10 +293,10 @@ LARGEST: Mapping[str, Callable[[], Rule]] = {
         _HISTORIES, lambda n: sessions(3 + n, [condition("duration_s", "ge", n)], since=30 + n)
     ),
     "sessions, all conditions of one": lambda: sessions(
-        1, [_any((_MOST - 1) // _AS_EDGE, lambda n: condition("duration_s", "gt", 100_000 + n))]
+        1, [_any((_WEIGHT - 1) // 8 // 2, lambda n: condition("duration_s", "gt", 100_000 + n))]
     ),
     "events, all conditions of one": lambda: events(
-        1, [_any((_MOST - 1) // _AS_TEXT, lambda n: condition("page_path", "contains", f"{n}x"))], since=30
+        1, [_any((_WEIGHT - 1) // 10 // 8, lambda n: condition("page_path", "contains", f"{n}x"))], since=30
     ),
     "events, all time": lambda: _any(
         _HISTORIES, lambda n: events(50 + n, [condition("type", "is", ("page", "track")[n % 2])])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -79,8 +79,8 @@ def _in_order(node: Node) -> Iterator[Node]:
 
 
 def _alone(node: Node, rule: Rule) -> Rule:
-    """Return a node as a rule; it can hold whom the rule can."""
-    return Rule(Group(Combinator.AND, (node,)), 0, 0, 0, rule.is_of_lists)
+    """Return a node of a rule as one of its own; it can hold whom the rule can."""
+    return replace(rule, root=Group(Combinator.AND, (node,)))
 
 
 def _found(node: Node, person: Person, now: int, zone: ZoneInfo) -> tuple[object, int | None]:

@@ -20,30 +20,24 @@ from enduser.core.rules.tree import (
     Changes,
     Combinator,
     Condition,
-    Contains,
     Counted,
     Edge,
-    EndsWith,
     Equals,
     Events,
     Field,
     Group,
-    HasAll,
-    HasAny,
     InList,
     InSegment,
     Known,
-    Matches,
     Node,
     Rule,
     Sessions,
-    StartsWith,
-    Test,
     Unknown,
     Window,
     Within,
 )
 from enduser.core.rules.values import ValueReader, read_span, refused, shown
+from enduser.core.rules.weighing import weight_of
 from enduser.errors import InvalidRule, RuleTooLarge, UsersNotTracked
 
 _ADDED_BY_EDITORS = ("id", "path")
@@ -82,7 +76,20 @@ def read_rule(data: object, words: Vocabulary) -> Rule:
             field=reader.others[0],
         )
     is_of_lists = reader.conditions > 0 and not reader.others
-    return Rule(root, reader.conditions, reader.depth, reader.histories, is_of_lists)
+    return Rule(root, reader.conditions, reader.depth, reader.histories, _weight_within(root), is_of_lists)
+
+
+def _weight_within(root: Group) -> int:
+    weight, most = weight_of(root), limits.RULE_WEIGHT_MAX
+    if weight > most:
+        raise RuleTooLarge(
+            f"the rule weighs {weight:,}: it would take too long to answer",
+            hint=f"the limit is {most:,} (RULE_WEIGHT_MAX); docs/rules.md says what conditions weigh; "
+            "of many values make one condition with in",
+            field="",
+            limit=most,
+        )
+    return weight
 
 
 def with_root(data: Any) -> Any:
@@ -217,7 +224,7 @@ class _Reader:
             raise refused(_under(at, "ignore_case"), "only texts have upper and lower case", "leave it out")
         value = ValueReader(kind, self._words.zone, _under(at, "value"), ignore_case)
         test = value.test(operator, node.get("value"))
-        self._count(conditions=_weight(test))
+        self._count(conditions=1)
         return Condition(Field(name, kind), test, operator.is_not)
 
     def _types(self, name: str, at: str, scope: Scope) -> Collection[AttributeType]:
@@ -378,26 +385,6 @@ class _Reader:
                 _under(at, "id"), f"there is no static list {shown(name)}", "the lists: enduser lists list"
             )
         return InList(name)
-
-
-_MATCHES, _TEXT, _ANY_CASE, _EDGE, _ITEMS = 40, 8, 8, 2, 20
-
-
-def _weight(test: Test) -> int:
-    """Return as how many conditions a test counts: by how long a million users take it (`bench/rules.py`)."""
-    match test:
-        case Within(low, high):
-            return _EDGE * ((low is not None) + (high is not None))
-        case Matches():
-            return _MATCHES
-        case HasAny(items) | HasAll(items):
-            return _ITEMS + len(items)
-        case Contains() | StartsWith() | EndsWith():
-            return _TEXT + _ANY_CASE * test.ignore_case
-        case Equals():
-            return 1 + _ANY_CASE * test.ignore_case
-        case Known():
-            return 1
 
 
 _SOME_TIME = 1_767_225_600_000_000

@@ -260,6 +260,8 @@ class Rule:
     depth: int
     histories: int
     """Conditions on sessions, events and changes."""
+    weight: int
+    """How long it takes, as `weighing` says."""
     is_of_lists: bool
     """Whether all its conditions are static lists, and there are some: it can hold ids that were not seen."""
 
