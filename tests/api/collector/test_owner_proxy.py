@@ -110,6 +110,7 @@ async def test_a_target_is_passed_on_as_it_came(proxy: OwnerProxy, target: str) 
         [(b"transfer-encoding", b"chunked")],
         [(b"content-length", b"5")],
         [(b"expect", b"100-continue")],
+        [(b"authorization", b"Bearer "), (b"x-one", b" \t")],
         [(b"connection", b"upgrade"), (b"upgrade", b"h2c")],
     ],
 )

@@ -26,6 +26,9 @@ _CONNECT_S = 5.0
 _IDLE_S = 5.0
 """So long a connection to the owner is kept that nobody needs."""
 
+_BLANKS = b" \t"
+"""They may stand around the value of a header, and are no part of it; the owner is not sent any."""
+
 _NOT_OK = 400
 _JSON = b"application/json"
 
@@ -125,7 +128,7 @@ class OwnerProxy:
         """
         dropped = _NOT_PASSED_ON | _SAID_ANEW
         target = scope["raw_path"] + _query(scope["query_string"])
-        headers = [(name, value) for name, value in scope["headers"] if name not in dropped]
+        headers = [(name, value.strip(_BLANKS)) for name, value in scope["headers"] if name not in dropped]
         try:
             async with self._connections.stream(
                 scope["method"],
