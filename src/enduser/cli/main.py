@@ -11,6 +11,7 @@ from enduser.cli import (
     attributes,
     clients,
     config,
+    content,
     demo,
     feed,
     filters,
@@ -60,6 +61,7 @@ segments.app.command("explain")(segment_answers.explain)
 segments.app.command("templates")(segment_answers.list_templates)
 app.add_typer(segments.app, name="segments")
 app.add_typer(filters.app, name="filters")
+app.add_typer(content.app, name="content")
 app.add_typer(feed.app, name="feed")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(clients.app, name="clients")

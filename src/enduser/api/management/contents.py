@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
 from enduser import limits
 from enduser.api.management.calls import Call, Route
@@ -15,29 +15,11 @@ from enduser.clock import now_us
 from enduser.core.contents import Content, SavedContent
 from enduser.core.segments import Saving
 from enduser.errors import ContentExists, ContentNotFound, InvalidContent, LimitExceeded
+from enduser.service.content_json import ContentJson, Kind, Payload, Public, SegmentId, content_json
 from enduser.service.decisions import DecisionJson, ShownContent, decision_json
-from enduser.service.json_form import Time, iso_time
 from enduser.stores.contract import Reader
 
 _HINT = "docs/content.md shows the calls"
-Kind = Annotated[str, Meta(description="what it is to the site, such as banner")]
-Payload = Annotated[dict[str, Any] | None, Meta(description="what the site shows it by")]
-SegmentId = Annotated[str | None, Meta(description="to whose users it is shown; null: to everyone")]
-Public = Annotated[bool, Meta(description="whether browsers may learn of it")]
-
-
-class ContentJson(msgspec.Struct, frozen=True, kw_only=True):
-    """A content item."""
-
-    id: str
-    name: str
-    kind: Kind
-    payload: Payload
-    segment: SegmentId
-    public: Public
-    created_at: Time
-    changed_at: Time
-    changed_by: str
 
 
 class ContentsPage(msgspec.Struct, frozen=True):
@@ -78,13 +60,13 @@ class ContentDeleted(msgspec.Struct, frozen=True):
 async def list_contents(call: Call) -> ContentsPage:
     """Return all content items of a space."""
     found = await call.read(lambda reader: reader.contents(call.space))
-    return ContentsPage([_json(one) for one in found], limits.CONTENTS_MAX)
+    return ContentsPage([content_json(one) for one in found], limits.CONTENTS_MAX)
 
 
 async def show_content(call: Call) -> ContentJson:
     """Return one content item."""
     content_id = call.values["content_id"]
-    return _json(await call.read(lambda reader: _find(reader, call.space, content_id)))
+    return content_json(await call.read(lambda reader: _find(reader, call.space, content_id)))
 
 
 async def create_content(call: Call) -> ContentJson:
@@ -99,7 +81,7 @@ async def create_content(call: Call) -> ContentJson:
         is_public=told.public,
     )
     saving = _saving(call, is_new=True)
-    return _json(await call.change(lambda store: store.save_content(call.space, content, saving)))
+    return content_json(await call.change(lambda store: store.save_content(call.space, content, saving)))
 
 
 async def change_content(call: Call) -> ContentJson:
@@ -115,7 +97,7 @@ async def change_content(call: Call) -> ContentJson:
         saved: SavedContent = store.save_content(call.space, content, saving)
         return saved
 
-    return _json(await call.change(change))
+    return content_json(await call.change(change))
 
 
 async def delete_content(call: Call) -> ContentDeleted:
@@ -143,21 +125,6 @@ def _find(reader: Reader, space: str, content_id: str) -> SavedContent:
         f"there is no content item {content_id!r} in {space}",
         hint="GET /api/v1/content lists them; ids are case-sensitive",
         field="content_id",
-    )
-
-
-def _json(saved: SavedContent) -> ContentJson:
-    content = saved.content
-    return ContentJson(
-        id=content.id,
-        name=content.name,
-        kind=content.kind,
-        payload=None if content.payload is None else dict(content.payload),
-        segment=content.segment,
-        public=content.is_public,
-        created_at=iso_time(saved.created_at),
-        changed_at=iso_time(saved.saved_at),
-        changed_by=saved.saved_by,
     )
 
 
