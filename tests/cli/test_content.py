@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ from owning import reached
 from running import enduser, event, write_lines
 from stored import LOOKUPS, NOW
 
+from enduser.stores.deciding_file import write_deciding
 from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.serving import ServingCopy
 
+BACK = '{"kind": "session", "count": {"operator": "ge", "value": 2}}'
 NORWAY = '{"field": "country", "operator": "is", "value": "NO"}'
 
 
@@ -150,6 +154,27 @@ def test_what_cannot_be_is_told(data: Path, words: tuple[str, ...], told: str) -
     result = enduser("content", *words, data=data)
     assert (result.exit_code, told in result.stderr) == (2, True), result.output
     assert listed(data) == []
+
+
+def test_while_conditions_are_looked_up_for_decisions_the_list_says_so(
+    data: Path,
+) -> None:
+    with (
+        EmbeddedStore(data, now_us=NOW, lookups=LOOKUPS, memory_limit_mb=512) as store,
+        reached(data, store),
+    ):
+        enduser("segments", "create", "Back", "--id", "back", "--rule", BACK, "--public", data=data)
+        write_deciding(data, store.deciding())
+        with closing(ServingCopy(data)) as copy:
+            note = enduser("content", "list", data=data).stderr
+            assert note == (
+                "note: conditions of decisions are being looked up, 0 of 1 so far (0%); "
+                "until then the owner decides, which takes longer\n"
+            )
+            while not copy.follow("default/production", store) or not copy.fill("default/production", store):
+                pass
+            assert enduser("content", "list", data=data).stderr == ""
+    assert enduser("content", "list", data=data).stderr == ""
 
 
 def test_while_a_server_owns_the_folder_commands_ask_it(data: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -19,7 +20,9 @@ from enduser.cli.common import (
     Space,
     Yes,
     confirm,
+    err,
     folded,
+    is_remote,
     must_be_there,
     opened,
     out,
@@ -35,6 +38,7 @@ from enduser.core.links import IdKind
 from enduser.core.segments import Saving
 from enduser.errors import ContentNotFound, UsageError
 from enduser.service.content_json import content_json
+from enduser.service.deciding_state import DecidingStateJson, DecidingStates
 from enduser.service.decisions import decision_json
 from enduser.stores.contract import Store
 
@@ -78,12 +82,30 @@ def list_all(
     must_be_there(data)
     with opened(data, space, memory_limit) as store:
         found = store.contents(space)
+        state = _deciding_state(store, space)
     if form is ListFormat.JSON:
         out.print(msgspec.json.encode(list(map(content_json, found))).decode())
     elif found:
         print_table([("id", "name", "kind", "segment", "public", "saved (UTC)", "by"), *map(_cells, found)])
     else:
         out.print("No content items. To have one: enduser content create ID --segment SEGMENT")
+    if state is not None and state.by == "owner":
+        err.print(f"note: {_waits_for(state)}; until then the owner decides, which takes longer")
+
+
+def _waits_for(state: DecidingStateJson) -> str:
+    if state.ready == state.conditions:
+        return "the copy for decisions is being made"
+    ready, share = f"{state.ready:,} of {state.conditions:,}", f"{state.share:.0%}"
+    return f"conditions of decisions are being looked up, {ready} so far ({share})"
+
+
+def _deciding_state(store: Store, space: str) -> DecidingStateJson | None:
+    """Return who decides in a space; None: no server runs, so nobody does."""
+    if not is_remote(store):
+        return None
+    with closing(DecidingStates(store.folder)) as states:
+        return states.of(space, store.settings(space).time_zone)
 
 
 def _cells(saved: SavedContent) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from enduser.core.contents import Content, SavedContent
 from enduser.core.segments import Saving
 from enduser.errors import ContentExists, ContentNotFound, InvalidContent, LimitExceeded
 from enduser.service.content_json import ContentJson, Kind, Payload, Public, SegmentId, content_json
+from enduser.service.deciding_state import DecidingStateJson
 from enduser.service.decisions import DecisionJson, ShownContent, decision_json
 from enduser.stores.contract import Reader
 
@@ -23,10 +24,11 @@ _HINT = "docs/content.md shows the calls"
 
 
 class ContentsPage(msgspec.Struct, frozen=True):
-    """All content items of a space, by id, and how many there may be."""
+    """All content items of a space, by id, how many there may be, and who decides of them."""
 
     items: list[ContentJson]
     limit: int
+    decisions: DecidingStateJson | None = None
     next_cursor: str | None = None
 
 
@@ -59,8 +61,16 @@ class ContentDeleted(msgspec.Struct, frozen=True):
 
 async def list_contents(call: Call) -> ContentsPage:
     """Return all content items of a space."""
-    found = await call.read(lambda reader: reader.contents(call.space))
-    return ContentsPage([content_json(one) for one in found], limits.CONTENTS_MAX)
+    states = call.services.deciding
+
+    def look(reader: Reader) -> ContentsPage:
+        found = [content_json(one) for one in reader.contents(call.space)]
+        if states is None:
+            return ContentsPage(found, limits.CONTENTS_MAX)
+        state = states.of(call.space, reader.settings(call.space).time_zone)
+        return ContentsPage(found, limits.CONTENTS_MAX, state)
+
+    return await call.read(look)
 
 
 async def show_content(call: Call) -> ContentJson:
@@ -142,6 +152,7 @@ _CONTENT = ContentJson(
 _NEW = NewContent(
     id="vip-banner", name="Banner for VIPs", kind="banner", payload={"text": "Thank you!"}, segment="upgraded"
 )
+_DECIDING = DecidingStateJson(by="owner", conditions=3, ready=2, share=0.8)
 _DECISION = DecisionJson(
     content=[ShownContent("vip-banner", "banner", {"text": "Thank you!"})],
     segments=["upgraded"],
@@ -156,7 +167,7 @@ ROUTES = (
         list_contents,
         "List content items",
         ContentsPage,
-        ContentsPage([_CONTENT], limits.CONTENTS_MAX),
+        ContentsPage([_CONTENT], limits.CONTENTS_MAX, _DECIDING),
         (SPACE,),
     ),
     Route(
