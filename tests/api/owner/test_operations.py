@@ -148,6 +148,9 @@ def test_decisions_are_counted_by_who_made_them_and_what_is_still_looked_up_for_
     world: World,
 ) -> None:
     world.figures.decide("copy")
+    world.figures.identify("other_user")
     found = world.metrics()
+    identities = {name: value for name, value in found.items() if "identities" in name}
+    assert identities['decision_identities_total{verdict="other_user"}'] == sum(identities.values()) == 1
     assert [found[f'decisions_total{{by="{by}"}}'] for by in ("copy", "owner")] == [1, 0]
     assert found['decision_conditions_waiting{space="acme/production"}'] == 3

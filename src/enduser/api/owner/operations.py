@@ -21,6 +21,7 @@ from enduser.api.owner.applying import Applying
 from enduser.api.owner.collectors import Collectors
 from enduser.api.owner.webhooks import RESULTS, Telling
 from enduser.clock import now_us
+from enduser.core.identity import Verdict
 from enduser.ingest.applier import Applier
 from enduser.ingest.spool import SpoolReader
 from enduser.service.deciding_state import DecidingStates
@@ -171,6 +172,14 @@ def _calls(figures: Figures) -> Iterator[Metric]:
     for by in DECIDERS:
         decided.add_metric([by], figures.decided.get(by, 0))
     yield decided
+    identified = CounterMetricFamily(
+        "enduser_decision_identities",
+        "Decisions of spaces that report or enforce identity, by what proved for whom they were asked.",
+        labels=["verdict"],
+    )
+    for verdict in Verdict:
+        identified.add_metric([verdict], figures.identified.get(verdict, 0))
+    yield identified
 
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:
