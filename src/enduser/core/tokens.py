@@ -101,11 +101,11 @@ def public_key_of(text: str) -> str:
     """
     try:
         key = OKPKey.import_key(json.loads(text) if text.lstrip().startswith("{") else text)
-        told = key.as_dict(private=False)
     except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise _no_key("this is no public key of Ed25519") from None
     if key.is_private:
         raise _no_key("this is a private key, which only the site's server may have")
+    told = key.as_dict()
     if told["crv"] != _CURVE:
         raise _no_key(f"a key of {told['crv']} cannot be taken")
     return json.dumps({name: told[name] for name in ("kty", "crv", "x")})
