@@ -56,7 +56,7 @@ class Identities:
         known = self._readers.get(space)
         if known is not None and now_s - known[0] < _KEPT_S:
             return known[1]
-        from enduser.core.tokens import TokenReader  # 30 MB, in collectors that need them only
+        from enduser.core.tokens import TokenReader  # 15 MB, in collectors that need them
         from enduser.stores.control import ControlStore
         from enduser.stores.identity_keys import list_identity_keys
 
