@@ -14,6 +14,7 @@
     │   ├── InvalidContent    a content item that cannot be
     │   ├── ContentExists     a content item that is to be made and is there
     │   ├── InvalidWebhook    a webhook that cannot be: its name, its address, what it tells of
+    │   ├── InvalidIdentityKey  a key that can check no signatures
     │   ├── InvalidFilter     an id or a name that no filter can have
     │   ├── FilterExists      a filter that is to be made and is there
     │   ├── InUse             what others use: a segment, a list or an attribute that rules name
@@ -36,6 +37,7 @@
     ├── MalformedRequest      a call whose body cannot be read at all
     ├── UnsupportedMediaType  a call whose body is no JSON by its own account
     ├── Unauthorized          a call without a valid key
+    │   └── IdentityUnproven  a call that does not prove for which user it is made
     ├── RouteNotFound         a call of a path that there is not
     ├── MethodNotAllowed      a call of a path that there is, in another way
     ├── InternalError         a mistake of the program
@@ -56,6 +58,7 @@
     ├── ContentNotFound       no content item of this id
     ├── FeedExpired           a place in the feed from which on not all is kept any more
     ├── WebhookNotFound       no webhook of this id
+    ├── IdentityKeyNotFound   no identity key of this id
     ├── FilterNotFound        no saved filter of this id
     ├── ListNotFound          no static list of this id
     ├── LinkNotFound          two ids that are not linked
@@ -155,6 +158,12 @@ class InvalidWebhook(UsageError):
     """A webhook cannot have this name or address, or tell of this."""
 
     code = "invalid_webhook"
+
+
+class InvalidIdentityKey(UsageError):
+    """What is given as a public key of Ed25519 is none, or is a private one; nothing was kept."""
+
+    code = "invalid_identity_key"
 
 
 class InvalidContent(UsageError):
@@ -307,6 +316,12 @@ class Unauthorized(EnduserError):
     code = "unauthorized"
 
 
+class IdentityUnproven(Unauthorized):
+    """A call of a space that enforces identity does not prove that it is made for the user it asks of."""
+
+    code = "identity_unproven"
+
+
 class RouteNotFound(EnduserError):
     """There is no such path."""
 
@@ -347,6 +362,12 @@ class WebhookNotFound(EnduserError):
     """No webhook of the space has this id."""
 
     code = "webhook_not_found"
+
+
+class IdentityKeyNotFound(EnduserError):
+    """No identity key of the space has this id."""
+
+    code = "identity_key_not_found"
 
 
 class ClientNotFound(EnduserError):

@@ -156,6 +156,15 @@ WEBHOOK_SECRET_HOURS = 24
 WEBHOOK_DEAD_LETTERS_MAX = 1_000
 """Calls of a webhook that were given up and are remembered, the last ones; of each only numbers."""
 
+IDENTITY_KEYS_MAX = 10
+"""Identity keys of a space; a token is checked with each, and two are enough to change over."""
+
+IDENTITY_TOKEN_BYTES_MAX = 4_096
+"""Bytes of a token that says who a user is; it says little, and comes with every decision."""
+
+IDENTITY_LEEWAY_SECONDS = 30
+"""Seconds by which the clock of a server that signs may be wrong."""
+
 TURNS_MAX = 1_000
 """Times to come that are looked at to say when a rule becomes the contrary; nobody plans further."""
 

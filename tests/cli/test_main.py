@@ -57,6 +57,8 @@ def test_these_are_the_commands() -> None:
         *("segments list", "segments show", "segments versions", "segments uses", "segments create"),
         *("segments change", "segments archive", "segments restore", "segments delete", "segments count"),
         *("segments members", "segments facets", "segments preview", "segments explain"),
+        *("content list", "content show", "content create", "content change", "content delete"),
+        *("content decide", "identity list", "identity create", "identity delete"),
         *("segments templates", "users count", "filters list", "filters save", "filters delete"),
     }
 

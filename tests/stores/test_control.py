@@ -14,7 +14,7 @@ from alembic import autogenerate, command, config, migration, script
 
 from enduser import limits
 from enduser.errors import KeyNotFound, LimitExceeded, SchemaTooNew, StoreError, UsageError
-from enduser.stores import clients, jobs, source_configs, taken_inputs, uploads, webhooks
+from enduser.stores import clients, identity_keys, jobs, source_configs, taken_inputs, uploads, webhooks
 from enduser.stores import control as module
 from enduser.stores.control import FILE, METADATA, REVISION, ControlStore, Role
 
@@ -197,7 +197,7 @@ def test_the_file_is_kept_as_the_design_says(control: ControlStore) -> None:
 
 
 def test_the_migrations_make_exactly_the_tables_that_the_code_uses(control: ControlStore) -> None:
-    for tables in (clients, jobs, source_configs, taken_inputs, uploads, webhooks):
+    for tables in (clients, identity_keys, jobs, source_configs, taken_inputs, uploads, webhooks):
         assert tables.METADATA is METADATA  # each has its tables there
     with control.reading() as connection:
         context = migration.MigrationContext.configure(connection)

@@ -21,16 +21,18 @@ from enduser.service.decisions import decision_json, etag_of
 from enduser.stores.answers import Door
 
 PATH = "/v1/decisions"
-_PARAMETERS = ("user_id", "anonymous_id", "id_kind", "key")
+IDENTITY = b"enduser-identity"
+"""A header with the token by which the site says who its user is."""
+_PARAMETERS = ("user_id", "anonymous_id", "id_kind", "key", "identity")
 _KINDS = ("plain", "hashed")
 _CORS = [(b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", b"etag, retry-after")]
 _PREFLIGHT = [
     *_CORS,
     (b"access-control-allow-methods", b"GET, HEAD, OPTIONS"),
     (b"access-control-max-age", b"86400"),
-    (b"access-control-allow-headers", b"authorization, if-none-match"),
+    (b"access-control-allow-headers", b"authorization, if-none-match, " + IDENTITY),
 ]
-_NOT_STORED = [(b"cache-control", b"private, no-cache"), (b"vary", b"authorization")]
+_NOT_STORED = [(b"cache-control", b"private, no-cache"), (b"vary", b"authorization, " + IDENTITY)]
 
 
 class Asked(NamedTuple):
@@ -42,6 +44,8 @@ class Asked(NamedTuple):
     """`plain`, `hashed` or `anonymous`."""
     known_etag: str | None
     """What the caller has already."""
+    token: str | None
+    """What says who the user is, unread."""
 
     def stored_id(self) -> UserId | None:
         """Return the id as it is stored; None: none is stored like this."""
@@ -72,8 +76,14 @@ def read_call(scope: Mapping[str, Any], doors: Doors, now_us: int) -> Asked | An
     values = _values(scope["query_string"])
     door = _door(headers, values.get("key"), doors, now_us)
     user_id, id_kind = _user(values)
-    etag = headers.get(b"if-none-match")
-    return Asked(door, user_id, id_kind, None if etag is None else etag.decode("latin-1"))
+    etag, token = (headers.get(name) for name in (b"if-none-match", IDENTITY))
+    return Asked(
+        door,
+        user_id,
+        id_kind,
+        None if etag is None else etag.decode("latin-1"),
+        values.get("identity") if token is None else token.decode("latin-1").strip(),
+    )
 
 
 def answer(decision: Decision, asked: Asked) -> Answer:

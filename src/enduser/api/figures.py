@@ -25,6 +25,8 @@ class Figures(msgspec.Struct):
     """Calls that were refused whole, by the code of the error."""
     decided: dict[str, int] = {}
     """Decisions by one of `DECIDERS`."""
+    identified: dict[str, int] = {}
+    """Decisions that were asked for by what proves for whom, a `Verdict`; of spaces that want to know."""
 
     def answer(self, seconds: float) -> None:
         """Count a call that was answered."""
@@ -39,6 +41,10 @@ class Figures(msgspec.Struct):
         """Count a decision."""
         self.decided[by] = self.decided.get(by, 0) + 1
 
+    def identify(self, verdict: str) -> None:
+        """Count what a call proves of its user."""
+        self.identified[verdict] = self.identified.get(verdict, 0) + 1
+
     def add(self, other: Figures) -> None:
         """Add the counts of another."""
         self.answered = [one + more for one, more in zip(self.answered, other.answered, strict=True)]
@@ -47,6 +53,8 @@ class Figures(msgspec.Struct):
             self.refused[code] = self.refused.get(code, 0) + count
         for by, count in other.decided.items():
             self.decided[by] = self.decided.get(by, 0) + count
+        for verdict, count in other.identified.items():
+            self.identified[verdict] = self.identified.get(verdict, 0) + count
 
 
 def total(all_figures: Iterable[Figures]) -> Figures:

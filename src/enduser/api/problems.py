@@ -31,6 +31,7 @@ STATUS: Mapping[type[EnduserError], int] = {
     errors.SourceNotFound: 404,
     errors.ClientNotFound: 404,
     errors.WebhookNotFound: 404,
+    errors.IdentityKeyNotFound: 404,
     errors.RunNotFound: 404,
     errors.JobNotFound: 404,
     errors.UploadNotFound: 404,

@@ -240,6 +240,11 @@ def folded(data: Path, space: str, memory_limit_mb: int = MEMORY_LIMIT_MB) -> It
         yield opened_store
 
 
+def is_remote(store: Store) -> bool:
+    """Return whether a running server owns the store."""
+    return not isinstance(store, EmbeddedStore)
+
+
 def bring_feed_up(store: Store, space: str) -> None:
     """Let the feed tell what holds now, where no server does it all the time."""
     if isinstance(store, EmbeddedStore):

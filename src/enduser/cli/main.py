@@ -11,10 +11,12 @@ from enduser.cli import (
     attributes,
     clients,
     config,
+    content,
     demo,
     feed,
     filters,
     geo,
+    identity,
     imports,
     keys,
     lists,
@@ -60,6 +62,8 @@ segments.app.command("explain")(segment_answers.explain)
 segments.app.command("templates")(segment_answers.list_templates)
 app.add_typer(segments.app, name="segments")
 app.add_typer(filters.app, name="filters")
+app.add_typer(content.app, name="content")
+app.add_typer(identity.app, name="identity")
 app.add_typer(feed.app, name="feed")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(clients.app, name="clients")

@@ -110,7 +110,7 @@ def rule_of(rule: str) -> RuleJson:
         InputError: there is no such file.
     """
     try:
-        return msgspec.json.decode(_text_of(rule), type=RuleJson)
+        return msgspec.json.decode(json_text(rule), type=RuleJson)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise UsageError(
             f"the rule is no JSON object: {error}",
@@ -118,15 +118,20 @@ def rule_of(rule: str) -> RuleJson:
         ) from None
 
 
-def _text_of(rule: str) -> str | bytes:
-    if rule.lstrip().startswith("{"):
-        return rule
-    if rule == "-":
+def json_text(told: str) -> str | bytes:
+    """Return the JSON object that an option names: itself, or in a file; `-` is standard input.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    if told.lstrip().startswith("{"):
+        return told
+    if told == "-":
         return sys.stdin.buffer.read()
     try:
-        return Path(rule).read_bytes()
+        return Path(told).read_bytes()
     except FileNotFoundError:
-        raise InputError(f"there is no file {rule}", hint="name a file, or give the rule itself") from None
+        raise InputError(f"there is no file {told}", hint="name a file, or give the JSON itself") from None
 
 
 def _parameter(template: Template, text: str) -> tuple[str, Any]:

@@ -28,6 +28,7 @@ class SpaceSettings:
     link_on_identify: bool = False
     store_ip: bool = False
     feed_attributes: tuple[str, ...] = ()
+    identity: str = "open"
 
     @property
     def counts_only(self) -> bool:
@@ -231,6 +232,12 @@ SETTING_RULES: Mapping[str, SettingRule] = {
         _feed_attributes,
         f"comma-separated names of attributes, at most {limits.FEED_ATTRIBUTES_MAX}; or none",
         "attributes whose changes the feed tells",
+    ),
+    "identity": SettingRule(
+        _one_of("open", "report", "enforce"),
+        "open, report or enforce",
+        "whether decisions of user ids need a token that the site has signed; "
+        "report: without one they are counted",
     ),
 }
 

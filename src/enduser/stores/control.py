@@ -25,7 +25,7 @@ from enduser.stores.contract import API_KEY_PREFIX, DEFAULT_SPACE
 from enduser.stores.data_folder import make_data_folder, unusable
 
 FILE = "control.sqlite"
-REVISION = "0005"
+REVISION = "0006"
 """The newest migration; known here so that Alembic is imported only where something is to be done."""
 
 _ID_BYTES = 6
@@ -104,6 +104,7 @@ class ControlStore:
         """For what nobody may wait for: a collector asks for keys on its event loop."""
         try:
             make_data_folder(folder)
+            self._path.touch(mode=0o600)  # secrets are in it
             self._migrate()
         except OSError as error:
             raise unusable(folder, error) from None

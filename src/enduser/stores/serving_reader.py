@@ -18,6 +18,9 @@ from enduser.stores.serving import FILE
 
 _OBJECT = "SELECT object FROM objects WHERE space = ? AND id = ? AND is_anonymous = ?"
 _KEPT = "SELECT number, key FROM demands WHERE space = ? AND part >= parts"
+_SHARES = "SELECT key, min(part, parts) * 1.0 / parts FROM demands WHERE space = ?"
+_WAITING = "SELECT space, sum(part < parts) FROM demands GROUP BY space"
+_FOLD = "SELECT fold, clock_at FROM folds WHERE space = ?"
 _FACTS = "SELECT demand, times FROM facts WHERE space = ? AND id = ? AND is_anonymous = ?"
 
 
@@ -35,6 +38,15 @@ class Served(NamedTuple):
     many to be kept."""
     demands: AbstractSet[str]
     """The keys of the demands that are kept."""
+
+
+class Lookups(NamedTuple):
+    """How far what decisions ask for is looked up, in a space that has a copy."""
+
+    fold: int
+    """Up to which fold the copy is."""
+    shares: Mapping[str, float]
+    """Of each demand by its key, for which share of the users; 1: it is kept."""
 
 
 class ServingReader:
@@ -67,6 +79,26 @@ class ServingReader:
                 return reading.served(space, user)
             finally:
                 reading.connection.execute("COMMIT")
+
+    def lookups(self, space: str) -> Lookups | None:
+        """Return how far what decisions ask for is looked up; None: there is no copy of the space.
+
+        Raises:
+            StoreError: the copy cannot be read.
+        """
+        with self._reading() as reading:
+            row = reading.connection.execute(_FOLD, [space]).fetchone()
+            shares = dict(reading.connection.execute(_SHARES, [space]).fetchall())
+        return Lookups(row[0], shares) if row else None
+
+    def waiting(self) -> dict[str, int]:
+        """Return by space how many demands are not kept yet; of spaces that have some.
+
+        Raises:
+            StoreError: the copy cannot be read.
+        """
+        with self._reading() as reading:
+            return dict(reading.connection.execute(_WAITING).fetchall())
 
     @contextmanager
     def _reading(self) -> Iterator[_Reading]:
@@ -114,8 +146,7 @@ class _Reading:
     def served(self, space: str, user: UserId | None) -> Served | None:
         """Return what there is of an id, within a transaction."""
         kept = self._demands(space)  # first of all: with what it reads a moment begins
-        query = "SELECT fold, clock_at FROM folds WHERE space = ?"
-        for fold, clock_at in self.connection.execute(query, [space]).fetchall():
+        for fold, clock_at in self.connection.execute(_FOLD, [space]).fetchall():
             found, times = (None, {}) if user is None else self._of_user(space, user, kept.by_number)
             return Served(fold, clock_at, found, times, kept.keys)
         return None

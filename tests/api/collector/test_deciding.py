@@ -250,7 +250,10 @@ async def test_who_knows_the_answer_gets_none(collector: Collector) -> None:
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
         assert again.headers["access-control-allow-origin"] == "*"
     assert (await collector.call("user_id=eve", if_none_match=etag)).status_code == 200
-    assert (first.headers["cache-control"], first.headers["vary"]) == ("private, no-cache", "authorization")
+    assert (first.headers["cache-control"], first.headers["vary"]) == (
+        "private, no-cache",
+        "authorization, enduser-identity",
+    )
 
 
 async def test_an_answer_that_is_the_same_later_is_known_by_the_same_name(own: Collector) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
-from managing import Api
+from managing import Api, Client
 
 from enduser import limits
+from enduser.api.management.app import ManagementApp
+from enduser.api.management.routes import ROUTES
+from enduser.service.deciding_state import DecidingStateJson
 from enduser.stores.records import ChangeSettings
 
 SPACE = "default/production"
@@ -62,7 +67,22 @@ def test_content_is_made_on_the_owners_thread_and_shown_with_who_saved_it(own_ap
     }
     assert own_api.client.get(f"{CONTENT}/hello").json() == told
     listed = own_api.client.get(CONTENT).json()
-    assert listed == {"items": [told], "limit": limits.CONTENTS_MAX, "next_cursor": None}
+    assert listed == {
+        "items": [told],
+        "limit": limits.CONTENTS_MAX,
+        "decisions": None,
+        "next_cursor": None,
+    }
+
+
+def test_who_decides_is_told_where_there_are_collectors(own_api: Api) -> None:
+    deciding = SimpleNamespace(
+        of=lambda space, zone: DecidingStateJson(by="owner", conditions=2, ready=1, share=0.5)
+    )
+    services = replace(own_api.app.services, deciding=deciding)
+    client = Client(own_api.portal, ManagementApp(services, ROUTES), own_api.key)
+    told = client.get(CONTENT).json()["decisions"]
+    assert told == {"by": "owner", "conditions": 2, "ready": 1, "share": 0.5}
 
 
 def test_what_a_change_does_not_name_stays(own_api: Api) -> None:

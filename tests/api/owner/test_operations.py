@@ -30,8 +30,9 @@ class World:
         self.figures = Figures()
         self.collectors = SimpleNamespace(running=2, wanted=2, figures=lambda: self.figures)
         self.telling = SimpleNamespace(calls=Counter(delivered=7, failed=3), lag_s=lambda: 12.5)
+        self.deciding = SimpleNamespace(waiting=lambda: {"acme/production": 3})
         looked_at: Any = (self.applier, self.applying, self.reader, self.collectors, self.telling)
-        vitals = Vitals(*looked_at)
+        vitals = Vitals(*looked_at, self.deciding)  # type: ignore[arg-type]
         self._app = operations_app(vitals)
 
     def get(self, path: str) -> httpx.Response:
@@ -141,3 +142,15 @@ def test_calls_of_webhooks_are_counted_by_what_became_of_them_and_how_long_the_s
         found[f'webhook_calls_total{{result="{result}"}}'] for result in ("delivered", "failed", "given_up")
     ]
     assert (results, found["webhook_lag_seconds"]) == ([7, 3, 0], 12.5)
+
+
+def test_decisions_are_counted_by_who_made_them_and_what_is_still_looked_up_for_them_is_told(
+    world: World,
+) -> None:
+    world.figures.decide("copy")
+    world.figures.identify("other_user")
+    found = world.metrics()
+    identities = {name: value for name, value in found.items() if "identities" in name}
+    assert identities['decision_identities_total{verdict="other_user"}'] == sum(identities.values()) == 1
+    assert [found[f'decisions_total{{by="{by}"}}'] for by in ("copy", "owner")] == [1, 0]
+    assert found['decision_conditions_waiting{space="acme/production"}'] == 3

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from enduser.api import decisions
+from enduser.api.collector.identities import Identities
 from enduser.api.collector.owner_proxy import OwnerProxy
 from enduser.api.deciders import Deciders
 from enduser.api.decisions import Answer, Asked
@@ -22,6 +23,7 @@ from enduser.api.problems import mistake
 from enduser.clock import now_us
 from enduser.core.contents import Decision
 from enduser.core.deciding import Decider
+from enduser.core.identity import Verdict, unproven
 from enduser.core.rules.programs import Person
 from enduser.core.rules.tree import Happening, InList
 from enduser.core.times import iso_instant
@@ -42,6 +44,7 @@ class Decisions:
         self._doors = doors
         self._owner = owner
         self._figures = figures
+        self._identities = Identities(folder)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
@@ -50,6 +53,7 @@ class Decisions:
             if isinstance(asked, Answer):
                 await decisions.send_answer(scope, send, asked)
                 return
+            self._identify(asked)
             decision = self._decide(asked)
         except EnduserError as error:
             self._figures.refuse(error.code)
@@ -66,6 +70,27 @@ class Decisions:
         else:
             await decisions.send_answer(scope, send, decisions.answer(decision, asked))
 
+    def _identify(self, asked: Asked) -> None:
+        """Look whether a call proves for whom it is made, where the space wants to know.
+
+        Raises:
+            IdentityUnproven: it does not, and the space enforces that.
+            StoreError: nobody can tell, and the space enforces that.
+        """
+        mode = asked.door.settings.identity
+        if mode == "open":
+            return
+        try:
+            verdict = self._identities.judge(asked, now_us())
+        except StoreError:
+            self._figures.identify(Verdict.UNCHECKED.value)
+            if mode == "enforce":
+                raise
+            return
+        self._figures.identify(verdict.value)
+        if mode == "enforce" and not verdict.is_proven:
+            raise unproven(verdict)
+
     def _decide(self, asked: Asked) -> Decision | None:
         """Return what is decided; None: it cannot be told from the copy."""
         decider, space = self._deciders.find(asked.door), asked.door.space
@@ -81,8 +106,9 @@ class Decisions:
         return None if person is None else decider.decide(person, served.clock_at)
 
     def close(self) -> None:
-        """Close the copy."""
+        """Close the copy, and the keys."""
         self._copy.close()
+        self._identities.close()
 
 
 def _person(decider: Decider, served: Served) -> Person | None:

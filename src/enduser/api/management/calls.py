@@ -15,6 +15,7 @@ from enduser import limits
 from enduser.api.management.served import ServedUsers
 from enduser.errors import EnduserError, Forbidden, MalformedRequest, StoreError, TooBusy
 from enduser.ingest.json_flaws import flaw_of
+from enduser.service.deciding_state import DecidingStates
 from enduser.service.source_jobs import SourceJobs
 from enduser.service.webhook_calls import WebhookCaller
 from enduser.stores.clients import ClientScope
@@ -45,6 +46,8 @@ class Services:
     """Calls receivers of webhooks."""
     served: ServedUsers | None = None
     """What finds a user without the store, where there is a serving copy."""
+    deciding: DecidingStates | None = None
+    """Says who makes decisions, where there are collectors."""
     exports: set[object] = field(default_factory=set)
     """Exports that are being written, or are on their way to their callers."""
     readers: anyio.CapacityLimiter = field(

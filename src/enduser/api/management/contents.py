@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
 from enduser import limits
 from enduser.api.management.calls import Call, Route
@@ -15,36 +15,20 @@ from enduser.clock import now_us
 from enduser.core.contents import Content, SavedContent
 from enduser.core.segments import Saving
 from enduser.errors import ContentExists, ContentNotFound, InvalidContent, LimitExceeded
+from enduser.service.content_json import ContentJson, Kind, Payload, Public, SegmentId, content_json
+from enduser.service.deciding_state import DecidingStateJson
 from enduser.service.decisions import DecisionJson, ShownContent, decision_json
-from enduser.service.json_form import Time, iso_time
 from enduser.stores.contract import Reader
 
 _HINT = "docs/content.md shows the calls"
-Kind = Annotated[str, Meta(description="what it is to the site, such as banner")]
-Payload = Annotated[dict[str, Any] | None, Meta(description="what the site shows it by")]
-SegmentId = Annotated[str | None, Meta(description="to whose users it is shown; null: to everyone")]
-Public = Annotated[bool, Meta(description="whether browsers may learn of it")]
-
-
-class ContentJson(msgspec.Struct, frozen=True, kw_only=True):
-    """A content item."""
-
-    id: str
-    name: str
-    kind: Kind
-    payload: Payload
-    segment: SegmentId
-    public: Public
-    created_at: Time
-    changed_at: Time
-    changed_by: str
 
 
 class ContentsPage(msgspec.Struct, frozen=True):
-    """All content items of a space, by id, and how many there may be."""
+    """All content items of a space, by id, how many there may be, and who decides of them."""
 
     items: list[ContentJson]
     limit: int
+    decisions: DecidingStateJson | None = None
     next_cursor: str | None = None
 
 
@@ -77,14 +61,22 @@ class ContentDeleted(msgspec.Struct, frozen=True):
 
 async def list_contents(call: Call) -> ContentsPage:
     """Return all content items of a space."""
-    found = await call.read(lambda reader: reader.contents(call.space))
-    return ContentsPage([_json(one) for one in found], limits.CONTENTS_MAX)
+    states = call.services.deciding
+
+    def look(reader: Reader) -> ContentsPage:
+        found = [content_json(one) for one in reader.contents(call.space)]
+        if states is None:
+            return ContentsPage(found, limits.CONTENTS_MAX)
+        state = states.of(call.space, reader.settings(call.space).time_zone)
+        return ContentsPage(found, limits.CONTENTS_MAX, state)
+
+    return await call.read(look)
 
 
 async def show_content(call: Call) -> ContentJson:
     """Return one content item."""
     content_id = call.values["content_id"]
-    return _json(await call.read(lambda reader: _find(reader, call.space, content_id)))
+    return content_json(await call.read(lambda reader: _find(reader, call.space, content_id)))
 
 
 async def create_content(call: Call) -> ContentJson:
@@ -99,7 +91,7 @@ async def create_content(call: Call) -> ContentJson:
         is_public=told.public,
     )
     saving = _saving(call, is_new=True)
-    return _json(await call.change(lambda store: store.save_content(call.space, content, saving)))
+    return content_json(await call.change(lambda store: store.save_content(call.space, content, saving)))
 
 
 async def change_content(call: Call) -> ContentJson:
@@ -115,7 +107,7 @@ async def change_content(call: Call) -> ContentJson:
         saved: SavedContent = store.save_content(call.space, content, saving)
         return saved
 
-    return _json(await call.change(change))
+    return content_json(await call.change(change))
 
 
 async def delete_content(call: Call) -> ContentDeleted:
@@ -146,21 +138,6 @@ def _find(reader: Reader, space: str, content_id: str) -> SavedContent:
     )
 
 
-def _json(saved: SavedContent) -> ContentJson:
-    content = saved.content
-    return ContentJson(
-        id=content.id,
-        name=content.name,
-        kind=content.kind,
-        payload=None if content.payload is None else dict(content.payload),
-        segment=content.segment,
-        public=content.is_public,
-        created_at=iso_time(saved.created_at),
-        changed_at=iso_time(saved.saved_at),
-        changed_by=saved.saved_by,
-    )
-
-
 _CONTENT = ContentJson(
     id="vip-banner",
     name="Banner for VIPs",
@@ -175,6 +152,7 @@ _CONTENT = ContentJson(
 _NEW = NewContent(
     id="vip-banner", name="Banner for VIPs", kind="banner", payload={"text": "Thank you!"}, segment="upgraded"
 )
+_DECIDING = DecidingStateJson(by="owner", conditions=3, ready=2, share=0.8)
 _DECISION = DecisionJson(
     content=[ShownContent("vip-banner", "banner", {"text": "Thank you!"})],
     segments=["upgraded"],
@@ -189,7 +167,7 @@ ROUTES = (
         list_contents,
         "List content items",
         ContentsPage,
-        ContentsPage([_CONTENT], limits.CONTENTS_MAX),
+        ContentsPage([_CONTENT], limits.CONTENTS_MAX, _DECIDING),
         (SPACE,),
     ),
     Route(

@@ -272,6 +272,7 @@ FEED_SEGMENT = Parameter(
     default=(),
 )
 FEED_ATTRIBUTE = Parameter("attribute", "Names of attributes, likewise.", "plan", read=_names, default=())
+IDENTITY_KEY_ID = Parameter("key_id", "The id of the identity key.", "7a1e5c0d9b3f2846", place="path")
 WEBHOOK_ID = Parameter("webhook_id", "The id of the webhook.", "9f3c1b7a2d4e5f60", place="path")
 FORM = Parameter(
     "form",

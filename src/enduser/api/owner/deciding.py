@@ -1,4 +1,7 @@
-"""Decisions that a collector cannot make itself: the owner makes them from the truth."""
+"""Decisions that a collector cannot make itself: the owner makes them from the truth.
+
+Who is asked of was proven to the collector, where that is needed: nobody else reaches this.
+"""
 
 from __future__ import annotations
 

@@ -21,8 +21,10 @@ from enduser.api.owner.applying import Applying
 from enduser.api.owner.collectors import Collectors
 from enduser.api.owner.webhooks import RESULTS, Telling
 from enduser.clock import now_us
+from enduser.core.identity import Verdict
 from enduser.ingest.applier import Applier
 from enduser.ingest.spool import SpoolReader
+from enduser.service.deciding_state import DecidingStates
 
 PATHS = ("/healthz", "/readyz", "/metrics")
 
@@ -36,6 +38,7 @@ class Vitals:
     reader: SpoolReader
     collectors: Collectors
     telling: Telling
+    deciding: DecidingStates
 
     def lag_s(self) -> float | None:
         """Return how far the applier is behind, in seconds; None: not known yet."""
@@ -101,6 +104,7 @@ class _Server(Collector):
         yield _gauge("applier_stuck", "1 while the applier cannot apply what was accepted.", int(is_stuck))
         yield _damages(vitals.applier)
         yield from _calls(vitals.collectors.figures())
+        yield _conditions(vitals.deciding)
         yield _webhook_calls(vitals.telling)
         yield _gauge(
             "webhook_lag_seconds",
@@ -126,6 +130,17 @@ def _damages(applier: Applier) -> Metric:
     for kind in ("torn", "damaged"):
         damages.add_metric([kind], applier.damages[kind])
     return damages
+
+
+def _conditions(deciding: DecidingStates) -> Metric:
+    waiting = GaugeMetricFamily(
+        "enduser_decision_conditions_waiting",
+        "Conditions that are looked up for all users, while the owner decides.",
+        labels=["space"],
+    )
+    for space, count in deciding.waiting().items():
+        waiting.add_metric([space], count)
+    return waiting
 
 
 def _webhook_calls(telling: Telling) -> Metric:
@@ -157,6 +172,14 @@ def _calls(figures: Figures) -> Iterator[Metric]:
     for by in DECIDERS:
         decided.add_metric([by], figures.decided.get(by, 0))
     yield decided
+    identified = CounterMetricFamily(
+        "enduser_decision_identities",
+        "Decisions of spaces that report or enforce identity, by what proved for whom they were asked.",
+        labels=["verdict"],
+    )
+    for verdict in Verdict:
+        identified.add_metric([verdict], figures.identified.get(verdict, 0))
+    yield identified
 
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:

@@ -20,7 +20,9 @@ import structlog
 from enduser import __version__
 from enduser.api import decisions
 from enduser.api.http_server import Server, private_socket, server_of
-from enduser.api.management.app import management_app
+from enduser.api.management.app import ManagementApp
+from enduser.api.management.calls import Services
+from enduser.api.management.routes import ROUTES
 from enduser.api.management.served import ServedUsers
 from enduser.api.owner import operations
 from enduser.api.owner.applying import Applying
@@ -37,6 +39,7 @@ from enduser.core.deciding import Deciding
 from enduser.ingest.applier import Applier
 from enduser.ingest.doors import Doors, write_doors
 from enduser.ingest.spool import Damage, SpoolReader, new_series
+from enduser.service.deciding_state import DecidingStates
 from enduser.service.lookups import installed_lookups
 from enduser.service.source_jobs import SourceJobs
 from enduser.service.webhook_calls import WebhookCaller
@@ -129,6 +132,7 @@ class Owner:
         self._reader = SpoolReader(options.folder, store.spool_positions())
         self._applier = Applier(store, self._reader, ServingCopy(options.folder), tell_damage)
         self._serving_reader = ServingReader(options.folder)
+        self._deciding_states = DecidingStates(options.folder)
         self._store = store
         self._write_doors()
         return store
@@ -174,12 +178,18 @@ class Owner:
     ) -> tuple[Server, str]:
         folder = self._options.folder
         served = ServedUsers(self._serving_reader, Doors(folder), self._applier.is_served)
-        management = management_app(
-            self._store, control, run_on_owner=self._change, jobs=jobs, caller=caller, served=served
-        )
-        deciding = DecisionsApp(folder, management.services, Doors(folder))
+        services = Services(self._store, control, self._change, jobs, caller, served, self._deciding_states)
+        management = ManagementApp(services, ROUTES)
+        deciding = DecisionsApp(folder, services, Doors(folder))
         health = operations_app(
-            Vitals(self._applier, self._applying, self._reader, self._collectors, telling)
+            Vitals(
+                self._applier,
+                self._applying,
+                self._reader,
+                self._collectors,
+                telling,
+                self._deciding_states,
+            )
         )
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -250,6 +260,7 @@ class Owner:
 
     def _close(self) -> None:
         self._serving_reader.close()
+        self._deciding_states.close()
         self._applier.close()
         self._store.close()
 
