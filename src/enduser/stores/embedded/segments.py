@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -57,9 +58,13 @@ class Rules:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, settings: SpaceSettings) -> None:
         self._connection = connection
-        self._saved: dict[str, str] = dict(_rows(connection, "rules"))
         self._words = replace(vocabulary(connection, settings), segment_of=self._segment)
         self._read: dict[str, Rule | None] = {}
+
+    @cached_property
+    def _saved(self) -> dict[str, str]:
+        """The rules of all segments, read where one is named."""
+        return dict(_rows(self._connection, "rules"))
 
     def read(self, rule: RuleJson) -> Rule:
         """Return a rule.
