@@ -18,7 +18,6 @@ import msgspec
 
 from enduser import limits
 from enduser.core.attributes import AttributeType
-from enduser.core.end_user import USER_COLUMNS
 from enduser.core.feed import FeedFilter, FeedPage, FeedRow
 from enduser.core.rules.demands import demands_of
 from enduser.core.rules.programs import Person, Program
@@ -27,7 +26,7 @@ from enduser.core.settings import setting_text
 from enduser.errors import FeedExpired, InvalidRule, RuleTooLarge
 from enduser.stores.embedded import facts
 from enduser.stores.embedded.asking import conditions, rules_of
-from enduser.stores.embedded.conditions import Conditions, Tables
+from enduser.stores.embedded.conditions import Conditions, Span, Tables, portions
 from enduser.stores.embedded.reading import KEYS, Look, users_query
 from enduser.stores.embedded.registry import ISO_TIME, Column
 from enduser.stores.embedded.segments import every_segment
@@ -39,6 +38,8 @@ _FEW = 5_000
 """Of so many persons each is judged by itself; of more the engine judges all, segment by segment."""
 _FEW_FACTS = 200_000
 """The same of what happened to them, which is held in memory."""
+_SWEPT_AT_ONCE = 20
+"""Things that may have happened to any person of which one statement asks."""
 _SOME = 100_000
 """Of more persons than so many nobody is looked for: all are judged."""
 _REMEMBERED_AT_ONCE = 4_000_000
@@ -54,6 +55,8 @@ class Followed:
     program: Program
     """All of them, in this order."""
     attributes: Sequence[str]
+    keys: Mapping[str, str]
+    """What names each rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ def follow(look: Look, followed: Followed, written_at: int) -> int:
     state = _state(look)
     before = msgspec.json.decode(state.followed, type=_Names)
     zone = look.settings().time_zone
-    after = _Names({name: _key(rule, zone) for name, rule in followed.rules.items()}, followed.attributes)
+    after = _Names({name: _key(key, zone) for name, key in followed.keys.items()}, followed.attributes)
     is_due = state.now - state.clock_at >= SWEEP_US
     if state.fold == state.last_fold and before == after and not is_due:
         return 0
@@ -135,7 +138,8 @@ def followed_now(look: Look) -> Followed:
                     rules[one.segment.id] = reader.require(one.segment.id)
                 except (InvalidRule, RuleTooLarge):
                     continue
-    return Followed(rules, Program(list(rules.values())), list(settings.feed_attributes))
+    keys = {name: _key(repr(rule), "") for name, rule in rules.items()}
+    return Followed(rules, Program(list(rules.values())), list(settings.feed_attributes), keys)
 
 
 def is_idle(look: Look, followed: Followed) -> bool:
@@ -150,7 +154,7 @@ def _state(look: Look) -> _State:
     return _State(*look.run("feed.state")[0])
 
 
-def _key(rule: Rule, zone: str) -> str:
+def _key(rule: str, zone: str) -> str:
     """Return what names what a rule means: it means something else where days begin at other times."""
     return hashlib.sha256(repr((rule, zone)).encode()).hexdigest()[:32]
 
@@ -204,7 +208,8 @@ class _Step:
         if is_touched is None:
             anew: Sequence[str] = list(names.segments)
         else:
-            anew = [name for name in names.segments if name not in change.kept]
+            kept = set(change.kept)
+            anew = [name for name in names.segments if name not in kept]
         for name in anew:
             self._judge(name, _ALL)
         if is_touched:
@@ -248,9 +253,21 @@ class _Step:
 
     def _sweep(self) -> None:
         """Ask also about whom a relative time has reached or left a value since the last sweep."""
-        before, now, zone = self._state.clock_at, self._writer.now, self._writer.zone
-        program, writer = self._kept_program, replace(self._writer, parameters={})
-        parts = []
+        program = self._kept_program
+        writer = replace(self._writer, parameters={})
+        reached = self._reached(writer, program)
+        if reached:
+            self._run(
+                "swept", writer, {"swept": f"SELECT person_key FROM users WHERE {' OR '.join(reached)}"}
+            )
+        for some in portions(list(self._spans(program).items()), _SWEPT_AT_ONCE):
+            writer = replace(self._writer, parameters={})
+            self._run("swept", writer, {"swept": writer.each_happened(some)})
+
+    def _reached(self, writer: Conditions, program: Program) -> Sequence[str]:
+        """Return the conditions that a relative time has reached or left a value of a user."""
+        before, now, zone = self._state.clock_at, writer.now, writer.zone
+        conditions = []
         for (moment, is_day), fields in program.compared_fields.items():
             ends: Sequence[Any] = [moment.at(at, zone) for at in (before, now)]
             if is_day:
@@ -258,16 +275,18 @@ class _Step:
             if ends[0] == ends[1]:
                 continue
             first, last = (writer.bind(end) for end in ends)
-            parts += [
-                f"SELECT person_key FROM users WHERE {writer.value_of(name)} BETWEEN {first} AND {last}"
-                for name in dict.fromkeys(name for name, _ in fields)
-            ]
+            names = dict.fromkeys(name for name, _ in fields)
+            conditions += [f"{writer.value_of(name)} BETWEEN {first} AND {last}" for name in names]
+        return conditions
+
+    def _spans(self, program: Program) -> Mapping[Happening, Sequence[Span]]:
+        """Return within which spans things happened that a relative time has reached or left."""
+        before, now, zone = self._state.clock_at, self._writer.now, self._writer.zone
+        spans: defaultdict[Happening, list[Span]] = defaultdict(list)
         for moment, happenings in program.compared_times.items():
-            reached, passed = moment.at(before, zone) - 1, moment.at(now, zone) + 1
-            within = [writer.happened_within(what, reached, passed) for what in happenings]
-            parts += [f"SELECT person_key FROM ({happened})" for happened in within]
-        if parts:
-            self._run("swept", writer, {"swept": " UNION ALL ".join(parts)})
+            for what in happenings:
+                spans[what].append((moment.at(before, zone) - 1, moment.at(now, zone) + 1))
+        return spans
 
     # --- who is in segments
 
@@ -275,7 +294,7 @@ class _Step:
         """Judge those of whom was asked by the rules that are as they were: one by one if they are few."""
         kept, program = self._change.kept, self._kept_program
         demands = demands_of(program, self._writer.zone)
-        facts.narrow(self._look, demands)
+        facts.narrow(self._look, self._writer, demands)
         if self._asked <= _FEW and facts.count_narrowed(self._look, demands) <= _FEW_FACTS:
             self._judge_each(program)
             return
@@ -295,10 +314,11 @@ class _Step:
         edges = program.edges(self._writer.now, self._writer.zone)
         persons: list[int] = []
         segments: list[str] = []
-        query = _users(self._columns, "core", _ASKED)
-        for row in self._look.rows(query, {}):
-            key: Any = row["person_key"]
-            person = Person(_values(row, self._columns), times[key], lists[key])
+        columns = "".join(f', "{self._shown_as(name)}"' for name in program.fields)
+        query = f"SELECT person_key{columns} FROM ({_users(self._columns, 'core', _ASKED)})"
+        for key, *values in self._look.connection.execute(query).fetchall():
+            known = dict(zip(program.fields, values, strict=True))
+            person = Person(known, times[key], lists[key])
             answers = program.answers(person, edges)
             held = [name for name, holds in zip(kept, answers, strict=True) if holds]
             persons += [key] * len(held)
@@ -312,7 +332,8 @@ class _Step:
         none: dict[Happening, Sequence[int]] = dict.fromkeys(program.happenings, ())
         times: defaultdict[int, dict[Happening, Sequence[int]]] = defaultdict(none.copy)
         lists: defaultdict[int, set[str]] = defaultdict(set)
-        for demand, key, told in facts.of_persons(self._look, demands_of(program, self._writer.zone)):
+        demands = demands_of(program, self._writer.zone)
+        for demand, key, told in facts.of_persons(self._look, self._writer, demands):
             if isinstance(demand.what, InList):
                 lists[key].add(demand.what.id)
             else:
@@ -335,9 +356,13 @@ class _Step:
     def _told(self, name: str) -> str:
         """Return an attribute as a member of a JSON object, as the API tells it."""
         if name in self._writer.columns:
-            return f"'{name}', \"{self._writer.columns[name].name}\""
+            return f"'{name}', \"{self._shown_as(name)}\""
         is_time = self._writer.type_of(name) is AttributeType.DATETIME
         return f"'{name}', " + (ISO_TIME if is_time else "{0}").format(f'"{name}"')
+
+    def _shown_as(self, name: str) -> str:
+        """Return the name of an attribute in the query of objects."""
+        return self._writer.columns[name].name if name in self._writer.columns else name
 
     # --- what was found
 
@@ -364,12 +389,6 @@ def _users(columns: Sequence[Column], form: str, of: _Population) -> str:
     query = users_query(columns, form).replace("SELECT", "SELECT users.person_key,", 1)
     assert "FROM users\n" in query
     return query.replace("FROM users\n", f"FROM {of.tables.users} AS users\n")
-
-
-def _values(row: Mapping[str, Any], columns: Sequence[Column]) -> Mapping[str, object]:
-    custom = {column.attribute.name: row[column.name] for column in columns}
-    values = {**{name: row[name] for name in USER_COLUMNS}, **custom}
-    return {name: value for name, value in values.items() if value is not None}
 
 
 # --- attributes that have other names, or go

@@ -40,16 +40,19 @@ CREATE OR REPLACE TEMP TABLE asked_candidates AS FROM candidates WHERE user_key 
 CREATE OR REPLACE TEMP TABLE asked_list_members AS
 FROM list_members WHERE user_key IN (SELECT user_key FROM asked_ids);
 
--- name: found
--- When something happened to each of those persons who have an object; in a list one can be without.
-SELECT {number} AS number, happened.person_key, list(happened_at ORDER BY happened_at DESC)[:{times}] AS times
-FROM ({happened}) AS happened
-WHERE {is_listed} OR happened.person_key IN (SELECT person_key FROM asked_users WHERE total_sessions > 0)
-GROUP BY happened.person_key
+-- name: of_persons
+-- When what rules count happened to each of those persons, the earliest first.
+SELECT number, person_key, list(happened_at ORDER BY happened_at) AS times
+FROM ({happened}) GROUP BY number, person_key
 
 -- name: facts
--- The same under each id of a person.
+-- The same under each id of a person, newest first, of those who have an object; in a list one can be without.
 SELECT own.id, own.is_anonymous, found.number, found.times
-FROM ({found}) AS found
+FROM (
+    SELECT number, person_key, list(happened_at ORDER BY happened_at DESC)[:{times}] AS times
+    FROM ({happened})
+    WHERE number IN ({listed}) OR person_key IN (SELECT person_key FROM asked_users WHERE total_sessions > 0)
+    GROUP BY number, person_key
+) AS found
 JOIN asked_ids USING (person_key)
 JOIN user_ids AS own ON own.user_key = asked_ids.user_key
