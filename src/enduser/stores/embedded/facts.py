@@ -12,7 +12,7 @@ from enduser.stores.answers import Fact
 from enduser.stores.embedded.asking import HAPPENINGS_AT_ONCE, conditions
 from enduser.stores.embedded.conditions import Conditions, Tables, portions
 from enduser.stores.embedded.reading import KEYS, Look
-from enduser.stores.embedded.statements import spliced, statements
+from enduser.stores.embedded.statements import run_spliced, spliced, statements
 
 _ROWS_PER_FETCH = 10_000
 _TOLD_AT_ONCE = 50
@@ -51,11 +51,15 @@ def count_narrowed(look: Look, wanted: Sequence[Demand]) -> int:
 
 
 def of_persons(
-    look: Look, clock: Conditions, wanted: Sequence[Demand]
+    look: Look, clock: Conditions, wanted: Sequence[Demand], keys: tuple[int, int]
 ) -> Iterator[tuple[Demand, int, Sequence[int]]]:
-    """Yield what demands ask for of the persons of whom was gathered, by their keys, all times."""
+    """Yield what demands ask for of persons of whom was gathered, by their keys, all times.
+
+    `keys` are the first and the last of whom is asked.
+    """
+    ends = {"first": str(keys[0]), "last": str(keys[1])}
     for writer, happened in _happened(clock, wanted, _TOLD_AT_ONCE):
-        query = spliced(statements("facts")["of_persons"][0], (), {"happened": happened})
+        query = spliced(statements("facts")["of_persons"][0], (), {**ends, "happened": happened})
         look.connection.execute(query, writer.parameters)
         for number, key, times in look.connection.fetchall():
             yield wanted[number], key, times
@@ -77,14 +81,21 @@ def _facts(look: Look, wanted: Sequence[Demand]) -> Iterator[Fact]:
 def narrow(look: Look, clock: Conditions, wanted: Sequence[Demand]) -> None:
     """Gather what demands look at of the persons in `asked_ids`, as far back as they do."""
     since: dict[type, int] = {}
+    names = set()
     for demand in wanted:
-        begins, kind = demand.begins(clock.now, clock.zone), type(demand.what)
+        begins, what = demand.begins(clock.now, clock.zone), demand.what
+        if isinstance(what, Events) and what.name is not None and begins is None:
+            names.add(what.name)
+            begins = clock.now
         least = limits.OCCURRED_AT_MIN_US if begins is None else begins
-        since[kind] = min(since.get(kind, least), least)
+        since[type(what)] = min(since.get(type(what), least), least)
+    columns = {clock.columns[one.what.field.name].number for one in wanted if isinstance(one.what, Changes)}
+    each = [{"n": str(number)} for number in sorted(columns)]
     look.run("facts.narrow")
     for kind, name in _NARROWED_BY_KIND.items():
         if kind in since:
-            look.run(f"facts.narrow_{name}", since=since[kind])
+            bounds = {"since": since[kind], "names": sorted(names)}
+            run_spliced(look.connection, f"facts.narrow_{name}", each, None, **bounds)
 
 
 def _happened(clock: Conditions, wanted: Sequence[Demand], at_once: int) -> Iterator[tuple[Conditions, str]]:
