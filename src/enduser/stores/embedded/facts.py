@@ -52,8 +52,8 @@ def count_narrowed(look: Look, wanted: Sequence[Demand]) -> int:
 
 def of_persons(
     look: Look, clock: Conditions, wanted: Sequence[Demand], keys: tuple[int, int]
-) -> Iterator[tuple[Demand, int, Sequence[int]]]:
-    """Yield what demands ask for of persons of whom was gathered, by their keys, all times.
+) -> Iterator[tuple[int, int, Sequence[int]]]:
+    """Yield the places of demands, and of persons of whom was gathered their keys and all times.
 
     `keys` are the first and the last of whom is asked.
     """
@@ -61,8 +61,7 @@ def of_persons(
     for writer, happened in _happened(clock, wanted, _TOLD_AT_ONCE):
         query = spliced(statements("facts")["of_persons"][0], (), {**ends, "happened": happened})
         look.connection.execute(query, writer.parameters)
-        for number, key, times in look.connection.fetchall():
-            yield wanted[number], key, times
+        yield from look.connection.fetchall()
 
 
 def _facts(look: Look, wanted: Sequence[Demand]) -> Iterator[Fact]:

@@ -21,7 +21,7 @@ from enduser import limits
 from enduser.core.attributes import AttributeType
 from enduser.core.feed import ENTERED, LEFT, FeedFilter, FeedPage, FeedRow
 from enduser.core.rules.demands import Demand, demands_of
-from enduser.core.rules.programs import Person, Program
+from enduser.core.rules.programs import Program
 from enduser.core.rules.tree import Happening, InList, Rule
 from enduser.core.settings import setting_text
 from enduser.errors import FeedExpired, InvalidRule, RuleTooLarge
@@ -303,8 +303,7 @@ class _Step:
         times, lists = self._facts(program, demands, keys)
         moves: list[tuple[int, str, str]] = []
         for key, *values in self._values(program.fields, keys):
-            known = dict(zip(program.fields, values, strict=True))
-            answers = program.answers(Person(known, times[key], lists[key]), edges)
+            answers = program.answers_in_order(values, times[key], lists[key], edges)
             held, before = set(compress(kept, answers)), told.pop(key, set())
             if held != before:
                 moves += [(key, ENTERED, name) for name in held - before]
@@ -328,16 +327,17 @@ class _Step:
 
     def _facts(
         self, program: Program, demands: Sequence[Demand], keys: tuple[int, int]
-    ) -> tuple[Mapping[int, Mapping[Happening, Sequence[int]]], Mapping[int, set[str]]]:
+    ) -> tuple[Mapping[int, Sequence[Sequence[int]]], Mapping[int, set[str]]]:
         """Return when what rules count happened to persons, and which lists they are in, by their keys."""
-        none: dict[Happening, Sequence[int]] = dict.fromkeys(program.happenings, ())
-        times: defaultdict[int, dict[Happening, Sequence[int]]] = defaultdict(none.copy)
+        never: list[Sequence[int]] = [()] * len(program.happenings)
+        times: defaultdict[int, list[Sequence[int]]] = defaultdict(never.copy)
         lists: defaultdict[int, set[str]] = defaultdict(set)
-        for demand, key, told in facts.of_persons(self._look, self._writer, demands, keys):
-            if isinstance(demand.what, InList):
-                lists[key].add(demand.what.id)
+        for place, key, told in facts.of_persons(self._look, self._writer, demands, keys):
+            what = demands[place].what
+            if isinstance(what, InList):
+                lists[key].add(what.id)
             else:
-                times[key][demand.what] = told
+                times[key][place] = told
         return times, lists
 
     # --- attributes
