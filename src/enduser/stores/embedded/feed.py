@@ -244,31 +244,39 @@ class _Step:
 
     def _sweep(self) -> None:
         """Ask also about whom a relative time has reached or left a value since the last sweep."""
-        program = self._kept_program
-        writer = replace(self._writer, parameters={})
-        reached = self._reached(writer, program)
+        program, writer = self._kept_program, replace(self._writer, parameters={})
+        reached = [self._reached(writer, name, spans) for name, spans in self._ends(program).items()]
         if reached:
-            self._run(
-                "swept", writer, {"swept": f"SELECT person_key FROM users WHERE {' OR '.join(reached)}"}
-            )
+            self._run("swept", writer, {"swept": " UNION ALL ".join(reached)})
         for some in portions(list(self._spans(program).items()), _SWEPT_AT_ONCE):
             writer = replace(self._writer, parameters={})
             self._run("swept", writer, {"swept": writer.each_happened(some)})
 
-    def _reached(self, writer: Conditions, program: Program) -> Sequence[str]:
-        """Return the conditions that a relative time has reached or left a value of a user."""
-        before, now, zone = self._state.clock_at, writer.now, writer.zone
-        conditions = []
+    def _ends(self, program: Program) -> Mapping[str, Sequence[tuple[Any, Any]]]:
+        """Return between which ends values of attributes lie that a relative time has reached or left."""
+        before, now, zone = self._state.clock_at, self._writer.now, self._writer.zone
+        spans: defaultdict[str, list[tuple[Any, Any]]] = defaultdict(list)
         for (moment, is_day), fields in program.compared_fields.items():
-            ends: Sequence[Any] = [moment.at(at, zone) for at in (before, now)]
+            ends: tuple[Any, Any] = (moment.at(before, zone), moment.at(now, zone))
             if is_day:
-                ends = [moment.day(at, zone) for at in (before, now)]
-            if ends[0] == ends[1]:
-                continue
-            first, last = (writer.bind(end) for end in ends)
-            names = dict.fromkeys(name for name, _ in fields)
-            conditions += [f"{writer.value_of(name)} BETWEEN {first} AND {last}" for name in names]
-        return conditions
+                ends = (moment.day(before, zone), moment.day(now, zone))
+            if ends[0] != ends[1]:
+                for name in dict.fromkeys(name for name, _ in fields):
+                    spans[name].append(ends)
+        return spans
+
+    def _reached(self, writer: Conditions, name: str, spans: Sequence[tuple[Any, Any]]) -> str:
+        """Return the query of who has a value between such ends, both included."""
+        value = writer.value_of(name)
+        between = "{} BETWEEN {} AND {}"
+        if writer.type_of(name) is not AttributeType.DATETIME:
+            ends = [between.format(value, writer.bind(first), writer.bind(last)) for first, last in spans]
+            return f"SELECT person_key FROM users WHERE {' OR '.join(ends)}"
+        ends = [between.format("value", writer.bind(first), writer.bind(last)) for first, last in spans]
+        width = self._state.now - self._state.clock_at
+        pieces = sorted({piece for span in spans for piece in _pieces(*span, width)})
+        splices = {"value": value, "width": writer.bind(width), "pieces": writer.bind(pieces)}
+        return spliced(statements("feed")["near"][0], (), {**splices, "spans": " OR ".join(ends)})
 
     def _spans(self, program: Program) -> Mapping[Happening, Sequence[Span]]:
         """Return within which spans things happened that a relative time has reached or left."""
@@ -394,6 +402,12 @@ def _users(columns: Sequence[Column], form: str, of_users: str) -> str:
     query = users_query(columns, form).replace("SELECT", "SELECT users.person_key,", 1)
     assert "FROM users\n" in query
     return query.replace("FROM users\n", f"FROM {of_users}\n")
+
+
+def _pieces(first: int, last: int, width: int) -> range:
+    """Return the numbers of pieces of time in which a span lies, by a division that rounds towards 0."""
+    begins, ends = (abs(end) // width * (1 if end > 0 else -1) for end in (first, last))
+    return range(begins, ends + 1)
 
 
 def _ranges(more: int) -> Iterator[tuple[int, int]]:

@@ -36,15 +36,16 @@ ANTI JOIN {open_sessions} AS open_sessions
 -- name: changes
 -- Changes of an attribute, by what held at each time at which something was said: one of the two below.
 WITH spoken AS NOT MATERIALIZED (
-    SELECT coalesce(persons.person_key, candidates.user_key) AS person_key, source, run, row, effective_at,
-           a{n} AS value
+    SELECT coalesce(persons.person_key, candidates.user_key) AS person_key, candidates.user_key, source, run,
+           row, effective_at, a{n} AS value
     FROM {candidates} AS candidates LEFT JOIN persons USING (user_key)
     WHERE a{n} IS NOT NULL OR is_cleared(cleared, {n})
 ),
+lately AS MATERIALIZED (SELECT DISTINCT person_key FROM spoken WHERE {window} AND {became}),
 said AS (
     SELECT spoken.*, position, sources.name = 'sdk' AS is_sdk
     FROM spoken JOIN {sources} AS sources USING (source)
-    SEMI JOIN (SELECT DISTINCT person_key FROM spoken WHERE {window} AND {became}) AS lately USING (person_key)
+    WHERE user_key IN (SELECT coalesce(user_key, person_key) FROM lately LEFT JOIN persons USING (person_key))
 ),
 held AS ({held}),
 followed AS (

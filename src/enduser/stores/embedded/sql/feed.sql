@@ -20,6 +20,14 @@ FROM (SELECT DISTINCT person_key FROM ({swept}) ANTI JOIN (SELECT DISTINCT perso
       USING (person_key)) AS swept
 LEFT JOIN persons USING (person_key);
 
+-- name: near
+-- Whose value lies in one of many short spans. Numbers of pieces of time as long as a span are looked up; comparing each
+-- value with the ends of each span takes five times as long.
+SELECT person_key FROM (
+    WITH near AS MATERIALIZED (
+        SELECT person_key, {value} AS value FROM users WHERE {value} // {width} IN (SELECT unnest({pieces})))
+    SELECT person_key FROM near WHERE {spans})
+
 -- name: asked_told
 -- What was told of those persons, and of persons whose ids are theirs now; and how many persons they are.
 CREATE OR REPLACE TEMP TABLE asked_told AS
