@@ -22,11 +22,10 @@ LEFT JOIN persons USING (person_key);
 
 -- name: near
 -- Whose value lies in one of many short spans. Numbers of pieces of time as long as a span are looked up; comparing each
--- value with the ends of each span takes five times as long.
-SELECT person_key FROM (
-    WITH near AS MATERIALIZED (
-        SELECT person_key, {value} AS value FROM users WHERE {value} // {width} IN (SELECT unnest({pieces})))
-    SELECT person_key FROM near WHERE {spans})
+-- value with the ends of each span takes four times as long, and without CASE the engine would do that first.
+SELECT person_key
+FROM (SELECT person_key, {value} AS value FROM users WHERE {value} // {width} IN (SELECT unnest({pieces}))) AS near
+WHERE CASE WHEN value // {width} IS NOT NULL THEN {spans} END
 
 -- name: asked_told
 -- What was told of those persons, and of persons whose ids are theirs now; and how many persons they are.
