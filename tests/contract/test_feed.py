@@ -6,6 +6,8 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -100,12 +102,12 @@ def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
 
 
 BY_EACH = {"SWEEP_US": 1}
-BY_ENGINE = {**BY_EACH, "_FEW": 0}
-BY_ENGINE_OF_ALL = {**BY_EACH, "_SOME": 0, "_REMEMBERED_AT_ONCE": 3}
+BY_PORTIONS = {**BY_EACH, "_FEW": 3, "_FEW_FACTS": 20}
+BY_ENGINE = {**BY_EACH, "_SOME": 0, "_REMEMBERED_AT_ONCE": 3}
 
 
 @pytest.mark.parametrize(
-    "bounds", [BY_EACH, BY_ENGINE, BY_ENGINE_OF_ALL], ids=["one by one", "those touched", "all"]
+    "bounds", [BY_EACH, BY_PORTIONS, BY_ENGINE], ids=["one by one", "in portions", "all"]
 )
 @pytest.mark.parametrize("seed", range(tries(1, 20)))
 def test_who_reads_the_feed_knows_what_holds(
@@ -380,6 +382,29 @@ def test_a_time_that_came_between_two_looks_at_the_clock_is_told_with_the_second
         move_clock(users, at)
         follow(users)
         assert (told(users) == [(ENTERED, "soon", "ann")]) is is_told
+
+
+@pytest.mark.parametrize("due", [-MINUTE, -1, 0, 1, MINUTE])
+def test_a_time_that_a_value_is_ago_is_told_on_both_sides_of_1970(users: EmbeddedStore, due: int) -> None:
+    save(users, "over", {"field": "due", "operator": "more_than_ago", "value": {"n": 2, "unit": "day"}})
+    say(users, "ann", due=datetime.fromtimestamp(due / 1e6, UTC).isoformat())
+    follow(users)
+    for at, is_told in ((due + 2 * DAY, False), (due + 2 * DAY + MINUTE, True)):
+        move_clock(users, at)
+        follow(users)
+        assert (told(users) == [(ENTERED, "over", "ann")]) is is_told
+
+
+def test_what_happened_is_told_when_its_window_leaves_it(users: EmbeddedStore) -> None:
+    lately = {"window": {"from": {"n": 2, "unit": "day"}}, "rules": []}
+    save(users, "visited", {"kind": "session", **lately})
+    save(users, "said", {"kind": "event", **lately})
+    follow(users)
+    for at, is_told in ((2 * DAY, False), (2 * DAY + MINUTE, True)):
+        move_clock(users, at)
+        follow(users)
+        left = [(LEFT, name, user) for user in ("ann", "ben", "eve") for name in ("said", "visited")]
+        assert sorted(told(users), key=itemgetter(2, 1)) == (left if is_told else [])
 
 
 def test_days_are_told_when_they_begin_where_the_space_is(users: EmbeddedStore) -> None:

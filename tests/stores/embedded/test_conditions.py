@@ -16,8 +16,9 @@ from rule_persons import LISTS, vocabulary
 from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.rules.reading import read_rule
+from enduser.core.rules.tree import Combinator, Condition, Contains, Field, Group, InList, Sessions
 from enduser.errors import RuleTooLarge
-from enduser.stores.embedded.conditions import Conditions
+from enduser.stores.embedded.conditions import Conditions, portions
 from enduser.stores.embedded.database import migrations, prepare
 from enduser.stores.embedded.registry import Column, add_column
 from enduser.stores.embedded.statements import bound, used
@@ -36,6 +37,7 @@ COLUMNS = [
 ]
 PERSON = 7
 LONG_AGO = -(10**15)
+NOW = 10**15
 
 
 @pytest.fixture(scope="module")
@@ -231,3 +233,55 @@ def insert(space: duckdb.DuckDBPyConnection, table: str, /, **values: object) ->
     names, places = ", ".join(values), ", ".join(f"${name}" for name in values)
     told = {name: bound(value) for name, value in values.items()}
     space.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", told)
+
+
+def visits_from(places: int, name: str = "City") -> Sessions:
+    """Return sessions in one of so many places, each of which is looked up."""
+    parts = tuple(
+        Condition(Field("city", AttributeType.STRING), Contains(f"{name} {k}")) for k in range(places)
+    )
+    return Sessions(Group(Combinator.OR, parts))
+
+
+def test_things_that_happened_are_looked_for_at_once_each_as_large_as_a_rule_may_be(
+    space: duckdb.DuckDBPyConnection,
+) -> None:
+    writer = Conditions({}, [1], NOW, ZoneInfo("UTC"), months=6)
+    each = {k: (visits_from(limits.RULE_LOOKUPS_MAX, f"Town {k}"), [(None, NOW)]) for k in range(2)}
+    query = writer.each_happened(each)
+    assert space.execute(query, writer.parameters).fetchall() == []
+
+
+def test_a_thing_that_happened_is_found_under_its_number_within_any_of_its_spans(
+    space: duckdb.DuckDBPyConnection,
+) -> None:
+    writer = Conditions({}, [1], NOW, ZoneInfo("UTC"), months=6)
+    anything = Sessions(Group(Combinator.AND, ()))
+    spans = {4: [(10, 20), (30, 40)], 9: [(None, 11)], 5: [(None, None)]}
+    query = writer.each_happened({number: (anything, those) for number, those in spans.items()})
+    space.execute("BEGIN")
+    try:
+        for at in (9, 10, 19, 20, 35, 40):
+            space.execute(
+                "INSERT INTO sessions BY NAME SELECT 7 AS person_key, $1 AS started_at, $1 AS ended_at, "
+                "0 AS acts, 0 AS page_views, 1 AS events, false AS is_cut_off, false AS continues",
+                [at],
+            )
+        rows = space.execute(query, writer.parameters).fetchall()
+    finally:
+        space.execute("ROLLBACK")
+    found = {number: sorted(at for one, _, at in rows if one == number) for number in spans}
+    assert found == {4: [10, 19, 35], 9: [9, 10], 5: [9, 10, 19, 20, 35, 40]}
+
+
+def test_what_is_asked_of_at_once_is_as_much_as_a_statement_takes() -> None:
+    few, many = visits_from(1), visits_from(limits.RULE_LOOKUPS_MAX)
+    asked = [few, few, few, many, many, InList("friends")]
+    found = [list(some) for some in portions([(what, []) for what in asked], at_once=2)]
+    assert found == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_conditions_beyond_what_one_statement_takes_are_asked_of_by_another() -> None:
+    largest = visits_from(4 * limits.RULE_LOOKUPS_MAX)
+    asked = [visits_from(1), largest, visits_from(1)]
+    assert [list(some) for some in portions([(what, []) for what in asked], at_once=50)] == [[0], [1], [2]]

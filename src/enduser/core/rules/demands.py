@@ -37,7 +37,7 @@ class Demand:
 
 
 def demands_of(program: Program, zone: ZoneInfo) -> Sequence[Demand]:
-    """Return what a program asks for where days are those of a zone, in the order in which it does."""
+    """Return what a program asks for where days are those of a zone: first its happenings, then its lists."""
     happened = [_demand(what, set(since), zone) for what, since in program.since.items()]
     return [*happened, *(Demand(InList(name)) for name in program.lists)]
 

@@ -98,6 +98,12 @@ class Program:
         times = [person.times[what] for what in self.happenings]
         return self._function(values, times, person.lists, edges)
 
+    def answers_in_order(
+        self, values: Sequence[Any], times: Sequence[Sequence[int]], lists: Collection[str], edges: Edges
+    ) -> Sequence[bool]:
+        """Return the same of who has an object; values and times stand as in `fields` and `happenings`."""
+        return self._function(values, times, lists, edges)
+
     def _answers_without_object(self, person: Person, edges: Edges) -> Sequence[bool]:
         """Only rules of lists can hold; whom no list knows they hold as little as others."""
         can = [not lists.isdisjoint(person.lists) for lists in self._deciding_lists]
@@ -270,7 +276,10 @@ def times_within(times: Sequence[int], begins: int | None, ends: int | None) -> 
 
 def _between(times: Sequence[int], begins: int | None, ends: int | None) -> int:
     """Return how many of sorted times lie in a window."""
-    return len(times_within(times, begins, ends))
+    if not times:
+        return 0
+    first = 0 if begins is None else bisect_left(times, begins)
+    return (len(times) if ends is None else bisect_left(times, ends, first)) - first
 
 
 def _equals(test: Equals, value: ast.expr) -> ast.expr:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,7 @@ from enduser.core.attributes import AttributeType
 from enduser.core.end_user import USER_COLUMNS
 from enduser.core.rules.explaining import Explainer
 from enduser.core.rules.programs import Person, Program
-from enduser.core.rules.tree import Happening, Rule, Window
+from enduser.core.rules.tree import Happening, Rule
 from enduser.core.segments import (
     Counted,
     Counts,
@@ -24,7 +24,7 @@ from enduser.core.segments import (
     SegmentVerdict,
 )
 from enduser.errors import LimitExceeded, UsageError
-from enduser.stores.embedded.conditions import Conditions, Tables
+from enduser.stores.embedded.conditions import Conditions, Tables, portions
 from enduser.stores.embedded.reading import Look, persons, users_query
 from enduser.stores.embedded.segments import Rules, every_segment
 from enduser.stores.embedded.statements import bound, spliced, statements
@@ -183,17 +183,12 @@ class Asked:
         if not happenings:
             return
         self.look.run("asking.narrow", person_key=self.person_key)
-        for first in range(0, len(happenings), HAPPENINGS_AT_ONCE):
-            some = happenings[first : first + HAPPENINGS_AT_ONCE]
-            writer = conditions(self.look, _NARROWED)
-            each = [
-                f"SELECT {number} AS number, happened_at FROM ({writer.happened(what, Window())})"
-                for number, what in enumerate(some)
-            ]
-            times: list[list[int]] = [[] for _ in some]
-            for row in self.look.rows(" UNION ALL ".join(each), writer.parameters):
+        clock, times = conditions(self.look, _NARROWED), [list[int]() for _ in happenings]
+        for some in portions([(what, [(None, None)]) for what in happenings], HAPPENINGS_AT_ONCE):
+            writer = replace(clock, parameters={})
+            for row in self.look.rows(writer.each_happened(some), writer.parameters):
                 times[int(str(row["number"]))].append(int(str(row["happened_at"])))
-            yield from zip(some, map(sorted, times), strict=True)
+        yield from zip(happenings, map(sorted, times), strict=True)
 
 
 def explain_segments(

@@ -8,8 +8,9 @@ joined to ten million users: places and browsers are few, and of what happened o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from enduser import limits
@@ -52,12 +53,16 @@ from enduser.errors import RuleTooLarge
 from enduser.stores.embedded.registry import Column
 from enduser.stores.embedded.statements import bound, spliced, statements
 
+_ANY = Group(Combinator.AND, ())
 _AT_LEAST_ONE = Within(low=Edge(1, is_included=True))
 _FEW = 20
 """So many values are compared one by one; of more a table is made."""
 _MANY = 100
 """So many conditions that must all hold are told the engine one by one, so that it can skip rows by them. It
 compares each with each: 4,000 took it 15 GB and half a minute before it began. More are told as one."""
+
+_AT_ONCE = 200
+"""So many conditions on what happened are put into one statement, unless one thing has more."""
 
 _PLACE = "{at}.place_id IN (SELECT place_id FROM places WHERE {test})"
 _BROWSER = "{at}.browser_id IN (SELECT browser_id FROM browsers WHERE {test})"
@@ -109,6 +114,14 @@ _PROPERTIES = {
 }
 """The values of a property of an event by the type that is asked for; what is of another is unknown."""
 _KNOWN_PROPERTY = "nullif(json_type({json}, {key}), 'NULL')"
+_NUMBERED = (
+    "SELECT unnest(numbers) AS number, person_key, happened_at FROM ({happened}) WHERE len(numbers) > 0"
+)
+_ONE = "SELECT {number} AS number, person_key, happened_at FROM ({happened})"
+
+Span = tuple[int | None, int | None]
+"""From an instant on and before another, in µs; None: without an end."""
+_Asked = tuple[Happening | InList, Sequence[Span]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,45 +341,76 @@ class Conditions:
             None if moment is None else moment.at(self.now, self.zone)
             for moment in (window.begins, window.ends)
         )
-        return self.happened_within(what, begins, ends)
+        return self._happened(what, [(begins, ends)])
 
-    def happened_within(self, what: Happening, begins: int | None, ends: int | None) -> str:
-        """Return the same of a time from an instant on and before another (µs); None: without an end."""
-        window = (begins, ends)
-        match what:
-            case Sessions(rules):
-                splices = {
-                    "window": self._window(window, "visits.started_at"),
-                    "rules": self._whole(rules, "visits"),
-                }
-                return self._query("sessions", splices)
-            case Events(name, rules):
-                self.parameters["months"] = bound(self.months)
-                splices = {
-                    "window": self._window(window, "happened.occurred_at"),
-                    "named": "true" if name is None else f"happened.name = {self.bind(name)}",
-                    "rules": self._whole(rules, "happened"),
-                }
-                return self._query("events", splices)
-            case Changes():
-                return self._changes(what, window)
+    def each_happened(self, asked: Mapping[int, _Asked]) -> str:
+        """Return the query of what happened to whom, and when, of several things at once.
 
-    def _window(self, window: tuple[int | None, int | None], at: str) -> str:
+        Rows are (number, person_key, happened_at); a thing is looked for within any of its spans, and the
+        number says which it is. Sessions are looked through once for all things, and so are events.
+        """
+        parts = []
+        for each in (Sessions(_ANY), Events(None, _ANY)):
+            some = {number: one for number, one in asked.items() if isinstance(one[0], type(each))}
+            if some:
+                numbers, spans = self._numbers(some), [span for _, every in some.values() for span in every]
+                parts.append(_NUMBERED.format(happened=self._happened(each, spans, numbers)))
+        for number, (what, every) in asked.items():
+            self.lookups = 0
+            if isinstance(what, InList):
+                parts.append(_ONE.format(number=number, happened=self.in_list(what)))
+            elif isinstance(what, Changes):
+                parts.append(_ONE.format(number=number, happened=self._happened(what, every)))
+        return " UNION ALL ".join(parts)
+
+    def _numbers(self, asked: Mapping[int, tuple[Any, Sequence[Span]]]) -> str:
+        """Return the expression of the numbers of those things that a row is."""
+        tests = []
+        for number, (what, spans) in asked.items():
+            self.lookups = 0
+            window, named, rules = self._within_spans(what, spans)
+            tests.append(f"CASE WHEN {window} AND {named} AND {rules} THEN {number} END")
+        return f"list_filter([{', '.join(tests)}], lambda number: number IS NOT NULL)"
+
+    def _within_spans(self, what: Sessions | Events, spans: Sequence[Span]) -> tuple[str, str, str]:
+        """Return the conditions that a row lies in one of some spans, has a name, and is as rules say."""
+        if isinstance(what, Sessions):
+            return self._window(spans, "visits.started_at"), "true", self._whole(what.rules, "visits")
+        named = "true" if what.name is None else f"happened.name = {self.bind(what.name)}"
+        return self._window(spans, "happened.occurred_at"), named, self._whole(what.rules, "happened")
+
+    def _happened(self, what: Happening, spans: Sequence[Span], numbers: str = "NULL") -> str:
+        if isinstance(what, Changes):
+            return self._changes(what, spans)
+        window, named, rules = self._within_spans(what, spans)
+        splices = {"window": window, "rules": rules, "numbers": numbers}
+        if isinstance(what, Sessions):
+            return self._query("sessions", splices)
+        self.parameters["months"] = bound(self.months)
+        return self._query("events", {**splices, "named": named})
+
+    def _window(self, spans: Sequence[Span], at: str) -> str:
+        """Return the condition that a time lies in one of some spans."""
+        if (None, None) in spans:
+            return "true"
         ends = [
-            f"{at} {operator} {self.bind(instant)}"
-            for operator, instant in zip((">=", "<"), window, strict=True)
-            if instant is not None
+            [
+                f"{at} {operator} {self.bind(end)}"
+                for operator, end in zip((">=", "<"), span, strict=True)
+                if end is not None
+            ]
+            for span in dict.fromkeys(spans)
         ]
-        return " AND ".join(ends) or "true"
+        return f"({' OR '.join(' AND '.join(each) for each in ends)})"
 
-    def _changes(self, what: Changes, window: tuple[int | None, int | None]) -> str:
+    def _changes(self, what: Changes, spans: Sequence[Span]) -> str:
         column = self.columns[what.field.name]
         is_latest = column.attribute.conflict_rule is ConflictRule.LATEST
         held = statements("conditions")["held_latest" if is_latest else "held_by_order"][0]
         splices = {
             "held": spliced(held, [{"source": str(number)} for number in self.sources]),
             "n": str(column.number),
-            "window": self._window(window, "effective_at"),
+            "window": self._window(spans, "effective_at"),
             "became": self._state(what.after if is_latest else Anything(), "value", what.field),
             "before": self._state(what.before, "before", what.field),
             "after": self._state(what.after, "value", what.field),
@@ -381,6 +425,21 @@ class Conditions:
                 return f"{value} IS NULL"
             case _:
                 return self._test(state, value, of.type)
+
+
+def portions(asked: Sequence[_Asked], at_once: int) -> Iterator[Mapping[int, _Asked]]:
+    """Yield things that may have happened, by their numbers, so many at once as one statement asks of."""
+    portion: dict[int, _Asked] = {}
+    conditions = 0
+    for number, one in enumerate(asked):
+        weight = 0 if isinstance(one[0], Changes | InList) else sum(1 for _ in nodes(one[0].rules))
+        if portion and (len(portion) == at_once or conditions + weight > _AT_ONCE):
+            yield portion
+            portion, conditions = {}, 0
+        portion[number] = one
+        conditions += weight
+    if portion:
+        yield portion
 
 
 def _contrary_if(condition: str, *, is_not: bool) -> str:

@@ -10,35 +10,37 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any
 
 import msgspec
 
 from enduser import limits
 from enduser.core.attributes import AttributeType
-from enduser.core.end_user import USER_COLUMNS
-from enduser.core.feed import FeedFilter, FeedPage, FeedRow
-from enduser.core.rules.demands import demands_of
-from enduser.core.rules.programs import Person, Program
+from enduser.core.feed import ENTERED, LEFT, FeedFilter, FeedPage, FeedRow
+from enduser.core.rules.demands import Demand, demands_of
+from enduser.core.rules.programs import Program
 from enduser.core.rules.tree import Happening, InList, Rule
 from enduser.core.settings import setting_text
 from enduser.errors import FeedExpired, InvalidRule, RuleTooLarge
 from enduser.stores.embedded import facts
 from enduser.stores.embedded.asking import conditions, rules_of
-from enduser.stores.embedded.conditions import Conditions, Tables
+from enduser.stores.embedded.conditions import Conditions, Span, portions
 from enduser.stores.embedded.reading import KEYS, Look, users_query
 from enduser.stores.embedded.registry import ISO_TIME, Column
 from enduser.stores.embedded.segments import every_segment
-from enduser.stores.embedded.statements import Rows, spliced, statements, used
+from enduser.stores.embedded.statements import Rows, run_spliced, spliced, statements, used
 
 SWEEP_US = 20_000_000
 """How far the clock must have moved for relative times to be looked at again."""
-_FEW = 5_000
-"""Of so many persons each is judged by itself; of more the engine judges all, segment by segment."""
-_FEW_FACTS = 200_000
-"""The same of what happened to them, which is held in memory."""
+_FEW = 20_000
+"""So many persons at once are judged one by one, which is held in memory."""
+_FEW_FACTS = 500_000
+"""The same of what happened to them."""
+_SWEPT_AT_ONCE = 20
+"""Things that may have happened to any person of which one statement asks."""
 _SOME = 100_000
 """Of more persons than so many nobody is looked for: all are judged."""
 _REMEMBERED_AT_ONCE = 4_000_000
@@ -54,6 +56,8 @@ class Followed:
     program: Program
     """All of them, in this order."""
     attributes: Sequence[str]
+    keys: Mapping[str, str]
+    """What names each rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +84,6 @@ class _State:
     touched: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Population:
-    """About whom is asked: all, or those in `asked_ids`. These are the tables that have them."""
-
-    tables: Tables
-    told: str
-
-
-_ALL = _Population(Tables(), "told")
-_ASKED = _Population(facts.NARROWED, "asked_told")
-
-
 def follow(look: Look, followed: Followed, written_at: int) -> int:
     """Bring the feed up to what holds now; return how many rows were written.
 
@@ -100,7 +92,7 @@ def follow(look: Look, followed: Followed, written_at: int) -> int:
     state = _state(look)
     before = msgspec.json.decode(state.followed, type=_Names)
     zone = look.settings().time_zone
-    after = _Names({name: _key(rule, zone) for name, rule in followed.rules.items()}, followed.attributes)
+    after = _Names({name: _key(key, zone) for name, key in followed.keys.items()}, followed.attributes)
     is_due = state.now - state.clock_at >= SWEEP_US
     if state.fold == state.last_fold and before == after and not is_due:
         return 0
@@ -135,7 +127,8 @@ def followed_now(look: Look) -> Followed:
                     rules[one.segment.id] = reader.require(one.segment.id)
                 except (InvalidRule, RuleTooLarge):
                     continue
-    return Followed(rules, Program(list(rules.values())), list(settings.feed_attributes))
+    keys = {name: _key(repr(rule), "") for name, rule in rules.items()}
+    return Followed(rules, Program(list(rules.values())), list(settings.feed_attributes), keys)
 
 
 def is_idle(look: Look, followed: Followed) -> bool:
@@ -150,7 +143,7 @@ def _state(look: Look) -> _State:
     return _State(*look.run("feed.state")[0])
 
 
-def _key(rule: Rule, zone: str) -> str:
+def _key(rule: str, zone: str) -> str:
     """Return what names what a rule means: it means something else where days begin at other times."""
     return hashlib.sha256(repr((rule, zone)).encode()).hexdigest()[:32]
 
@@ -204,16 +197,19 @@ class _Step:
         if is_touched is None:
             anew: Sequence[str] = list(names.segments)
         else:
-            anew = [name for name in names.segments if name not in change.kept]
+            kept = set(change.kept)
+            anew = [name for name in names.segments if name not in kept]
         for name in anew:
-            self._judge(name, _ALL)
+            self._judge(name)
         if is_touched:
             self._judge_touched()
-        if names.attributes != change.before.attributes or (names.attributes and is_touched is None):
-            self._restate(_ALL)
+        restates_all = bool(names.attributes) and is_touched is None
+        restates_all |= names.attributes != change.before.attributes
+        if restates_all:
+            self._restate("told", "users")
         elif names.attributes and is_touched:
-            self._restate(_ASKED)
-        self._remember()
+            self._restate("asked_told", _ASKED_USERS)
+        self._remember("told" if anew or restates_all or change.unfollowed else "asked_told")
 
     def write(self, written_at: int) -> int:
         """Write what was found into the feed; return how many rows."""
@@ -248,128 +244,177 @@ class _Step:
 
     def _sweep(self) -> None:
         """Ask also about whom a relative time has reached or left a value since the last sweep."""
-        before, now, zone = self._state.clock_at, self._writer.now, self._writer.zone
         program, writer = self._kept_program, replace(self._writer, parameters={})
-        parts = []
+        reached = [self._reached(writer, name, spans) for name, spans in self._ends(program).items()]
+        if reached:
+            self._run("swept", writer, {"swept": " UNION ALL ".join(reached)})
+        for some in portions(list(self._spans(program).items()), _SWEPT_AT_ONCE):
+            writer = replace(self._writer, parameters={})
+            self._run("swept", writer, {"swept": writer.each_happened(some)})
+
+    def _ends(self, program: Program) -> Mapping[str, Sequence[tuple[Any, Any]]]:
+        """Return between which ends values of attributes lie that a relative time has reached or left."""
+        before, now, zone = self._state.clock_at, self._writer.now, self._writer.zone
+        spans: defaultdict[str, list[tuple[Any, Any]]] = defaultdict(list)
         for (moment, is_day), fields in program.compared_fields.items():
-            ends: Sequence[Any] = [moment.at(at, zone) for at in (before, now)]
+            ends: tuple[Any, Any] = (moment.at(before, zone), moment.at(now, zone))
             if is_day:
-                ends = [moment.day(at, zone) for at in (before, now)]
-            if ends[0] == ends[1]:
-                continue
-            first, last = (writer.bind(end) for end in ends)
-            parts += [
-                f"SELECT person_key FROM users WHERE {writer.value_of(name)} BETWEEN {first} AND {last}"
-                for name in dict.fromkeys(name for name, _ in fields)
-            ]
+                ends = (moment.day(before, zone), moment.day(now, zone))
+            if ends[0] != ends[1]:
+                for name in dict.fromkeys(name for name, _ in fields):
+                    spans[name].append(ends)
+        return spans
+
+    def _reached(self, writer: Conditions, name: str, spans: Sequence[tuple[Any, Any]]) -> str:
+        """Return the query of who has a value between such ends, both included."""
+        value = writer.value_of(name)
+        between = "{} BETWEEN {} AND {}"
+        if writer.type_of(name) is not AttributeType.DATETIME:
+            ends = [between.format(value, writer.bind(first), writer.bind(last)) for first, last in spans]
+            return f"SELECT person_key FROM users WHERE {' OR '.join(ends)}"
+        ends = [between.format("value", writer.bind(first), writer.bind(last)) for first, last in spans]
+        width = self._state.now - self._state.clock_at
+        pieces = sorted({piece for span in spans for piece in _pieces(*span, width)})
+        splices = {"value": value, "width": writer.bind(width), "pieces": writer.bind(pieces)}
+        return spliced(statements("feed")["near"][0], (), {**splices, "spans": " OR ".join(ends)})
+
+    def _spans(self, program: Program) -> Mapping[Happening, Sequence[Span]]:
+        """Return within which spans things happened that a relative time has reached or left."""
+        before, now, zone = self._state.clock_at, self._writer.now, self._writer.zone
+        spans: defaultdict[Happening, list[Span]] = defaultdict(list)
         for moment, happenings in program.compared_times.items():
-            reached, passed = moment.at(before, zone) - 1, moment.at(now, zone) + 1
-            within = [writer.happened_within(what, reached, passed) for what in happenings]
-            parts += [f"SELECT person_key FROM ({happened})" for happened in within]
-        if parts:
-            self._run("swept", writer, {"swept": " UNION ALL ".join(parts)})
+            for what in happenings:
+                spans[what].append((moment.at(before, zone) - 1, moment.at(now, zone) + 1))
+        return spans
 
     # --- who is in segments
 
-    def _judge_touched(self) -> None:
-        """Judge those of whom was asked by the rules that are as they were: one by one if they are few."""
-        kept, program = self._change.kept, self._kept_program
-        demands = demands_of(program, self._writer.zone)
-        facts.narrow(self._look, demands)
-        if self._asked <= _FEW and facts.count_narrowed(self._look, demands) <= _FEW_FACTS:
-            self._judge_each(program)
-            return
-        for name in kept:
-            self._judge(name, _ASKED)
-
-    def _judge(self, name: str, of: _Population) -> None:
+    def _judge(self, name: str) -> None:
         """Let the engine find who came into a segment, and who went."""
-        writer = replace(self._writer, tables=of.tables, parameters={})
+        writer = replace(self._writer, parameters={})
         condition = writer.of(self._followed.rules[name])
-        splices = {"segment": writer.bind(name), "condition": condition, "users": of.tables.users}
-        self._run("judge", writer, {**splices, "told": of.told})
+        self._run("judge", writer, {"segment": writer.bind(name), "condition": condition})
 
-    def _judge_each(self, program: Program) -> None:
-        kept = self._change.kept
-        times, lists = self._facts(program)
-        edges = program.edges(self._writer.now, self._writer.zone)
-        persons: list[int] = []
-        segments: list[str] = []
-        query = _users(self._columns, "core", _ASKED)
-        for row in self._look.rows(query, {}):
-            key: Any = row["person_key"]
-            person = Person(_values(row, self._columns), times[key], lists[key])
-            answers = program.answers(person, edges)
-            held = [name for name, holds in zip(kept, answers, strict=True) if holds]
-            persons += [key] * len(held)
-            segments += held
-        self._look.run("feed.judged", persons=persons, segments=segments, kept=list(kept))
+    def _judge_touched(self) -> None:
+        """Judge those of whom was asked, one by one, by the rules that are as they were."""
+        program = self._kept_program
+        demands = demands_of(program, self._writer.zone)
+        facts.narrow(self._look, self._writer, demands)
+        happened = facts.count_narrowed(self._look, demands)
+        for keys in _ranges(max(self._asked // _FEW, happened // _FEW_FACTS)):
+            self._judge_each(program, demands, keys)
+
+    def _judge_each(self, program: Program, demands: Sequence[Demand], keys: tuple[int, int]) -> None:
+        """Judge those whose keys lie in a range."""
+        kept, edges = self._change.kept, program.edges(self._writer.now, self._writer.zone)
+        told = self._told_segments(keys)
+        times, lists = self._facts(program, demands, keys)
+        moves: list[tuple[int, str, str]] = []
+        for key, *values in self._values(program.fields, keys):
+            answers = program.answers_in_order(values, times[key], lists[key], edges)
+            held, before = set(compress(kept, answers)), told.pop(key, set())
+            if held != before:
+                moves += [(key, ENTERED, name) for name in held - before]
+                moves += [(key, LEFT, name) for name in before - held]
+        moves += [(key, LEFT, name) for key, names in told.items() for name in names]
+        if moves:
+            persons, kinds, segments = map(list, zip(*moves, strict=True))
+            self._look.run("feed.moved", persons=persons, kinds=kinds, segments=segments)
+
+    def _told_segments(self, keys: tuple[int, int]) -> dict[int, set[str]]:
+        """Return in which segments persons are that was told, by their keys."""
+        kept, rows = set(self._change.kept), self._look.run("feed.told_segments", first=keys[0], last=keys[1])
+        return {key: kept.intersection(names) for key, names in rows}
+
+    def _values(self, names: Sequence[str], keys: tuple[int, int]) -> Rows:
+        """Return the keys and some attributes of those who have an object."""
+        columns = "".join(f', "{self._shown_as(name)}"' for name in names)
+        users = _users(self._columns, "core", _ASKED_USERS)
+        query = f"SELECT person_key{columns} FROM ({users}) WHERE person_key BETWEEN {keys[0]} AND {keys[1]}"
+        return self._look.connection.execute(query).fetchall()
 
     def _facts(
-        self, program: Program
-    ) -> tuple[Mapping[int, Mapping[Happening, Sequence[int]]], Mapping[int, set[str]]]:
-        """Return when what rules count happened to the persons who are asked, and which lists they are in."""
-        none: dict[Happening, Sequence[int]] = dict.fromkeys(program.happenings, ())
-        times: defaultdict[int, dict[Happening, Sequence[int]]] = defaultdict(none.copy)
+        self, program: Program, demands: Sequence[Demand], keys: tuple[int, int]
+    ) -> tuple[Mapping[int, Sequence[Sequence[int]]], Mapping[int, set[str]]]:
+        """Return when what rules count happened to persons, and which lists they are in, by their keys."""
+        never: list[Sequence[int]] = [()] * len(program.happenings)
+        times: defaultdict[int, list[Sequence[int]]] = defaultdict(never.copy)
         lists: defaultdict[int, set[str]] = defaultdict(set)
-        for demand, key, told in facts.of_persons(self._look, demands_of(program, self._writer.zone)):
-            if isinstance(demand.what, InList):
-                lists[key].add(demand.what.id)
+        for place, key, told in facts.of_persons(self._look, self._writer, demands, keys):
+            what = demands[place].what
+            if isinstance(what, InList):
+                lists[key].add(what.id)
             else:
-                times[key][demand.what] = told
+                times[key][place] = told
         return times, lists
 
     # --- attributes
 
-    def _restate(self, of: _Population) -> None:
-        """Find whose attributes are others."""
+    def _restate(self, told: str, of_users: str) -> None:
+        """Find whose attributes are others, where these tables have what was told of them and what holds."""
         pairs = [self._told(name) for name in self._change.after.attributes if self._writer.type_of(name)]
-        users = _users(self._columns, "json", of)
+        users = _users(self._columns, "json", of_users)
         if pairs:
             attributes = f"json_merge_patch('{{}}', json_object({', '.join(pairs)}))::VARCHAR"
         else:
             attributes, users = "'{}'", f"{users} AND false"
-        splices = {"told": of.told, "attributes": attributes, "users": users}
+        splices = {"told": told, "attributes": attributes, "users": users}
         self._run("restate", replace(self._writer, parameters={}), splices)
 
     def _told(self, name: str) -> str:
         """Return an attribute as a member of a JSON object, as the API tells it."""
         if name in self._writer.columns:
-            return f"'{name}', \"{self._writer.columns[name].name}\""
+            return f"'{name}', \"{self._shown_as(name)}\""
         is_time = self._writer.type_of(name) is AttributeType.DATETIME
         return f"'{name}', " + (ISO_TIME if is_time else "{0}").format(f'"{name}"')
 
+    def _shown_as(self, name: str) -> str:
+        """Return the name of an attribute in the query of objects."""
+        return self._writer.columns[name].name if name in self._writer.columns else name
+
     # --- what was found
 
-    def _remember(self) -> None:
-        """Keep what was found as what was told, and what is to be told of it."""
+    def _remember(self, told: str) -> None:
+        """Keep what was found as what was told, and what is to be told of it.
+
+        What was told before of whom something was found stands in the table `told`.
+        """
         change = self._change
         found = self._look.run("feed.found", segments=change.told_segments, attributes=change.told_attributes)
         moved, restated, self._rows = found[0]
         if change.unfollowed:
             self._look.run("feed.unfollow", unfollowed=change.unfollowed)
         if moved or restated:
-            parts = 1 << (moved // _REMEMBERED_AT_ONCE).bit_length()
-            for part in range(parts):
-                first, behind = (KEYS * number // parts for number in (part, part + 1))
-                self._look.run("feed.remember", first=first, last=behind - 1)
+            for first, last in _ranges(moved // _REMEMBERED_AT_ONCE):
+                splices = {"told": told}
+                run_spliced(self._look.connection, "feed.remember", (), splices, first=first, last=last)
 
     def _run(self, name: str, writer: Conditions, splices: Mapping[str, str]) -> Rows:
         query = spliced(statements("feed")[name][0], (), splices)
         return self._look.connection.execute(query, used(query, writer.parameters)).fetchall()
 
 
-def _users(columns: Sequence[Column], form: str, of: _Population) -> str:
-    """Return the query of the objects of a population with their keys, which ends in conditions."""
+_ASKED_USERS = "(FROM users WHERE person_key IN (SELECT person_key FROM asked_ids)) AS users"
+
+
+def _users(columns: Sequence[Column], form: str, of_users: str) -> str:
+    """Return the query of the objects of some users with their keys, which ends in conditions."""
     query = users_query(columns, form).replace("SELECT", "SELECT users.person_key,", 1)
     assert "FROM users\n" in query
-    return query.replace("FROM users\n", f"FROM {of.tables.users} AS users\n")
+    return query.replace("FROM users\n", f"FROM {of_users}\n")
 
 
-def _values(row: Mapping[str, Any], columns: Sequence[Column]) -> Mapping[str, object]:
-    custom = {column.attribute.name: row[column.name] for column in columns}
-    values = {**{name: row[name] for name in USER_COLUMNS}, **custom}
-    return {name: value for name, value in values.items() if value is not None}
+def _pieces(first: int, last: int, width: int) -> range:
+    """Return the numbers of pieces of time in which a span lies, by a division that rounds towards 0."""
+    begins, ends = (abs(end) // width * (1 if end > 0 else -1) for end in (first, last))
+    return range(begins, ends + 1)
+
+
+def _ranges(more: int) -> Iterator[tuple[int, int]]:
+    """Yield equal ranges of keys, first and last, more than so many."""
+    parts = 1 << more.bit_length()
+    for part in range(parts):
+        yield KEYS * part // parts, KEYS * (part + 1) // parts - 1
 
 
 # --- attributes that have other names, or go

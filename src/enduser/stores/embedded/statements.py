@@ -41,7 +41,7 @@ def named(statement: str) -> frozenset[str]:
     return frozenset(re.findall(r"\$([a-z_0-9]+)", code))
 
 
-_BIGINT_MAX = 9_223_372_036_854_775_807
+_INTEGER_MAX = 2_147_483_647
 
 Rows = list[tuple[Any, ...]]
 
@@ -101,9 +101,9 @@ def used(statement: str, parameters: Mapping[str, object]) -> dict[str, object]:
 
 
 def bound(value: object) -> object:
-    """Return a whole number as BIGINT: DuckDB would bind a small one as INTEGER, and sums would overflow."""
-    is_long = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _BIGINT_MAX
-    return LongValue(value) if is_long else value
+    """Return a small whole number as BIGINT: DuckDB would bind it as INTEGER, and sums would overflow."""
+    is_small = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _INTEGER_MAX + 1
+    return LongValue(value) if is_small else value
 
 
 def text_literal(text: object) -> str:

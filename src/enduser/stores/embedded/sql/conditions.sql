@@ -1,9 +1,10 @@
 -- What happened to users, for conditions of rules: rows of (person_key, happened_at). In braces stand the
--- conditions that `conditions.py` writes, and the tables that are looked at.
+-- conditions that `conditions.py` writes, and the tables that are looked at. Where several things are looked for at
+-- once, {numbers} are those that a row is.
 
 -- name: sessions
 -- Closed sessions of the current life, by their start.
-SELECT visits.person_key, visits.started_at AS happened_at
+SELECT visits.person_key, visits.started_at AS happened_at, {numbers} AS numbers
 FROM {sessions} AS visits
 ANTI JOIN (SELECT person_key, life_started_at FROM {users} WHERE begins_after IS NOT NULL) AS returned
     ON returned.person_key = visits.person_key AND visits.started_at < returned.life_started_at
@@ -12,10 +13,11 @@ WHERE {window} AND {rules}
 -- name: events
 -- Events of closed sessions of the current life, and those of the life that make no session. Only a few users
 -- can have others: who came back after a life, or was not seen for as long as a life keeps.
-SELECT said.person_key, said.happened_at
+SELECT said.person_key, said.happened_at, said.numbers
 FROM (
-    SELECT coalesce(persons.person_key, happened.user_key) AS person_key, happened.is_visit, happened.happened_at
-    FROM (SELECT happened.user_key, happened.is_visit, happened.occurred_at AS happened_at
+    SELECT coalesce(persons.person_key, happened.user_key) AS person_key, happened.is_visit, happened.happened_at,
+           happened.numbers
+    FROM (SELECT happened.user_key, happened.is_visit, happened.occurred_at AS happened_at, {numbers} AS numbers
           FROM {events} AS happened WHERE {window} AND {named} AND {rules}) AS happened
     LEFT JOIN persons USING (user_key)
 ) AS said
@@ -33,16 +35,17 @@ ANTI JOIN {open_sessions} AS open_sessions
 
 -- name: changes
 -- Changes of an attribute, by what held at each time at which something was said: one of the two below.
-WITH spoken AS (
-    SELECT coalesce(persons.person_key, candidates.user_key) AS person_key, source, run, row, effective_at,
-           a{n} AS value
+WITH spoken AS NOT MATERIALIZED (
+    SELECT coalesce(persons.person_key, candidates.user_key) AS person_key, candidates.user_key, source, run,
+           row, effective_at, a{n} AS value
     FROM {candidates} AS candidates LEFT JOIN persons USING (user_key)
     WHERE a{n} IS NOT NULL OR is_cleared(cleared, {n})
 ),
+lately AS MATERIALIZED (SELECT DISTINCT person_key FROM spoken WHERE {window} AND {became}),
 said AS (
     SELECT spoken.*, position, sources.name = 'sdk' AS is_sdk
     FROM spoken JOIN {sources} AS sources USING (source)
-    SEMI JOIN (SELECT person_key FROM spoken WHERE {window} AND {became}) AS lately USING (person_key)
+    WHERE user_key IN (SELECT coalesce(user_key, person_key) FROM lately LEFT JOIN persons USING (person_key))
 ),
 held AS ({held}),
 followed AS (

@@ -19,8 +19,11 @@ FROM user_ids LEFT JOIN persons USING (user_key)
 WHERE coalesce(persons.person_key, user_ids.user_key) BETWEEN $first AND $last;
 
 -- name: narrow
--- What there is of those persons, in tables of the same form as those of all; of what happened since a time only.
-CREATE OR REPLACE TEMP TABLE asked_users AS FROM users WHERE person_key IN (SELECT person_key FROM asked_ids);
+-- What there is of those persons, in tables of the same form as those of all, as far as conditions on what happened
+-- look at it: of a row that is somewhere in a large table each column costs as much as all others.
+CREATE OR REPLACE TEMP TABLE asked_users AS
+SELECT person_key, total_sessions, life_started_at, last_visit_at, begins_after
+FROM users WHERE person_key IN (SELECT person_key FROM asked_ids);
 CREATE OR REPLACE TEMP TABLE asked_open_sessions AS
 FROM open_sessions WHERE person_key IN (SELECT person_key FROM asked_ids);
 
@@ -29,27 +32,38 @@ CREATE OR REPLACE TEMP TABLE asked_sessions AS
 FROM sessions WHERE started_at >= $since AND person_key IN (SELECT person_key FROM asked_ids);
 
 -- name: narrow_events
+-- Events since a time, and of some names also those before.
 CREATE OR REPLACE TEMP TABLE asked_events AS
-FROM events WHERE occurred_at >= $since AND user_key IN (SELECT user_key FROM asked_ids);
+SELECT user_key, occurred_at, is_visit, type, name, page_url, properties FROM events
+WHERE occurred_at >= $since AND user_key IN (SELECT user_key FROM asked_ids);
+INSERT INTO asked_events
+SELECT user_key, occurred_at, is_visit, type, name, page_url, properties FROM events
+WHERE len($names::VARCHAR[]) > 0 AND name IN (SELECT unnest($names::VARCHAR[]))
+  AND occurred_at < $since AND user_key IN (SELECT user_key FROM asked_ids);
 
 -- name: narrow_candidates
 -- Of a change one must know what was before.
-CREATE OR REPLACE TEMP TABLE asked_candidates AS FROM candidates WHERE user_key IN (SELECT user_key FROM asked_ids);
+CREATE OR REPLACE TEMP TABLE asked_candidates AS
+SELECT user_key, source, run, row, effective_at, cleared<<, a{n}>>
+FROM candidates WHERE user_key IN (SELECT user_key FROM asked_ids);
 
 -- name: narrow_list_members
 CREATE OR REPLACE TEMP TABLE asked_list_members AS
 FROM list_members WHERE user_key IN (SELECT user_key FROM asked_ids);
 
--- name: found
--- When something happened to each of those persons who have an object; in a list one can be without.
-SELECT {number} AS number, happened.person_key, list(happened_at ORDER BY happened_at DESC)[:{times}] AS times
-FROM ({happened}) AS happened
-WHERE {is_listed} OR happened.person_key IN (SELECT person_key FROM asked_users WHERE total_sessions > 0)
-GROUP BY happened.person_key
+-- name: of_persons
+-- When what rules count happened to those persons whose keys lie in a range, the earliest first.
+SELECT number, person_key, list(happened_at ORDER BY happened_at) AS times
+FROM ({happened}) WHERE person_key BETWEEN {first} AND {last} GROUP BY number, person_key
 
 -- name: facts
--- The same under each id of a person.
+-- The same under each id of a person, newest first, of those who have an object; in a list one can be without.
 SELECT own.id, own.is_anonymous, found.number, found.times
-FROM ({found}) AS found
+FROM (
+    SELECT number, person_key, list(happened_at ORDER BY happened_at DESC)[:{times}] AS times
+    FROM ({happened})
+    WHERE number IN ({listed}) OR person_key IN (SELECT person_key FROM asked_users WHERE total_sessions > 0)
+    GROUP BY number, person_key
+) AS found
 JOIN asked_ids USING (person_key)
 JOIN user_ids AS own ON own.user_key = asked_ids.user_key
