@@ -127,7 +127,7 @@ def test_a_segment_that_another_names_stays(data: Path) -> None:
         (("create", "x", "--rule", RULE, "--template", "quit"), "a rule must be named, or a template"),
         (("create", "x", "--rule", RULE, "--set", "days=3"), "--set is for templates"),
         (("create", "x", "--rule", '{"field"'), "the rule is no JSON object"),
-        (("create", "x", "--rule", "{}"), "None is no list"),
+        (("create", "x", "--rule", "{}"), "rules: it is missing"),
         (("create", "x", "--rule", "gone.json"), "there is no file gone.json"),
         (("create", "x", "--template", "gone"), "there is no template 'gone'"),
         (("create", "x", "--template", "quit", "--set", "sessions"), "'sessions' is no NAME=VALUE"),

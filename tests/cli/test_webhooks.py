@@ -57,7 +57,7 @@ def test_a_webhook_is_made_listed_shown_changed_and_deleted(data: Path) -> None:
     table = enduser("webhooks", "list", data=data).stdout.splitlines()
     assert table[1].split() == [webhook_id, "CRM", URL, "enabled"]
     told = shown(data, webhook_id)
-    assert (told["segments"], told["attributes"], told["enabled"]) == ("all", "all", "True")
+    assert (told["segments"], told["attributes"], told["enabled"]) == ("all", "none", "True")
     assert secret not in str(told)
     change = enduser(
         *("webhooks", "change", webhook_id, "--name", "Sales", "--disable", "--everything"), data=data

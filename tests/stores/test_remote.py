@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from owning import answering, reached
 from starlette.responses import PlainTextResponse
-from stored import RULES, SPACE
+from stored import NOW, RULES, SPACE
 
 from enduser.api.http_server import private_socket
+from enduser.core.segments import Saving, Segment
 from enduser.core.users_query import UsersQuery
 from enduser.errors import (
     DataFolderInUse,
@@ -76,6 +77,14 @@ def test_spaces_settings_and_keys_are_those_of_the_store(served: RemoteStore) ->
     assert served.settings("acme/test").exclude == ()
     key = served.rotate_write_key("acme/test", 10, 0)
     assert [one.write_key for one in served.write_keys() if one.space == "acme/test"][-1] == key
+
+
+def test_a_segment_that_is_saved_as_it_is_stays_of_its_version(served: RemoteStore) -> None:
+    rule = {"combinator": "and", "rules": []}
+    segment = Segment(id="all", name="All", rule=rule, tags=("a", "b"))
+    served.save_segment(SPACE, segment, Saving(NOW, "me", is_new=True))
+    found = served.find_segment(SPACE, "all").segment
+    assert served.save_segment(SPACE, found, Saving(NOW, "me", is_new=False)).version == 1
 
 
 def test_errors_are_the_same_as_at_home(served: RemoteStore) -> None:

@@ -30,8 +30,8 @@ from enduser.cli.rule_tree import tree
 from enduser.cli.segments import Form, RuleText, SegmentId, Sets, TemplateId, rule_named
 from enduser.core.links import IdKind
 from enduser.core.rules.templates import TEMPLATES, Template
+from enduser.core.segments import RuleJson, require_in_use
 from enduser.core.users_query import UsersQuery
-from enduser.errors import UsageError
 from enduser.service.explained import user_segments
 from enduser.service.json_form import EndUserJson, end_user_json
 from enduser.service.rule_preview import MovingJson, preview_rule
@@ -49,7 +49,7 @@ def count(
 ) -> None:
     """Count the users of a segment."""
     with folded(data, space, memory_limit) as store:
-        counted = store.count_users(space, [store.find_segment(space, segment_id).segment.rule])
+        counted = store.count_users(space, [_rule_in_use(store, space, segment_id)])
     told = count_json(counted.counts[0], counted)
     out.print(msgspec.json.encode(told).decode() if form is ListFormat.JSON else _counted(told))
 
@@ -81,7 +81,7 @@ def list_members(
 ) -> None:
     """List the users of a segment. As JSON each is a line of its own, an End User Object."""
     with folded(data, space, memory_limit) as store:
-        rule = store.find_segment(space, segment_id).segment.rule
+        rule = _rule_in_use(store, space, segment_id)
         found = store.users(space, UsersQuery(rule=rule, sort=sort), limit=limit)
         if form is ListFormat.JSON:
             for row in found:
@@ -114,7 +114,7 @@ def part(
 ) -> None:
     """Part the users of a segment by an attribute: its most frequent values."""
     with folded(data, space, memory_limit) as store:
-        rule = store.find_segment(space, segment_id).segment.rule
+        rule = _rule_in_use(store, space, segment_id)
         told = facet_json(name, store.facet(space, rule, name, limit))
     if form is ListFormat.JSON:
         out.print(msgspec.json.encode(told).decode())
@@ -189,7 +189,7 @@ def explain(
     """Say whether segments hold for a user, and why. Exit code 1 if there is no End User Object."""
     with folded(data, space, memory_limit) as store:
         if segment_id is not None:
-            _require_in_use(store, space, segment_id)
+            _rule_in_use(store, space, segment_id)
         told = user_segments(store, space, user_id, id_kind, segment_id=segment_id, explain=True)
     if form is ListFormat.JSON:
         out.print(msgspec.json.encode(told).decode())
@@ -202,12 +202,15 @@ def explain(
         raise typer.Exit(EXIT_FOUND)
 
 
-def _require_in_use(store: Store, space: str, segment_id: str) -> None:
-    if store.find_segment(space, segment_id).segment.is_archived:
-        raise UsageError(
-            f"the segment {segment_id} is archived, so nobody is in it",
-            hint=f"enduser segments restore {segment_id} takes it into use again",
-        )
+def _rule_in_use(store: Store, space: str, segment_id: str) -> RuleJson:
+    """Return the rule of a segment.
+
+    Raises:
+        SegmentNotFound: there is none of this id, or it is archived.
+    """
+    saved = store.find_segment(space, segment_id)
+    require_in_use(saved)
+    return saved.segment.rule
 
 
 def list_templates(

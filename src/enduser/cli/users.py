@@ -292,6 +292,7 @@ def list_users(
     with folded(data, space, memory_limit) as store:
         status, query = store.status(space), asked.query(store, space, "-last_seen")
         rows = list(store.users(space, query, limit=limit + 1))
+        found = len(rows) if len(rows) <= limit else _count(store, space, query).users
     is_everyone = query.rule is None and not query.search
     if not rows:
         out.print(_nobody(status) if is_everyone else f"Nobody of {count_of(status.users, 'user')}.")
@@ -302,8 +303,8 @@ def list_users(
     else:
         names = [name for name in dict.fromkeys(query.columns) if name not in ("user_id", "is_anonymous")]
         print_table([("user_id", *names), *(shown_cells(row, names) for row in shown)])
-    more = "" if is_everyone or len(rows) <= limit else "; there are more, see --limit"
-    out.print(f"{len(shown):,} of {count_of(status.users, 'user')}{more}")
+    told = "" if is_everyone else f"{found:,} found, of "
+    out.print(f"{len(shown):,} of {told}{count_of(status.users, 'user')}")
 
 
 @app.command("count")
@@ -321,13 +322,17 @@ def count_users(
     asked = asked_users(where, segment, filter_id, search)
     with folded(data, space, memory_limit) as store:
         query = asked.query(store, space, "user_id")
-        counted = store.count_users(space, [query.rule or EVERYONE])
-        counts, all_users = counted.counts[0], counted.all_users
-        if query.search:
-            found = store.users(space, UsersQuery(rule=query.rule, search=query.search, columns=()))
-            counts = Counts(sum(1 for _ in found))
+        counts, all_users = _count(store, space, query), store.status(space).users
     unseen = f", and {count_of(counts.not_yet_seen, 'id')} not yet seen" if counts.not_yet_seen else ""
     out.print(f"{counts.users:,} of {count_of(all_users, 'user')}{unseen}")
+
+
+def _count(store: Store, space: str, query: UsersQuery) -> Counts:
+    """Return how many users are asked for."""
+    if query.search:
+        found = store.users(space, UsersQuery(rule=query.rule, search=query.search, columns=()))
+        return Counts(sum(1 for _ in found))
+    return store.count_users(space, [query.rule or EVERYONE]).counts[0]
 
 
 def _nobody(status: SpaceStatus) -> str:

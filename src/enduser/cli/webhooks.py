@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 app = Group("Keep webhooks: programs to which a server tells the feed.")
 
 _START = "start"
+_NAMED = ("segments", "attributes")
 
 WebhookId = Annotated[str, typer.Argument(metavar="WEBHOOK", help="The webhook's id.")]
 Cursor = Annotated[
@@ -135,8 +136,13 @@ def show(
     from enduser.service.webhooks import webhook_json
 
     told: dict[str, Any] = msgspec.to_builtins(webhook_json(found))
+    nothing = {"kinds": "all", **dict.fromkeys(_NAMED, "none" if any(map(told.get, _NAMED)) else "all")}
     for name, value in told.items():
-        text = ", ".join(value) or "all" if isinstance(value, list) else str("" if value is None else value)
+        text = (
+            ", ".join(value) or nothing[name]
+            if isinstance(value, list)
+            else str("" if value is None else value)
+        )
         out.print(f"{name:<16} {printable(text)}".rstrip())
 
 

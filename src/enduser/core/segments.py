@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from enduser import limits
 from enduser.core.rules.explaining import Verdict
-from enduser.errors import InUse, InvalidSegment
+from enduser.errors import InUse, InvalidSegment, SegmentNotFound
 
 RuleJson = dict[str, Any]
 """A rule as JSON has it; `enduser.core.rules.reading` reads it."""
@@ -32,7 +32,7 @@ class Segment:
     name: str
     rule: RuleJson
     description: str = ""
-    tags: Sequence[str] = ()
+    tags: tuple[str, ...] = ()
     is_public: bool = False
     """Whether browsers may learn who is in it."""
     is_followed: bool = False
@@ -146,6 +146,20 @@ class Explained:
     """What the space's clock showed, in µs."""
     verdicts: Sequence[SegmentVerdict]
     """Of each segment, by id."""
+
+
+def require_in_use(saved: SavedSegment) -> None:
+    """Check that a segment may be asked.
+
+    Raises:
+        SegmentNotFound: it is archived.
+    """
+    if saved.segment.is_archived:
+        raise SegmentNotFound(
+            f"the segment {saved.segment.id!r} is archived, so nobody is in it",
+            hint=f"take it into use again (enduser segments restore {saved.segment.id}), or ask by its rule",
+            field="segment_id",
+        )
 
 
 def require_unused(used_by: Sequence[tuple[str, SegmentUse]], what: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from enduser.core.segments import RuleJson
+from enduser.core.segments import RuleJson, require_in_use
 from enduser.core.users_query import UsersQuery
 from enduser.errors import FilterNotFound, InvalidParameter, InvalidRule, RuleTooLarge, SegmentNotFound
 from enduser.stores.contract import Reader
@@ -55,11 +55,7 @@ class AskedUsers:
                 hint='leave one of them out, or name the segment in the rule: {"kind": "segment", "id": …}',
                 field="segment",
             )
-        if reader.find_segment(space, self.segment).segment.is_archived:
-            raise SegmentNotFound(
-                f"the segment {self.segment!r} is archived",
-                hint="take it into use again, or ask by its rule",
-            )
+        require_in_use(reader.find_segment(space, self.segment))
         return {"kind": "segment", "id": self.segment}
 
     @contextmanager

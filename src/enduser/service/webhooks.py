@@ -231,7 +231,8 @@ class Webhooks:
         if why := _refusal_of_host(told.host, self._allowed):
             raise InvalidWebhook(
                 f"{told.host} is not called: {why}",
-                hint="name another host, or allow it with the server's option --allow-webhooks-to",
+                hint="name another host, or allow it with --allow-webhooks-to, which the server needs, and a "
+                "command beside it too",
                 field="url",
             )
 

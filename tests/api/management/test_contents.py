@@ -49,6 +49,21 @@ def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
     return error
 
 
+def test_what_was_changed_since_is_neither_changed_nor_deleted(own_api: Api) -> None:
+    def edit(method: str, etag: str, **told: object) -> httpx.Response:
+        more = {"json": told} if told else {}
+        return own_api.client.request(method, f"{CONTENT}/hello", headers={"If-Match": etag}, **more)
+
+    first = create(own_api).headers["ETag"]
+    assert own_api.client.get(f"{CONTENT}/hello").headers["ETag"] == first
+    second = edit("PATCH", first, name="First").headers["ETag"]
+    assert second != first
+    for refused in (edit("PATCH", first, name="Second"), edit("DELETE", first)):
+        assert problem(refused, 412, "precondition_failed")["field"] == "If-Match"
+    assert own_api.client.get(f"{CONTENT}/hello").json()["name"] == "First"
+    assert edit("DELETE", second).json() == {"deleted": True}
+
+
 def test_content_is_made_on_the_owners_thread_and_shown_with_who_saved_it(own_api: Api) -> None:
     changed = len(own_api.changed)
     made = create(own_api, kind="banner", payload={"text": "é", "n": [1, None, 2.5]})

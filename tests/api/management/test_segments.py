@@ -120,10 +120,24 @@ def test_a_change_of_what_was_changed_since_is_refused(own_api: Api) -> None:
     assert change(own_api, etag="*", name="Fourth").json()["version"] == 4
 
 
+def test_a_segment_that_was_changed_since_is_not_deleted(own_api: Api) -> None:
+    def delete(etag: str) -> httpx.Response:
+        return own_api.client.request("DELETE", f"{SEGMENTS}/norway", headers={"If-Match": etag})
+
+    first = create(own_api).headers["ETag"]
+    change(own_api, name="First")
+    problem(delete(first), 412, "precondition_failed")
+    assert delete(own_api.client.get(f"{SEGMENTS}/norway").headers["ETag"]).json() == {"deleted": True}
+    create(own_api)
+    problem(delete(first), 412, "precondition_failed")  # another one of the same id
+
+
 def test_a_segment_is_archived_restored_and_deleted(own_api: Api) -> None:
     create(own_api)
     assert change(own_api, archived=True).json()["archived"] is True
-    assert get(own_api, "/count")["count"] == 1
+    for path in ("/count", "/members", "/facets?field=country"):
+        told = problem(own_api.client.get(f"{SEGMENTS}/norway{path}"), 404, "segment_not_found")
+        assert "is archived" in told["message"]
     assert change(own_api, archived=False).json()["archived"] is False
     assert own_api.client.request("DELETE", f"{SEGMENTS}/norway").json() == {"deleted": True}
     for path in ("", "/versions", "/count", "/members", "/facets?field=country", "/uses"):

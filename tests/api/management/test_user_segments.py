@@ -60,6 +60,19 @@ def test_every_segment_in_use_is_told_whether_it_holds_or_not(filled: Api) -> No
     ]
 
 
+def test_one_segment_can_be_asked_for(filled: Api) -> None:
+    make(filled, "norway", NORWAY)
+    make(filled, "away", {"combinator": "and", "not": True, "rules": [NORWAY]})
+    known = asked(filled)["items"][1]
+    assert asked(filled, segment=known["id"])["items"] == [known]
+    change = filled.client.patch(f"/api/v1/segments/{known['id']}", json={"archived": True})
+    assert change.status_code == 200, change.text
+    for segment, told in ((known["id"], "is archived"), ("nope", "there is no segment")):
+        refused = filled.client.get(f"/api/v1/users/adam/segments?segment={segment}")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (404, "segment_not_found")
+        assert told in refused.json()["error"]["message"]
+
+
 def test_an_explanation_is_the_tree_of_the_rule_with_what_was_found(filled: Api) -> None:
     lately = {"n": 5, "unit": "day"}
     inner = {"combinator": "or", "not": True, "rules": [{"field": "role", "operator": "unknown"}]}

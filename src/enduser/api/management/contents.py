@@ -9,18 +9,26 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from enduser import limits
-from enduser.api.management.calls import Call, Route
-from enduser.api.management.parameters import CONTENT_ID, ID_KIND, SPACE, USER_ID
+from enduser.api.management.calls import Answer, Call, Route
+from enduser.api.management.etags import etag_of, require_match
+from enduser.api.management.parameters import CONTENT_ID, CONTENT_IF_MATCH, ID_KIND, SPACE, USER_ID
 from enduser.clock import now_us
 from enduser.core.contents import Content, SavedContent
 from enduser.core.segments import Saving
-from enduser.errors import ContentExists, ContentNotFound, InvalidContent, LimitExceeded
+from enduser.errors import (
+    ContentExists,
+    ContentNotFound,
+    InvalidContent,
+    LimitExceeded,
+    PreconditionFailed,
+)
 from enduser.service.content_json import ContentJson, Kind, Payload, Public, SegmentId, content_json
 from enduser.service.deciding_state import DecidingStateJson
 from enduser.service.decisions import DecisionJson, ShownContent, decision_json
 from enduser.stores.contract import Reader
 
 _HINT = "docs/content.md shows the calls"
+_WHAT = "content item"
 
 
 class ContentsPage(msgspec.Struct, frozen=True):
@@ -73,13 +81,13 @@ async def list_contents(call: Call) -> ContentsPage:
     return await call.read(look)
 
 
-async def show_content(call: Call) -> ContentJson:
-    """Return one content item."""
+async def show_content(call: Call) -> Answer:
+    """Return one content item, with an `ETag` that names it as it is."""
     content_id = call.values["content_id"]
-    return content_json(await call.read(lambda reader: _find(reader, call.space, content_id)))
+    return _answer(await call.read(lambda reader: _find(reader, call.space, content_id)))
 
 
-async def create_content(call: Call) -> ContentJson:
+async def create_content(call: Call) -> Answer:
     """Make a content item."""
     told = call.told(NewContent, _HINT)
     content = Content(
@@ -91,28 +99,35 @@ async def create_content(call: Call) -> ContentJson:
         is_public=told.public,
     )
     saving = _saving(call, is_new=True)
-    return content_json(await call.change(lambda store: store.save_content(call.space, content, saving)))
+    return _answer(await call.change(lambda store: store.save_content(call.space, content, saving)))
 
 
-async def change_content(call: Call) -> ContentJson:
-    """Change a content item."""
+async def change_content(call: Call) -> Answer:
+    """Change a content item; with `If-Match` only if it is as that names it."""
     told, content_id = call.told(ContentChange, _HINT), call.values["content_id"]
     given = {name: value for name in told.__struct_fields__ if (value := getattr(told, name)) is not UNSET}
     if "public" in given:
         given["is_public"] = given.pop("public")
-    saving = _saving(call, is_new=False)
+    saving, wanted = _saving(call, is_new=False), call.values["If-Match"]
 
     def change(store: Any) -> SavedContent:
-        content = replace(_find(store, call.space, content_id).content, **given)
-        saved: SavedContent = store.save_content(call.space, content, saving)
+        found = _find(store, call.space, content_id)
+        require_match(content_json(found), wanted, _WHAT)
+        saved: SavedContent = store.save_content(call.space, replace(found.content, **given), saving)
         return saved
 
-    return content_json(await call.change(change))
+    return _answer(await call.change(change))
 
 
 async def delete_content(call: Call) -> ContentDeleted:
-    """Take a content item away."""
-    await call.change(lambda store: store.delete_content(call.space, call.values["content_id"]))
+    """Take a content item away; with `If-Match` only if it is as that names it."""
+    content_id, wanted = call.values["content_id"], call.values["If-Match"]
+
+    def delete(store: Any) -> None:
+        require_match(content_json(_find(store, call.space, content_id)), wanted, _WHAT)
+        store.delete_content(call.space, content_id)
+
+    await call.change(delete)
     return ContentDeleted(deleted=True)
 
 
@@ -121,6 +136,11 @@ async def decide(call: Call) -> DecisionJson:
     user_id, id_kind = call.values["user_id"], call.values["id_kind"]
     found = await call.read(lambda reader: reader.decide(call.space, user_id, id_kind, only_public=False))
     return decision_json(found)
+
+
+def _answer(saved: SavedContent) -> Answer:
+    told = content_json(saved)
+    return Answer(told, {"ETag": etag_of(told)})
 
 
 def _saving(call: Call, *, is_new: bool) -> Saving:
@@ -186,7 +206,7 @@ ROUTES = (
         "GET",
         "/api/v1/content/{content_id}",
         show_content,
-        "Show a content item",
+        "Show a content item, with its ETag",
         ContentJson,
         _CONTENT,
         (CONTENT_ID, SPACE),
@@ -199,8 +219,8 @@ ROUTES = (
         "Change a content item",
         ContentJson,
         _CONTENT,
-        (CONTENT_ID, SPACE),
-        (ContentNotFound, InvalidContent),
+        (CONTENT_ID, SPACE, CONTENT_IF_MATCH),
+        (ContentNotFound, InvalidContent, PreconditionFailed),
         body=ContentChange,
         body_example=ContentChange(segment=None),
     ),
@@ -211,8 +231,8 @@ ROUTES = (
         "Delete a content item",
         ContentDeleted,
         ContentDeleted(deleted=True),
-        (CONTENT_ID, SPACE),
-        (ContentNotFound,),
+        (CONTENT_ID, SPACE, CONTENT_IF_MATCH),
+        (ContentNotFound, PreconditionFailed),
     ),
     Route(
         "GET",

@@ -1,4 +1,4 @@
-"""What names an object or a segment exactly as it is, so that a change can be made only to that."""
+"""What names a user, a segment or a content item as it is, so that a change can be made only to that."""
 
 from __future__ import annotations
 
@@ -17,44 +17,28 @@ def find_user_json(reader: Reader, space: str, user_id: str, id_kind: str) -> En
     return None if found is None else end_user_json(found)
 
 
-def etag_of(user: EndUserJson) -> str:
-    """Return what names an End User Object exactly as it is."""
-    return f'"{hashlib.sha256(msgspec.json.encode(user)).hexdigest()[:32]}"'
+def etag_of(told: msgspec.Struct) -> str:
+    """Return what names a thing exactly as callers get it."""
+    return f'"{hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:32]}"'
 
 
-def require_match(user: EndUserJson | None, wanted: str) -> None:
-    """Check that an object is as `If-Match` names it; `*` names any that there is.
+def require_match(found: msgspec.Struct | None, wanted: str | None, what: str = "user") -> None:
+    """Check that a thing is as `If-Match` names it; `*` names any that there is, None is no condition.
 
-    Raises:
-        PreconditionFailed: it is not.
-    """
-    if user is None or not _matches(etag_of(user), wanted):
-        raise PreconditionFailed(
-            "the user is not any more as If-Match names him",
-            hint="get the user again, and send the ETag of that answer",
-            field="If-Match",
-        )
-
-
-def etag_of_version(version: int) -> str:
-    """Return what names a version of a segment."""
-    return f'"{version}"'
-
-
-def require_version(segment_id: str, version: int, wanted: str) -> None:
-    """Check that a segment is of a version that `If-Match` names; `*` names any.
+    Args:
+        found: the thing as callers get it; None if there is none.
+        wanted: the value of the header.
+        what: the word for such a thing.
 
     Raises:
         PreconditionFailed: it is not.
     """
-    if not _matches(etag_of_version(version), wanted):
-        raise PreconditionFailed(
-            f"the segment {segment_id!r} is of version {version} now, which If-Match does not name",
-            hint="get the segment again, and send the ETag of that answer",
-            field="If-Match",
-        )
-
-
-def _matches(etag: str, wanted: str) -> bool:
+    if wanted is None:
+        return
     tags = [tag.strip() for tag in wanted.split(",")]
-    return "*" in tags or etag in tags
+    if found is None or not ("*" in tags or etag_of(found) in tags):
+        raise PreconditionFailed(
+            f"the {what} is not any more as If-Match names it",
+            hint=f"get the {what} again, and send the ETag of that answer",
+            field="If-Match",
+        )

@@ -208,7 +208,13 @@ IF_MATCH = Parameter(
 SEGMENT_IF_MATCH = Parameter(
     "If-Match",
     "The `ETag` of the segment as the caller saw it; the change is refused if it is another since.",
-    '"3"',
+    '"8d0b8b7a3a4f6f4be5b0f6ac0a6f1a7e"',
+    place="header",
+)
+CONTENT_IF_MATCH = Parameter(
+    "If-Match",
+    "The `ETag` of the item as the caller saw it; the change is refused if it is another since.",
+    '"8d0b8b7a3a4f6f4be5b0f6ac0a6f1a7e"',
     place="header",
 )
 IDEMPOTENCY_KEY = Parameter(
@@ -233,6 +239,7 @@ RULE = Parameter(
     _object,
 )
 OF_SEGMENT = Parameter("segment", "The id of a segment, in place of a rule.", "vips")
+ONLY_SEGMENT = Parameter("segment", "The id of a segment: only that is told.", "vips")
 FILTER_ID = Parameter("filter_id", "The id of the filter.", "in-oslo", place="path")
 OF_FILTER = Parameter(
     "filter",

@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from enduser import limits
 from enduser.api.management.asked_users import NEWEST, PAGE_EXAMPLE, UsersPage
 from enduser.api.management.calls import Answer, Call, Route
-from enduser.api.management.etags import etag_of_version, require_version
+from enduser.api.management.etags import etag_of, require_match
 from enduser.api.management.parameters import (
     ARCHIVED,
     CURSOR,
@@ -35,7 +35,7 @@ from enduser.api.management.rules import (
 )
 from enduser.clock import now_us
 from enduser.core.rules.templates import find_template
-from enduser.core.segments import RuleJson, SavedSegment, Saving, Segment
+from enduser.core.segments import RuleJson, SavedSegment, Saving, Segment, require_in_use
 from enduser.core.users_query import UsersQuery
 from enduser.errors import (
     InUse,
@@ -181,12 +181,12 @@ def _rule_of(told: NewSegment) -> RuleJson:
 
 
 async def show_segment(call: Call) -> Answer:
-    """Return one segment, with an `ETag` that names its version."""
+    """Return one segment, with an `ETag` that names it as it is."""
     return _answer(await _find(call))
 
 
 async def change_segment(call: Call) -> Answer:
-    """Change a segment; with `If-Match` only if it is of a version that this names."""
+    """Change a segment; with `If-Match` only if it is as that names it."""
     told = call.told(SegmentChange, HINT)
     given = {name: value for name in told.__struct_fields__ if (value := getattr(told, name)) is not UNSET}
     for name in ("public", "followed", "archived"):
@@ -199,8 +199,7 @@ async def change_segment(call: Call) -> Answer:
 
     def change(store: OwnedStore) -> SavedSegment:
         found = store.find_segment(call.space, segment_id)
-        if wanted is not None:
-            require_version(segment_id, found.version, wanted)
+        require_match(segment_json(found), wanted, "segment")
         return store.save_segment(call.space, replace(found.segment, **given), saving)
 
     with rule_of_body():
@@ -208,9 +207,14 @@ async def change_segment(call: Call) -> Answer:
 
 
 async def delete_segment(call: Call) -> SegmentDeleted:
-    """Delete a segment with all its versions."""
-    segment_id = call.values["segment_id"]
-    await call.change(lambda store: store.delete_segment(call.space, segment_id))
+    """Delete a segment with all its versions; with `If-Match` only if it is as that names it."""
+    segment_id, wanted = call.values["segment_id"], call.values["If-Match"]
+
+    def delete(store: OwnedStore) -> None:
+        require_match(segment_json(store.find_segment(call.space, segment_id)), wanted, "segment")
+        store.delete_segment(call.space, segment_id)
+
+    await call.change(delete)
     return SegmentDeleted(deleted=True)
 
 
@@ -231,7 +235,7 @@ async def list_segment_uses(call: Call) -> SegmentUses:
 
 async def count_segment(call: Call) -> CountJson:
     """Return how many users a segment means."""
-    rule = (await _find(call)).segment.rule
+    rule = await _rule_in_use(call)
     with rule_of_body():
         counted = await call.read(lambda reader: reader.count_users(call.space, [rule]))
     return count_json(counted.counts[0], counted)
@@ -239,7 +243,7 @@ async def count_segment(call: Call) -> CountJson:
 
 async def list_segment_members(call: Call) -> UsersPage:
     """Return a page of the users whom a segment means."""
-    rule, values = (await _find(call)).segment.rule, call.values
+    rule, values = await _rule_in_use(call), call.values
     with rule_of_body():
         page = await call.read(
             lambda reader: reader.users_page(
@@ -254,7 +258,7 @@ async def list_segment_members(call: Call) -> UsersPage:
 
 async def part_segment(call: Call) -> FacetJson:
     """Return how the users of a segment are parted by an attribute."""
-    rule = (await _find(call)).segment.rule
+    rule = await _rule_in_use(call)
     return await facet_of(call, rule, call.values["field"], call.values["limit"])
 
 
@@ -263,8 +267,15 @@ async def _find(call: Call) -> SavedSegment:
     return await call.read(lambda reader: reader.find_segment(call.space, segment_id))
 
 
+async def _rule_in_use(call: Call) -> RuleJson:
+    saved = await _find(call)
+    require_in_use(saved)
+    return saved.segment.rule
+
+
 def _answer(saved: SavedSegment) -> Answer:
-    return Answer(segment_json(saved), {"ETag": etag_of_version(saved.version)})
+    told = segment_json(saved)
+    return Answer(told, {"ETag": etag_of(told)})
 
 
 _SEGMENT = SegmentJson(
@@ -311,7 +322,7 @@ ROUTES = (
         "GET",
         _PATH,
         show_segment,
-        "Show a segment, with an ETag of its version",
+        "Show a segment, with its ETag",
         SegmentJson,
         _SEGMENT,
         (SEGMENT_ID, SPACE),
@@ -337,8 +348,8 @@ ROUTES = (
         "Delete a segment with all its versions",
         SegmentDeleted,
         SegmentDeleted(deleted=True),
-        (SEGMENT_ID, SPACE),
-        (SegmentNotFound, InUse),
+        (SEGMENT_ID, SPACE, SEGMENT_IF_MATCH),
+        (SegmentNotFound, InUse, PreconditionFailed),
     ),
     Route(
         "GET",

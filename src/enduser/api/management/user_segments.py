@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from enduser.api.management.calls import Call, Route
-from enduser.api.management.parameters import EXPLAIN, ID_KIND, SPACE, USER_ID
+from enduser.api.management.parameters import EXPLAIN, ID_KIND, ONLY_SEGMENT, SPACE, USER_ID
 from enduser.api.management.rules import RULE_ERRORS
+from enduser.core.segments import require_in_use
+from enduser.errors import SegmentNotFound
 from enduser.service.explained import UserSegmentJson, UserSegments, user_segments
+from enduser.stores.contract import Reader
 
 
 async def list_user_segments(call: Call) -> UserSegments:
-    """Return whether the segments that are in use hold for a user."""
+    """Return whether the segments that are in use hold for a user, or one of them."""
     values = call.values
-    return await call.read(
-        lambda reader: user_segments(
-            reader, call.space, values["user_id"], values["id_kind"], explain=values["explain"]
-        )
-    )
+
+    def look(reader: Reader) -> UserSegments:
+        segment_id, asked = values["segment"], (values["user_id"], values["id_kind"])
+        if segment_id is not None:
+            require_in_use(reader.find_segment(call.space, segment_id))
+        return user_segments(reader, call.space, *asked, segment_id=segment_id, explain=values["explain"])
+
+    return await call.read(look)
 
 
 _TIME = "2026-03-01T10:00:00.000000Z"
@@ -42,7 +48,7 @@ ROUTES = (
         "List the segments that are in use: whether they hold for a user, until when, and why",
         UserSegments,
         UserSegments(is_seen=True, clock_at=_TIME, items=[_SEGMENT]),
-        (USER_ID, SPACE, ID_KIND, EXPLAIN),
-        RULE_ERRORS,
+        (USER_ID, SPACE, ID_KIND, ONLY_SEGMENT, EXPLAIN),
+        (*RULE_ERRORS, SegmentNotFound),
     ),
 )

@@ -40,7 +40,8 @@ from enduser.core.rules.values import ValueReader, read_span, refused, shown
 from enduser.core.rules.weighing import weight_of
 from enduser.errors import InvalidRule, RuleTooLarge, UsersNotTracked
 
-_ADDED_BY_EDITORS = ("id", "path")
+_VALUE_SOURCE = "valueSource"
+_ADDED_BY_EDITORS = ("id", "path", _VALUE_SOURCE)
 _UNKNOWN = {"unknown": True}
 _AT_LEAST_ONE = Within(low=Edge(1, is_included=True))
 
@@ -151,9 +152,8 @@ class _Reader:
                 _under(at, "not"), f"{shown(is_not)} is neither true nor false", "write true or false"
             )
         if not isinstance(rules, list):
-            raise refused(
-                _under(at, "rules"), f"{shown(rules)} is no list", "write a list of conditions and groups"
-            )
+            what = f"{shown(rules)} is no list" if "rules" in node else "it is missing"
+            raise refused(_under(at, "rules"), what, "write a list of conditions and groups")
         if not rules and not is_root:
             raise refused(
                 _under(at, "rules"), "a group within a rule must have conditions", "take the group out"
@@ -195,16 +195,26 @@ class _Reader:
         self.depth = max(self.depth, depth)
         self.conditions += conditions
         self.histories += histories
-        for word, count, name in (
-            ("groups deep", self.depth, "RULE_DEPTH_MAX"),
-            ("conditions large", self.conditions, "RULE_CONDITIONS_MAX"),
-            ("conditions on sessions, events and changes large", self.histories, "RULE_HISTORIES_MAX"),
+        for word, count, name, hint in (
+            ("groups deep", self.depth, "RULE_DEPTH_MAX", "take groups apart"),
+            (
+                "conditions large",
+                self.conditions,
+                "RULE_CONDITIONS_MAX",
+                "of many values make one condition with in",
+            ),
+            (
+                "conditions on sessions, events and changes large",
+                self.histories,
+                "RULE_HISTORIES_MAX",
+                "part it into segments that are asked one by one",
+            ),
         ):
             most: int = getattr(limits, name)
             if count > most:
                 raise RuleTooLarge(
                     f"the rule is more than {most:,} {word}, segments within it included",
-                    hint=f"the limit is {most:,} ({name}); of many values make one condition with in",
+                    hint=f"the limit is {most:,} ({name}); {hint}",
                     field="",
                     limit=most,
                 )
@@ -222,6 +232,10 @@ class _Reader:
             )
         if ignore_case and (kind is not AttributeType.STRING or operator.form is Form.NONE):
             raise refused(_under(at, "ignore_case"), "only texts have upper and lower case", "leave it out")
+        if operator.form is not Form.NONE and "value" not in node:
+            raise refused(
+                _under(at, "value"), "it is missing", f"write what {node['operator']} compares with"
+            )
         value = ValueReader(kind, self._words.zone, _under(at, "value"), ignore_case)
         test = value.test(operator, node.get("value"))
         self._count(conditions=1)
@@ -370,7 +384,11 @@ class _Reader:
         except InvalidRule as error:
             raise type(error)(f"{path}: {error.message}", hint=error.hint, field=path) from None
         if rule is None:
-            raise refused(path, f"there is no segment {shown(name)}", "the segments: enduser segments list")
+            raise refused(
+                path,
+                f"there is no segment {shown(name)} in use",
+                "the segments: enduser segments list; one that is archived must be restored first",
+            )
         self._count(depth=depth + rule.depth, conditions=rule.conditions, histories=rule.histories)
         if not rule.is_of_lists:
             self.others.append(at)
@@ -402,6 +420,8 @@ def _object(data: object, at: str, keys: Collection[str]) -> Mapping[str, Any]:
     for key in data:
         if key not in keys and key not in _ADDED_BY_EDITORS:
             raise refused(_under(at, key), "there is no such key here", f"there are: {', '.join(keys)}")
+    if data.get(_VALUE_SOURCE, "value") != "value":
+        raise refused(_under(at, _VALUE_SOURCE), "fields are compared with values only", 'write "value"')
     return data
 
 

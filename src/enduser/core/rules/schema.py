@@ -20,7 +20,7 @@ Schema = dict[str, Any]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _ANY: Schema = {}
-_ADDED_BY_EDITORS = {"id": _ANY, "path": _ANY}
+_ADDED_BY_EDITORS = {"id": _ANY, "path": _ANY, "valueSource": {"const": "value"}}
 _FLAG: Schema = {"type": "boolean"}
 _TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": limits.VALUE_CHARACTERS_MAX}
 _DAY: Schema = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}

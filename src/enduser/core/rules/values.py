@@ -40,9 +40,12 @@ def refused(at: str, what: str, hint: str, limit: int | None = None) -> InvalidR
     return InvalidRule(f"{at or 'the rule'}: {what}", hint=hint, field=at, limit=limit)
 
 
+_JSON_WORDS = {None: "null", True: "true", False: "false"}
+
+
 def shown(value: object) -> str:
     """Return a value as it is named in an error, shortened."""
-    text = repr(value)
+    text = _JSON_WORDS[value] if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= 100 else f"{text[:100]}…"  # noqa: PLR2004 - enough to know it by
 
 
