@@ -49,12 +49,9 @@ def _day(value: object, is_behind: bool) -> date | None:
 
 def _of_times(program: Program, person: Person, now: int, zone: ZoneInfo) -> Iterator[int | None]:
     """Yield by relative time when it passes the next of the times that are counted before or behind it."""
-    for moment, happenings in program.compared_times.items():
-        at, ahead = moment.at(now, zone), []
-        for what in happenings:
-            times = person.times[what]
-            place = bisect_left(times, at)
-            if place < len(times):
-                ahead.append(times[place])
-        if ahead:
-            yield moment.reaches(min(ahead) + 1, now, zone)
+    all_times = [person.times[what] for what in program.happenings]
+    for moment, places in program.compared_times.items():
+        at = moment.at(now, zone)
+        known = [times for place in places if (times := all_times[place]) and times[-1] >= at]
+        if known:
+            yield moment.reaches(min(times[bisect_left(times, at)] for times in known) + 1, now, zone)

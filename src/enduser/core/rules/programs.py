@@ -76,8 +76,11 @@ class Program:
         self.compared_fields: Mapping[tuple[Moment, bool], Collection[tuple[str, bool]]] = writer.compared
         """By relative time, and whether days are meant, what is compared with it: an attribute, and whether
         the answer turns when the time is behind its value rather than at it."""
-        self.compared_times: Mapping[Moment, Collection[Happening]] = writer.bounded
-        """By relative time what is counted within a window that it begins or ends."""
+        places = {what: place for place, what in enumerate(self.happenings)}
+        self.compared_times: Mapping[Moment, Sequence[int]] = {
+            moment: [places[what] for what in bounded] for moment, bounded in writer.bounded.items()
+        }
+        """By relative time the places in `happenings` of what is counted in a window that it begins or ends."""
         self.lists = tuple(writer.lists)
         """The ids of the static lists that it looks at."""
         self._moments = tuple(writer.moments)

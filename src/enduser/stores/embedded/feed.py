@@ -282,9 +282,10 @@ class _Step:
         """Return within which spans things happened that a relative time has reached or left."""
         before, now, zone = self._state.clock_at, self._writer.now, self._writer.zone
         spans: defaultdict[Happening, list[Span]] = defaultdict(list)
-        for moment, happenings in program.compared_times.items():
-            for what in happenings:
-                spans[what].append((moment.at(before, zone) - 1, moment.at(now, zone) + 1))
+        for moment, places in program.compared_times.items():
+            span = (moment.at(before, zone) - 1, moment.at(now, zone) + 1)
+            for place in places:
+                spans[program.happenings[place]].append(span)
         return spans
 
     # --- who is in segments
