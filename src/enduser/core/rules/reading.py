@@ -104,8 +104,10 @@ def _is_alone(data: object) -> bool:
 
 def without_additions(node: Any) -> Any:
     """Return a rule that can be read, as it is kept: without what editors add."""
-    own_id = "kind" in node and node["kind"] in ("segment", "list")
-    kept = {name: value for name, value in node.items() if own_id or name not in _ADDED_BY_EDITORS}
+    has_id = node.get("kind") in ("segment", "list")
+    kept = {name: value for name, value in node.items() if name not in _ADDED_BY_EDITORS}
+    if has_id:
+        kept["id"] = node["id"]
     if "rules" in kept:
         kept["rules"] = [without_additions(part) for part in kept["rules"]]
     return kept
