@@ -16,9 +16,9 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from difflib import unified_diff
 from pathlib import Path
 
-from mutmut.mutation.diff_apply import get_diff_for_mutant
 from mutmut.mutation.file_mutation import mutate_file_contents
 
 HERE = Path(__file__).parent
@@ -78,13 +78,33 @@ def make_copy() -> None:
     (COPY / "pyproject.toml").write_text(CONFIGURATION, encoding="utf-8")
 
 
-def broken(path: Path) -> Mapping[str, str]:
-    """Break a module of the copy; return the module's new source by the name of each mutant."""
+def broken(path: Path) -> Mapping[str, Mutant]:
+    """Break a module of the copy; return its mutants by name."""
     source = without_property_decorators(path.read_text(encoding="utf-8"))
     found = mutate_file_contents(str(path), source)
     path.write_text(found.code, encoding="utf-8")
+    lines, spans = found.code.splitlines(), found.line_span_by_function_name
     module = ".".join(path.relative_to(COPY / "src").with_suffix("").parts)
-    return {f"{module}.{name}": found.code for name in found.mutant_names}
+
+    mutants = {}
+    for name in found.mutant_names:
+        function, _, _ = name.rpartition("__mutmut_")
+        of = f"{module}.{function}".replace(".x_", ".").replace(".xǁ", ".").replace("ǁ", ".")
+        before, after = (
+            [
+                line.strip().replace(one, of.rpartition(".")[2])
+                for line in lines[spans[one].start - 1 : spans[one].end]
+            ]
+            for one in (f"{function}__mutmut_orig", name)
+        )
+        mutants[f"{module}.{name}"] = of, difference(before, after)
+    return mutants
+
+
+def difference(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
+    """Return the lines that changed: a mutant's number would be another after any change of the function."""
+    lines = [line for line in unified_diff(before, after, n=0, lineterm="") if line[:1] in ("-", "+")]
+    return tuple(f"{line[0]} {line[1:]}" for line in lines[2:])
 
 
 def outcomes(mutants: Sequence[str]) -> Mapping[str, str]:
@@ -96,17 +116,6 @@ def outcomes(mutants: Sequence[str]) -> Mapping[str, str]:
         sys.exit("the tests could not be run")
     lines = (COPY / "outcomes.txt").read_text(encoding="utf-8").splitlines()
     return dict(line.split(" ", 1) for line in lines)
-
-
-def described(name: str, source: str) -> Mutant:
-    """Return what a mutant changes; its number would be another after any change of the function."""
-    function = name.rpartition("__mutmut_")[0].replace(".x_", ".").replace(".xǁ", ".").replace("ǁ", ".")
-    changed = [
-        line[0] + " " + line[1:].strip()
-        for line in get_diff_for_mutant(name, source, "").splitlines()
-        if line[:1] in ("-", "+") and line[:3] not in ("---", "+++")
-    ]
-    return function, tuple(changed)
 
 
 def listed() -> set[Mutant]:
@@ -125,11 +134,11 @@ def shown(mutant: Mutant) -> str:
     return "\n".join([mutant[0], *mutant[1]])
 
 
-def mutants_of(names: Sequence[str]) -> dict[str, str]:
-    """Break the modules of these names in the copy, or all; return each mutant with its module's source."""
+def mutants_of(names: Sequence[str]) -> Mapping[str, Mutant]:
+    """Break the modules of these names in the copy, or all; return the mutants by name."""
     core = COPY / "src" / "enduser" / "core"
     paths = sorted(path for path in core.rglob("*.py") if path.name not in LEFT_OUT)
-    found: dict[str, str] = {}
+    found: dict[str, Mutant] = {}
     for path in paths:
         if path.stem in names or not names:
             found |= broken(path)
@@ -145,12 +154,12 @@ def main() -> None:
     results = outcomes(list(mutants))
     modules = {name.rpartition(".")[0] for name in mutants}
     equivalent = {one for one in listed() if not names or any(one[0].startswith(f"{m}.") for m in modules)}
-    alive = {described(name, mutants[name]) for name, what in results.items() if what not in NOTICED}
+    alive = {mutants[name] for name, what in results.items() if what not in NOTICED}
     counts = Counter(results.values())
     print(f"{len(results)} mutants: " + ", ".join(f"{n} {what}" for what, n in counts.most_common()))
     print(f"{len(equivalent & alive)} of them cannot be noticed, see {LISTED.relative_to(ROOT)}")
     for name in (name for name, outcome in results.items() if outcome == "timeout"):
-        print(f"\nnever ended, which counts as noticed:\n{shown(described(name, mutants[name]))}")
+        print(f"\nnever ended, which counts as noticed:\n{shown(mutants[name])}")
     for mutant in sorted(alive - equivalent):
         print(f"\nno test notices this:\n{shown(mutant)}")
     for mutant in sorted(equivalent - alive):

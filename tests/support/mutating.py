@@ -6,6 +6,7 @@ called yet; the quickest tests come first, and the first that fails ends it.
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
@@ -14,8 +15,9 @@ import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -57,25 +59,26 @@ class Tests:
     def __init__(self, session: pytest.Session) -> None:
         self._config = session.config
         self.items = session.items
-        self.failed: list[str] = []
+        self.failed: list[pytest.TestReport] = []
+        self._caches = list(caches())
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
-            self.failed.append(f"{report.nodeid}\n{report.longrepr}")
+            self.failed.append(report)
 
     def passes(self, index: int) -> bool:
-        forget()
+        for cache in self._caches:  # what they keep was worked out before, by another test
+            cache.cache_clear()
         item = self.items[index]
         self._config.hook.pytest_runtest_protocol(item=item, nextitem=None)
         return not self.failed
 
 
-def forget() -> None:
-    """Forget results that functions of the core keep: they may be those of other arguments, or of before."""
-    for name, module in list(sys.modules.items()):
+def caches() -> Iterator[Any]:
+    """Yield the functions of the core that keep results."""
+    for name, module in sys.modules.items():
         if name.startswith("enduser.core"):
-            for value in vars(module).values():
-                getattr(value, "cache_clear", lambda: None)()
+            yield from (value for value in vars(module).values() if hasattr(value, "cache_clear"))
 
 
 def forked(run: Callable[[], bool], seconds: float) -> int:
@@ -104,7 +107,7 @@ def find_reached(tests: Tests) -> bool:
         state()._stats.clear()
         begins_at = time.process_time()
         if not tests.passes(index):
-            print("\n".join(tests.failed))
+            print(*(f"{report.nodeid}\n{report.longrepr}" for report in tests.failed), sep="\n")
             return False
         seconds.append(time.process_time() - begins_at)
         for function in state()._stats:
@@ -124,6 +127,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     plugins = session.config.pluginmanager
     plugins.register(tests)
     plugins.unregister(name="terminalreporter")
+    gc.freeze()  # so that forks do not copy what they only look through
     assert forked(lambda: find_reached(tests), 3_600) == 0, "a test fails though nothing is broken"
     reached, seconds = json.loads(REACHED.read_text(encoding="utf-8"))
     with OUTCOMES.open("w", encoding="utf-8") as outcomes:

@@ -16,7 +16,8 @@ from rule_cases import ATTRIBUTE_TABLES, PERSON_TABLES, TYPES, cases_of, rows_of
 from rule_persons import vocabulary
 
 from enduser import limits
-from enduser.core.rules.reading import read_rule, with_root, without_additions
+from enduser.core.attributes import AttributeType
+from enduser.core.rules.reading import Vocabulary, read_rule, with_root, without_additions
 from enduser.errors import InvalidRule, RuleTooLarge, UsersNotTracked
 
 REFUSED = rows_of("refused")
@@ -117,6 +118,13 @@ def test_what_editors_add_is_left_out_but_for_the_ids_of_segments_and_lists() ->
     assert without_additions(rule) == any_of(PLAN, *parts)
 
 
+def test_of_many_attributes_thirty_are_proposed() -> None:
+    custom = {f"a{number:02}": AttributeType.STRING for number in range(31)}
+    with pytest.raises(InvalidRule) as refused:
+        read_rule({"field": "gone", "operator": "known"}, Vocabulary(custom))
+    assert str(refused.value.hint).endswith(", a28, a29")
+
+
 # --- sizes
 
 
@@ -139,7 +147,15 @@ def test_a_rule_has_as_many_conditions_as_the_limit() -> None:
     most = limits.RULE_CONDITIONS_MAX
     for count in (most - 1, most):
         assert read_rule(any_of(*[PLAN] * count), WORDS).conditions == count
-    assert refused_for(any_of(*[PLAN] * (most + 1))) == ("", most)
+    with pytest.raises(RuleTooLarge) as refused:
+        read_rule(any_of(*[PLAN] * (most + 1)), WORDS)
+    assert (refused.value.field, refused.value.limit) == ("", most)
+    assert refused.value.message == (
+        f"the rule is more than {most:,} conditions large, segments within it included"
+    )
+    assert refused.value.hint == (
+        f"the limit is {most:,} (RULE_CONDITIONS_MAX); of many values make one condition with in"
+    )
 
 
 def test_conditions_of_segments_count_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
