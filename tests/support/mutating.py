@@ -1,7 +1,7 @@
 """The conftest of the copy that `tests/core/mutants.py` makes: runs the tests that reach what was broken.
 
 Tests are collected once. Each mutant has a process of its own, a fork of this one, in which nothing was
-called yet; the quickest tests come first, and the first that fails ends it.
+called yet, and the first test that fails ends it.
 """
 
 from __future__ import annotations
@@ -121,6 +121,12 @@ def is_unnoticed(tests: Tests, mutant: str, indexes: Sequence[int]) -> bool:
     return all(tests.passes(index) for index in indexes)
 
 
+def in_order(tests: Tests, mutant: str, indexes: Sequence[int], seconds: Sequence[float]) -> Sequence[int]:
+    """Return the tests of a mutant in the order in which one should fail soon: those of its module first."""
+    own = f"/test_{mutant.split('.')[-2]}.py"
+    return sorted(indexes, key=lambda index: (own not in tests.items[index].nodeid, seconds[index]))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool:
     tests = Tests(session)
@@ -132,13 +138,9 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     reached, seconds = json.loads(REACHED.read_text(encoding="utf-8"))
     with OUTCOMES.open("w", encoding="utf-8") as outcomes:
         for mutant in json.loads(MUTANTS.read_text(encoding="utf-8")):
-            indexes = sorted(reached.get(mutant.partition("__mutmut_")[0], []), key=seconds.__getitem__)
+            indexes = in_order(tests, mutant, reached.get(mutant.partition("__mutmut_")[0], []), seconds)
             most = 3 + 4 * sum(seconds[index] for index in indexes)
             status = forked(lambda: is_unnoticed(tests, mutant, indexes), most)  # noqa: B023 - runs at once
-            print(
-                mutant,
-                ENDS.get(status, f"ended with {status}") if indexes else "no tests",
-                file=outcomes,
-                flush=True,
-            )
+            outcome = ENDS.get(status, f"ended with {status}") if indexes else "no tests"
+            print(mutant, outcome, file=outcomes, flush=True)
     return True

@@ -113,6 +113,8 @@ def test_the_day_of_a_date_is_that_of_the_spaces_zone() -> None:
     rule, zone = field("renews_on", "in_last", span(7)), "Pacific/Auckland"
     assert turn(rule, time_zone=zone, renews_on="2026-03-09") is None
     assert turn(rule, time_zone=zone, renews_on="2026-03-10") == instant("2026-03-16T11:00:00Z")
+    both = {"combinator": "or", "rules": [rule, field("renews_on", "more_than_ago", span(7))]}
+    assert turn(both, time_zone=zone, renews_on="2026-03-09") == instant("2026-03-16T11:00:00Z")
 
 
 def test_months_of_a_window_are_those_of_the_spaces_zone() -> None:

@@ -18,6 +18,8 @@ from rule_persons import vocabulary
 from enduser import limits
 from enduser.core.attributes import AttributeType
 from enduser.core.rules.reading import Vocabulary, read_rule, with_root, without_additions
+from enduser.core.rules.spans import Moment, Unit
+from enduser.core.rules.tree import Counted, Window
 from enduser.errors import InvalidRule, RuleTooLarge, UsersNotTracked
 
 REFUSED = rows_of("refused")
@@ -125,6 +127,39 @@ def test_of_many_attributes_thirty_are_proposed() -> None:
     assert str(refused.value.hint).endswith(", a28, a29")
 
 
+@pytest.mark.parametrize(
+    ("condition", "message", "hint"),
+    [
+        (
+            {"kind": "segment", "id": "gone"},
+            "there is no segment 'gone'",
+            "the segments: enduser segments list",
+        ),
+        ({"kind": "list", "id": "gone"}, "there is no static list 'gone'", "the lists: enduser lists list"),
+    ],
+)
+def test_a_segment_or_a_list_that_is_not_there_is_refused(
+    condition: Mapping[str, Any], message: str, hint: str
+) -> None:
+    with pytest.raises(InvalidRule) as refused:
+        read_rule(any_of(PLAN, condition), WORDS)
+    assert refused.value.field == "rules[1].id"
+    assert (refused.value.message, refused.value.hint) == (f"rules[1].id: {message}", hint)
+
+
+def test_without_custom_attributes_nothing_has_a_history() -> None:
+    with pytest.raises(InvalidRule) as refused:
+        read_rule({"kind": "changed", "field": "plan"}, Vocabulary())
+    assert refused.value.hint == "only those have a history; there are: none"
+
+
+def test_a_window_may_be_told_in_months() -> None:
+    said = {"from": {"n": 1, "unit": "month"}, "to": {"n": 1, "unit": "week"}}
+    (sessions,) = read_rule({"kind": "session", "window": said}, WORDS).root.parts
+    assert isinstance(sessions, Counted)
+    assert sessions.window == Window(Moment(-1, Unit.MONTH), Moment(-1, Unit.WEEK))
+
+
 # --- sizes
 
 
@@ -172,6 +207,18 @@ def test_a_rule_is_as_deep_as_the_limit() -> None:
     assert refused_for(nested(most + 1))[1] == most
 
 
+@pytest.mark.parametrize("kind", ["session", "event"])
+def test_what_is_asked_of_sessions_and_events_is_a_group(kind: str) -> None:
+    assert read_rule(any_of({"kind": kind}), WORDS).depth == 2
+    assert read_rule(any_of(any_of({"kind": kind})), WORDS).depth == 3
+
+
+def test_a_segment_has_the_histories_of_its_rule() -> None:
+    words = vocabulary(TYPES, segments={"active": any_of({"kind": "session"}, {"kind": "event"})})
+    rule = read_rule(any_of({"kind": "segment", "id": "active"}, STAFF), words)
+    assert (rule.histories, rule.conditions) == (2, 3)
+
+
 def test_a_segment_is_as_deep_as_its_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "RULE_DEPTH_MAX", 3)
     segment = {"kind": "segment", "id": "two"}
@@ -185,7 +232,8 @@ def test_a_segment_is_as_deep_as_its_rule(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_rule_asks_for_as_many_histories_as_the_limit(kind: Mapping[str, Any]) -> None:
     most = limits.RULE_HISTORIES_MAX
     for count in (most - 1, most):
-        assert read_rule(any_of(*[kind] * count, PLAN), WORDS).histories == count
+        rule = read_rule(any_of(*[kind] * count, PLAN), WORDS)
+        assert (rule.histories, rule.conditions) == (count, count + 1)
     assert refused_for(any_of(*[kind] * (most + 1))) == ("", most)
 
 
