@@ -1,25 +1,30 @@
 """Break the core in every small way that mutmut knows; some test of this folder must notice each.
 
 `make mutants` runs it, on a copy under .cache. It fails when a mutant survives that is not listed, with
-its reason, in equivalent_mutants.txt, and when that list names one that is no longer there.
+its reason, in equivalent_mutants.txt, and when that list names one that is no longer there. With names of
+modules, such as `python tests/core/mutants.py sessions links`, only those are broken.
 """
 
 from __future__ import annotations
 
 import ast
+import json
+import os
 import resource
 import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
+from difflib import unified_diff
 from pathlib import Path
+
+from mutmut.mutation.file_mutation import mutate_file_contents
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 COPY = ROOT / ".cache" / "mutants"
 LISTED = HERE / "equivalent_mutants.txt"
-MUTMUT = Path(sys.executable).with_name("mutmut")
 
 MEMORY_BYTES_MAX = 1 << 30
 """A mutant that never stops filling a list must fail before the machine does."""
@@ -27,32 +32,23 @@ MEMORY_BYTES_MAX = 1 << 30
 CONFIGURATION = """
 [tool.mutmut]
 source_paths = ["src"]
-only_mutate = ["src/enduser/core/*.py"]
-pytest_add_cli_args = ["-p", "no:cacheprovider", "-p", "no:xdist"]
-pytest_add_cli_args_test_selection = ["tests/core"]
-use_git_change_detection = false
 
 [tool.pytest.ini_options]
 addopts = ["--strict-markers", "--strict-config", "--import-mode=importlib"]
 filterwarnings = ["error"]
-pythonpath = ["tests/support"]
+pythonpath = ["src", "tests/contract", "tests/support"]
 """
 
-CONFTEST = """
-from hypothesis import HealthCheck, Phase, settings
+PYTEST = [
+    *("-q", "--tb=native", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:xdist"),
+    *("-k", "not random_answers", "tests/core"),
+]
+"""Random answers are compared for seconds, by tests that call all of the core; others are quicker."""
 
-settings.register_profile(
-    "mutants",
-    max_examples=100,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
-settings.load_profile("mutants")
-"""
-"""The same examples each time, and none made smaller: one failure is enough."""
+LEFT_OUT = ("schema.py",)
+"""Which JSON can be a rule is said twice; tables and random rules hold the schema against the reading."""
+
+NOTICED = ("killed", "timeout")
 
 Mutant = tuple[str, tuple[str, ...]]
 """A function, and the lines of it that changed, as a diff without indentation."""
@@ -76,37 +72,50 @@ def make_copy() -> None:
     ignored = shutil.ignore_patterns("__pycache__", "mutants.py", LISTED.name)
     shutil.copytree(ROOT / "src", COPY / "src", ignore=ignored)
     shutil.copytree(HERE, COPY / "tests" / "core", ignore=ignored)
-    for name in ("conformance", "support"):
-        shutil.copytree(HERE.with_name(name), COPY / "tests" / name)
-    for path in (COPY / "src" / "enduser" / "core").glob("*.py"):
-        path.write_text(without_property_decorators(path.read_text(encoding="utf-8")), encoding="utf-8")
+    for name in ("conformance", "contract", "support"):
+        shutil.copytree(HERE.with_name(name), COPY / "tests" / name, ignore=ignored)
+    shutil.move(COPY / "tests" / "support" / "mutating.py", COPY / "tests" / "conftest.py")
     (COPY / "pyproject.toml").write_text(CONFIGURATION, encoding="utf-8")
-    (COPY / "tests" / "conftest.py").write_text(CONFTEST, encoding="utf-8")
 
 
-def mutmut(*arguments: str) -> str:
-    done = subprocess.run([MUTMUT, *arguments], cwd=COPY, stdout=subprocess.PIPE, text=True, check=False)
+def broken(path: Path) -> Mapping[str, Mutant]:
+    """Break a module of the copy; return its mutants by name."""
+    source = without_property_decorators(path.read_text(encoding="utf-8"))
+    found = mutate_file_contents(str(path), source)
+    path.write_text(found.code, encoding="utf-8")
+    lines, spans = found.code.splitlines(), found.line_span_by_function_name
+    module = ".".join(path.relative_to(COPY / "src").with_suffix("").parts)
+
+    mutants = {}
+    for name in found.mutant_names:
+        function, _, _ = name.rpartition("__mutmut_")
+        of = f"{module}.{function}".replace(".x_", ".").replace(".xǁ", ".").replace("ǁ", ".")
+        before, after = (
+            [
+                line.strip().replace(one, of.rpartition(".")[2])
+                for line in lines[spans[one].start - 1 : spans[one].end]
+            ]
+            for one in (f"{function}__mutmut_orig", name)
+        )
+        mutants[f"{module}.{name}"] = of, difference(before, after)
+    return mutants
+
+
+def difference(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
+    """Return the lines that changed: a mutant's number would be another after any change of the function."""
+    lines = [line for line in unified_diff(before, after, n=0, lineterm="") if line[:1] in ("-", "+")]
+    return tuple(f"{line[0]} {line[1:]}" for line in lines[2:])
+
+
+def outcomes(mutants: Sequence[str]) -> Mapping[str, str]:
+    """Return what became of each mutant; see `mutating` in tests/support."""
+    (COPY / "mutants.json").write_text(json.dumps(mutants), encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(COPY / "src")}
+    done = subprocess.run([sys.executable, "-m", "pytest", *PYTEST], cwd=COPY, env=environment, check=False)
     if done.returncode:
-        sys.exit(f"{done.stdout}\nmutmut {arguments[0]} failed")
-    return done.stdout
-
-
-def outcomes() -> Iterator[tuple[str, str]]:
-    """Yield each mutant's name and what became of it."""
-    for line in mutmut("results", "--all", "true").splitlines():
-        name, _, outcome = line.strip().partition(": ")
-        yield name, outcome
-
-
-def described(name: str) -> Mutant:
-    """Return what a mutant changes; its number would be another after any change of the function."""
-    function = name.rpartition("__mutmut_")[0].replace(".x_", ".").replace(".xǁ", ".").replace("ǁ", ".")
-    changed = [
-        line[0] + " " + line[1:].strip()
-        for line in mutmut("show", name).splitlines()
-        if line[:1] in ("-", "+") and line[:3] not in ("---", "+++")
-    ]
-    return function, tuple(changed)
+        sys.exit("the tests could not be run")
+    lines = (COPY / "outcomes.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split(" ", 1) for line in lines)
 
 
 def listed() -> set[Mutant]:
@@ -125,19 +134,32 @@ def shown(mutant: Mutant) -> str:
     return "\n".join([mutant[0], *mutant[1]])
 
 
+def mutants_of(names: Sequence[str]) -> Mapping[str, Mutant]:
+    """Break the modules of these names in the copy, or all; return the mutants by name."""
+    core = COPY / "src" / "enduser" / "core"
+    paths = sorted(path for path in core.rglob("*.py") if path.name not in LEFT_OUT)
+    found: dict[str, Mutant] = {}
+    for path in paths:
+        if path.stem in names or not names:
+            found |= broken(path)
+    return found
+
+
 def main() -> None:
     make_copy()
+    names = sys.argv[1:]
+    mutants = mutants_of(names)
     if sys.platform == "linux":  # others do not keep this limit, or refuse it
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
-    mutmut("run", "--max-children", "1")
-    results = dict(outcomes())
+    results = outcomes(list(mutants))
+    modules = {name.rpartition(".")[0] for name in mutants}
+    equivalent = {one for one in listed() if not names or any(one[0].startswith(f"{m}.") for m in modules)}
+    alive = {mutants[name] for name, what in results.items() if what not in NOTICED}
     counts = Counter(results.values())
-    alive = {described(name) for name, outcome in results.items() if outcome not in ("killed", "timeout")}
-    equivalent = listed()
     print(f"{len(results)} mutants: " + ", ".join(f"{n} {what}" for what, n in counts.most_common()))
     print(f"{len(equivalent & alive)} of them cannot be noticed, see {LISTED.relative_to(ROOT)}")
     for name in (name for name, outcome in results.items() if outcome == "timeout"):
-        print(f"\nnever ended, which counts as noticed:\n{shown(described(name))}")
+        print(f"\nnever ended, which counts as noticed:\n{shown(mutants[name])}")
     for mutant in sorted(alive - equivalent):
         print(f"\nno test notices this:\n{shown(mutant)}")
     for mutant in sorted(equivalent - alive):

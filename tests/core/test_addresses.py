@@ -71,5 +71,12 @@ def test_networks_that_are_allowed_are_called() -> None:
 
 @pytest.mark.parametrize("text", ["localhost", "127.0.0.1/8", "10.0.0.0/33", "a, b"])
 def test_what_is_no_network_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is no network"):
+    with pytest.raises(UsageError, match="is no network") as caught:
         networks_of(text)
+    assert caught.value.hint == "write addresses or networks, such as 127.0.0.1, ::1"
+
+
+def test_a_network_that_is_allowed_leads_to_no_other_that_is_not() -> None:
+    allowed = networks_of("64:ff9b::/96")
+    assert refusal_of("64:ff9b::93.184.216.34", allowed) is None
+    assert refusal_of("64:ff9b::127.0.0.1", allowed) is not None

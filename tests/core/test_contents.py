@@ -75,3 +75,32 @@ def test_a_larger_payload_is_refused_by_its_bytes() -> None:
 def test_who_does_not_name_it_shows_content_to_everyone_and_lets_browsers_learn_of_it() -> None:
     content = Content(id="a", name="A")
     assert (content.segment, content.kind, content.is_public) == (None, "content", True)
+
+
+ID_TAKES = (
+    "an id has letters, digits, _, . and -, begins with a letter or a digit, and has at most 64 characters "
+    "(CONTENT_ID_CHARACTERS_MAX)"
+)
+KIND_TAKES = "a kind has a-z, 0-9, _ and -, and at most 32 characters (CONTENT_KIND_CHARACTERS_MAX)"
+NAME_TAKES = "write 1 to 100 characters (CONTENT_NAME_CHARACTERS_MAX), without control characters"
+
+
+@pytest.mark.parametrize(
+    ("said", "message", "hint"),
+    [
+        ({"id": "a b"}, "no content can have the id 'a b'", ID_TAKES),
+        ({"id": "x" * 99}, f"no content can have the id '{'x' * 65}'", ID_TAKES),
+        ({"kind": "A"}, "no content can be of the kind 'A'", KIND_TAKES),
+        ({"kind": "x" * 99}, f"no content can be of the kind '{'x' * 33}'", KIND_TAKES),
+        ({"name": "a\n"}, "no content can have the name 'a\\n'", NAME_TAKES),
+        ({"name": "é" * 101}, f"no content can have the name '{'é' * 100}'", NAME_TAKES),
+        (
+            {"payload": {"text": "x" * PAYLOAD_MAX}},
+            f"a payload cannot have {PAYLOAD_MAX + AROUND:,} bytes as JSON",
+            f"the limit is {PAYLOAD_MAX:,} (CONTENT_PAYLOAD_BYTES_MAX); let it name what is large",
+        ),
+    ],
+)
+def test_what_cannot_be_is_told_with_what_can(said: dict[str, Any], message: str, hint: str) -> None:
+    error = refuse(next(iter(said)), **said)
+    assert (error.message, error.hint) == (message, hint)

@@ -88,6 +88,25 @@ def test_days_are_those_of_the_spaces_zone(zone: str, sees: list[str]) -> None:
     assert decider.decide(Person({"renews_on": "2026-03-17"}), AT).segments == sees
 
 
+def test_days_that_a_rule_names_are_those_of_the_spaces_zone_too() -> None:
+    on_that_day = {"field": "first_seen", "operator": "on", "value": "2026-03-16"}
+    deciding = known(rules={"new": on_that_day, "hidden": NORWEGIAN})
+    for zone, segments in (("UTC", []), ("Pacific/Auckland", ["new"])):
+        assert Decider(deciding, zone).decide(Person({"first_seen": AT}), AT).segments == segments
+
+
+def test_what_must_be_at_hand_is_known_by_the_names_of_its_demands() -> None:
+    visited = {"kind": "session", "window": {"from": {"n": 1, "unit": "month"}}}
+    decider = Decider(known(rules={"new": visited, "hidden": NORWEGIAN}), "Europe/Oslo")
+    (demand,) = decider.demands
+    assert demand.months_of == "Europe/Oslo"
+    assert decider.keys == {demand.key}
+
+
+def test_of_the_custom_attributes_it_is_known_which_are_instants() -> None:
+    assert Decider(known(), "UTC").datetimes == {"signed_at"}
+
+
 def test_what_is_to_be_known_survives_its_file() -> None:
     told = known(contents=[Content(id="a", name="A", payload={"n": [1, None, {"é": 2.5}]}, is_public=False)])
     assert msgspec.json.decode(msgspec.json.encode(told), type=Deciding) == told

@@ -11,6 +11,7 @@ from enduser.core.attributes import AttributeType
 from enduser.core.filters import UserFilter, check_filter, kept, with_renamed
 from enduser.core.rules.naming import Names
 from enduser.core.rules.reading import Vocabulary, read_rule
+from enduser.core.users_query import UsersQuery
 from enduser.errors import InvalidFilter, InvalidParameter, InvalidRule, LimitExceeded
 
 CUSTOM = {"plan": AttributeType.STRING, "tags": AttributeType.LIST, "seats": AttributeType.NUMBER}
@@ -55,6 +56,35 @@ def test_a_name_is_one_line_that_people_see(name: str) -> None:
     with pytest.raises(InvalidFilter) as caught:
         check(name=name)
     assert caught.value.field == "name"
+
+
+def test_a_filter_asks_for_what_it_has() -> None:
+    asked = {"rule": RULE, "search": "ada", "columns": ("plan",), "sort": "plan"}
+    assert a_filter(**asked).query == UsersQuery(**asked)
+
+
+ID_TAKES = (
+    "an id has letters, digits, _ and -, begins with a letter or a digit, and has at most 64 characters "
+    "(FILTER_ID_CHARACTERS_MAX)"
+)
+NAME_TAKES = "write 1 to 100 characters (FILTER_NAME_CHARACTERS_MAX), without control characters"
+
+
+@pytest.mark.parametrize(
+    ("more", "message", "hint", "limit"),
+    [
+        ({"id": "a b"}, "no filter can have the id 'a b'", ID_TAKES, None),
+        ({"id": "x" * 99}, f"no filter can have the id '{'x' * 65}'", ID_TAKES, None),
+        ({"name": "a\n"}, "no filter can be called 'a\\n'", NAME_TAKES, 100),
+        ({"name": "é" * 101}, f"no filter can be called '{'é' * 100}'", NAME_TAKES, 100),
+    ],
+)
+def test_what_cannot_be_is_told_with_what_can(
+    more: dict[str, Any], message: str, hint: str, limit: int | None
+) -> None:
+    with pytest.raises(InvalidFilter) as caught:
+        check(**more)
+    assert (caught.value.message, caught.value.hint, caught.value.limit) == (message, hint, limit)
 
 
 @pytest.mark.parametrize(

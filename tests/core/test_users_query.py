@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from enduser import limits
@@ -60,6 +62,47 @@ def test_a_text_that_is_searched_may_be_as_long_as_the_limit() -> None:
     with pytest.raises(LimitExceeded) as caught:
         check_query(UsersQuery(search="é" * (limits.SEARCH_CHARACTERS_MAX + 1)), CUSTOM)
     assert (caught.value.field, caught.value.limit) == ("search", limits.SEARCH_CHARACTERS_MAX)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message", "hint"),
+    [
+        (
+            {"rule": EVERYONE, "include_open": True},
+            "rules see closed sessions only, so include_open cannot be asked for with a rule",
+            "leave one of them out",
+        ),
+        (
+            {"sort": "tags"},
+            "users cannot be sorted by 'tags', whose values are lists",
+            "sort by an attribute of another type",
+        ),
+        ({"search": "\ud800"}, "what is searched is no UTF-8", "write characters, not halves of them"),
+        (
+            {"search": "x" * 2_000},
+            "a text of 2,000 characters cannot be searched",
+            f"the limit is {limits.SEARCH_CHARACTERS_MAX} (SEARCH_CHARACTERS_MAX); a part of it will do",
+        ),
+        (
+            {"columns": ("x" * 101,)},
+            f"there is no attribute '{'x' * 100}'",
+            f"names are case-sensitive; there are: {', '.join(USER_COLUMNS)}, plan, seats, tags",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_for_is_told_with_what_can(
+    asked: dict[str, Any], message: str, hint: str
+) -> None:
+    with pytest.raises((InvalidParameter, LimitExceeded)) as caught:
+        check_query(UsersQuery(**asked), CUSTOM)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_of_many_attributes_thirty_are_proposed() -> None:
+    custom = {f"a{number:02}": AttributeType.STRING for number in range(31)}
+    with pytest.raises(InvalidParameter) as caught:
+        check_query(UsersQuery(sort="gone"), custom)
+    assert str(caught.value.hint).endswith(", a28, a29")
 
 
 def test_half_a_character_is_not_searched() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from zoneinfo import ZoneInfo
 
 from enduser.core.attributes import AttributeType
@@ -58,7 +59,7 @@ class Decider:
     def decide(self, person: Person, now: int) -> Decision:
         """Return what a person sees at a time of the space's clock; `person` has what `demands` ask for."""
         answers = self.program.answers(person, self.program.edges(now, self.zone))
-        held = {name for name, holds in zip(self._judged, answers, strict=True) if holds}
+        held = set(compress(self._judged, answers))
         contents = self._known.contents
         return Decision(
             contents=[one for one in contents if one.segment is None or one.segment in held],

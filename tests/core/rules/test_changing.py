@@ -98,6 +98,38 @@ def test_on_a_day_that_is_longer_a_month_ends_at_the_same_hour() -> None:
     assert found == instant("2026-10-25T21:30:00.000001Z")  # 22:30, 23:30 hours after midnight
 
 
+def test_what_has_turned_does_not_hide_what_will() -> None:
+    """A value that a relative time has just reached is not ahead of it any more."""
+    week = [field(name, "in_last", span(7)) for name in ("first_seen", "last_seen")]
+    person = Person({"first_seen": AT - 7 * DAY - 1, "last_seen": AT - 6 * DAY})
+    assert next_turn(program_of(*week), person, AT, UTC) == AT + DAY + 1
+    week = [field("renews_on", operator, span(7)) for operator in ("in_last", "more_than_ago")]
+    reached = Person({"renews_on": "2026-03-08"})
+    assert next_turn(program_of(*week), reached, AT, UTC) == instant("2026-03-16T00:00:00Z")
+
+
+def test_the_day_of_a_date_is_that_of_the_spaces_zone() -> None:
+    """At noon of the 15th the 16th has come in Auckland."""
+    rule, zone = field("renews_on", "in_last", span(7)), "Pacific/Auckland"
+    assert turn(rule, time_zone=zone, renews_on="2026-03-09") is None
+    assert turn(rule, time_zone=zone, renews_on="2026-03-10") == instant("2026-03-16T11:00:00Z")
+    both = {"combinator": "or", "rules": [rule, field("renews_on", "more_than_ago", span(7))]}
+    assert turn(both, time_zone=zone, renews_on="2026-03-09") == instant("2026-03-16T11:00:00Z")
+
+
+def test_months_of_a_window_are_those_of_the_spaces_zone() -> None:
+    """It is 11:00 in Oslo, and 10:00 in Greenwich; a month before, 11:00 in Oslo was 09:00 there."""
+    program = program_of(session_rule(window={"from": span(1, "month")}), time_zone="Europe/Oslo")
+    now, zone = instant("2026-10-28T10:00:00Z"), ZoneInfo("Europe/Oslo")
+    (what,) = program.happenings
+    for at, turns_at in (
+        ("2026-09-28T09:00:00Z", "2026-10-28T10:00:00.000001Z"),
+        ("2026-09-28T10:30:00Z", "2026-10-28T11:30:00.000001Z"),
+    ):
+        person = Person({}, {what: [instant(at)]})
+        assert next_turn(program, person, now, zone) == instant(turns_at)
+
+
 @pytest.mark.parametrize("value", [limits.OCCURRED_AT_MAX_US, limits.OCCURRED_AT_MAX_US - DAY])
 def test_what_turns_when_time_is_told_no_more_never_turns(value: int) -> None:
     assert turn(field("first_seen", "more_than_ago", span(7)), first_seen=value) is None

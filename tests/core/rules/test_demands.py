@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ from enduser.core.rules.demands import Demand, demands_of
 from enduser.core.rules.programs import Program
 from enduser.core.rules.reading import read_rule
 from enduser.core.rules.spans import Moment, Unit
-from enduser.core.rules.tree import InList
+from enduser.core.rules.tree import InList, Sessions
 
 UTC, OSLO = ZoneInfo("UTC"), ZoneInfo("Europe/Oslo")
 DAY = 86_400_000_000
@@ -37,8 +38,17 @@ def test_rules_on_attributes_ask_for_nothing_more() -> None:
 
 def test_what_happened_is_asked_for_as_far_back_as_some_rule_looks() -> None:
     (demand,) = demands(lately(7), lately(30, count={"operator": "ge", "value": 8}))
+    assert isinstance(demand.what, Sessions)
     assert demand.since == (Moment(-30, Unit.DAY), Moment(-7, Unit.DAY))
     assert demand.begins(AT, UTC) == AT - 30 * DAY
+
+
+def test_months_are_counted_in_the_zone_in_which_it_is_asked() -> None:
+    """There is no 30th of February: a month before the 30th of March is the midnight behind it."""
+    (demand,) = demands(lately(1, "month"), zone=OSLO)
+    now = instant("2026-03-30T12:00:00Z")
+    assert demand.begins(now, OSLO) == instant("2026-02-28T23:00:00Z")
+    assert demand.begins(now, UTC) == instant("2026-03-01T00:00:00Z")
 
 
 def test_without_a_window_all_is_asked_for() -> None:
@@ -65,6 +75,7 @@ def test_what_a_segment_within_a_rule_asks_for_is_asked_for_once() -> None:
 def test_a_demand_keeps_its_name_until_it_asks_for_something_else() -> None:
     (one,), (same,), (longer,) = demands(lately(7)), demands(VISITED | lately(7)), demands(lately(8))
     assert one.key == same.key != longer.key
+    assert re.fullmatch("[0-9a-f]{32}", one.key)
 
 
 @pytest.mark.parametrize(("unit", "is_same"), [("day", True), ("week", True), ("month", False)])

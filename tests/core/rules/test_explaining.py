@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from rule_cases import instant
 
 from enduser import limits
 from enduser.core.attributes import AttributeType
@@ -33,11 +34,12 @@ def explain(
     values: dict[str, object] | None,
     starts: list[int] | None = None,
     lists: tuple[str, ...] = (),
+    zone: ZoneInfo = UTC,
 ) -> Verdict:
     """Return the verdict of a rule for a person whose sessions began at some times (µs)."""
     explainer = Explainer(said, read_rule(said, WORDS))
     times: dict[Happening, list[int]] = dict.fromkeys(explainer.program.happenings, starts or [])
-    return explainer.explain(Person(values, times, lists), NOW, UTC)
+    return explainer.explain(Person(values, times, lists), NOW, zone)
 
 
 def test_each_node_has_its_own_verdict_and_what_it_said() -> None:
@@ -67,6 +69,29 @@ def test_counts_say_how_often_and_when_last_within_their_window() -> None:
     assert (sessions.holds, sessions.found, sessions.last_at) == (True, 2, starts[2])
     (sessions,) = explain(all_of(LAST_DAY), {}, starts[:1]).rules
     assert (sessions.holds, sessions.found, sessions.last_at) == (False, 0, None)
+
+
+def test_of_several_times_the_last_one_within_the_window_is_told() -> None:
+    window = {"from": {"n": 4, "unit": "day"}, "to": {"n": 1, "unit": "day"}}
+    starts = [NOW - days * DAY_US for days in (5, 4, 3, 2, 1)]
+    (sessions,) = explain(all_of({"kind": "session", "window": window}), {}, starts).rules
+    assert (sessions.found, sessions.last_at) == (3, starts[3])
+
+
+def test_months_are_those_of_the_spaces_zone() -> None:
+    """It is 23:13 in Oslo, and 22:13 in Greenwich; a month before, 23:13 in Oslo was 21:13 there."""
+    month = {"n": 1, "unit": "month"}
+    said = all_of(
+        {"kind": "session", "window": {"from": month}},
+        {"field": "first_seen", "operator": "in_last", "value": month},
+    )
+    at = instant("2023-10-14T21:30:00Z")
+    turns_at = instant("2023-11-14T22:30:00.000001Z")
+    for zone, is_within, turn in (("Europe/Oslo", True, turns_at), ("UTC", False, None)):
+        found = explain(said, {"first_seen": at}, [at], zone=ZoneInfo(zone))
+        assert [one.holds for one in (found, *found.rules)] == [is_within] * 3
+        assert (found.rules[0].found, found.rules[0].last_at) == ((1, at) if is_within else (0, None))
+        assert found.turns_at == turn
 
 
 def test_a_part_that_turns_before_the_rule_is_told_and_one_that_turns_later_is_not() -> None:

@@ -8,7 +8,20 @@ import pytest
 from rule_cases import ATTRIBUTE_TABLES, PERSON_TABLES, TYPES, RuleCase, cases_of
 from rule_persons import LISTS, answer, vocabulary
 
+from enduser.core.rules.programs import Person, Program
 from enduser.core.rules.reading import read_rule
+
+
+def test_rules_of_lists_hold_ids_that_were_not_seen_beside_rules_that_ask_for_more() -> None:
+    staff = {"kind": "list", "id": "staff"}
+    lately = {"kind": "session", "window": {"from": {"n": 7, "unit": "day"}}}
+    program = Program(
+        [read_rule(rule, vocabulary(TYPES)) for rule in (staff, lately, {"rules": [staff, lately]})]
+    )
+    edges = program.edges(0, ZoneInfo("UTC"))
+    assert program.answers(Person(None, {}, ["staff"]), edges) == [True, False, False]
+    assert program.answers(Person(None, {}, ["testers"]), edges) == [False, False, False]
+
 
 CASES = [
     (f"{table}: {case.name}", case)

@@ -11,12 +11,14 @@ from rule_cases import instant
 from tiers import tries
 
 from enduser import limits
-from enduser.core.rules.spans import DAY_US, Moment, Unit, local_day, midnight
+from enduser.core.rules.spans import DAY_US, MINUTE_US, Moment, Unit, local_day, midnight, utc_time
+from enduser.core.rules.spans import instant as instant_of
 
 ZONES = [
     *("UTC", "Europe/Oslo", "America/New_York", "America/Sao_Paulo", "Pacific/Apia", "Asia/Kolkata"),
     *("Africa/Cairo", "Australia/Lord_Howe"),
 ]
+UTC = ZoneInfo("UTC")
 YEARS = (instant("2010-01-01T00:00:00Z"), instant("2030-01-01T00:00:00Z"))
 """Between them each of the zones sets its clocks now and then."""
 
@@ -67,6 +69,54 @@ def test_what_lies_behind_the_end_of_time_is_not_reached(unit: Unit) -> None:
     utc, now = ZoneInfo("UTC"), YEARS[0]
     assert Moment(-12, unit).reaches(limits.OCCURRED_AT_MAX_US, now, utc) is None
     assert Moment(12, unit).reaches(limits.OCCURRED_AT_MAX_US + 1, now, utc) is None
+
+
+FIRST, LAST = limits.OCCURRED_AT_MIN_US, limits.OCCURRED_AT_MAX_US
+
+
+@pytest.mark.parametrize("unit", [Unit.DAY, Unit.WEEK, Unit.MONTH])
+def test_days_go_from_the_first_to_the_last(unit: Unit) -> None:
+    for n, day in ((-1_000_000, date.min), (10_000_000, date.max)):
+        assert Moment(n, unit).day(YEARS[0], UTC) == day
+        assert Moment(n, Unit.MONTH).at(YEARS[0] + 5, UTC) == midnight(day, UTC)
+
+
+def test_months_go_back_to_the_first_one() -> None:
+    now = midnight(date(1, 2, 15), UTC)
+    assert Moment(-1, Unit.MONTH).day(now, UTC) == date(1, 1, 15)
+    assert Moment(-2, Unit.MONTH).day(now, UTC) == date.min
+
+
+def test_the_last_instant_is_reached_and_is_one_to_be_reached() -> None:
+    for n in (-1, 1):
+        moment = Moment(n, Unit.MINUTE)
+        assert moment.reaches(min(LAST, moment.at(LAST, UTC)), YEARS[0], UTC) == min(
+            LAST, LAST - n * MINUTE_US
+        )
+
+
+def test_the_second_day_is_reached_and_the_first_one_always_is() -> None:
+    """In New York days begin when it is five in the morning in Greenwich, by the sun."""
+    new_york = ZoneInfo("America/New_York")
+    assert Moment().reaches_day(date.min, FIRST, new_york) is None
+    assert Moment().reaches_day(date(1, 1, 2), FIRST, new_york) == midnight(date(1, 1, 2), new_york)
+
+
+def test_the_last_day_is_reached() -> None:
+    last = midnight(date.max, UTC)
+    assert Moment(-1, Unit.DAY).reaches_day(date(9999, 12, 30), YEARS[0], UTC) == last
+    # November has no 31st: a month before the last day is the first of December
+    assert Moment(-1, Unit.MONTH).reaches_day(date(9999, 12, 1), YEARS[0], UTC) == last
+
+
+def test_what_clocks_show_is_an_instant_to_the_microsecond_also_in_far_years() -> None:
+    at = instant("9998-12-31T23:59:59.999999Z")
+    assert instant_of(utc_time(at), UTC) == at
+
+
+def test_of_a_time_that_clocks_show_twice_the_first_is_meant() -> None:
+    shown = utc_time(instant("2026-10-25T02:30:00Z"))
+    assert instant_of(shown, ZoneInfo("Europe/Oslo")) == instant("2026-10-25T00:30:00Z")
 
 
 @pytest.mark.parametrize("unit", [Unit.DAY, Unit.WEEK, Unit.MONTH])

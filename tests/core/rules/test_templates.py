@@ -82,9 +82,44 @@ def test_a_parameter_that_cannot_be_is_refused(name: str, given: dict[str, Any],
     assert "it takes: " in str(caught.value.hint)
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "message", "takes"),
+    [
+        ("quit", {"weeks": 1}, "the template quit has no parameter 'weeks'", "sessions, from_days, to_days"),
+        (
+            "quit",
+            {"w" * 101: 1},
+            f"the template quit has no parameter '{'w' * 100}'",
+            "sessions, from_days, to_days",
+        ),
+        ("new-users", {"days": 0}, "days cannot be 0", "a whole number from 1 to 36,525"),
+        (
+            "quit",
+            {"sessions": "x"},
+            "sessions cannot be 'x'",
+            "a whole number from 1 to 9,007,199,254,740,992",
+        ),
+        ("upgraded", {"attribute": 5}, "attribute cannot be 5", "the custom attribute that changed"),
+        ("upgraded", {"value": []}, "value cannot be []", "what it became"),
+        (
+            "quit",
+            {"from_days": 30},
+            "from_days cannot be 30 with to_days 30",
+            "more days than to_days: the time of the sessions begins further back than it ends",
+        ),
+    ],
+)
+def test_what_cannot_be_is_told_with_what_can(
+    name: str, given: dict[str, Any], message: str, takes: str
+) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        find_template(name).rule(given)
+    assert (caught.value.message, caught.value.hint) == (message, f"it takes: {takes}")
+
+
 def test_days_go_as_far_as_spans_in_rules() -> None:
     most = limits.RULE_SPAN_DAYS_MAX
-    for n in (most - 1, most):
+    for n in (1, 2, most - 1, most):
         read_rule(find_template("never-returned").rule({"days": n}), Vocabulary())
     with pytest.raises(InvalidParameter) as caught:
         find_template("never-returned").rule({"days": most + 1})
@@ -94,4 +129,8 @@ def test_days_go_as_far_as_spans_in_rules() -> None:
 def test_an_unknown_template_is_told_with_those_that_there_are() -> None:
     with pytest.raises(TemplateNotFound, match="'churned'") as caught:
         find_template("churned")
-    assert "new-users, never-returned, upgraded, quit" in str(caught.value.hint)
+    assert caught.value.message == "there is no template 'churned'"
+    assert caught.value.hint == "there are: new-users, never-returned, upgraded, quit"
+    assert caught.value.field == "template_id"
+    with pytest.raises(TemplateNotFound, match=f"no template '{'x' * 100}'"):
+        find_template("x" * 101)

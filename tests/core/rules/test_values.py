@@ -9,9 +9,18 @@ import pytest
 from enduser import limits
 from enduser.core.attributes import AttributeType
 from enduser.core.rules.reading import Vocabulary, read_rule
+from enduser.core.rules.spans import DAY_US
+from enduser.core.rules.tree import Condition, Edge, Field, Within
 from enduser.errors import InvalidRule, RuleTooLarge
 
-WORDS = Vocabulary({"plan": AttributeType.STRING, "seats": AttributeType.NUMBER, "on": AttributeType.DATE})
+WORDS = Vocabulary(
+    {
+        "plan": AttributeType.STRING,
+        "seats": AttributeType.NUMBER,
+        "at": AttributeType.DATETIME,
+        "tags": AttributeType.LIST,
+    }
+)
 
 
 def read(field: str, operator: str, value: object) -> None:
@@ -67,3 +76,74 @@ def test_a_span_is_as_long_as_the_limit(unit: str, most: int) -> None:
         read("first_seen", "in_last", span(n))
     found = refused("first_seen", "more_than_ago", span(most + 1))
     assert found == ("rules[0].value.n", limits.RULE_SPAN_DAYS_MAX)
+
+
+TEXT_MAX = limits.VALUE_CHARACTERS_MAX
+VALUE = "rules[0].value"
+
+
+@pytest.mark.parametrize(
+    ("field", "operator", "value", "message", "hint"),
+    [
+        (
+            "seats",
+            "in",
+            [0] * (limits.RULE_VALUES_MAX + 1),
+            f"{VALUE}: a list cannot have {limits.RULE_VALUES_MAX + 1:,} values",
+            f"the limit is {limits.RULE_VALUES_MAX:,} (RULE_VALUES_MAX); make a static list",
+        ),
+        (
+            "tags",
+            "has_any",
+            ["x"] * (limits.RULE_ITEMS_MAX + 1),
+            f"{VALUE}: a list cannot be compared with {limits.RULE_ITEMS_MAX + 1:,} items",
+            f"the limit is {limits.RULE_ITEMS_MAX:,} (RULE_ITEMS_MAX)",
+        ),
+        (
+            "plan",
+            "is",
+            "x" * 2_000,
+            f"{VALUE}: a text cannot have 2,000 characters",
+            f"the limit is {TEXT_MAX:,} (VALUE_CHARACTERS_MAX), as for values",
+        ),
+        (
+            "seats",
+            "eq",
+            "x" * 98,
+            f"{VALUE}: '{'x' * 98}' is no number",
+            "write a number, without quotes",
+        ),
+        (
+            "seats",
+            "eq",
+            "x" * 99,
+            f"{VALUE}: '{'x' * 99}… is no number",
+            "write a number, without quotes",
+        ),
+    ],
+)
+def test_what_is_large_is_told_with_its_limit_and_not_at_length(
+    field: str, operator: str, value: object, message: str, hint: str
+) -> None:
+    with pytest.raises((InvalidRule, RuleTooLarge)) as caught:
+        read(field, operator, value)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_what_an_instant_became_is_no_whole_day() -> None:
+    with pytest.raises(InvalidRule) as caught:
+        read_rule({"kind": "changed", "field": "at", "to": "2026-03-01"}, WORDS)
+    assert caught.value.field == "to"
+    assert caught.value.message == "to: '2026-03-01' is a whole day"
+    assert caught.value.hint == "write an instant, with its time of day"
+
+
+def test_there_is_one_zero() -> None:
+    rule = read_rule({"field": "seats", "operator": "eq", "value": -0.0}, WORDS)
+    assert "-" not in repr(rule.root.parts[0])
+
+
+def test_a_day_of_instants_ends_before_the_next_one() -> None:
+    rule = read_rule({"field": "at", "operator": "on", "value": "1970-01-02"}, WORDS)
+    day = Within(Edge(DAY_US, is_included=True), Edge(2 * DAY_US, is_included=False))
+    assert rule.root.parts == (Condition(Field("at", AttributeType.DATETIME), day),)

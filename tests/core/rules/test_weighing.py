@@ -48,6 +48,7 @@ def plan(operator: str, value: object = None, **more: object) -> dict[str, Any]:
         ({"field": "products", "operator": "has_none", "value": ["a", "b"]}, 22),
         ({"field": "products", "operator": "has_all", "value": ["a", "b", "c"]}, 23),
         (VIP, 3),
+        ({"kind": "list", "id": "staff"}, 1),
     ],
 )
 def test_a_condition_on_a_user_weighs_what_its_operator_takes(
@@ -95,5 +96,8 @@ def test_a_rule_weighs_as_much_as_the_limit_and_its_segments_each_time(
     with pytest.raises(RuleTooLarge) as refused:
         weight(VIP, VIP, known, known)
     assert (refused.value.field, refused.value.limit) == ("", 7)
-    assert "weighs 8" in str(refused.value)
-    assert "RULE_WEIGHT_MAX" in str(refused.value.hint)
+    assert refused.value.message == "the rule weighs 8: it would take too long to answer"
+    assert refused.value.hint == (
+        "the limit is 7 (RULE_WEIGHT_MAX); docs/rules.md says what conditions weigh; "
+        "of many values make one condition with in"
+    )

@@ -40,7 +40,6 @@ class RuleBook:
                 raise InvalidRule(
                     f"the segment {segment_id!r} leads back to itself",
                     hint="take it out of the rule, or out of the segment that the rule names",
-                    field="",
                 )
             return rule
         found = self._find(segment_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -42,14 +43,15 @@ class Explainer:
         """Return the verdict of the rule; `person` must have what `program` asks for."""
         answers = self.program.answers(person, self.program.edges(now, zone))
         turns = self._turns(person, answers, now, zone)
-        told = iter(zip(answers, turns, strict=True))
+        numbers = count()
 
         def verdict(node: Node, said: Mapping[str, Any]) -> Verdict:
-            holds, turns_at = next(told)
-            below = zip(node.parts, said["rules"], strict=True) if isinstance(node, Group) else ()
+            number = next(numbers)
             found, last_at = _found(node, person, now, zone)
-            own = {key: value for key, value in said.items() if not (below and key == "rules")}
-            return Verdict(own, holds, turns_at, found, last_at, [verdict(*one) for one in below])
+            own, below = dict(said), list[Verdict]()
+            if isinstance(node, Group):
+                below = list(map(verdict, node.parts, own.pop("rules")))
+            return Verdict(own, answers[number], turns[number], found, last_at, below)
 
         return verdict(self.rule.root, self._said)
 
@@ -65,8 +67,8 @@ class Explainer:
                 break
             at = turn
             becomes = self.program.answers(person, self.program.edges(at, zone))
-            for number, (is_now, later) in enumerate(zip(answers, becomes, strict=True)):
-                if is_now is not later and turns[number] is None:
+            for number, later in enumerate(becomes):
+                if answers[number] is not later and turns[number] is None:
                     turns[number] = at
         return turns
 

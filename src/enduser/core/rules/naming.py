@@ -19,7 +19,7 @@ class Names:
 
 
 def names_of(rule: Rule) -> Names:
-    """Return what a rule names."""
+    """Return what a rule names; sessions and events have fields of their own."""
     attributes, segments, lists = set[str](), set[str](), set[str]()
 
     def look(node: Node) -> None:
@@ -35,8 +35,6 @@ def names_of(rule: Rule) -> Names:
                 segments.add(name)
             case InList(id=name):
                 lists.add(name)
-            case _:
-                pass  # sessions and events have fields of their own
 
     look(rule.root)
     return Names(tuple(sorted(attributes)), tuple(sorted(segments)), tuple(sorted(lists)))

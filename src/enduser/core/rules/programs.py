@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from operator import and_
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -115,7 +116,7 @@ class Program:
         nothing: list[Any] = [None] * len(self.fields)
         never: list[Sequence[int]] = [()] * len(self.happenings)
         held = self._function(nothing, never, person.lists, edges)
-        return [answer and is_possible for answer, is_possible in zip(held, can, strict=True)]
+        return list(map(and_, held, can))
 
 
 _Function = Callable[[Sequence[Any], Sequence[Sequence[int]], Collection[str], Edges], Sequence[bool]]
@@ -162,7 +163,7 @@ class _Writer:
             case InSegment():
                 return self._segment(node)
             case InList():
-                self.lists[node.id] = None
+                self.lists.setdefault(node.id)
                 return _compare(ast.Constant(node.id), ast.In(), _name("lists"))
 
     def _group(self, group: Group) -> ast.expr:
@@ -191,7 +192,10 @@ class _Writer:
     def _condition(self, condition: Condition) -> ast.expr:
         place = self._place(self.fields, condition.field.name)
         variable = self._variable(f"value_{place}", _item("values", place))
-        if getattr(condition.test, "ignore_case", False) and not isinstance(condition.test, Matches):
+        if (
+            isinstance(condition.test, Equals | Contains | StartsWith | EndsWith)
+            and condition.test.ignore_case
+        ):
             lowered = _call("lower_case", _name(variable))
             known = ast.IfExp(_is_known(variable), lowered, ast.Constant(None))
             variable = self._variable(f"lower_{place}", known)
@@ -200,7 +204,7 @@ class _Writer:
             for edge, is_low in ((condition.test.low, True), (condition.test.high, False)):
                 if edge is not None and isinstance(edge.value, Moment):
                     compared = self.compared.setdefault((edge.value, is_day), {})
-                    compared[condition.field.name, edge.is_included is is_low] = None
+                    compared.setdefault((condition.field.name, edge.is_included is is_low))
         return self._test(condition.test, variable, is_day=is_day)
 
     def _test(self, test: Test, variable: str, *, is_day: bool) -> ast.expr:
@@ -229,7 +233,7 @@ class _Writer:
             case Within():
                 return _if_known(variable, self._within(test, value, is_day=is_day))
 
-    def _within(self, test: Within, value: ast.expr, *, is_day: bool) -> ast.expr:
+    def _within(self, test: Within, value: ast.expr, *, is_day: bool = False) -> ast.expr:
         left, right = value, list[ast.expr]()
         operators: list[ast.cmpop] = []
         if test.low is not None:
@@ -251,10 +255,10 @@ class _Writer:
 
     def _counted(self, counted: Counted) -> ast.expr:
         what, window = counted.what, counted.window
-        self.since.setdefault(what, {})[window.begins] = None
+        self.since.setdefault(what, {}).setdefault(window.begins)
         for moment in (window.begins, window.ends):
             if moment is not None:
-                self.bounded.setdefault(moment, {})[what] = None
+                self.bounded.setdefault(moment, {}).setdefault(what)
         times = _item("times", self._place(self.happenings, what))
         begins, ends = (
             ast.Constant(None) if moment is None else self._moment(moment)
@@ -263,7 +267,7 @@ class _Writer:
         count = _call("between", times, begins, ends)
         if isinstance(counted.count, Equals):
             return _equals(counted.count, count)
-        return self._within(counted.count, count, is_day=False)
+        return self._within(counted.count, count)
 
 
 def _lists_of(rule: Rule) -> frozenset[str]:

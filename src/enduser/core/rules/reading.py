@@ -105,8 +105,10 @@ def _is_alone(data: object) -> bool:
 
 def without_additions(node: Any) -> Any:
     """Return a rule that can be read, as it is kept: without what editors add."""
-    own_id = "kind" in node and node["kind"] in ("segment", "list")
-    kept = {name: value for name, value in node.items() if own_id or name not in _ADDED_BY_EDITORS}
+    has_id = node.get("kind") in ("segment", "list")
+    kept = {name: value for name, value in node.items() if name not in _ADDED_BY_EDITORS}
+    if has_id:
+        kept["id"] = node["id"]
     if "rules" in kept:
         kept["rules"] = [without_additions(part) for part in kept["rules"]]
     return kept
@@ -259,16 +261,22 @@ class _Reader:
         """Return the operator of a condition, and the type by which it compares."""
         name = _required_text(node, "operator", at)
         fitting = [kind for kind in types if name in OPERATORS[kind]]
+        is_within = scope in (SESSION_SCOPE, EVENT_SCOPE)
         if not fitting:
-            known = dict.fromkeys(word for kind in types for word in OPERATORS[kind])
-            of = f"of the type {next(iter(types))}" if len(types) == 1 else scope.word
+            known = {
+                word: None
+                for kind in types
+                for word, one in OPERATORS[kind].items()
+                if not (is_within and one.form is Form.SPAN)
+            }
+            of = f" of the type {next(iter(types))}" if len(types) == 1 else f", a {scope.word}"
             raise refused(
                 _under(at, "operator"),
-                f"there is no operator {shown(name)} for {shown(node['field'])} {of}",
+                f"there is no operator {shown(name)} for {shown(node['field'])}{of}",
                 f"there are: {', '.join(known)}",
             )
         kind = fitting[0]
-        if scope in (SESSION_SCOPE, EVENT_SCOPE) and OPERATORS[fitting[0]][name].form is Form.SPAN:
+        if is_within and OPERATORS[kind][name].form is Form.SPAN:
             raise refused(
                 _under(at, "operator"),
                 f"{name} cannot stand here: what happened is judged by when it did",

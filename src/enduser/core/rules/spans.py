@@ -120,9 +120,8 @@ class Moment:
     def _days_before(self, day: date, first: date) -> Iterator[date]:
         """Yield the days, not before `first`, of which some months after is about a day."""
         near = _months_after(day, -self.n)[0].toordinal()
-        for ordinal in range(max(near - _NEAR_DAYS, first.toordinal()), near + _NEAR_DAYS):
-            if 1 <= ordinal <= _LAST_DAY:
-                yield date.fromordinal(ordinal)
+        begins, ends = max(near - _NEAR_DAYS, first.toordinal()), min(near + _NEAR_DAYS, _LAST_DAY + 1)
+        yield from map(date.fromordinal, range(begins, ends))
 
 
 NOW = Moment()
@@ -163,7 +162,7 @@ def instant(local: datetime, zone: ZoneInfo) -> int:
     """
     offset = zone.utcoffset(local)
     assert offset is not None
-    return (local.replace(fold=0) - _LOCAL_EPOCH - offset) // _MICROSECOND
+    return (local - _LOCAL_EPOCH - offset) // _MICROSECOND
 
 
 def utc_time(at: int) -> datetime:

@@ -222,15 +222,18 @@ class Counted:
         if isinstance(self.count, Equals):
             return (times in self.count.values) is not self.is_not
         low, high = self.count.low, self.count.high
-        is_within = (low is None or _is_before(low, times)) and (high is None or _is_before(high, times, -1))
+        is_within = (low is None or _is_before(low, times)) and (high is None or _is_behind(high, times))
         return is_within is not self.is_not
 
 
-def _is_before(edge: Edge, times: int, sign: int = 1) -> bool:
-    """Return whether an end of a range lies before a number; with the sign -1, behind it."""
+def _is_before(edge: Edge, times: int) -> bool:
     assert isinstance(edge.value, float | int)
-    ahead = (times - edge.value) * sign
-    return ahead >= 0 if edge.is_included else ahead > 0
+    return edge.value <= times if edge.is_included else edge.value < times
+
+
+def _is_behind(edge: Edge, times: int) -> bool:
+    assert isinstance(edge.value, float | int)
+    return edge.value >= times if edge.is_included else edge.value > times
 
 
 @dataclass(frozen=True, slots=True)

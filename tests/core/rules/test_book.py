@@ -1,0 +1,69 @@
+"""Segments are read as rules name them, once, and none leads back to itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from enduser.core.attributes import AttributeType
+from enduser.core.rules.book import RuleBook
+from enduser.core.rules.reading import Vocabulary
+from enduser.core.rules.tree import InSegment
+from enduser.errors import InvalidRule
+
+WORDS = Vocabulary({"plan": AttributeType.STRING})
+VIPS = {"field": "plan", "operator": "is", "value": "vip"}
+
+
+def within(name: str) -> dict[str, Any]:
+    return {"kind": "segment", "id": name}
+
+
+def book(rules: Mapping[str, Any]) -> RuleBook:
+    return RuleBook(WORDS, rules.get)
+
+
+def test_a_rule_has_the_rules_of_the_segments_in_it() -> None:
+    known = book({"vips": VIPS, "more": within("vips")})
+    (part,) = known.read(within("more")).root.parts
+    assert part == InSegment("more", known.require("more"))
+    assert known.require("more").root.parts == (InSegment("vips", known.require("vips")),)
+
+
+def test_a_segment_is_looked_up_once() -> None:
+    asked: list[str] = []
+
+    def find(name: str) -> Any:
+        asked.append(name)
+        return VIPS
+
+    known = RuleBook(WORDS, find)
+    assert known.require("vips") is known.segment("vips")
+    assert asked == ["vips"]
+
+
+def test_a_segment_that_is_not_there_has_no_rule() -> None:
+    assert book({}).segment("gone") is None
+    with pytest.raises(InvalidRule, match="there is no segment 'gone'"):
+        book({}).read(within("gone"))
+
+
+@pytest.mark.parametrize("rules", [{"a": within("a")}, {"a": within("b"), "b": within("a")}])
+def test_a_segment_that_leads_back_to_itself_is_refused(rules: Mapping[str, Any]) -> None:
+    with pytest.raises(InvalidRule) as caught:
+        book(rules).require("a")
+    assert caught.value.message.endswith("id: the segment 'a' leads back to itself")
+    assert caught.value.hint == "take it out of the rule, or out of the segment that the rule names"
+    assert caught.value.field == "id"
+
+
+def test_a_segment_that_could_not_be_read_is_read_again() -> None:
+    rules: dict[str, Any] = {"a": {"field": "gone", "operator": "known"}}
+    known = book(rules)
+    for _ in range(2):
+        with pytest.raises(InvalidRule, match="no attribute 'gone'"):
+            known.segment("a")
+    rules["a"] = VIPS
+    assert known.require("a").conditions == 1
