@@ -132,8 +132,8 @@ def test_of_many_attributes_thirty_are_proposed() -> None:
     [
         (
             {"kind": "segment", "id": "gone"},
-            "there is no segment 'gone'",
-            "the segments: enduser segments list",
+            "there is no segment 'gone' in use",
+            "the segments: enduser segments list; one that is archived must be restored first",
         ),
         ({"kind": "list", "id": "gone"}, "there is no static list 'gone'", "the lists: enduser lists list"),
     ],

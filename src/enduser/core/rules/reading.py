@@ -234,12 +234,13 @@ class _Reader:
             )
         if ignore_case and (kind is not AttributeType.STRING or operator.form is Form.NONE):
             raise refused(_under(at, "ignore_case"), "only texts have upper and lower case", "leave it out")
-        if operator.form is not Form.NONE and "value" not in node:
-            raise refused(
-                _under(at, "value"), "it is missing", f"write what {node['operator']} compares with"
-            )
         value = ValueReader(kind, self._words.zone, _under(at, "value"), ignore_case)
-        test = value.test(operator, node.get("value"))
+        try:
+            test = value.test(operator, node.get("value"))
+        except InvalidRule as error:
+            if "value" in node:
+                raise
+            raise refused(_under(at, "value"), "it is missing", str(error.hint)) from None
         self._count(conditions=1)
         return Condition(Field(name, kind), test, operator.is_not)
 
