@@ -81,7 +81,7 @@ class Program:
         self.compared_times: Mapping[Moment, Sequence[int]] = {
             moment: [places[what] for what in bounded] for moment, bounded in writer.bounded.items()
         }
-        """By relative time the places in `happenings` of what is counted within windows that it ends."""
+        """By relative time the places in `happenings` of what is counted within windows that it bounds."""
         self.lists = tuple(writer.lists)
         """The ids of the static lists that it looks at."""
         self._moments = tuple(writer.moments)
