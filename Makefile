@@ -50,7 +50,7 @@ test: lint sdks ## all that must hold, in at most ten minutes
 test-full: lint sdks mutants ## also the large and long tests, and the mutants
 	ENDUSER_TEST_PROFILE=full $(BIN)/pytest -n 2 --dist worksteal
 
-mutants: $(VENV)/.installed ## break the core in every small way; some test must notice (two minutes)
+mutants: $(VENV)/.installed ## break the core in every small way; some test must notice (seven minutes)
 	$(BIN)/python tests/core/mutants.py
 
 soak: $(VENV)/.installed ## an hour of load at ten million users while processes are killed (SOAK="--minutes 2 --users 100000 --kills 10" for a quick one)
