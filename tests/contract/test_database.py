@@ -19,6 +19,17 @@ def test_a_creation_that_a_crash_cut_off_is_begun_again(tmp_path: Path) -> None:
         assert store.spaces() == [SPACE]
 
 
+def test_what_a_killed_engine_had_swapped_out_goes(tmp_path: Path) -> None:
+    room = tmp_path / "tmp"
+    room.mkdir()
+    left, others = room / "duckdb_temp_storage_DEFAULT-0.tmp", room / "others"
+    left.write_bytes(b"x")
+    others.write_bytes(b"x")
+    database.Database(tmp_path, memory_limit_mb=128).close()
+    assert not left.exists()
+    assert others.exists()
+
+
 def test_a_damaged_database_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / database.DATABASE_FILE).write_bytes(b"no database at all" * 1_000)
     with pytest.raises(StoreError, match="cannot be opened"):

@@ -164,6 +164,8 @@ def connect(folder: Path, *, memory_limit_mb: int, user_key_sql: str) -> duckdb.
         if not path.exists():
             _create(path)
         connection = duckdb.connect(str(path), config=config)
+    for left in (folder / "tmp").glob("duckdb_temp_*"):  # gigabytes, by a process that was killed
+        left.unlink(missing_ok=True)
     with told(f"the database {path} cannot be brought to the newest schema"):
         prepare(connection, user_key_sql)
         _migrate_main(connection)
