@@ -56,7 +56,9 @@ def test_members_are_listed_as_far_as_is_asked_for(data: Path, monkeypatch: pyte
 
 
 def test_users_are_parted_by_an_attribute(data: Path) -> None:
+    ask(data, "restore", "old")
     rows = [line.split() for line in ask(data, "facets", "old", "plan", "--limit", 1).splitlines()]
+    ask(data, "archive", "old")
     assert rows == [["plan", "users"], ["vip", "2"], ["(others)", "1"], ["(unknown)", "1"]]
     told = json.loads(ask(data, "facets", "vips", "seats", "--format", "json"))
     assert told["values"] == [{"value": 5.0, "users": 2}]
@@ -117,6 +119,9 @@ def test_templates_are_listed_and_one_is_shown_with_its_rule(data: Path) -> None
         (("preview", "--template", "quit", "--sample", limits.PREVIEW_SAMPLE_MAX + 1), "'--sample'"),
         (("explain", "ada", "gone"), "there is no segment 'gone'"),
         (("explain", "ada", "old"), "is archived, so nobody is in it"),
+        (("count", "old"), "is archived, so nobody is in it"),
+        (("members", "old"), "is archived, so nobody is in it"),
+        (("facets", "old", "plan"), "is archived, so nobody is in it"),
         (("templates", "gone"), "there is no template 'gone'"),
     ],
 )
