@@ -33,10 +33,10 @@ from enduser.cli.common import (
 from enduser.cli.helping import Group
 from enduser.cli.segments import json_text
 from enduser.clock import now_us
-from enduser.core.contents import Content, Decision, SavedContent
+from enduser.core.contents import Content, Decision, SavedContent, find_content
 from enduser.core.links import IdKind
 from enduser.core.segments import Saving
-from enduser.errors import ContentNotFound, UsageError
+from enduser.errors import UsageError
 from enduser.service.content_json import content_json
 from enduser.service.deciding_state import DecidingStateJson, DecidingStates
 from enduser.service.decisions import decision_json
@@ -128,7 +128,7 @@ def show(
     """Show a content item with its payload."""
     must_be_there(data)
     with opened(data, space, memory_limit) as store:
-        told = content_json(_find(store, space, content_id))
+        told = content_json(find_content(store.contents(space), content_id))
     if form is ListFormat.JSON:
         out.print(msgspec.json.encode(told).decode())
         return
@@ -142,22 +142,6 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "(everyone)" if value is None else str(value)
-
-
-def _find(store: Store, space: str, content_id: str) -> SavedContent:
-    """Return a content item.
-
-    Raises:
-        ContentNotFound: there is none of this id.
-    """
-    for saved in store.contents(space):
-        if saved.content.id == content_id:
-            return saved
-    raise ContentNotFound(
-        f"there is no content item {content_id!r} in {space}",
-        hint="enduser content list shows them; ids are case-sensitive",
-        field="content_id",
-    )
 
 
 # --- changing
@@ -216,7 +200,7 @@ def change(
         changes["segment"] = None
     must_be_there(data)
     with opened(data, space, memory_limit) as store:
-        content = replace(_find(store, space, content_id).content, **changes)
+        content = replace(find_content(store.contents(space), content_id).content, **changes)
         store.save_content(space, content, Saving(now_us(), _BY, is_new=False))
     out.print(f"the content item {printable(content_id)} is changed")
 
@@ -257,7 +241,7 @@ def delete(
     """Delete a content item; nobody sees it any more."""
     must_be_there(data)
     with opened(data, space, memory_limit) as store:
-        name = printable(_find(store, space, content_id).content.name)
+        name = printable(find_content(store.contents(space), content_id).content.name)
         shown = printable(content_id)
         confirm(f"Delete the content item {shown} ({name})?", yes=yes)
         store.delete_content(space, content_id)

@@ -292,7 +292,7 @@ def list_users(
     with folded(data, space, memory_limit) as store:
         status, query = store.status(space), asked.query(store, space, "-last_seen")
         rows = list(store.users(space, query, limit=limit + 1))
-        found = len(rows) if len(rows) <= limit else _count(store, space, query).users
+        found = len(rows) if len(rows) <= limit else _counted(store, space, query)[0].users
     is_everyone = query.rule is None and not query.search
     if not rows:
         out.print(_nobody(status) if is_everyone else f"Nobody of {count_of(status.users, 'user')}.")
@@ -322,17 +322,18 @@ def count_users(
     asked = asked_users(where, segment, filter_id, search)
     with folded(data, space, memory_limit) as store:
         query = asked.query(store, space, "user_id")
-        counts, all_users = _count(store, space, query), store.status(space).users
+        counts, all_users = _counted(store, space, query)
     unseen = f", and {count_of(counts.not_yet_seen, 'id')} not yet seen" if counts.not_yet_seen else ""
     out.print(f"{counts.users:,} of {count_of(all_users, 'user')}{unseen}")
 
 
-def _count(store: Store, space: str, query: UsersQuery) -> Counts:
-    """Return how many users are asked for."""
-    if query.search:
-        found = store.users(space, UsersQuery(rule=query.rule, search=query.search, columns=()))
-        return Counts(sum(1 for _ in found))
-    return store.count_users(space, [query.rule or EVERYONE]).counts[0]
+def _counted(store: Store, space: str, query: UsersQuery) -> tuple[Counts, int]:
+    """Return how many users are asked for, and how many there are."""
+    counted = store.count_users(space, [query.rule or EVERYONE])
+    if not query.search:
+        return counted.counts[0], counted.all_users
+    found = store.users(space, UsersQuery(rule=query.rule, search=query.search, columns=()))
+    return Counts(sum(1 for _ in found)), counted.all_users
 
 
 def _nobody(status: SpaceStatus) -> str:

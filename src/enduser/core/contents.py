@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from enduser import limits
-from enduser.errors import InvalidContent
+from enduser.errors import ContentNotFound, InvalidContent
 
 _ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{limits.CONTENT_ID_CHARACTERS_MAX - 1}}}", re.ASCII)
 _KIND = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{limits.CONTENT_KIND_CHARACTERS_MAX - 1}}}", re.ASCII)
@@ -54,6 +54,27 @@ class Decision:
     """What the space's clock showed."""
     turns_at: int | None
     """When it can be another by itself; None: never, if nothing else happens."""
+
+
+def find_content(contents: Iterable[SavedContent], content_id: str) -> SavedContent:
+    """Return the content item of an id.
+
+    Raises:
+        ContentNotFound: none of these has it.
+    """
+    for saved in contents:
+        if saved.content.id == content_id:
+            return saved
+    raise content_not_found(content_id)
+
+
+def content_not_found(content_id: str) -> ContentNotFound:
+    """Return the error of an id that no content item has."""
+    return ContentNotFound(
+        f"there is no content item {content_id!r}",
+        hint="they are listed by: enduser content list, or GET /api/v1/content; ids are case-sensitive",
+        field="content_id",
+    )
 
 
 def check_content(content: Content) -> None:

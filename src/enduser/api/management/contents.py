@@ -13,7 +13,7 @@ from enduser.api.management.calls import Answer, Call, Route
 from enduser.api.management.etags import etag_of, require_match
 from enduser.api.management.parameters import CONTENT_ID, CONTENT_IF_MATCH, ID_KIND, SPACE, USER_ID
 from enduser.clock import now_us
-from enduser.core.contents import Content, SavedContent
+from enduser.core.contents import Content, SavedContent, find_content
 from enduser.core.segments import Saving
 from enduser.errors import (
     ContentExists,
@@ -84,7 +84,7 @@ async def list_contents(call: Call) -> ContentsPage:
 async def show_content(call: Call) -> Answer:
     """Return one content item, with an `ETag` that names it as it is."""
     content_id = call.values["content_id"]
-    return _answer(await call.read(lambda reader: _find(reader, call.space, content_id)))
+    return _answer(await call.read(lambda reader: find_content(reader.contents(call.space), content_id)))
 
 
 async def create_content(call: Call) -> Answer:
@@ -111,7 +111,7 @@ async def change_content(call: Call) -> Answer:
     saving, wanted = _saving(call, is_new=False), call.values["If-Match"]
 
     def change(store: Any) -> SavedContent:
-        found = _find(store, call.space, content_id)
+        found = find_content(store.contents(call.space), content_id)
         require_match(content_json(found), wanted, _WHAT)
         saved: SavedContent = store.save_content(call.space, replace(found.content, **given), saving)
         return saved
@@ -124,7 +124,7 @@ async def delete_content(call: Call) -> ContentDeleted:
     content_id, wanted = call.values["content_id"], call.values["If-Match"]
 
     def delete(store: Any) -> None:
-        require_match(content_json(_find(store, call.space, content_id)), wanted, _WHAT)
+        require_match(content_json(find_content(store.contents(call.space), content_id)), wanted, _WHAT)
         store.delete_content(call.space, content_id)
 
     await call.change(delete)
@@ -145,17 +145,6 @@ def _answer(saved: SavedContent) -> Answer:
 
 def _saving(call: Call, *, is_new: bool) -> Saving:
     return Saving(now_us(), call.caller, is_new)
-
-
-def _find(reader: Reader, space: str, content_id: str) -> SavedContent:
-    for saved in reader.contents(space):
-        if saved.content.id == content_id:
-            return saved
-    raise ContentNotFound(
-        f"there is no content item {content_id!r} in {space}",
-        hint="GET /api/v1/content lists them; ids are case-sensitive",
-        field="content_id",
-    )
 
 
 _CONTENT = ContentJson(

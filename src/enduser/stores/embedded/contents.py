@@ -9,14 +9,13 @@ import duckdb
 import msgspec
 
 from enduser import limits
-from enduser.core.contents import Content, Decision, SavedContent, check_content
+from enduser.core.contents import Content, Decision, SavedContent, check_content, content_not_found
 from enduser.core.deciding import Decider, Deciding
 from enduser.core.rules.naming import names_of
 from enduser.core.rules.programs import Person, Program
 from enduser.core.segments import Saving
 from enduser.errors import (
     ContentExists,
-    ContentNotFound,
     InvalidContent,
     LimitExceeded,
     UsageError,
@@ -74,7 +73,7 @@ def delete(connection: duckdb.DuckDBPyConnection, content_id: str) -> None:
         ContentNotFound: there is none of this id.
     """
     if not run(connection, "contents.delete", id=content_id):
-        raise _not_found(content_id)
+        raise content_not_found(content_id)
 
 
 def deciding(look: Look, *, only_public: bool) -> Deciding:
@@ -144,7 +143,7 @@ def _check_before(
 ) -> None:
     if not is_new:
         if before is None:
-            raise _not_found(content_id)
+            raise content_not_found(content_id)
         return
     if before is not None:
         raise ContentExists(
@@ -171,11 +170,3 @@ def _saved(id_: str, name: str, kind: str, payload: str, *more: Any) -> SavedCon
         is_public=is_public,
     )
     return SavedContent(content=content, saved_at=saved_at, saved_by=saved_by, created_at=created_at)
-
-
-def _not_found(content_id: str) -> ContentNotFound:
-    return ContentNotFound(
-        f"there is no content item {content_id!r}",
-        hint="they are listed by: enduser content list, or GET /api/v1/content; ids are case-sensitive",
-        field="content_id",
-    )
