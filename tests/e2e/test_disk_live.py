@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +21,7 @@ pytestmark = needs_root
 def fill(disk: Path) -> Path:
     """Leave no room."""
     filler = disk / "filler"
-    with contextlib.suppress(OSError), filler.open("wb") as file:
+    with contextlib.suppress(OSError), filler.open("ab") as file:
         while True:
             file.write(bytes(1 << 16))
             file.flush()
@@ -63,3 +65,20 @@ def test_a_full_disk_refuses_and_everything_acknowledged_is_there_when_there_is_
     server.stop(is_hurt=True)
     assert_each_once(server.data, senders)
     assert process("verify", data=server.data).returncode == 0
+
+
+def test_a_collector_that_starts_on_a_full_disk_refuses_and_nobody_waits_for_it(
+    mount: Mount, serve: Callable[..., Server]
+) -> None:
+    disk = mount("size=150m")
+    server = serve("--collectors", 1, data=disk / "data")
+    senders = Senders(server)
+    filler = fill(disk)
+    _, collector = server.pids()
+    os.kill(collector, signal.SIGKILL)
+    # What the dead one left is deleted, which makes some room again.
+    wait_until(lambda: fill(disk) and "spool refused" in server.log)
+    assert answer(server, senders)[0] == 503
+    filler.unlink()
+    wait_until(lambda: answer(server, senders)[0] == 200)
+    server.stop(is_hurt=True)

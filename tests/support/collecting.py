@@ -13,14 +13,15 @@ import httpx
 
 from enduser.api.collector.gate import Gate
 from enduser.api.collector.process import public_server
+from enduser.api.collector.series import Series
 from enduser.api.collector.server_keys import ServerKeys
 from enduser.api.collector.tracking import Desk
 from enduser.api.figures import Figures
-from enduser.clock import now_us
 from enduser.core.settings import SpaceSettings
 from enduser.ingest.doors import Doors, write_doors
 from enduser.ingest.group_commit import GroupCommit
-from enduser.ingest.spool import EVENTS, SpoolReader, SpoolWriter
+from enduser.ingest.spool import EVENTS, SpoolReader
+from enduser.limits import SPOOL_BYTES_MAX
 from enduser.stores.answers import Door, WriteKey
 from enduser.stores.contract import DEFAULT_SPACE
 
@@ -38,8 +39,9 @@ class Site:
         keys = [WriteKey("acme/production", KEY, 0, None), WriteKey("acme/production", ENDED, 0, 1)]
         doors = [Door(7, "acme/production", settings, keys), Door(1, DEFAULT_SPACE, settings, [])]
         write_doors(folder, doors)
-        self.writer = SpoolWriter(folder, 1)
-        self.append = lambda frames: self.writer.append(frames, now_us=now_us())
+        self.series = Series(folder, 1, SPOOL_BYTES_MAX)
+        self.series.mark()
+        self.append = self.series.append
         self.commit = GroupCommit(lambda frames: self.append(frames))  # noqa: PLW0108 - tests replace it
         self.figures = Figures()
         self.keys = ServerKeys(folder)
@@ -61,7 +63,7 @@ class Site:
         await self.serving
         await self.commit.close()
         self.keys.close()
-        self.writer.close()
+        self.series.close()
 
     async def post(self, path: str = "/v1/track", body: object = None, **options: Any) -> httpx.Response:
         """Post a body as JSON, or as it is, with the write key as Basic user."""

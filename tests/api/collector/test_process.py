@@ -33,8 +33,8 @@ async def marks(site: Site, doors: Doors, own: FileIO, monkeypatch: pytest.Monke
     monkeypatch.setattr(process, "TICK_S", 0.01)
     marked = asyncio.Event()
     loop = asyncio.get_running_loop()
-    monkeypatch.setattr(site.writer, "mark", lambda _: loop.call_soon_threadsafe(marked.set))
-    ticking = asyncio.create_task(process._tick(site.figures, doors, site.keys, site.commit, site.writer))
+    monkeypatch.setattr(site.series, "mark", lambda: loop.call_soon_threadsafe(marked.set))
+    ticking = asyncio.create_task(process._tick(site.figures, doors, site.keys, site.commit, site.series))
     waiting = asyncio.create_task(marked.wait())
     async with asyncio.timeout(10):
         await asyncio.wait([ticking, waiting], return_when="FIRST_COMPLETED")

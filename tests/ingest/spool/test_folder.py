@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from enduser.errors import SpoolError
-from enduser.ingest.spool import SpoolWriter, new_series
+from enduser.ingest.spool import SpoolWriter, folder, new_series
 from enduser.ingest.spool.folder import is_live, segments_of, series_folders, spool_error, take_series
 
 
@@ -75,6 +75,21 @@ def test_nobody_writes_to_a_series_that_was_begun_before(tmp_path: Path, is_ende
         take_series(tmp_path, 1)
     assert [path.name for path in (tmp_path / "spool").iterdir()] == ["00000001"]
     assert is_live(series_folders(tmp_path)[1]) is not is_ended
+
+
+def test_a_series_whose_name_could_not_be_made_durable_may_be_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(folder, "make_entries_durable", refuse)
+        with pytest.raises(SpoolError, match="broken"):
+            take_series(tmp_path, 1)
+    assert list((tmp_path / "spool").iterdir()) == []
+    with closing(SpoolWriter(tmp_path, 1)):
+        assert is_live(series_folders(tmp_path)[1])
 
 
 def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:

@@ -24,17 +24,16 @@ from enduser.api.collector.deciding import Decisions
 from enduser.api.collector.gate import Gate
 from enduser.api.collector.owner_proxy import OwnerProxy
 from enduser.api.collector.public import ASGIApp, PublicPlane
+from enduser.api.collector.series import Series
 from enduser.api.collector.server_keys import ServerKeys
 from enduser.api.collector.tracking import Desk, TrackingProtocol
 from enduser.api.figures import Figures, line_of
 from enduser.api.http_server import Server, server_of
 from enduser.api.logs import RefusalLog, log_as_json
 from enduser.api.patience import sweep
-from enduser.clock import elapsed_s, now_us
-from enduser.errors import SpoolError
+from enduser.clock import elapsed_s
 from enduser.ingest.doors import Doors
 from enduser.ingest.group_commit import GroupCommit
-from enduser.ingest.spool import SpoolWriter
 from enduser.stores.remote import API_SOCKET, socket_path
 
 TICK_S = 1.0
@@ -61,15 +60,15 @@ async def collect(options: CollectorOptions) -> None:
     folder = Path(options.folder)
     doors = Doors(folder)
     proxy = OwnerProxy(socket_path(folder, API_SOCKET))
-    with contextlib.closing(SpoolWriter(folder, options.series, options.spool_bytes_max)) as writer:
-        commit = GroupCommit(lambda frames: writer.append(frames, now_us=now_us()))
-        writer.mark(now_us())
+    with contextlib.closing(Series(folder, options.series, options.spool_bytes_max)) as series:
+        commit = GroupCommit(series.append)
+        series.mark()
         keys = ServerKeys(folder)
         desk = Desk(Gate(doors, keys, trusted_hops=options.trusted_hops), commit, Figures())
         decisions = Decisions(folder, doors, proxy, desk.figures)
         server = public_server(desk, proxy, decisions)
         await _end_with_owner(server)
-        work = [asyncio.create_task(_tick(desk.figures, doors, keys, commit, writer))]
+        work = [asyncio.create_task(_tick(desk.figures, doors, keys, commit, series))]
         work.append(asyncio.create_task(sweep(server.server_state.connections)))
         await server.serve(sockets=[socket.socket(fileno=options.listener)])
         for task in work:
@@ -102,10 +101,9 @@ async def _end_with_owner(server: Server) -> None:
 
 
 async def _tick(
-    figures: Figures, doors: Doors, keys: ServerKeys, commit: GroupCommit, writer: SpoolWriter
+    figures: Figures, doors: Doors, keys: ServerKeys, commit: GroupCommit, series: Series
 ) -> None:
     """Tell the figures, keep the doors fresh, and the time in the series moving while nothing comes."""
-    is_refused = False
     refusals = RefusalLog()
     os.set_blocking(sys.stdout.fileno(), False)  # an owner that hangs is no reason to take no events
     while True:
@@ -113,16 +111,8 @@ async def _tick(
         refusals.look(figures.refused, elapsed_s())
         keys.forget()
         _tell(figures, doors)
-        if not commit.is_idle:
-            continue
-        at = now_us()
-        try:
-            await commit.run(lambda at=at: writer.mark(at))  # type: ignore[misc]
-            is_refused = False
-        except SpoolError as error:
-            if not is_refused:
-                log.error("spool refused", problem=error.message, hint=error.hint)  # noqa: TRY400 - it is told
-            is_refused = True
+        if commit.is_idle:
+            await commit.run(series.mark)
 
 
 def _tell(figures: Figures, doors: Doors) -> None:

@@ -9,7 +9,7 @@ import fcntl
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,6 +95,8 @@ def segments_of(series_folder: Path) -> list[Segment]:
 def take_series(data_folder: Path, series: int) -> tuple[Path, int]:
     """Make a series' folder and hold it; return it and the descriptor that holds it until closed.
 
+    What failed leaves nothing, and may be tried again.
+
     Raises:
         SpoolError: the series was used before, or the folder cannot be made.
     """
@@ -104,24 +106,24 @@ def take_series(data_folder: Path, series: int) -> tuple[Path, int]:
         spool.mkdir(parents=True, exist_ok=True)
         # The folder gets its name when it is held: without a holder a reader would take it for dead.
         made = spool / f"{_UNNAMED}{target.name}"
-        made.mkdir()
-        lock = os.open(made / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
+        with ExitStack() as undo:
+            made.mkdir()
+            undo.callback(_remove, made)
+            lock = os.open(made / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            undo.callback(os.close, lock)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             made.rename(target)
+            undo.callback(_remove, target)
             make_entries_durable(spool)
             make_entries_durable(data_folder)
-        except OSError:
-            os.close(lock)
-            _remove(made)
-            raise
+            undo.pop_all()
     return target, lock
 
 
-def _remove(made: Path) -> None:
-    (made / _LOCK).unlink(missing_ok=True)
-    if made.exists():
-        made.rmdir()
+def _remove(folder: Path) -> None:
+    (folder / _LOCK).unlink(missing_ok=True)
+    if folder.exists():
+        folder.rmdir()
 
 
 def is_live(series_folder: Path) -> bool:
