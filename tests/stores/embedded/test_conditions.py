@@ -18,7 +18,7 @@ from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.rules.reading import read_rule
 from enduser.core.rules.tree import Combinator, Condition, Contains, Field, Group, InList, Sessions
 from enduser.errors import RuleTooLarge
-from enduser.stores.embedded.conditions import Conditions, portions
+from enduser.stores.embedded.conditions import Conditions, portions_of_happenings
 from enduser.stores.embedded.database import migrations, prepare
 from enduser.stores.embedded.registry import Column, add_column
 from enduser.stores.embedded.statements import bound, used
@@ -277,11 +277,15 @@ def test_a_thing_that_happened_is_found_under_its_number_within_any_of_its_spans
 def test_what_is_asked_of_at_once_is_as_much_as_a_statement_takes() -> None:
     few, many = visits_from(1), visits_from(limits.RULE_LOOKUPS_MAX)
     asked = [few, few, few, many, many, InList("friends")]
-    found = [list(some) for some in portions([(what, []) for what in asked], at_once=2)]
+    found = [list(some) for some in portions_of_happenings([(what, []) for what in asked], at_once=2)]
     assert found == [[0, 1], [2, 3], [4, 5]]
 
 
 def test_conditions_beyond_what_one_statement_takes_are_asked_of_by_another() -> None:
     largest = visits_from(4 * limits.RULE_LOOKUPS_MAX)
     asked = [visits_from(1), largest, visits_from(1)]
-    assert [list(some) for some in portions([(what, []) for what in asked], at_once=50)] == [[0], [1], [2]]
+    assert [list(some) for some in portions_of_happenings([(what, []) for what in asked], at_once=50)] == [
+        [0],
+        [1],
+        [2],
+    ]

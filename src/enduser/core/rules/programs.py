@@ -102,12 +102,6 @@ class Program:
         times = [person.times[what] for what in self.happenings]
         return self._function(values, times, person.lists, edges)
 
-    def answers_in_order(
-        self, values: Sequence[Any], times: Sequence[Sequence[int]], lists: Collection[str], edges: Edges
-    ) -> Sequence[bool]:
-        """Return the same of who has an object; values and times stand as in `fields` and `happenings`."""
-        return self._function(values, times, lists, edges)
-
     def _answers_without_object(self, person: Person, edges: Edges) -> Sequence[bool]:
         """Only rules of lists can hold; whom no list knows they hold as little as others."""
         can = [not lists.isdisjoint(person.lists) for lists in self._deciding_lists]

@@ -24,7 +24,7 @@ from enduser.core.segments import (
     SegmentVerdict,
 )
 from enduser.errors import LimitExceeded, UsageError
-from enduser.stores.embedded.conditions import Conditions, Tables, portions
+from enduser.stores.embedded.conditions import Conditions, Tables, portions_of_happenings
 from enduser.stores.embedded.reading import Look, persons, users_query
 from enduser.stores.embedded.segments import Rules, every_segment
 from enduser.stores.embedded.statements import bound, spliced, statements
@@ -184,7 +184,9 @@ class Asked:
             return
         self.look.run("asking.narrow", person_key=self.person_key)
         clock, times = conditions(self.look, _NARROWED), [list[int]() for _ in happenings]
-        for some in portions([(what, [(None, None)]) for what in happenings], HAPPENINGS_AT_ONCE):
+        for some in portions_of_happenings(
+            [(what, [(None, None)]) for what in happenings], HAPPENINGS_AT_ONCE
+        ):
             writer = replace(clock, parameters={})
             for row in self.look.rows(writer.each_happened(some), writer.parameters):
                 times[int(str(row["number"]))].append(int(str(row["happened_at"])))

@@ -8,9 +8,9 @@ joined to ten million users: places and browsers are few, and of what happened o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from enduser import limits
@@ -121,7 +121,10 @@ _ONE = "SELECT {number} AS number, person_key, happened_at FROM ({happened})"
 
 Span = tuple[int | None, int | None]
 """From an instant on and before another, in µs; None: without an end."""
-_Asked = tuple[Happening | InList, Sequence[Span]]
+Asked = tuple[Happening | InList, Sequence[Span]]
+"""What may have happened, and within which spans it is looked for."""
+Key = TypeVar("Key")
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,7 +346,7 @@ class Conditions:
         )
         return self._happened(what, [(begins, ends)])
 
-    def each_happened(self, asked: Mapping[int, _Asked]) -> str:
+    def each_happened(self, asked: Mapping[int, Asked]) -> str:
         """Return the query of what happened to whom, and when, of several things at once.
 
         Rows are (number, person_key, happened_at); a thing is looked for within any of its spans, and the
@@ -427,19 +430,31 @@ class Conditions:
                 return self._test(state, value, of.type)
 
 
-def portions(asked: Sequence[_Asked], at_once: int) -> Iterator[Mapping[int, _Asked]]:
-    """Yield things that may have happened, by their numbers, so many at once as one statement asks of."""
-    portion: dict[int, _Asked] = {}
-    conditions = 0
-    for number, one in enumerate(asked):
-        weight = 0 if isinstance(one[0], Changes | InList) else sum(1 for _ in nodes(one[0].rules))
-        if portion and (len(portion) == at_once or conditions + weight > _AT_ONCE):
+def portions(
+    items: Mapping[Key, Item], at_once: int, size_of: Callable[[Item], int], size_max: int
+) -> Iterator[Mapping[Key, Item]]:
+    """Yield items, at most so many at once and together of at most that size, unless one alone is larger."""
+    portion: dict[Key, Item] = {}
+    size = 0
+    for key, item in items.items():
+        more = size_of(item)
+        if portion and (len(portion) == at_once or size + more > size_max):
             yield portion
-            portion, conditions = {}, 0
-        portion[number] = one
-        conditions += weight
+            portion, size = {}, 0
+        portion[key] = item
+        size += more
     if portion:
         yield portion
+
+
+def portions_of_happenings(asked: Sequence[Asked], at_once: int) -> Iterator[Mapping[int, Asked]]:
+    """Yield things that may have happened, by their numbers, so many at once as one statement asks of."""
+    return portions(dict(enumerate(asked)), at_once, _conditions_on, _AT_ONCE)
+
+
+def _conditions_on(asked: Asked) -> int:
+    what, _ = asked
+    return 0 if isinstance(what, Changes | InList) else sum(1 for _ in nodes(what.rules))
 
 
 def _contrary_if(condition: str, *, is_not: bool) -> str:

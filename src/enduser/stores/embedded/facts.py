@@ -10,13 +10,13 @@ from enduser.core.rules.demands import Demand
 from enduser.core.rules.tree import Changes, Events, InList, Sessions
 from enduser.stores.answers import Fact
 from enduser.stores.embedded.asking import HAPPENINGS_AT_ONCE, conditions
-from enduser.stores.embedded.conditions import Conditions, Tables, portions
+from enduser.stores.embedded.conditions import Conditions, Tables, portions_of_happenings
 from enduser.stores.embedded.reading import KEYS, Look
 from enduser.stores.embedded.statements import run_spliced, spliced, statements
 
 _ROWS_PER_FETCH = 10_000
-_TOLD_AT_ONCE = 50
-"""Things that happened to a few persons of which one statement asks."""
+_LIVES = "person_key, total_sessions, life_started_at, last_visit_at, begins_after"
+"""What conditions on what happened look at of users."""
 _NARROWED_BY_KIND = {
     Sessions: "sessions",
     Events: "events",
@@ -42,34 +42,12 @@ def some_facts(look: Look, wanted: Sequence[Demand], part: int, parts: int) -> I
     return _facts(look, wanted)
 
 
-def count_narrowed(look: Look, wanted: Sequence[Demand]) -> int:
-    """Return how many rows were gathered of what happened."""
-    names = {_NARROWED_BY_KIND[type(demand.what)] for demand in wanted}
-    counts = [f"(SELECT count(*) FROM asked_{name})" for name in sorted(names)]
-    query = f"SELECT {' + '.join(counts) or '0'}"
-    return int(look.connection.execute(query).fetchall()[0][0])
-
-
-def of_persons(
-    look: Look, clock: Conditions, wanted: Sequence[Demand], keys: tuple[int, int]
-) -> Iterator[tuple[int, int, Sequence[int]]]:
-    """Yield the places of demands, and of persons of whom was gathered their keys and all times.
-
-    `keys` are the first and the last of whom is asked.
-    """
-    ends = {"first": str(keys[0]), "last": str(keys[1])}
-    for writer, happened in _happened(clock, wanted, _TOLD_AT_ONCE):
-        query = spliced(statements("facts")["of_persons"][0], (), {**ends, "happened": happened})
-        look.connection.execute(query, writer.parameters)
-        yield from look.connection.fetchall()
-
-
 def _facts(look: Look, wanted: Sequence[Demand]) -> Iterator[Fact]:
     clock = conditions(look)
     narrow(look, clock, wanted)
     listed = [str(number) for number, demand in enumerate(wanted) if isinstance(demand.what, InList)]
     splices = {"times": str(limits.FACT_TIMES_MAX + 1), "listed": ", ".join(listed) or "NULL"}
-    for writer, happened in _happened(clock, wanted, HAPPENINGS_AT_ONCE):
+    for writer, happened in _happened(clock, wanted):
         query = spliced(statements("facts")["facts"][0], (), {**splices, "happened": happened})
         look.connection.execute(query, writer.parameters)
         while rows := look.connection.fetchmany(_ROWS_PER_FETCH):
@@ -77,8 +55,11 @@ def _facts(look: Look, wanted: Sequence[Demand]) -> Iterator[Fact]:
                 yield Fact(id_, is_anonymous, wanted[number], _times(times))
 
 
-def narrow(look: Look, clock: Conditions, wanted: Sequence[Demand]) -> None:
-    """Gather what demands look at of the persons in `asked_ids`, as far back as they do."""
+def narrow(look: Look, clock: Conditions, wanted: Sequence[Demand], of_users: str = _LIVES) -> None:
+    """Gather what demands look at of the persons in `asked_ids`, as far back as they do.
+
+    `of_users` are the columns that are wanted of them.
+    """
     since: dict[type, int] = {}
     names = set()
     for demand in wanted:
@@ -90,17 +71,17 @@ def narrow(look: Look, clock: Conditions, wanted: Sequence[Demand]) -> None:
         since[type(what)] = min(since.get(type(what), least), least)
     columns = {clock.columns[one.what.field.name].number for one in wanted if isinstance(one.what, Changes)}
     each = [{"n": str(number)} for number in sorted(columns)]
-    look.run("facts.narrow")
+    run_spliced(look.connection, "facts.narrow", (), {"columns": of_users})
     for kind, name in _NARROWED_BY_KIND.items():
         if kind in since:
             bounds = {"since": since[kind], "names": sorted(names)}
             run_spliced(look.connection, f"facts.narrow_{name}", each, None, **bounds)
 
 
-def _happened(clock: Conditions, wanted: Sequence[Demand], at_once: int) -> Iterator[tuple[Conditions, str]]:
+def _happened(clock: Conditions, wanted: Sequence[Demand]) -> Iterator[tuple[Conditions, str]]:
     """Yield queries of when what demands ask for happened, as far back as they do; numbers say which."""
     asked = [(demand.what, [(demand.begins(clock.now, clock.zone), None)]) for demand in wanted]
-    for some in portions(asked, at_once):
+    for some in portions_of_happenings(asked, HAPPENINGS_AT_ONCE):
         writer = replace(clock, tables=NARROWED, parameters={})
         yield writer, writer.each_happened(some)
 

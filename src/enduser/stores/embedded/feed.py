@@ -12,22 +12,21 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import compress
 from typing import Any
 
 import msgspec
 
 from enduser import limits
 from enduser.core.attributes import AttributeType
-from enduser.core.feed import ENTERED, LEFT, FeedFilter, FeedPage, FeedRow
-from enduser.core.rules.demands import Demand, demands_of
+from enduser.core.feed import FeedFilter, FeedPage, FeedRow
+from enduser.core.rules.demands import demands_of
 from enduser.core.rules.programs import Program
-from enduser.core.rules.tree import Happening, InList, Rule
+from enduser.core.rules.tree import Happening, Rule, nodes
 from enduser.core.settings import setting_text
 from enduser.errors import FeedExpired, InvalidRule, RuleTooLarge
 from enduser.stores.embedded import facts
 from enduser.stores.embedded.asking import conditions, rules_of
-from enduser.stores.embedded.conditions import Conditions, Span, portions
+from enduser.stores.embedded.conditions import Conditions, Span, portions, portions_of_happenings
 from enduser.stores.embedded.reading import KEYS, Look, users_query
 from enduser.stores.embedded.registry import ISO_TIME, Column
 from enduser.stores.embedded.segments import every_segment
@@ -35,13 +34,13 @@ from enduser.stores.embedded.statements import Rows, run_spliced, spliced, state
 
 SWEEP_US = 20_000_000
 """How far the clock must have moved for relative times to be looked at again."""
-_FEW = 20_000
-"""So many persons at once are judged one by one, which is held in memory."""
-_FEW_FACTS = 500_000
-"""The same of what happened to them."""
+_JUDGED_AT_ONCE = 20
+"""Segments of which one statement asks of a few persons, unless their rules have more nodes than"""
+_NODES_AT_ONCE = 60
+"""so many: the engine plans each look into another table beside all others."""
 _SWEPT_AT_ONCE = 20
 """Things that may have happened to any person of which one statement asks."""
-_SOME = 100_000
+_SOME = 500_000
 """Of more persons than so many nobody is looked for: all are judged."""
 _REMEMBERED_AT_ONCE = 4_000_000
 """Comings and goings that are put together by person at once: some hundred megabytes."""
@@ -248,7 +247,7 @@ class _Step:
         reached = [self._reached(writer, name, spans) for name, spans in self._ends(program).items()]
         if reached:
             self._run("swept", writer, {"swept": " UNION ALL ".join(reached)})
-        for some in portions(list(self._spans(program).items()), _SWEPT_AT_ONCE):
+        for some in portions_of_happenings(list(self._spans(program).items()), _SWEPT_AT_ONCE):
             writer = replace(self._writer, parameters={})
             self._run("swept", writer, {"swept": writer.each_happened(some)})
 
@@ -297,57 +296,22 @@ class _Step:
         self._run("judge", writer, {"segment": writer.bind(name), "condition": condition})
 
     def _judge_touched(self) -> None:
-        """Judge those of whom was asked, one by one, by the rules that are as they were."""
-        program = self._kept_program
+        """Let the engine find the same of those of whom was asked, by the rules that are as they were."""
+        program, kept = self._kept_program, self._change.kept
         demands = demands_of(program, self._writer.zone)
-        facts.narrow(self._look, self._writer, demands)
-        happened = facts.count_narrowed(self._look, demands)
-        for keys in _ranges(max(self._asked // _FEW, happened // _FEW_FACTS)):
-            self._judge_each(program, demands, keys)
+        unused = [column.name for column in self._columns if column.attribute.name not in program.fields]
+        facts.narrow(self._look, self._writer, demands, f"* EXCLUDE ({', '.join(unused)})" if unused else "*")
+        rules = {name: self._followed.rules[name] for name in kept}
+        for some in portions(rules, _JUDGED_AT_ONCE, _nodes_of, _NODES_AT_ONCE):
+            writer = replace(self._writer, parameters={}, tables=facts.NARROWED)
+            held = [self._held(writer, name, rule) for name, rule in some.items()]
+            self._run("hold", writer, {"held": ", ".join(held), "users": writer.tables.users})
+        self._look.run("feed.compare", kept=list(kept))
 
-    def _judge_each(self, program: Program, demands: Sequence[Demand], keys: tuple[int, int]) -> None:
-        """Judge those whose keys lie in a range."""
-        kept, edges = self._change.kept, program.edges(self._writer.now, self._writer.zone)
-        told = self._told_segments(keys)
-        times, lists = self._facts(program, demands, keys)
-        moves: list[tuple[int, str, str]] = []
-        for key, *values in self._values(program.fields, keys):
-            answers = program.answers_in_order(values, times[key], lists[key], edges)
-            held, before = set(compress(kept, answers)), told.pop(key, set())
-            if held != before:
-                moves += [(key, ENTERED, name) for name in held - before]
-                moves += [(key, LEFT, name) for name in before - held]
-        moves += [(key, LEFT, name) for key, names in told.items() for name in names]
-        if moves:
-            persons, kinds, segments = map(list, zip(*moves, strict=True))
-            self._look.run("feed.moved", persons=persons, kinds=kinds, segments=segments)
-
-    def _told_segments(self, keys: tuple[int, int]) -> dict[int, set[str]]:
-        """Return in which segments persons are that was told, by their keys."""
-        kept, rows = set(self._change.kept), self._look.run("feed.told_segments", first=keys[0], last=keys[1])
-        return {key: kept.intersection(names) for key, names in rows}
-
-    def _values(self, names: Sequence[str], keys: tuple[int, int]) -> Rows:
-        """Return the keys and some attributes of those who have an object."""
-        columns = "".join(f', "{self._shown_as(name)}"' for name in names)
-        users = _users(self._columns, "core", _ASKED_USERS)
-        query = f"SELECT person_key{columns} FROM ({users}) WHERE person_key BETWEEN {keys[0]} AND {keys[1]}"
-        return self._look.connection.execute(query).fetchall()
-
-    def _facts(
-        self, program: Program, demands: Sequence[Demand], keys: tuple[int, int]
-    ) -> tuple[Mapping[int, Sequence[Sequence[int]]], Mapping[int, set[str]]]:
-        """Return when what rules count happened to persons, and which lists they are in, by their keys."""
-        never: list[Sequence[int]] = [()] * len(program.happenings)
-        times: defaultdict[int, list[Sequence[int]]] = defaultdict(never.copy)
-        lists: defaultdict[int, set[str]] = defaultdict(set)
-        for place, key, told in facts.of_persons(self._look, self._writer, demands, keys):
-            what = demands[place].what
-            if isinstance(what, InList):
-                lists[key].add(what.id)
-            else:
-                times[key][place] = told
-        return times, lists
+    def _held(self, writer: Conditions, name: str, rule: Rule) -> str:
+        """Return the expression of a segment's name where its rule holds."""
+        writer.lookups = 0
+        return f"CASE WHEN {writer.of(rule)} THEN {writer.bind(name)} END"
 
     # --- attributes
 
@@ -409,6 +373,10 @@ def _pieces(first: int, last: int, width: int) -> range:
     """Return the numbers of pieces of time in which a span lies, by a division that rounds towards 0."""
     begins, ends = (abs(end) // width * (1 if end > 0 else -1) for end in (first, last))
     return range(begins, ends + 1)
+
+
+def _nodes_of(rule: Rule) -> int:
+    return sum(1 for _ in nodes(rule.root))
 
 
 def _ranges(more: int) -> Iterator[tuple[int, int]]:

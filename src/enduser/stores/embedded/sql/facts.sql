@@ -22,8 +22,7 @@ WHERE coalesce(persons.person_key, user_ids.user_key) BETWEEN $first AND $last;
 -- What there is of those persons, in tables of the same form as those of all, as far as conditions on what happened
 -- look at it: of a row that is somewhere in a large table each column costs as much as all others.
 CREATE OR REPLACE TEMP TABLE asked_users AS
-SELECT person_key, total_sessions, life_started_at, last_visit_at, begins_after
-FROM users WHERE person_key IN (SELECT person_key FROM asked_ids);
+SELECT {columns} FROM users WHERE person_key IN (SELECT person_key FROM asked_ids);
 CREATE OR REPLACE TEMP TABLE asked_open_sessions AS
 FROM open_sessions WHERE person_key IN (SELECT person_key FROM asked_ids);
 
@@ -51,13 +50,9 @@ FROM candidates WHERE user_key IN (SELECT user_key FROM asked_ids);
 CREATE OR REPLACE TEMP TABLE asked_list_members AS
 FROM list_members WHERE user_key IN (SELECT user_key FROM asked_ids);
 
--- name: of_persons
--- When what rules count happened to those persons whose keys lie in a range, the earliest first.
-SELECT number, person_key, list(happened_at ORDER BY happened_at) AS times
-FROM ({happened}) WHERE person_key BETWEEN {first} AND {last} GROUP BY number, person_key
-
 -- name: facts
--- The same under each id of a person, newest first, of those who have an object; in a list one can be without.
+-- When what rules count happened to those persons, newest first, under each of their ids, of those who have an
+-- object; in a list one can be without.
 SELECT own.id, own.is_anonymous, found.number, found.times
 FROM (
     SELECT number, person_key, list(happened_at ORDER BY happened_at DESC)[:{times}] AS times

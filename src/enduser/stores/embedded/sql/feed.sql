@@ -34,8 +34,9 @@ FROM told WHERE person_key IN (SELECT person_key FROM asked_ids UNION SELECT use
 SELECT count(DISTINCT person_key) FROM asked_ids;
 
 -- name: begin
--- What is found: who came into segments and went out of them, and whose attributes are others.
+-- What is found: who came into segments and went out of them, who is in which, and whose attributes are others.
 CREATE OR REPLACE TEMP TABLE moved (person_key BIGINT, kind VARCHAR, segment VARCHAR);
+CREATE OR REPLACE TEMP TABLE held (person_key BIGINT, segments VARCHAR[]);
 CREATE OR REPLACE TEMP TABLE restated (person_key BIGINT, before VARCHAR, after VARCHAR);
 
 -- name: judge
@@ -47,11 +48,25 @@ FULL JOIN (SELECT person_key, true AS held FROM told WHERE list_contains(segment
     USING (person_key)
 WHERE now.holds IS NULL OR before.held IS NULL
 
--- name: told_segments
-SELECT person_key, segments FROM asked_told WHERE person_key BETWEEN $first AND $last;
+-- name: hold
+-- In which of some segments the persons are who are asked about.
+INSERT INTO held
+SELECT person_key, list_filter([{held}], lambda segment: segment IS NOT NULL)
+FROM {users} AS users WHERE total_sessions > 0
 
--- name: moved
-INSERT INTO moved SELECT unnest($persons::BIGINT[]), unnest($kinds::VARCHAR[]), unnest($segments::VARCHAR[]);
+-- name: compare
+-- Who of them came into segments and who went, of the segments that were judged.
+INSERT INTO moved
+WITH now AS (SELECT person_key, list_sort(flatten(list(segments))) AS segments FROM held GROUP BY person_key),
+others AS (
+    SELECT person_key, coalesce(now.segments, []) AS held,
+           list_filter(coalesce(before.segments, []), lambda segment: list_contains($kept::VARCHAR[], segment)) AS was
+    FROM now FULL JOIN asked_told AS before USING (person_key)
+    WHERE now.segments IS DISTINCT FROM before.segments
+)
+SELECT person_key, 'entered', unnest(list_filter(held, lambda segment: NOT list_contains(was, segment))) FROM others
+UNION ALL
+SELECT person_key, 'left', unnest(list_filter(was, lambda segment: NOT list_contains(held, segment))) FROM others;
 
 -- name: restate
 -- Whose attributes are others, as far as they are followed.
