@@ -37,7 +37,8 @@ WITH messages AS (
     FROM read_csv($path, header = false, columns = {'line': 'VARCHAR'}, delim = chr(1), quote = '',
                   escape = '', auto_detect = false, max_line_size = 2097152, buffer_size = 4194304,
                   strict_mode = false)
-)
+),
+told AS (SELECT line, m, object_of(m.traits) AS traits, object_of(m.context.traits) AS context_traits FROM messages)
 SELECT
     CASE WHEN $is_numbered THEN try_cast(m.line_number AS BIGINT) END AS line_number,
     first_text(json_id(m."userId", line, '$.userId'), json_id(m.user_id, line, '$.user_id')) AS user_id,
@@ -60,9 +61,7 @@ SELECT
         first_text(m.context.page.url, m.context.page.path),
         first_text(m.url, CASE WHEN lower(m.type) = 'page' THEN m.properties ->> '$.url' END)) AS page_url,
     object_of(m.properties) AS properties,
-    CASE WHEN m.context.traits IS NOT NULL AND m.traits IS NOT NULL
-         THEN both_traits(object_of(m.traits), object_of(m.context.traits))
-         ELSE object_of(coalesce(m.traits, m.context.traits)) END AS traits,
+    both_traits(traits, context_traits) AS traits,
     json_id(m."previousId", line, '$.previousId') AS previous_id,
     CASE
         WHEN starts_with(line, chr(2)) THEN substr(line, 2)
@@ -72,7 +71,7 @@ SELECT
         WHEN is_no_object(m.traits) OR is_no_object(m.context.traits) THEN 'invalid_traits'
     END AS problem,
     NULL::VARCHAR AS left_out
-FROM messages;
+FROM told;
 
 -- name: access_log
 -- Combined and common log lines, also behind the name of a virtual host ("www.example.com:443 "). Who is
