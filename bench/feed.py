@@ -73,7 +73,7 @@ def _steps(history: History, sizes: Sizes) -> str:
 def _live(history: History, sizes: Sizes) -> str:
     window_s = max(int(WINDOW_S * min(sizes.scale, 1)), 5)
     probes = max(int(PROBES * min(sizes.scale, 1)), 5)
-    say(f"the feed while events come, for {window_s + probes + 30} s at least")
+    say(f"the feed while events come, for {window_s + probes + LAG_S_MAX} s at least")
     with copy_of(attributed_folder(history.events, history.users, close=history.is_closed)) as folder:
         prepare(folder, window_s)
         run([sys.executable, HERE / "inside_rules.py", "feed", folder])
@@ -135,7 +135,7 @@ def probe(server: Server, user_id: str) -> None:
 def _probed(
     server: Server, reader: FeedReader, users: int, window_s: int, probes: int
 ) -> list[tuple[str, str, str, str]]:
-    seconds = window_s + probes * PROBE_EACH_S + 30
+    seconds = window_s + probes * PROBE_EACH_S + LAG_S_MAX + 10
     load = visits_command(server, users, seconds, rate=RATE)
     sent_at: dict[str, float] = {}
     behind: list[float] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,12 +23,13 @@ from enduser.errors import (
     LimitExceeded,
     ListNotFound,
     PreconditionFailed,
+    ReadTimeout,
     RuleTooLarge,
     SegmentExists,
     SegmentNotFound,
     UsersNotTracked,
 )
-from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.embedded import EmbeddedStore, reading
 from enduser.stores.records import ChangeSettings, DeleteList
 
 PLAN = Attribute("plan", AttributeType.STRING)
@@ -358,8 +360,30 @@ def test_an_explanation_says_what_was_found_and_when_it_turns(store: EmbeddedSto
     assert (sessions.holds, sessions.found, sessions.last_at) == (True, 1, START + 10 * DAY + 1)
     turn = START + 105 * DAY + 2
     assert one.verdict.turns_at == sessions.turns_at == turn
+    (whole,) = store.explain_segments(SPACE, "ada", with_reasons=False).verdicts
+    assert (whole.verdict.holds, whole.verdict.turns_at, whole.verdict.rules) == (True, turn, ())
     nobody = store.explain_segments(SPACE, "nobody")
     assert (nobody.is_seen, nobody.verdicts[0].verdict.holds) == (False, False)
+
+
+def test_to_explain_takes_as_long_as_a_read_may(
+    store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(store, "vips", VIPS)
+    monkeypatch.setattr(reading, "elapsed_s", lambda: math.inf)
+    with pytest.raises(ReadTimeout, match="longer than 30 s"):
+        store.explain_segments(SPACE, "ada")
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "Pacific/Kiritimati", "Etc/GMT+12"])
+def test_a_segment_can_be_asked_in_every_time_zone_that_its_space_may_get(
+    store: EmbeddedStore, zone: str
+) -> None:
+    value = ["2026-03-01T20:00:00Z", "2026-03-01"]  # of the same day in UTC
+    save(store, "a", all_of({"field": "last_seen", "operator": "between", "value": value}))
+    store.apply(SPACE, ChangeSettings({"time_zone": zone}))
+    assert store.count_users(SPACE, [{"kind": "segment", "id": "a"}]).counts[0].users == 0
+    assert [one.saved.segment.id for one in store.explain_segments(SPACE, "ada").verdicts] == ["a"]
 
 
 # --- bounds

@@ -62,7 +62,7 @@ def user_segments(
 ) -> UserSegments:
     """Return whether segments hold for a user: one, or all that are in use; with `explain` also why."""
     wanted = None if segment_id is None else [segment_id]
-    found = reader.explain_segments(space, user_id, id_kind, wanted)
+    found = reader.explain_segments(space, user_id, id_kind, wanted, with_reasons=explain)
     said = find_said(reader, space, user_id, id_kind) if explain else None
     return UserSegments(
         is_seen=found.is_seen,

@@ -269,10 +269,12 @@ class Reader(Protocol):
         user_id: str,
         id_kind: str | None = None,
         segment_ids: Sequence[str] | None = None,
+        *,
+        with_reasons: bool = True,
     ) -> Explained:
         """Return whether segments hold for the person of an id and why: those named, or all, by id.
 
-        Archived ones are left out.
+        Archived ones are left out. Without reasons a verdict is that of the whole rule alone.
         """
 
     def filters(self, space: str) -> Sequence[SavedFilter]:

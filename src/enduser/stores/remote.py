@@ -347,11 +347,22 @@ class RemoteStore:
         return found
 
     def explain_segments(
-        self, space: str, user_id: str, id_kind: str | None = None, segment_ids: Sequence[str] | None = None
+        self,
+        space: str,
+        user_id: str,
+        id_kind: str | None = None,
+        segment_ids: Sequence[str] | None = None,
+        *,
+        with_reasons: bool = True,
     ) -> Explained:
         """Return whether segments hold for the person of an id, and why."""
         found: Explained = self._call(
-            "explain_segments", space=space, user_id=user_id, id_kind=id_kind, segment_ids=segment_ids
+            "explain_segments",
+            space=space,
+            user_id=user_id,
+            id_kind=id_kind,
+            segment_ids=segment_ids,
+            with_reasons=with_reasons,
         )
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,8 +11,8 @@ from rule_cases import instant
 
 from enduser import limits
 from enduser.core.attributes import AttributeType
-from enduser.core.rules.explaining import Explainer, Verdict
-from enduser.core.rules.programs import Person
+from enduser.core.rules.explaining import Explainer, Verdict, judge
+from enduser.core.rules.programs import Person, Program
 from enduser.core.rules.reading import Vocabulary, read_rule
 from enduser.core.rules.spans import DAY_US
 from enduser.core.rules.tree import Happening
@@ -123,3 +124,27 @@ def test_as_many_times_to_come_are_looked_at_as_the_limit(
     starts = [NOW - DAY_US // 2 + number for number in range(sessions)]
     turn = starts[-1] + DAY_US + 1
     assert explain(all_of(LAST_DAY), {}, starts).turns_at == (turn if is_known else None)
+
+
+def test_a_rule_without_reasons_holds_and_turns_as_with_them() -> None:
+    said = all_of({**LAST_DAY, "count": {"operator": "ge", "value": 1}}, {"kind": "list", "id": "staff"})
+    rule = read_rule(said, WORDS)
+    times = {what: [NOW - DAY_US // 2] for what in Program([rule]).happenings}
+    for person in (Person({}, times, ["staff"]), Person({}, times), Person(None, times, ["staff"])):
+        whole, reasons = judge(rule, person, NOW, UTC), Explainer(said, rule).explain(person, NOW, UTC)
+        assert (whole.holds, whole.turns_at) == (reasons.holds, reasons.turns_at)
+        assert (whole.said, whole.rules) == ({}, ())
+
+
+def test_a_rule_as_deep_and_as_long_as_may_be_is_explained_in_proportion_to_its_length() -> None:
+    plans = [{"field": "plan", "operator": "is", "value": f"p{number}"} for number in range(5_000)]
+    said = all_of(*plans, combinator="or")
+    for _ in range(limits.RULE_DEPTH_MAX - 2):
+        said = all_of(said)
+    began = time.process_time()
+    found = explain(said, {"plan": "p7"})
+    assert time.process_time() - began < 20, "each node was compiled with all that is below it"
+    while len(found.rules) == 1:
+        assert found.holds
+        (found,) = found.rules
+    assert [number for number, one in enumerate(found.rules) if one.holds] == [7]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from enduser import limits
 from enduser.core.attributes import AttributeType
@@ -147,3 +152,47 @@ def test_a_day_of_instants_ends_before_the_next_one() -> None:
     rule = read_rule({"field": "at", "operator": "on", "value": "1970-01-02"}, WORDS)
     day = Within(Edge(DAY_US, is_included=True), Edge(2 * DAY_US, is_included=False))
     assert rule.root.parts == (Condition(Field("at", AttributeType.DATETIME), day),)
+
+
+_ZONES = ["UTC", "Asia/Tokyo", "America/New_York", "Pacific/Kiritimati", "Etc/GMT+12", "Australia/Lord_Howe"]
+_NEAR = st.datetimes(datetime.fromisoformat("2026-03-07"), datetime.fromisoformat("2026-03-09"))
+_TIMES = st.one_of(
+    _NEAR.map(lambda at: at.date().isoformat()),
+    _NEAR.map(datetime.isoformat),
+    _NEAR.map(lambda at: f"{at.isoformat()}Z"),
+    _NEAR.map(lambda at: f"{at.isoformat()}+09:00"),
+)
+
+
+@given(_TIMES, _TIMES, st.lists(st.sampled_from(_ZONES), min_size=2, unique=True))
+def test_what_lies_between_two_times_can_be_asked_in_every_time_zone_or_in_none(
+    first: str, last: str, zones: list[str]
+) -> None:
+    rule = {"combinator": "and", "rules": [{"field": "at", "operator": "between", "value": [first, last]}]}
+    answers = set()
+    for zone in zones:
+        try:
+            read_rule(rule, replace(WORDS, zone=ZoneInfo(zone)))
+            answers.add("read")
+        except InvalidRule:
+            answers.add("refused")
+    assert len(answers) == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "is_read"),
+    [
+        ("2026-03-01", "2026-03-01", True),
+        ("2026-03-02", "2026-03-01", False),
+        ("2026-03-01T20:00:00", "2026-03-01T19:59:59", False),
+        ("2026-03-01T20:00:00Z", "2026-03-01T19:59:59Z", False),
+        ("2026-03-01T20:00:00Z", "2026-03-01", True),
+        ("2026-03-02T20:00:00Z", "2026-03-01", True),
+        ("2026-03-03T00:00:01Z", "2026-03-01", False),
+    ],
+)
+def test_times_are_reversed_where_they_are_in_every_time_zone(first: str, last: str, is_read: bool) -> None:
+    if is_read:
+        read("at", "between", [first, last])
+    else:
+        assert refused("at", "between", [first, last]) == ("rules[0].value", None)

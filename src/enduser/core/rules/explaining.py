@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from enduser import limits
 from enduser.core.rules.changing import next_turn
 from enduser.core.rules.programs import Person, Program, times_within
-from enduser.core.rules.tree import Combinator, Condition, Counted, Group, Node, Rule
+from enduser.core.rules.tree import Condition, Counted, Group, Node, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,11 @@ class Explainer:
         """Take a rule, and the JSON that it was read from, with a group at its root."""
         self.rule = rule
         self._said = said
-        self.program = Program([_alone(node, rule) for node in _in_order(rule.root)])
+        self.program = Program([rule], each_node=True)
 
     def explain(self, person: Person, now: int, zone: ZoneInfo) -> Verdict:
         """Return the verdict of the rule; `person` must have what `program` asks for."""
-        answers = self.program.answers(person, self.program.edges(now, zone))
-        turns = self._turns(person, answers, now, zone)
+        answers, turns = _answers_and_turns(self.program, person, now, zone)
         numbers = count()
 
         def verdict(node: Node, said: Mapping[str, Any]) -> Verdict:
@@ -55,34 +54,30 @@ class Explainer:
 
         return verdict(self.rule.root, self._said)
 
-    def _turns(
-        self, person: Person, answers: Sequence[bool], now: int, zone: ZoneInfo
-    ) -> Sequence[int | None]:
-        """Return when each node becomes the contrary of what it is now, until the root does."""
-        turns: list[int | None] = [None] * len(answers)
-        at = now
-        for _ in range(limits.TURNS_MAX):
-            turn = next_turn(self.program, person, at, zone)
-            if turn is None or turns[0] is not None:
-                break
-            at = turn
-            becomes = self.program.answers(person, self.program.edges(at, zone))
-            for number, later in enumerate(becomes):
-                if answers[number] is not later and turns[number] is None:
-                    turns[number] = at
-        return turns
+
+def judge(rule: Rule, person: Person, now: int, zone: ZoneInfo) -> Verdict:
+    """Return whether a rule holds for a person and when it turns, without why."""
+    answers, turns = _answers_and_turns(Program([rule]), person, now, zone)
+    return Verdict({}, answers[0], turns[0])
 
 
-def _in_order(node: Node) -> Iterator[Node]:
-    """Yield a node and all below it, each before its own, but not those of segments."""
-    yield node
-    for part in node.parts if isinstance(node, Group) else ():
-        yield from _in_order(part)
-
-
-def _alone(node: Node, rule: Rule) -> Rule:
-    """Return a node of a rule as one of its own; it can hold whom the rule can."""
-    return replace(rule, root=Group(Combinator.AND, (node,)))
+def _answers_and_turns(
+    program: Program, person: Person, now: int, zone: ZoneInfo
+) -> tuple[Sequence[bool], Sequence[int | None]]:
+    """Return what is answered now, and when each becomes the contrary of that, until the first does."""
+    answers = program.answers(person, program.edges(now, zone))
+    turns: list[int | None] = [None] * len(answers)
+    at = now
+    for _ in range(limits.TURNS_MAX):
+        turn = next_turn(program, person, at, zone)
+        if turn is None or turns[0] is not None:
+            break
+        at = turn
+        becomes = program.answers(person, program.edges(at, zone))
+        for number, later in enumerate(becomes):
+            if answers[number] is not later and turns[number] is None:
+                turns[number] = at
+    return answers, turns
 
 
 def _found(node: Node, person: Person, now: int, zone: ZoneInfo) -> tuple[object, int | None]:

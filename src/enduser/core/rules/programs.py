@@ -41,6 +41,7 @@ from enduser.core.rules.tree import (
     Test,
     Within,
     nodes,
+    own_nodes,
 )
 
 
@@ -63,12 +64,17 @@ Edges = Sequence[float | str | None]
 class Program:
     """Some rules, ready to be asked of many users."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
-        """Make the function."""
-        self._deciding_lists = [_lists_of(rule) if rule.is_of_lists else frozenset() for rule in rules]
-        """For each rule of lists alone, which they are."""
-        writer = _Writer()
+    def __init__(self, rules: Sequence[Rule], *, each_node: bool = False) -> None:
+        """Make the function; with `each_node` it answers `own_nodes` of each rule, not the rules alone."""
+        asked = [
+            (node, rule) for rule in rules for node in (own_nodes(rule.root) if each_node else [rule.root])
+        ]
+        self._deciding_lists = [_lists_of(node) if rule.is_of_lists else frozenset() for node, rule in asked]
+        """For each of what is asked that is of lists alone, which they are."""
+        writer = _Writer([node for node, _ in asked] if each_node else ())
         answers = [writer.node(rule.root) for rule in rules]
+        if each_node:
+            answers = [writer.node(node) for node, _ in asked]
         self.fields = tuple(writer.fields)
         """The names of the attributes that it looks at."""
         self.happenings = tuple(writer.happenings)
@@ -95,7 +101,7 @@ class Program:
         ]
 
     def answers(self, person: Person, edges: Edges) -> Sequence[bool]:
-        """Return whether each rule holds for a person."""
+        """Return whether each of what is asked holds for a person."""
         if person.values is None:
             return self._answers_without_object(person, edges)
         values = [person.values.get(name) for name in self.fields]
@@ -119,7 +125,9 @@ _Function = Callable[[Sequence[Any], Sequence[Sequence[int]], Collection[str], E
 class _Writer:
     """Writes the syntax tree, and gives whatever it needs a place."""
 
-    def __init__(self) -> None:
+    def __init__(self, apart: Sequence[Node]) -> None:
+        """Give each of some nodes a variable of its own."""
+        self._apart = {id(node): f"node_{number}" for number, node in enumerate(apart)}
         self.fields: dict[str, int] = {}
         self.happenings: dict[Happening, int] = {}
         self.moments: dict[tuple[Moment, bool], int] = {}
@@ -147,6 +155,14 @@ class _Writer:
         return self._bound["answers"]  # type: ignore[return-value]
 
     def node(self, node: Node) -> ast.expr:
+        name = self._apart.get(id(node))
+        if name is None:
+            return self._answer(node)
+        if name not in self._before:
+            self._variable(name, self._answer(node))
+        return _name(name)
+
+    def _answer(self, node: Node) -> ast.expr:
         match node:
             case Group():
                 return self._group(node)
@@ -264,8 +280,8 @@ class _Writer:
         return self._within(counted.count, count)
 
 
-def _lists_of(rule: Rule) -> frozenset[str]:
-    return frozenset(node.id for node in nodes(rule.root) if isinstance(node, InList))
+def _lists_of(node: Node) -> frozenset[str]:
+    return frozenset(part.id for part in nodes(node) if isinstance(part, InList))
 
 
 def times_within(times: Sequence[int], begins: int | None, ends: int | None) -> Sequence[int]:

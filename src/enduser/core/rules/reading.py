@@ -40,6 +40,7 @@ from enduser.core.rules.values import ValueReader, read_span, refused, shown
 from enduser.core.rules.weighing import weight_of
 from enduser.errors import InvalidRule, RuleTooLarge, UsersNotTracked
 
+_UTC = ZoneInfo("UTC")
 _VALUE_SOURCE = "valueSource"
 _ADDED_BY_EDITORS = ("id", "path", _VALUE_SOURCE)
 _UNKNOWN = {"unknown": True}
@@ -52,7 +53,7 @@ class Vocabulary:
 
     custom: Mapping[str, AttributeType] = field(default_factory=dict)
     """The custom attributes."""
-    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    zone: ZoneInfo = _UTC
     lists: Collection[str] = ()
     """The ids of the static lists."""
     segment_of: Callable[[str], Rule | None] = lambda _: None
@@ -375,11 +376,7 @@ class _Reader:
                 path, "a window must have an end", "give from, or to, or both; or leave the window out"
             )
         begins, ends = ((Moment(-s.n, s.unit) if s else None) for s in (spans.get("from"), spans.get("to")))
-        if (
-            begins
-            and ends
-            and not begins.at(_SOME_TIME, self._words.zone) < ends.at(_SOME_TIME, self._words.zone)
-        ):
+        if begins and ends and not begins.at(_SOME_TIME, _UTC) < ends.at(_SOME_TIME, _UTC):
             raise refused(path, "it ends before it begins", "from must lie further back than to")
         return Window(begins, ends)
 
@@ -415,7 +412,7 @@ class _Reader:
 
 
 _SOME_TIME = 1_767_225_600_000_000
-"""A time (2026-01-01) by which spans are compared in length."""
+"""A time (2026-01-01) by which spans are compared in length, in UTC: a rule stays one in any time zone."""
 
 
 def _under(at: str, key: str) -> str:

@@ -279,3 +279,10 @@ def nodes(node: Node) -> Iterator[Node]:
         below = (node.rule.root,)
     for part in below:
         yield from nodes(part)
+
+
+def own_nodes(node: Node) -> Iterator[Node]:
+    """Yield a node and all below it, each before its own, but not those of segments."""
+    yield node
+    for part in node.parts if isinstance(node, Group) else ():
+        yield from own_nodes(part)

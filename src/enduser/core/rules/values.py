@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -15,6 +15,7 @@ from enduser.core.rules.expressions import expression
 from enduser.core.rules.operators import Form, Operator, Time, lower_case
 from enduser.core.rules.spans import (
     DAY_UNITS,
+    DAY_US,
     Moment,
     Unit,
     instant,
@@ -30,6 +31,7 @@ from enduser.errors import InvalidRule, RuleTooLarge
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _HAS_ZONE = re.compile(r".*(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)", re.DOTALL)
 _DAY_CHARACTERS = len("2026-03-01")
+_UTC = ZoneInfo("UTC")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NO_VALUES = (None, "")
 """What an editor sends for an operator that takes no value."""
@@ -107,7 +109,7 @@ class ValueReader:
             case AttributeType.NUMBER:
                 return self._number(value, self.at)
             case AttributeType.DATE | AttributeType.DATETIME:
-                return self._time(value, self.at)
+                return self.time(value, self.at)
             case _:
                 return self._text(value, self.at)
 
@@ -136,16 +138,32 @@ class ValueReader:
     def _pair(self, value: object) -> tuple[Any, Any]:
         if not isinstance(value, list) or len(value) != 2:  # noqa: PLR2004 - a pair
             raise refused(self.at, f"{shown(value)} is no pair", "give a list of two values, such as [1, 5]")
-        read: Callable[[object, str], Any] = self._time
+        read: Callable[[object, str], Any] = self.time
         if self.type is AttributeType.NUMBER:
             read = self._number
         low, high = (read(one, self.at) for one in value)
-        is_reversed = low.begins > high.ends.value if isinstance(low, Time) else low > high
-        if is_reversed:
+        if self._is_reversed(value, low, high):
             raise refused(
                 self.at, f"nothing lies between {value[0]!r} and {value[1]!r}", "give the lesser first"
             )
         return low, high
+
+    def _is_reversed(self, value: Sequence[Any], low: Any, high: Any) -> bool:
+        """Return whether nothing can lie between two values.
+
+        Times are judged as any time zone has it, for that of a space may be changed: two are only reversed
+        where they are in all. Else nothing lies between them where the zone says so, which is no error.
+        """
+        if self.type is AttributeType.NUMBER:
+            return bool(low > high)
+        if self.type is AttributeType.DATE:
+            return bool(low.begins > high.ends.value)
+        in_utc = replace(self, zone=_UTC)
+        first, last = (in_utc.time(one, self.at) for one in value)
+        assert isinstance(first.begins, int)
+        assert isinstance(last.ends.value, int)
+        slack = 0 if _is_local(value[0]) is _is_local(value[1]) else DAY_US
+        return first.begins - last.ends.value >= slack + last.ends.is_included
 
     def _text(self, value: object, at: str) -> str:
         if not isinstance(value, str):
@@ -186,7 +204,12 @@ class ValueReader:
             )
         return float(value) + 0.0  # there is one zero
 
-    def _time(self, value: object, at: str) -> Time:
+    def time(self, value: object, at: str) -> Time:
+        """Return what a day or an instant is, in the time zone if it says none.
+
+        Raises:
+            InvalidRule: it is none.
+        """
         if isinstance(value, str) and _DAY.fullmatch(value):
             return self._whole_day(value, at)
         if self.type is AttributeType.DATE:
@@ -196,7 +219,7 @@ class ValueReader:
             raise refused(
                 at, f"{shown(value)} is no time", "write ISO 8601, such as 2026-03-01T10:00:00Z or 2026-03-01"
             )
-        if not _HAS_ZONE.fullmatch(value[_DAY_CHARACTERS:]):
+        if _is_local(value):
             moment = instant(utc_time(moment), self.zone)
         return Time(moment, Edge(moment, is_included=True))
 
@@ -219,6 +242,11 @@ class ValueReader:
     def _span(self, value: object) -> Moment:
         units = DAY_UNITS if self.type is AttributeType.DATE else tuple(Unit)
         return read_span(value, self.at, units)
+
+
+def _is_local(text: str) -> bool:
+    """Return whether a day or a time means another instant where the time zone is another."""
+    return not _HAS_ZONE.fullmatch(text[_DAY_CHARACTERS:])
 
 
 def read_span(value: object, at: str, units: tuple[Unit, ...]) -> Moment:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from enduser import limits
 from enduser.core.attributes import AttributeType
 from enduser.core.end_user import USER_COLUMNS
-from enduser.core.rules.explaining import Explainer
+from enduser.core.rules.explaining import Explainer, judge
 from enduser.core.rules.programs import Person, Program
 from enduser.core.rules.tree import Happening, Rule
 from enduser.core.segments import (
@@ -194,20 +194,21 @@ class Asked:
 
 
 def explain_segments(
-    look: Look, user_id: str, id_kind: str | None, segment_ids: Sequence[str] | None
+    look: Look, user_id: str, id_kind: str | None, segment_ids: Sequence[str] | None, *, with_reasons: bool
 ) -> Explained:
     """Return whether segments hold for the person of an id, and why; see `Reader.explain_segments`."""
     who = asked(look, user_id, id_kind)
     writer, reader = conditions(look), rules_of(look)
-    explained = [
-        (saved, Explainer(saved.segment.rule, reader.require(saved.segment.id)))
-        for saved in _wanted(look, segment_ids)
-    ]
-    known = who.person(Program([explainer.rule for _, explainer in explained]))
-    verdicts = [
-        SegmentVerdict(saved, explainer.explain(known, writer.now, writer.zone))
-        for saved, explainer in explained
-    ]
+    wanted = [(saved, reader.require(saved.segment.id)) for saved in _wanted(look, segment_ids)]
+    person = who.person(Program([rule for _, rule in wanted]))
+    verdicts = []
+    for saved, rule in wanted:
+        look.check_time()
+        if with_reasons:
+            verdict = Explainer(saved.segment.rule, rule).explain(person, writer.now, writer.zone)
+        else:
+            verdict = judge(rule, person, writer.now, writer.zone)
+        verdicts.append(SegmentVerdict(saved, verdict))
     clock_at, _ = look.run("asking.moment")[0]
     return Explained(who.values is not None, clock_at, verdicts)
 

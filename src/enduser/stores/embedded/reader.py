@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from enduser import limits
+from enduser.clock import elapsed_s
 from enduser.core.attributes import Attribute
 from enduser.core.candidates import Candidate, SourceOrder
 from enduser.core.contents import Decision, SavedContent
@@ -249,11 +250,17 @@ class EmbeddedReader:
             return asking.facet(look, rule, name, limit)
 
     def explain_segments(
-        self, space: str, user_id: str, id_kind: str | None = None, segment_ids: Sequence[str] | None = None
+        self,
+        space: str,
+        user_id: str,
+        id_kind: str | None = None,
+        segment_ids: Sequence[str] | None = None,
+        *,
+        with_reasons: bool = True,
     ) -> Explained:
         """Return whether segments hold for the person of an id, and why."""
         with self.looking_at(space) as look:
-            return asking.explain_segments(look, user_id, id_kind, segment_ids)
+            return asking.explain_segments(look, user_id, id_kind, segment_ids, with_reasons=with_reasons)
 
     def filters(self, space: str) -> Sequence[SavedFilter]:
         """Return the saved filters of a space, by id."""
@@ -335,7 +342,7 @@ class EmbeddedReader:
         """
         with self._connected(limit) as connection:
             connection.execute(f"SET search_path = '{files.schema_of(connection, space)}'")
-            yield Look(connection, space)
+            yield Look(connection, space, elapsed_s() + getattr(limits, limit))
 
     @contextmanager
     def _connected(self, limit: str = "READ_SECONDS_MAX") -> Iterator[duckdb.DuckDBPyConnection]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
 
+from enduser.clock import elapsed_s
 from enduser.core.end_user import USER_COLUMNS
 from enduser.core.events import UserId
 from enduser.core.links import stored_ids
@@ -57,6 +59,13 @@ class Look:
 
     connection: duckdb.DuckDBPyConnection
     space: str
+    ends_s: float = math.inf
+    """When it must be done, by `elapsed_s`."""
+
+    def check_time(self) -> None:
+        """Stop a look that takes too long outside the engine as the engine is stopped."""
+        if elapsed_s() > self.ends_s:
+            raise duckdb.InterruptException("it took too long")
 
     def run(self, name: str, /, **parameters: object) -> Rows:
         """Run a statement of `sql/*.sql`."""

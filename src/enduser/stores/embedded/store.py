@@ -781,10 +781,16 @@ class EmbeddedStore:
         return self._reader.facet(space, rule, name, limit)
 
     def explain_segments(
-        self, space: str, user_id: str, id_kind: str | None = None, segment_ids: Sequence[str] | None = None
+        self,
+        space: str,
+        user_id: str,
+        id_kind: str | None = None,
+        segment_ids: Sequence[str] | None = None,
+        *,
+        with_reasons: bool = True,
     ) -> Explained:
         """Return whether segments hold for the person of an id, and why."""
-        return self._reader.explain_segments(space, user_id, id_kind, segment_ids)
+        return self._reader.explain_segments(space, user_id, id_kind, segment_ids, with_reasons=with_reasons)
 
     def filters(self, space: str) -> Sequence[SavedFilter]:
         """Return the saved filters of a space, by id."""
