@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from structlog.testing import capture_logs
 
 from enduser import limits
 from enduser.api.owner.server import tell_damage
+from enduser.clock import elapsed_s
 from enduser.core.events import UserId
 from enduser.core.segments import EVERYONE, RuleJson, Saving, Segment
 from enduser.errors import StoreError
 from enduser.ingest import applier as applier_module
+from enduser.ingest import following
 from enduser.ingest.applier import Applier
 from enduser.ingest.spool import EVENTS, Damage, SpoolReader, SpoolWriter, frame
 from enduser.stores.embedded import EmbeddedStore
@@ -246,12 +249,109 @@ def test_events_count_once_though_the_serving_copy_fails_again_and_again(
     assert applier.is_served(SPACE)
 
 
+def fail_in(space: str, take: Callable[..., object]) -> Callable[..., object]:
+    """Return a step that fails in one space, and is taken in others."""
+
+    def step(*arguments: object) -> object:
+        if space in arguments:
+            raise StoreError("a mistake in a rule")
+        return take(*arguments)
+
+    return step
+
+
+OTHER = "acme/test"
+BOTH = (SPACE, OTHER)
+
+
+@pytest.mark.parametrize("failing", BOTH)
+def test_a_feed_that_fails_holds_up_neither_events_nor_the_feed_of_another_space(
+    applier: Applier, writer: SpoolWriter, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    store = applier._store
+    store.create_space(OTHER, AT)
+    for space in BOTH:
+        follow(applier, EVERYONE, space)
+    for number in (1, 2):
+        send(writer, "u", space=number)
+    writer.mark(AT + HOUR)
+    monkeypatch.setattr(store, "follow_feed", fail_in(failing, store.follow_feed))
+    assert not applier.round()
+    assert {space for space in BOTH if store.feed_page(space).rows} == {*BOTH} - {failing}
+    assert {space: one.stored for space, one in applier.outcomes.items()} == dict.fromkeys(BOTH, 1)
+    assert all(applier.is_served(space) for space in BOTH)
+    assert [(space, what) for space, what, is_stuck in applier.stuck() if is_stuck] == [(failing, "feed")]
+
+
+@pytest.mark.parametrize("failing", BOTH)
+@pytest.mark.parametrize(("step", "what"), [("follow", "copy"), ("fill", "facts")])
+def test_a_serving_copy_that_fails_holds_up_neither_the_feed_nor_the_copy_of_another_space(
+    applier: Applier,
+    writer: SpoolWriter,
+    monkeypatch: pytest.MonkeyPatch,
+    failing: str,
+    step: str,
+    what: str,
+) -> None:
+    store = applier._store
+    store.create_space(OTHER, AT)
+    for space in BOTH:
+        follow(applier, EVERYONE, space)
+    for number in (1, 2):
+        send(writer, "u", space=number)
+    writer.mark(AT + HOUR)
+    monkeypatch.setattr(ServingCopy, step, fail_in(failing, getattr(ServingCopy, step)))
+    applier.round()
+    assert all(store.feed_page(space).rows for space in BOTH)
+    assert [space for space in BOTH if not applier.is_served(space)] == [failing] * (what == "copy")
+    assert [found[:2] for found in applier.stuck() if found[2]] == [(failing, what)]
+    assert not applier.is_serving, "what failed is not tried again without a pause"
+
+
+def test_after_the_database_failed_in_the_feed_the_other_space_goes_on_with_one_that_is_opened_anew(
+    applier: Applier, writer: SpoolWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk at the commit of a step leaves a database that answers nothing any more."""
+    store = applier._store
+    store.create_space(OTHER, AT)
+    for space in BOTH:
+        follow(applier, EVERYONE, space)
+    for number in (1, 2):
+        send(writer, "u", space=number)
+    writer.mark(AT + HOUR)
+    take = store.follow_feed
+
+    def break_down(space: str, written_at: int) -> int:
+        if space == SPACE:
+            store._database.connection.close()
+        return take(space, written_at)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "follow_feed", break_down)
+        applier.round()
+    assert [bool(store.feed_page(space).rows) for space in BOTH] == [False, True]
+    monkeypatch.setattr(following, "elapsed_s", lambda: elapsed_s() + 60)
+    applier.round()
+    assert all(store.feed_page(space).rows for space in BOTH)
+    assert not any(is_stuck for *_, is_stuck in applier.stuck())
+
+
+def test_a_mistake_of_the_program_in_the_feed_is_loud(
+    applier: Applier, writer: SpoolWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def divide(*_: object) -> None:
+        raise ZeroDivisionError("a mistake")
+
+    monkeypatch.setattr(applier._store, "follow_feed", divide)
+    send(writer, "u")
+    with pytest.raises(ZeroDivisionError):
+        applier.round()
+
+
 def test_who_entered_a_segment_is_told_in_the_round_in_which_he_did(
     applier: Applier, writer: SpoolWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        applier_module, "elapsed_s", lambda: 0.0
-    )  # no step takes time, so none is followed by rest
+    monkeypatch.setattr(following, "elapsed_s", lambda: 0.0)  # no step takes time: none is followed by rest
     follow(applier, EVERYONE)
     send(writer, "u")
     applier.round()
@@ -265,7 +365,7 @@ def test_who_entered_a_segment_is_told_in_the_round_in_which_he_did(
 def test_what_comes_by_the_clock_alone_is_told_within_a_minute(
     applier: Applier, writer: SpoolWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(applier_module, "elapsed_s", lambda: 0.0)
+    monkeypatch.setattr(following, "elapsed_s", lambda: 0.0)
     hour = {"field": "last_seen", "operator": "more_than_ago", "value": {"n": 60, "unit": "minute"}}
     follow(applier, hour)
     send(writer, "u")
@@ -292,7 +392,7 @@ def test_a_feed_that_took_long_rests(
         steps.append(now_s)
         now_s += 1.0
 
-    monkeypatch.setattr(applier_module, "elapsed_s", lambda: now_s)
+    monkeypatch.setattr(following, "elapsed_s", lambda: now_s)
     monkeypatch.setattr(applier._store, "follow_feed", follow)
     for number in range(4):
         send(writer, f"u{number}", at=AT + number)
@@ -312,7 +412,7 @@ def test_a_feed_that_took_very_long_rests_so_long_at_most_that_nothing_is_told_l
         steps.append(now_s)
         now_s += 100.0
 
-    monkeypatch.setattr(applier_module, "elapsed_s", lambda: now_s)
+    monkeypatch.setattr(following, "elapsed_s", lambda: now_s)
     monkeypatch.setattr(applier._store, "follow_feed", follow)
     for number in range(3):
         send(writer, f"u{number}", at=AT + number)
@@ -321,7 +421,7 @@ def test_a_feed_that_took_very_long_rests_so_long_at_most_that_nothing_is_told_l
     assert steps == [0, 120]
 
 
-def follow(applier: Applier, rule: RuleJson) -> None:
+def follow(applier: Applier, rule: RuleJson, space: str = SPACE) -> None:
     segment = Segment(id="some", name="Some", rule=rule, is_followed=True)
-    applier._store.save_segment(SPACE, segment, Saving(AT, "me", is_new=True))
-    applier._store.follow_feed(SPACE, AT)
+    applier._store.save_segment(space, segment, Saving(AT, "me", is_new=True))
+    applier._store.follow_feed(space, AT)

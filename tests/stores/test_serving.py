@@ -488,6 +488,20 @@ def test_a_copy_that_failed_in_the_middle_is_as_it_was(
     assert_same(copy, store)
 
 
+@pytest.mark.parametrize("step", ["follow", "fill"])
+def test_a_step_that_the_disk_refuses_says_so(store: EmbeddedStore, step: str) -> None:
+    visit(store, "a")
+    copy = ServingCopy(store.folder)
+    if step == "fill":
+        follow(copy, store)
+    with closing(sqlite3.connect(store.folder / FILE)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        copy._connection.execute("PRAGMA busy_timeout = 0")
+        with pytest.raises(StoreError, match="the serving copy cannot be changed: database is locked"):
+            getattr(copy, step)(SPACE, store)
+    copy.close()
+
+
 def test_a_copy_of_another_edition_is_made_anew(
     store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from enduser import limits
 from enduser.clock import elapsed_s, now_us
 from enduser.core.outcomes import Outcomes
 from enduser.errors import StoreError
+from enduser.ingest.following import Follower, Trouble
 from enduser.ingest.spool import EVENTS, Batch, Damage, Frame, SpoolReader
 from enduser.stores.answers import Applied, Sample
 from enduser.stores.contract import OwnedStore
@@ -32,7 +33,8 @@ STEPS = ("read", "write_lines", "apply", "advance", "serve", "tell")
 
 `apply` is one transaction with the position in the spool, so a crash between any two steps repeats or
 skips nothing: what was not applied is read again, what was applied is passed over. A step that fails ends
-the round: before `advance` the next one reads the same again, after it what comes next.
+the round: before `advance` the next one reads the same again, after it what comes next. In `serve` and `tell`
+an error of one space ends nothing: they follow what is applied, each space by itself.
 """
 
 
@@ -80,10 +82,12 @@ class Applier:
         reader: SpoolReader,
         serving: ServingCopy,
         tell_damage: Callable[[Damage], None] = lambda _: None,
+        tell_trouble: Callable[[Trouble], None] = lambda _: None,
     ) -> None:
         """Read with `reader`, which stands where the store is, and keep the serving copy up with it.
 
-        `tell_damage` hears of each place of the spool that is passed over, once.
+        `tell_damage` hears of each place of the spool that is passed over, once, and `tell_trouble` of each
+        reason for which a space is not served or told.
         """
         self._tell_damage = tell_damage
         self._store = store
@@ -92,11 +96,10 @@ class Applier:
         self._scratch = store.folder / "tmp" / "spool"
         shutil.rmtree(self._scratch, ignore_errors=True)  # what a killed process left may hold plain ids
         self._scratch.mkdir(parents=True, exist_ok=True)
-        self._served: dict[str, int] = {}
-        self._filled: dict[str, tuple[int, int]] = {}
-        self._told: dict[str, tuple[int, int]] = {}
-        self._tells_at_s: dict[str, float] = {}
-        """When the feed of a space may be followed again."""
+        follower = partial(Follower, tell_trouble=tell_trouble, heal=store.heal)
+        self._copy = follower("copy", self._copy_space)
+        self._facts = follower("facts", self._fill_space)
+        self._feed = follower("feed", self._tell_space, rest_s=_rest_s)
         self._watches: dict[str, Watch] = {}
         self.damages: Counter[str] = Counter()
         """How many places of the spool were found `torn` or `damaged` since the start."""
@@ -138,7 +141,7 @@ class Applier:
     def _goes_on(self) -> bool:
         try:
             return self.round()
-        except (OSError, sqlite3.Error) as error:
+        except OSError as error:
             raise StoreError(
                 f"events that were accepted before cannot be applied: {error}; nothing was erased",
                 hint="the server's log says more; try again when it gets on",
@@ -183,47 +186,51 @@ class Applier:
     def serve(self, _: Work) -> None:
         """Bring the serving copy up to the folds."""
         for space, generation in self._store.generations().items():
-            if self._served.get(space) != generation and self._follow(self._serving.follow, space):
-                self._served[space] = generation
+            self._copy.follow(space, generation)
         for space, state in self._states().items():
-            is_filled = self._filled.get(space) == state or not self.is_served(space)
-            if not is_filled and self._follow(self._serving.fill, space):
-                self._filled[space] = state
+            if self.is_served(space):
+                self._facts.follow(space, state)
 
     def tell(self, _: Work) -> None:
         """Bring the feeds up to the folds, and to the clocks; one that took long rests."""
         for space, state in self._states().items():
-            began = elapsed_s()
-            if self._told.get(space) != state and began >= self._tells_at_s.get(space, began):
-                self._store.follow_feed(space, now_us())
-                ended = elapsed_s()
-                self._tells_at_s[space] = ended + min(_TELL_REST * (ended - began), _TELL_S)
-                self._told[space] = state
+            self._feed.follow(space, state)
+
+    def _copy_space(self, space: str) -> bool:
+        return _for_a_while(lambda: self._serving.follow(space, self._store))
+
+    def _fill_space(self, space: str) -> bool:
+        return _for_a_while(lambda: self._serving.fill(space, self._store))
+
+    def _tell_space(self, space: str) -> bool:
+        self._store.follow_feed(space, now_us())
+        return True
 
     def _states(self) -> Mapping[str, tuple[int, int]]:
         """Return by space what is another whenever the serving copy or the feed may lack something."""
         generations, edition_of = self._store.generations(), self._store.rules_edition
         return {space: (generation, edition_of(space)) for space, generation in generations.items()}
 
-    def _follow(self, step: Callable[[str, OwnedStore], bool], space: str) -> bool:
-        """Take steps for a while; return whether the copy is up with the store."""
-        began = elapsed_s()
-        while not step(space, self._store):
-            if elapsed_s() - began > _SERVE_S:
-                return False
-        return True
-
     @property
     def is_serving(self) -> bool:
-        """Whether the serving copy of a space is being made, and more of it is to do."""
+        """Whether the serving copy of a space is being made, and more of it can be done now."""
         return any(
-            not self.is_served(space) or self._filled.get(space) != state
+            self._facts.is_due(space, state) if self.is_served(space) else self._copy.is_due(space, state[0])
             for space, state in self._states().items()
         )
 
     def is_served(self, space: str) -> bool:
         """Return whether the serving copy has all that the truth has; may be asked from any thread."""
-        return self._served.get(space) == self._store.generations().get(space)
+        return self._copy.is_up(space, self._store.generations().get(space))
+
+    def stuck(self) -> Iterator[tuple[str, str, bool]]:
+        """Yield each space with each of its followers, and whether that does not get on.
+
+        May be asked from any thread.
+        """
+        for space in self._store.generations():
+            for follower in (self._copy, self._facts, self._feed):
+                yield space, follower.name, follower.is_stuck(space)
 
     def close(self) -> None:
         """Close the serving copy."""
@@ -244,6 +251,20 @@ class Applier:
 
     def _sample_rows(self) -> int:
         return limits.WATCHED_EVENTS_MAX if self._watches else 0
+
+
+def _for_a_while(step: Callable[[], bool]) -> bool:
+    """Take steps for a while; return whether all is done."""
+    began = elapsed_s()
+    while not step():
+        if elapsed_s() - began > _SERVE_S:
+            return False
+    return True
+
+
+def _rest_s(took_s: float) -> float:
+    """Return how many seconds a feed rests after a step that took so many."""
+    return min(_TELL_REST * took_s, _TELL_S)
 
 
 def by_space(frames: Iterable[Frame]) -> dict[int, list[memoryview]]:

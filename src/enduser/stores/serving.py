@@ -66,9 +66,15 @@ def take_out(folder: Path, space: str, users: Iterable[UserId]) -> None:
     """
     if not (folder / FILE).exists():
         return
+    with _telling(), closing(ServingCopy(folder)) as copy:
+        copy.take_out(space, users)
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Run a block that changes the copy, and say what it means if that fails."""
     try:
-        with closing(ServingCopy(folder)) as copy:
-            copy.take_out(space, users)
+        yield
     except sqlite3.Error as error:
         raise StoreError(
             f"the serving copy cannot be changed: {error}", hint="see whether the disk is full, and try again"
@@ -161,8 +167,11 @@ class ServingCopy:
         A step lasts some seconds at most. A copy that must be made anew takes many: what was there is
         cleared, the objects are copied part by part, and at last what changed since the first step; before
         that it is no copy. A crash between two steps repeats none.
+
+        Raises:
+            StoreError: the copy cannot be changed, or the store cannot be read; nothing of the step was done.
         """
-        with self._changing():
+        with _telling(), self._changing():
             making = self._making(space)
             if making is not None and making.part < making.parts:
                 self._make(space, making, store)
@@ -183,8 +192,11 @@ class ServingCopy:
         """Take a step towards all facts that decisions ask for, and return whether they are there.
 
         The copy must have all that the store has. A step lasts some seconds at most.
+
+        Raises:
+            StoreError: as of `follow`.
         """
-        with self._changing():
+        with _telling(), self._changing():
             return self._facts.fill(space, store)
 
     def _making(self, space: str) -> _Making | None:

@@ -24,7 +24,10 @@ class World:
     """A server in whatever state a test puts it."""
 
     def __init__(self) -> None:
-        self.applier = SimpleNamespace(applied_at=NOW - 2 * S, outcomes={}, damages=Counter())
+        self.stuck: list[tuple[str, str, bool]] = []
+        self.applier = SimpleNamespace(
+            applied_at=NOW - 2 * S, outcomes={}, damages=Counter(), stuck=lambda: iter(self.stuck)
+        )
         self.applying = SimpleNamespace(problem=None)
         self.reader = SimpleNamespace(bytes_waiting=lambda: 4_711)
         self.figures = Figures()
@@ -132,6 +135,14 @@ def test_what_waits_who_runs_and_what_is_stuck_are_told(world: World) -> None:
     world.applying.problem = "the disk is full"
     found = world.metrics()
     assert (found["spool_bytes"], found["collectors"], found["applier_stuck"]) == (4_711, 2, 1)
+
+
+def test_a_feed_that_does_not_get_on_is_told_and_the_server_is_ready_all_the_same(world: World) -> None:
+    world.stuck = [("acme/production", "copy", False), ("acme/production", "feed", True)]
+    found = world.metrics()
+    assert found['follower_stuck{follower="feed",space="acme/production"}'] == 1
+    assert found['follower_stuck{follower="copy",space="acme/production"}'] == 0
+    assert world.readiness() == (200, [])
 
 
 def test_calls_of_webhooks_are_counted_by_what_became_of_them_and_how_long_the_slowest_waits(

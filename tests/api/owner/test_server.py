@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from owning import answering
 from stored import SPACE
+from structlog.testing import capture_logs
 
 from enduser import limits
 from enduser.api.owner.server import Owner, ServerOptions
@@ -182,3 +183,15 @@ def test_a_call_that_changes_hashing_waits_though_another_call_is_made_at_the_ti
 
     asyncio.run(both())
     assert "known" in told[: told.index("answered")]
+
+
+def test_a_feed_that_does_not_get_on_is_told_in_the_log(
+    owned: Owned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise StoreError("a mistake in a rule")
+
+    monkeypatch.setattr(owned.store, "follow_feed", fail)
+    with capture_logs() as lines:
+        owned.owner._thread.submit(owned.owner._applier.round).result()
+    assert [(line["event"], line["space"]) for line in lines] == [("space is not followed", SPACE)]

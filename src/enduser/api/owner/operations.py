@@ -102,6 +102,7 @@ class _Server(Collector):
         yield _gauge("collectors", "Collectors that are running.", vitals.collectors.running)
         is_stuck = vitals.applying.problem is not None
         yield _gauge("applier_stuck", "1 while the applier cannot apply what was accepted.", int(is_stuck))
+        yield _followers(vitals.applier)
         yield _damages(vitals.applier)
         yield from _calls(vitals.collectors.figures())
         yield _conditions(vitals.deciding)
@@ -121,6 +122,17 @@ def _events(applier: Applier) -> Metric:
         for outcome, reason, count in outcomes.counts():
             events.add_metric([space, outcome, reason], count)
     return events
+
+
+def _followers(applier: Applier) -> Metric:
+    stuck = GaugeMetricFamily(
+        "enduser_follower_stuck",
+        "1 while the serving copy, its facts or the feed of a space do not get on.",
+        labels=["space", "follower"],
+    )
+    for space, follower, is_stuck in applier.stuck():
+        stuck.add_metric([space, follower], int(is_stuck))
+    return stuck
 
 
 def _damages(applier: Applier) -> Metric:

@@ -38,6 +38,7 @@ from enduser.core.addresses import Network
 from enduser.core.deciding import Deciding
 from enduser.ingest.applier import Applier
 from enduser.ingest.doors import Doors, write_doors
+from enduser.ingest.following import Trouble
 from enduser.ingest.spool import Damage, SpoolReader, new_series
 from enduser.service.deciding_state import DecidingStates
 from enduser.service.lookups import installed_lookups
@@ -130,7 +131,7 @@ class Owner:
             memory_limit_mb=options.memory_limit_mb,
         )
         self._reader = SpoolReader(options.folder, store.spool_positions())
-        self._applier = Applier(store, self._reader, ServingCopy(options.folder), tell_damage)
+        self._applier = Applier(store, self._reader, ServingCopy(options.folder), tell_damage, tell_trouble)
         self._serving_reader = ServingReader(options.folder)
         self._deciding_states = DecidingStates(options.folder)
         self._store = store
@@ -275,6 +276,17 @@ def tell_damage(damage: Damage) -> None:
         byte_from=damage.byte_from,
         byte_to=damage.byte_to,
         kept_as=damage.kept_as and str(damage.kept_as),
+    )
+
+
+def tell_trouble(trouble: Trouble) -> None:
+    """Tell in the log why the serving copy or the feed of a space does not get on."""
+    log.error(
+        "space is not followed",
+        space=trouble.space,
+        follower=trouble.follower,
+        hint=trouble.error.hint,
+        exc_info=trouble.error,
     )
 
 
