@@ -22,7 +22,7 @@ from enduser.ingest import following
 from enduser.ingest.applier import Applier
 from enduser.ingest.spool import EVENTS, Damage, SpoolReader, SpoolWriter, frame
 from enduser.stores.embedded import EmbeddedStore
-from enduser.stores.records import ChangeSettings, EraseUser
+from enduser.stores.records import AddLink, ChangeSettings, EraseUser
 from enduser.stores.serving import ServingCopy
 from enduser.stores.serving_reader import ServingReader
 
@@ -155,7 +155,7 @@ def test_an_erasure_waits_as_long_as_the_limit_for_what_was_accepted_before(
     applier.round()
     told = iter([True] * rounds + [False])
     clock = iter([0, limits.CATCH_UP_SECONDS_MAX, limits.CATCH_UP_SECONDS_MAX + 1])
-    monkeypatch.setattr(applier, "round", lambda: next(told))
+    monkeypatch.setattr(applier, "_do", lambda _: next(told))
     monkeypatch.setattr(applier_module, "elapsed_s", lambda: next(clock))
     if is_good:
         erase(applier, "ada")
@@ -179,6 +179,43 @@ def test_nobody_is_erased_while_what_was_accepted_cannot_be_applied(
     with pytest.raises(StoreError, match="cannot be applied: no room; nothing was erased"):
         erase(applier, "ada")
     assert applier._store.find_user(SPACE, "ada", include_open=True) is not None
+
+
+@pytest.mark.parametrize("step", ["serve", "tell"])
+def test_a_serving_copy_or_a_feed_that_does_not_get_on_keeps_nobody_from_being_erased(
+    applier: Applier, writer: SpoolWriter, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ZeroDivisionError("a mistake")
+
+    send(writer, "ada", "eve")
+    monkeypatch.setattr(applier, step, refuse)
+    erase(applier, "ada")
+    assert applier._store.find_user(SPACE, "ada", include_open=True) is None
+    assert applier.outcomes[SPACE].stored == 2
+
+
+def test_who_is_erased_while_the_copy_and_the_feed_are_behind_is_in_neither_when_they_follow(
+    applier: Applier, writer: SpoolWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ada is known to both before, under two ids that become one person by what is accepted last."""
+    monkeypatch.setattr(following, "elapsed_s", lambda: 0.0)
+    follow(applier, EVERYONE)
+    send(writer, "ada", "ada2", "eve")
+    writer.mark(AT + HOUR)
+    applier.round()
+    assert [row.user_id for row in applier._store.feed_page(SPACE).rows] == ["ada", "ada2", "eve"]
+    one, other = UserId("ada", is_anonymous=False), UserId("ada2", is_anonymous=False)
+    applier._store.apply(SPACE, AddLink(one, other, AT))
+    send(writer, "ada2", "eve", at=AT + 2 * HOUR)
+    erase(applier, "ada")
+    writer.mark(AT + 4 * HOUR)
+    applier.round()
+    store = applier._store
+    assert {row.user_id for row in store.feed_page(SPACE).rows} == {"eve"}
+    with closing(ServingReader(tmp_path)) as reader:
+        found = {name: reader.find(SPACE, name, is_anonymous=False) for name in ("ada", "ada2", "eve")}
+    assert found == {"ada": None, "ada2": None, "eve": store.find_user(SPACE, "eve")}
 
 
 def test_who_watches_sees_nothing_of_who_is_erased(applier: Applier, writer: SpoolWriter) -> None:

@@ -36,6 +36,7 @@ skips nothing: what was not applied is read again, what was applied is passed ov
 the round: before `advance` the next one reads the same again, after it what comes next. In `serve` and `tell`
 an error of one space ends nothing: they follow what is applied, each space by itself.
 """
+_APPLYING = STEPS[: STEPS.index("serve")]
 
 
 @dataclass(slots=True)
@@ -115,14 +116,21 @@ class Applier:
         Raises:
             EnduserError: a step failed; the next round goes on from there.
         """
+        return self._do(STEPS)
+
+    def _do(self, steps: Iterable[str]) -> bool:
+        """Take steps; return whether more is waiting."""
         work = Work()
-        for step in STEPS:
+        for step in steps:
             getattr(self, step)(work)
         assert work.batch is not None
         return work.batch.is_behind
 
     def catch_up(self) -> None:
         """Apply all that is accepted so far, before an erasure: it must not bring the person back.
+
+        The serving copy and the feed do not follow: an erasure takes the person out of both, however far
+        they are, so nothing of what may be wrong with them keeps anybody from being erased.
 
         Raises:
             StoreError: that takes longer than `CATCH_UP_SECONDS_MAX`, or it fails.
@@ -140,7 +148,7 @@ class Applier:
 
     def _goes_on(self) -> bool:
         try:
-            return self.round()
+            return self._do(_APPLYING)
         except OSError as error:
             raise StoreError(
                 f"events that were accepted before cannot be applied: {error}; nothing was erased",
