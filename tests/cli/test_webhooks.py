@@ -136,6 +136,7 @@ def test_a_secret_is_changed(data: Path) -> None:
     webhook_id, secret = create(data)
     told = enduser("webhooks", "rotate-secret", webhook_id, data=data)
     assert "24 hours" in told.stderr
+    assert "any older one is worthless now" in told.stderr
     with ControlStore(data) as control:
         found = find_webhook(control, SPACE, webhook_id)
     assert (found.secret, found.old_secret) == (told.stdout.strip(), secret)

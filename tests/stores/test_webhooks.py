@@ -10,6 +10,7 @@ import pytest
 from enduser import limits
 from enduser.core.feed import EVERY_ROW, FeedFilter
 from enduser.errors import LimitExceeded, WebhookNotFound
+from enduser.stores import webhooks
 from enduser.stores.control import ControlStore
 from enduser.stores.webhooks import (
     Webhook,
@@ -20,6 +21,7 @@ from enduser.stores.webhooks import (
     find_webhook,
     list_dead_letters,
     list_webhooks,
+    new_secret,
     new_webhook,
     note_delivered,
     note_disabled,
@@ -96,6 +98,30 @@ def test_while_the_secret_changes_both_sign(control: ControlStore) -> None:
     assert rotated.secrets_at(ends_at - 1) == [rotated.secret, made.secret]
     assert rotated.secrets_at(ends_at) == [rotated.secret]
     assert made.secrets_at(0) == [made.secret]
+
+
+def test_a_secret_that_is_changed_again_ends_the_first_at_once(control: ControlStore) -> None:
+    made = make(control)
+    once = rotate_secret(control, SPACE, made.id, 0)
+    twice = rotate_secret(control, SPACE, made.id, 1)
+    assert twice.secrets_at(2) == [twice.secret, once.secret]
+    assert now(control, made) == twice
+
+
+def test_of_two_who_change_the_secret_at_once_the_later_keeps_that_of_the_other(
+    control: ControlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make(control)
+    others = []
+
+    def be_overtaken() -> str:
+        monkeypatch.undo()
+        others.append(rotate_secret(control, SPACE, made.id, 0))
+        return new_secret()
+
+    monkeypatch.setattr(webhooks, "new_secret", be_overtaken)
+    later = rotate_secret(control, SPACE, made.id, 0)
+    assert later.secrets_at(1) == [later.secret, others[0].secret]
 
 
 def test_what_becomes_of_calls_is_kept(control: ControlStore) -> None:

@@ -252,7 +252,10 @@ def try_one(
 def rotate(
     webhook_id: WebhookId, data: Data = DEFAULT_DATA, space: Space = DEFAULT_SPACE, _yes: Yes = False
 ) -> None:
-    """Give a webhook another secret and print it; for a day its messages are signed with both."""
+    """Give a webhook another secret and print it; for a day messages are signed with the one before too.
+
+    With that alone: done again within the day, it ends the secret before that at once.
+    """
     must_be_there(data)
     with control_of(data) as control:
         from enduser.stores.webhooks import rotate_secret
@@ -261,7 +264,7 @@ def rotate(
     out.print(rotated.secret)
     err.print(
         "this is the webhook's secret, which is not shown again; the one before is good for "
-        f"{limits.WEBHOOK_SECRET_HOURS} hours more"
+        f"{limits.WEBHOOK_SECRET_HOURS} hours more, unless this is done again; any older one is worthless now"
     )
 
 

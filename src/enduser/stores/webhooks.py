@@ -226,19 +226,21 @@ def change_webhook(
 
 
 def rotate_secret(control: ControlStore, space: str, webhook_id: str, now_us: int) -> Webhook:
-    """Give a webhook another secret, and return it; the one before is good for a while.
+    """Give a webhook another secret, and return it; the one before is good for a while, older ones no more.
 
     Raises:
         WebhookNotFound: there is none of this id.
     """
-    before = find_webhook(control, space, webhook_id)
+    mine = _of_space(space, webhook_id)
     values = {
         "secret": new_secret(),
-        "old_secret": before.secret,
+        "old_secret": _WEBHOOKS.c.secret,
         "old_secret_ends_at": now_us + limits.WEBHOOK_SECRET_HOURS * 3_600_000_000,
     }
-    _change(control, _of_space(space, webhook_id), values)
-    return find_webhook(control, space, webhook_id)
+    with control.changing() as connection:
+        if not connection.execute(_WEBHOOKS.update().where(mine).values(**values)).rowcount:
+            raise _not_found(space, webhook_id)
+        return _webhook(connection.execute(sa.select(_WEBHOOKS).where(mine)).one())
 
 
 def delete_webhook(control: ControlStore, space: str, webhook_id: str) -> None:

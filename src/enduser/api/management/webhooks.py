@@ -309,7 +309,7 @@ ROUTES = (
         "POST",
         f"{_PATH}/rotate-secret",
         rotate_webhook_secret,
-        "Give a webhook another secret, and tell it once; the one before is good for a day more",
+        "Give a webhook another secret, and tell it once; the one before is good for a day, no older one",
         WebhookJson,
         _MADE,
         (WEBHOOK_ID, SPACE),
