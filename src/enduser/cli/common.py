@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
+import msgspec
 import typer
 from rich.cells import cell_len
 from rich.console import Console
@@ -21,6 +22,7 @@ from enduser.errors import (
     DataFolderInUse,
     DataFolderMissing,
     EnduserError,
+    InputError,
     StoreError,
     UsageError,
     UserNotFound,
@@ -282,6 +284,30 @@ def confirm(question: str, *, yes: bool, hint: str = "add --yes") -> None:
     if not sys.stdin.isatty():
         raise UsageError(f"{question} Nobody is there to ask.", hint=hint)
     typer.confirm(question, abort=True)
+
+
+def json_object_of(told: str, what: str, hint: str) -> dict[str, Any]:
+    """Return the JSON object that an option names: itself, or in a file; `-` is standard input.
+
+    Raises:
+        UsageError: what is named is none; it says `what` it should be, and the `hint`.
+        InputError: there is no such file.
+    """
+    try:
+        return msgspec.json.decode(_text_of(told), type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise UsageError(f"the {what} is no JSON object: {error}", hint=hint) from None
+
+
+def _text_of(told: str) -> str | bytes:
+    if told.lstrip().startswith("{"):
+        return told
+    if told == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(told).read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"there is no file {told}", hint="name a file, or give the JSON itself") from None
 
 
 def print_table(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> None:

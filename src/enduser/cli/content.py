@@ -23,6 +23,7 @@ from enduser.cli.common import (
     err,
     folded,
     is_remote,
+    json_object_of,
     must_be_there,
     opened,
     out,
@@ -31,7 +32,6 @@ from enduser.cli.common import (
     short_time,
 )
 from enduser.cli.helping import Group
-from enduser.cli.segments import json_text
 from enduser.clock import now_us
 from enduser.core.contents import Content, Decision, SavedContent, find_content
 from enduser.core.links import IdKind
@@ -222,12 +222,7 @@ def _payload(told: str) -> dict[str, Any] | None:
     """
     if told == "null":
         return None
-    try:
-        return msgspec.json.decode(json_text(told), type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(
-            f"the payload is no JSON object: {error}", hint='write one such as {"text": "Thank you!"}'
-        ) from None
+    return json_object_of(told, "payload", 'write one such as {"text": "Thank you!"}')
 
 
 @app.command("delete")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -25,6 +23,7 @@ from enduser.cli.common import (
     confirm,
     count_of,
     iso,
+    json_object_of,
     must_be_there,
     opened,
     out,
@@ -36,7 +35,7 @@ from enduser.cli.helping import Group
 from enduser.clock import now_us
 from enduser.core.rules.templates import Template, find_template
 from enduser.core.segments import RuleJson, SavedSegment, Saving, Segment
-from enduser.errors import InputError, UsageError
+from enduser.errors import UsageError
 from enduser.service.segment_json import segment_json, use_json
 from enduser.stores.contract import Store
 
@@ -109,29 +108,8 @@ def rule_of(rule: str) -> RuleJson:
         UsageError: what is named is no JSON object.
         InputError: there is no such file.
     """
-    try:
-        return msgspec.json.decode(json_text(rule), type=RuleJson)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise UsageError(
-            f"the rule is no JSON object: {error}",
-            hint='write one such as {"field": "country", "operator": "is", "value": "NO"}; see docs/rules.md',
-        ) from None
-
-
-def json_text(told: str) -> str | bytes:
-    """Return the JSON object that an option names: itself, or in a file; `-` is standard input.
-
-    Raises:
-        InputError: there is no such file.
-    """
-    if told.lstrip().startswith("{"):
-        return told
-    if told == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return Path(told).read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"there is no file {told}", hint="name a file, or give the JSON itself") from None
+    hint = 'write one such as {"field": "country", "operator": "is", "value": "NO"}; see docs/rules.md'
+    return json_object_of(rule, "rule", hint)
 
 
 def _parameter(template: Template, text: str) -> tuple[str, Any]:
