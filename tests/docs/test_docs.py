@@ -204,6 +204,16 @@ def test_the_folders_of_the_code_stand_in_the_order_of_their_layers() -> None:
     assert [f"enduser.{name}" for name in listed] == [name for name in layers if is_there(name)]
 
 
+def test_every_module_that_stands_beside_its_folder_is_in_it() -> None:
+    source = ROOT / "src" / "enduser"
+    named = [
+        (folder.strip("/"), module)
+        for folder, cells in table("docs/architecture.md", "`src/enduser/`").items()
+        for module in re.findall(r"`(\w+\.py)`", cells[0])
+    ]
+    assert [(folder, module) for folder, module in named if not (source / folder / module).exists()] == []
+
+
 def test_every_dependency_has_its_version_and_its_reason_and_no_other() -> None:
     page = "docs/decisions/0006-dependencies.md"
     project = tomllib.loads(text("pyproject.toml"))["project"]
