@@ -266,6 +266,21 @@ def test_a_list_has_at_most_as_many_members_as_may_be(
     assert counts(call(store, OVERRIDE, "b", "d", "e")) == (2, 2)
 
 
+def test_after_a_first_write_that_is_refused_in_the_middle_lists_and_values_can_be_written(
+    store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(limits, "LIST_MEMBERS_MAX", 1)
+        with pytest.raises(LimitExceeded):
+            call(store, CREATE, "a", "b")
+    assert counts(call(store, CREATE, "a", "b")) == (2, 0)
+    store.create_attribute(Attribute("seats", AttributeType.NUMBER))
+    path = store.folder / "rows.txt"
+    path.write_text(row_of(1, ["a", "5"]))
+    store.apply(SPACE, WriteValues(API, RowFile([path], 3, [ValueColumn("seats", 2)]), START))
+    assert store.find_candidates(SPACE, "a")["seats"][0].value == 5.0
+
+
 # --- which ids are kept
 
 

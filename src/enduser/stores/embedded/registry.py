@@ -169,8 +169,11 @@ _BOUNDS: Mapping[str, object] = {
 
 
 def know_types(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give a connection what reads texts as values, once; most connections never read any."""
-    if connection.execute("SELECT getvariable('number_max') IS NOT NULL").fetchall()[0][0]:
+    """Give a connection what reads texts as values, once; most connections never read any.
+
+    A transaction that is rolled back takes it away, with the mark that it is there.
+    """
+    if run(connection, "values.are_types_known")[0][0]:
         return
     for name, value in _BOUNDS.items():
         connection.execute(f"SET VARIABLE {name} = $1", [value])

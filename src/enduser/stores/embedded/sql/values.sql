@@ -50,6 +50,10 @@ CREATE OR REPLACE TEMP MACRO list_of(value, separator) AS
 CREATE OR REPLACE TEMP MACRO list_problem(value, separator) AS
     CASE WHEN coalesce(has_long_item(items_of(value, separator)), false) THEN 'too_long'
          WHEN len(items_of(value, separator)) > getvariable('list_items_max') THEN 'too_many_items' END;
+CREATE OR REPLACE TEMP VIEW known_types AS SELECT true;
+
+-- name: are_types_known
+SELECT EXISTS (FROM duckdb_views() WHERE temporary AND view_name = 'known_types');
 
 -- name: written_once
 SELECT digest, written FROM once_keys WHERE key = $key AND written_at > $since;
