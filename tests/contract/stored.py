@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from histories import Expected, Row, browser_of, write
 
+from enduser.core.attributes import AttributeType
 from enduser.core.end_user import EndUser
 from enduser.core.events import UserId
 from enduser.stores.embedded import EmbeddedStore
@@ -26,6 +28,12 @@ ORIGIN = ("country", "region", "city", "browser_name", "browser_version")
 def take(store: EmbeddedStore, folder: Path, rows: list[Row], **changes: object) -> object:
     path = write(folder / "rows.jsonl", rows)
     return store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), RULES, **changes)).outcomes  # type: ignore[arg-type]
+
+
+def retype(store: EmbeddedStore, name: str, kind: AttributeType) -> None:
+    """Give an attribute another type, and leave it as it is otherwise."""
+    (before,) = [one for one in store.attributes() if one.name == name]
+    store.change_attribute(name, replace(before, type=kind), NOW)
 
 
 def stored(store: EmbeddedStore) -> Expected:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from histories import Row
-from stored import LOOKUPS, NOW, SPACE, take
+from stored import LOOKUPS, NOW, SPACE, retype, take
 
 from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType
@@ -206,11 +206,11 @@ def test_an_attribute_gets_no_type_that_a_filter_could_not_be_with(
     preview = store.preview_retype("plan", AttributeType(kind))
     assert [(one.kind, one.id, one.space) for one in preview.broken] == [("filter", "vips", SPACE)]
     with pytest.raises(InUse, match=f"the filter 'vips'.*{why}"):
-        store.retype_attribute("plan", AttributeType(kind))
+        retype(store, "plan", AttributeType(kind))
     other = AttributeType.LIST if kind == "number" else AttributeType.NUMBER
     store.delete_filter(SPACE, "vips")
     save(store, columns=("plan",))
-    store.retype_attribute("plan", other)
+    retype(store, "plan", other)
 
 
 def test_a_segment_that_a_filter_names_is_neither_archived_nor_deleted(store: EmbeddedStore) -> None:

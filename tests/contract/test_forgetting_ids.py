@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from histories import Row
-from stored import LOOKUPS, NOW, SPACE, take
+from stored import LOOKUPS, NOW, SPACE, retype, take
 
 from enduser.core.attributes import API, Attribute, AttributeType
 from enduser.core.events import UserId
@@ -102,6 +102,6 @@ def test_a_deleted_attribute_takes_the_ids_with_it_of_which_nothing_else_is_know
 def test_ids_of_which_another_type_leaves_no_value_are_forgotten(store: EmbeddedStore) -> None:
     say(store, "plan", "a", value="five")
     say(store, "plan", "b", value="5")
-    store.retype_attribute("plan", AttributeType.NUMBER)
+    retype(store, "plan", AttributeType.NUMBER)
     assert known_ids(store) == {"b"}
     assert store.verify(SPACE) == []

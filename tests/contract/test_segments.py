@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from segmented import CLOCK, DAY, STAFF, START, VIPS, all_of, any_of, in_segment, people, save, where
-from stored import LOOKUPS, NOW, SPACE
+from stored import LOOKUPS, NOW, SPACE, retype
 
 from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType
@@ -286,19 +286,29 @@ def test_an_attribute_keeps_its_type_while_a_rule_would_not_be_right_with_anothe
     with pytest.raises(
         InUse, match=r"'seats' cannot be a string: .*'large' \(Large\) in acme/test: rules\[0\]"
     ):
-        store.retype_attribute("seats", AttributeType.STRING)
+        retype(store, "seats", AttributeType.STRING)
     assert ids(store, where("seats", "gt", 3)) == ["ada", "bob", "cyd"]
     save(store, "large", where("seats", "known"), space="acme/test")
     assert store.preview_retype("seats", AttributeType.STRING).broken == []
-    store.retype_attribute("seats", AttributeType.STRING)
+    retype(store, "seats", AttributeType.STRING)
     assert ids(store, all_of(in_segment("known"), where("seats", "is", "5"))) == ["ada", "bob", "cyd"]
+
+
+def test_an_attribute_that_cannot_have_its_new_type_keeps_its_name_too(store: EmbeddedStore) -> None:
+    save(store, "large", where("seats", "gt", 3))
+    (before,) = [one for one in store.attributes() if one.name == "seats"]
+    with pytest.raises(InUse, match="'seats' cannot be a string"):
+        store.change_attribute("seats", replace(before, name="places", type=AttributeType.STRING), CLOCK)
+    assert before in store.attributes()
+    assert store.find_segment(SPACE, "large").version == 1
+    assert ids(store, where("seats", "gt", 3)) == ["ada", "bob", "cyd"]
 
 
 def test_archived_segments_hinder_no_change_of_what_they_name(store: EmbeddedStore) -> None:
     save(store, "large", where("seats", "gt", 3))
     change(store, "large", is_archived=True)
     assert store.preview_retype("seats", AttributeType.STRING).broken == []
-    store.retype_attribute("seats", AttributeType.STRING)
+    retype(store, "seats", AttributeType.STRING)
     store.delete_attribute("seats")
     with pytest.raises(InvalidRule, match="no attribute 'seats'"):
         change(store, "large", is_archived=False)

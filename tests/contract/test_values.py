@@ -15,7 +15,7 @@ import pytest
 from histories import Row
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from stored import LOOKUPS, NOW, SPACE, take
+from stored import LOOKUPS, NOW, SPACE, retype, take
 from tiers import tries
 
 from enduser import limits
@@ -36,7 +36,7 @@ from enduser.core.candidates import Candidate, SourceOrder, winner
 from enduser.core.events import UserId
 from enduser.core.links import ApiLinks, Edge, persons, shown_id
 from enduser.core.value_forms import ValueForm
-from enduser.errors import AttributeNotFound, KeyReused, LimitExceeded, RunNotFound
+from enduser.errors import AttributeNotFound, KeyReused, LimitExceeded, RunNotFound, StoreError
 from enduser.service.provenance import find_said
 from enduser.stores.answers import Written
 from enduser.stores.embedded import EmbeddedStore, database
@@ -815,13 +815,50 @@ def test_of_another_type_a_value_is_what_its_text_means(
     write(store, tmp_path, [Said(user("u"), {"x": text, "plan": "vip"})])
     preview = store.preview_retype("x", AttributeType(other))
     assert (preview.values, preview.lost, len(preview.examples)) == (1, value is None, value is None)
-    store.retype_attribute("x", AttributeType(other))
+    retype(store, "x", AttributeType(other))
     assert [one.value for one in store.find_candidates(SPACE, "u").get("x", [])] == (
         [] if value is None else [value]
     )
     assert ("x" in values_of(store, "u"), values_of(store, "u")["plan"]) == (value is not None, "vip")
     assert store.verify(SPACE) == []
     write(store, tmp_path, [Said(user("u"), {"x": "1", "plan": "free"})], at=START + 1)
+    assert store.verify(SPACE) == []
+
+
+PLACES = Attribute("places", AttributeType.NUMBER, "Places")
+
+
+def test_an_attribute_gets_another_name_and_another_type_at_once(
+    store: EmbeddedStore, tmp_path: Path
+) -> None:
+    make(store, seats="string")
+    seen(store, tmp_path, "u", "v")
+    write(store, tmp_path, [Said(user("u"), {"seats": "5"}), Said(user("v"), {"seats": "many"})])
+    store.change_attribute("seats", PLACES, START)
+    assert store.attributes() == [PLACES]
+    assert [values_of(store, name) for name in ("u", "v")] == [{"places": 5.0}, {}]
+    assert store.verify(SPACE) == []
+
+
+@pytest.mark.parametrize("step", ["registry._retype", "values.restate_all", "values.tell_everything"])
+def test_an_attribute_whose_values_could_not_be_read_anew_is_as_it_was(
+    store: EmbeddedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    make(store, seats="string")
+    seen(store, tmp_path, "u")
+    write(store, tmp_path, [Said(user("u"), {"seats": "5"})])
+    before = store.attributes()
+
+    def fail(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(f"enduser.stores.embedded.{step}", fail)
+        with pytest.raises(StoreError, match="the disk is full"):
+            store.change_attribute("seats", PLACES, START)
+    assert (store.attributes(), values_of(store, "u")) == (before, {"seats": "5"})
+    store.change_attribute("seats", PLACES, START)
+    assert values_of(store, "u") == {"places": 5.0}
     assert store.verify(SPACE) == []
 
 

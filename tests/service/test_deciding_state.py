@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from deciding import DecidingFolder, deciding_folder
-from stored import SPACE
+from stored import SPACE, retype
 
 from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType
@@ -80,7 +80,7 @@ def test_a_copy_that_is_made_anew_or_has_attributes_of_another_type_leaves_it_to
 ) -> None:
     world.folder.store.create_attribute(Attribute("paid", AttributeType.STRING))
     world.folder.serve()
-    world.folder.store.retype_attribute("paid", AttributeType.NUMBER)
+    retype(world.folder.store, "paid", AttributeType.NUMBER)
     assert world.state().by == "owner"
     world.folder.serve()
     assert world.state().by == "copy"

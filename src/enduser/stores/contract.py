@@ -379,13 +379,16 @@ class Store(Reader, Protocol):
         """
 
     def change_attribute(self, name: str, changed: Attribute, now_us: int) -> None:
-        """Change an attribute, but for its type; by another conflict rule other values may hold.
+        """Change an attribute in all spaces, whole or not at all.
 
-        Under another name it is named so by the rules of all segments, each of which has a version more.
+        Under another name it is named so by the rules of all segments, each of which has a version more. By
+        another conflict rule other values may hold. Of another type every value is read as its text would be;
+        what cannot be read is lost, for good.
 
         Raises:
             AttributeNotFound: there is none of this name.
             InvalidAttribute: the new name cannot be, or is taken.
+            InUse: rules of segments could not be any more with the type.
             LimitExceeded: a text is too long.
         """
 
@@ -394,16 +397,6 @@ class Store(Reader, Protocol):
 
         Raises:
             AttributeNotFound: there is none of this name.
-        """
-
-    def retype_attribute(self, name: str, kind: AttributeType) -> None:
-        """Give an attribute another type, in all spaces.
-
-        Every value is read as its text would be; what cannot be read is lost, for good.
-
-        Raises:
-            AttributeNotFound: there is none of this name.
-            InUse: rules of segments could not be any more.
         """
 
     def delete_attribute(self, name: str) -> None:

@@ -243,17 +243,13 @@ class RemoteStore:
         self._call("create_attribute", attribute=attribute)
 
     def change_attribute(self, name: str, changed: Attribute, now_us: int) -> None:
-        """Change an attribute, but for its type."""
+        """Change an attribute."""
         self._call("change_attribute", name=name, changed=changed, now_us=now_us)
 
     def preview_retype(self, name: str, kind: AttributeType) -> RetypePreview:
         """Return what another type would make of the values of an attribute."""
         found: RetypePreview = self._call("preview_retype", name=name, kind=kind)
         return found
-
-    def retype_attribute(self, name: str, kind: AttributeType) -> None:
-        """Give an attribute another type."""
-        self._call("retype_attribute", name=name, kind=kind)
 
     def delete_attribute(self, name: str) -> None:
         """Take an attribute away, with all its values."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from deciding import DAY, START, Collector, DecidingFolder, deciding_folder
-from stored import SPACE
+from stored import SPACE, retype
 
 from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType
@@ -334,7 +334,7 @@ async def test_rules_of_one_space_leave_those_of_another_ready(own: Collector) -
 
 async def test_a_copy_of_attributes_that_are_of_another_type_now_is_not_asked(own: Collector) -> None:
     own.folder.segment("paid", NEW, is_new=False)
-    own.folder.store.retype_attribute("paid_at", AttributeType.STRING)
+    retype(own.folder.store, "paid_at", AttributeType.STRING)
     text = {"field": "paid_at", "operator": "starts_with", "value": "2026"}
     own.folder.segment("paid", text, is_new=False)
     own.folder.tell()

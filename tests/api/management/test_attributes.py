@@ -7,6 +7,8 @@ from managing import Api
 
 from enduser import limits
 from enduser.core.segments import Saving, Segment
+from enduser.errors import StoreError
+from enduser.stores.embedded import values
 
 SPACE = "default/production"
 PATH = "/api/v1/attributes"
@@ -123,6 +125,19 @@ def test_another_type_is_refused_while_a_rule_would_not_be_right_and_is_told_so_
     refused = own_api.client.patch(f"{PATH}/seats", json=changes, params={"confirmed": "true"})
     assert "no operator 'gt'" in str(problem(refused, 409, "in_use")["message"])
     assert own_api.client.get(f"{PATH}/seats").json()["type"] == "number"
+
+
+def test_when_another_type_fails_the_name_stays_too(own_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    create(own_api, name="seats", type="string")
+
+    def fail(*_: object, **__: object) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(values, "restate_all", fail)
+    changes = {"type": "number", "name": "places", "display_name": "Places"}
+    told = own_api.client.patch(f"{PATH}/seats", json=changes, params={"confirmed": "true"})
+    problem(told, 503, "store")
+    assert [one["name"] for one in own_api.client.get(PATH).json()["items"]] == ["seats"]
 
 
 def test_an_attribute_that_a_rule_names_is_renamed_there_and_not_deleted(own_api: Api) -> None:

@@ -121,19 +121,15 @@ async def change_attribute(call: Call) -> AttributeJson:
     call.require_all_spaces("attributes")
     name = call.values["name"]
     changes = _fields(call.told(AttributeChange, _HINT))
-
-    kind, confirmed = changes.pop("type", None), call.values["confirmed"]
+    confirmed = call.values["confirmed"]
 
     def change(store: OwnedStore) -> Attribute:
         known = _find(store, name)
         changed = replace(known, **changes)
-        is_retyped = kind is not None and kind is not known.type
-        if is_retyped:
-            _require_retypable(store, name, kind, confirmed=confirmed)
+        if changed.type is not known.type:
+            _require_retypable(store, name, changed.type, confirmed=confirmed)
         store.change_attribute(name, changed, now_us())
-        if is_retyped:
-            store.retype_attribute(changed.name, kind)
-        return _find(store, changed.name)
+        return changed
 
     changed = await call.change(change)
     if changed.name != name:

@@ -139,23 +139,6 @@ def add_column(connection: duckdb.DuckDBPyConnection, schema: str, column: Colum
     connection.execute(f"ALTER TABLE {schema}.candidates ADD COLUMN a{number} {kind}")
 
 
-def change(connection: duckdb.DuckDBPyConnection, name: str, changed: Attribute) -> Attribute:
-    """Change an attribute, but for its type, and return what it was; the caller owns the transaction.
-
-    Raises:
-        AttributeNotFound: there is none of this name.
-        InvalidAttribute: the new name cannot be.
-        LimitExceeded: a text is too long.
-    """
-    column = column_of(connection, name)
-    assert changed.type is column.attribute.type
-    others = [c.attribute.name for c in columns(connection) if c.number != column.number]
-    check_attribute(changed, others)
-    connection.execute("DELETE FROM main.attributes WHERE number = $1", [column.number])
-    _store(connection, Column(column.number, changed))
-    return column.attribute
-
-
 _BOUNDS: Mapping[str, object] = {
     "value_characters_max": limits.VALUE_CHARACTERS_MAX,
     "list_items_max": limits.LIST_ITEMS_MAX,
@@ -219,16 +202,33 @@ def preview_retype(
     return RetypePreview(values, lost, samples[:1])
 
 
-def retype(
-    connection: duckdb.DuckDBPyConnection, name: str, kind: AttributeType, schemas: Iterable[str]
+def change(
+    connection: duckdb.DuckDBPyConnection, name: str, changed: Attribute, schemas: Iterable[str]
 ) -> None:
-    """Give an attribute another type; what holds must be worked out anew. The caller owns the transaction.
+    """Change an attribute; of another type or conflict rule, what holds must be worked out anew.
+
+    The caller owns the transaction.
 
     Raises:
         AttributeNotFound: there is none of this name.
+        InvalidAttribute: the new name cannot be.
+        LimitExceeded: a text is too long.
     """
+    column = column_of(connection, name)
+    others = [c.attribute.name for c in columns(connection) if c.number != column.number]
+    check_attribute(changed, others)
+    connection.execute("DELETE FROM main.attributes WHERE number = $1", [column.number])
+    _store(connection, Column(column.number, changed))
+    if changed.type is not column.attribute.type:
+        _retype(connection, column, changed.type, schemas)
+
+
+def _retype(
+    connection: duckdb.DuckDBPyConnection, column: Column, kind: AttributeType, schemas: Iterable[str]
+) -> None:
+    """Read the values of a column as another type; those that cannot be read are lost."""
     know_types(connection)
-    column, sql = column_of(connection, name), _COLUMN_TYPES[kind]
+    sql = _COLUMN_TYPES[kind]
     for schema in schemas:  # in steps: DuckDB's `ALTER … USING` takes no lambda
         table, fresh = f"{schema}.candidates", f"fresh_{column.name}"
         connection.execute(f"ALTER TABLE {table} ADD COLUMN {fresh} {sql}")
@@ -237,7 +237,6 @@ def retype(
         connection.execute(f"ALTER TABLE {table} RENAME {fresh} TO {column.name}")
         connection.execute(f"ALTER TABLE {schema}.users DROP COLUMN {column.name}")
         connection.execute(f"ALTER TABLE {schema}.users ADD COLUMN {column.name} {sql}")
-    connection.execute("UPDATE main.attributes SET type = $1 WHERE number = $2", [kind, column.number])
 
 
 def delete(connection: duckdb.DuckDBPyConnection, name: str, schemas: Iterable[str]) -> None:

@@ -347,14 +347,18 @@ class EmbeddedStore:
             registry.create(self._database.connection, attribute, self._schemas())
 
     def change_attribute(self, name: str, changed: Attribute, now_us: int) -> None:
-        """Change an attribute; what holds by another conflict rule is worked out in all spaces."""
+        """Change an attribute; what holds by another type or conflict rule is worked out in all spaces."""
         self._rules_changed()
         with self._database.changing("main"):
-            was = registry.change(self._database.connection, name, changed)
+            connection, kind = self._database.connection, changed.type
+            was = registry.column_of(connection, name).attribute
+            if kind is not was.type:
+                require_unbroken(self._broken_by_retype(name, kind), f"{name!r} cannot be a {kind}")
+            registry.change(connection, name, changed, self._schemas())
             if changed.name != name:
                 self._in_each_space(lambda look: segments.rename_attribute(look, name, changed.name, now_us))
                 self._in_each_space(lambda look: feed.rename_attribute(look, name, changed.name))
-            restates = was.conflict_rule is not changed.conflict_rule
+            restates = (was.type, was.conflict_rule) != (kind, changed.conflict_rule)
             if restates or was.name != changed.name:
                 self._tell_attributes_anew(restates=restates)
 
@@ -363,15 +367,6 @@ class EmbeddedStore:
         with told(ANSWER):
             preview = registry.preview_retype(self._database.connection, name, kind, self._schemas())
         return replace(preview, broken=self._broken_by_retype(name, kind))
-
-    def retype_attribute(self, name: str, kind: AttributeType) -> None:
-        """Give an attribute another type."""
-        self._rules_changed()
-        with self._database.changing("main"):
-            registry.column_of(self._database.connection, name)  # there must be such an attribute
-            require_unbroken(self._broken_by_retype(name, kind), f"{name!r} cannot be a {kind}")
-            registry.retype(self._database.connection, name, kind, self._schemas())
-            self._tell_attributes_anew(restates=True)
 
     def _broken_by_retype(self, name: str, kind: AttributeType) -> Sequence[BrokenSegment]:
         found = self._in_each_space(lambda look: segments.broken_by_retype(look, name, kind))
