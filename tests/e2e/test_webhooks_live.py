@@ -19,6 +19,7 @@ from serving import Server, wait_until
 
 from enduser.service.feed import cursor_of
 from enduser.stores.control import ControlStore
+from enduser.stores.webhooks import name_both
 
 EVERYONE = json.dumps({"combinator": "and", "rules": []})
 CALLED = ("--allow-webhooks-to", "127.0.0.1")
@@ -111,6 +112,18 @@ def test_a_webhook_that_is_on_the_server_itself_is_not_called_unless_that_is_all
     )
     assert "is not called (loopback" in listed[0]["last_error"]
     assert crm.got == []
+
+
+def test_a_server_that_starts_mends_what_a_change_of_an_attribute_left_half_done(
+    serve: Callable[..., Server], data: Path, crm: Receiver
+) -> None:
+    webhook = ("webhooks", "create", crm.url(), "--name", "CRM", *CALLED, "--attribute", "total_sessions")
+    assert enduser(*webhook, data=data).exit_code == 0
+    with ControlStore(data) as control:
+        name_both(control, "total_sessions", "never_came_to_be")
+    server = serve(*CALLED, data=data)
+    (listed,) = json.loads(server.cli("webhooks", "list", "--format", "json"))
+    assert listed["attributes"] == ["total_sessions"]
 
 
 def test_the_feed_is_followed_by_a_command(server: Server) -> None:

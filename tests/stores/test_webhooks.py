@@ -19,8 +19,10 @@ from enduser.stores.webhooks import (
     delete_webhook,
     enabled_webhooks,
     find_webhook,
+    keep_attributes,
     list_dead_letters,
     list_webhooks,
+    name_both,
     new_secret,
     new_webhook,
     note_delivered,
@@ -186,8 +188,33 @@ def test_another_address_is_tried_at_once(control: ControlStore) -> None:
     assert (changed.next_try_at, changed.batch_ends, changed.generation) == (None, 12, hook.generation)
 
 
-def test_an_attribute_that_is_renamed_is_told_of_by_its_new_name(control: ControlStore) -> None:
+def test_an_attribute_that_is_renamed_is_told_of_by_both_names_and_then_by_its_new_name(
+    control: ControlStore,
+) -> None:
     told, other = make(control, which=FeedFilter(attributes=("plan", "seats"))), make(control)
+    name_both(control, "plan", "tier")
+    name_both(control, "plan", "tier")
+    assert now(control, told).which.attributes == ("plan", "seats", "tier")
     rename_attribute(control, "plan", "tier")
     assert now(control, told).which.attributes == ("tier", "seats")
     assert now(control, other) == other
+
+
+@pytest.mark.parametrize(
+    ("named", "kept"),
+    [
+        (("plan", "tier"), ("tier",)),
+        (("tier", "plan", "seats"), ("tier", "seats")),
+        (("tier", "seats"), ("tier", "seats")),
+        (("plan",), ("plan",)),
+        ((), ()),
+    ],
+)
+def test_of_several_attributes_that_a_webhook_names_those_that_are_known_are_kept(
+    control: ControlStore, named: tuple[str, ...], kept: tuple[str, ...]
+) -> None:
+    """One that named only what is gone must not come to tell of everything."""
+    told = make(control, which=FeedFilter(attributes=named))
+    keep_attributes(control, {"tier", "seats"})
+    assert now(control, told).which.attributes == kept
+    assert now(control, told).generation == told.generation + (named != kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -124,13 +125,19 @@ def change_attribute(
     if new_name is not None:
         changes["name"] = new_name
     with opened(data) as store:
-        store.change_attribute(name, replace(_find(store, name), **changes), now_us())
-    if new_name is not None and new_name != name:
-        with control_of(data) as control:
-            from enduser.stores.webhooks import rename_attribute
-
-            rename_attribute(control, name, new_name)
+        changed = replace(_find(store, name), **changes)
+        if changed.name == name:
+            store.change_attribute(name, changed, now_us())
+        else:
+            _rename(data, store, name, changed)
     out.print(f"the attribute {new_name or name} is changed" if changes else "nothing to change was named")
+
+
+def _rename(data: Path, store: Store, name: str, changed: Attribute) -> None:
+    with control_of(data) as control:
+        from enduser.service import changing_attributes  # late: SQLAlchemy takes 0.3 s
+
+        changing_attributes.change_attribute(store, control, name, changed, now_us())
 
 
 def _changes(

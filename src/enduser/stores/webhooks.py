@@ -6,7 +6,7 @@ Secrets are kept as they are, because messages are signed with them; the file is
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -256,12 +256,30 @@ def delete_webhook(control: ControlStore, space: str, webhook_id: str) -> None:
         connection.execute(_DEAD_LETTERS.delete().where(_DEAD_LETTERS.c.webhook == webhook_id))
 
 
+# --- attributes that have other names
+
+
+def name_both(control: ControlStore, name: str, new_name: str) -> None:
+    """Let webhooks that tell of an attribute name it by its new name too."""
+    _rename(control, lambda names: [*names, new_name] if name in names else names)
+
+
 def rename_attribute(control: ControlStore, name: str, new_name: str) -> None:
-    """Let webhooks that tell of an attribute name it by its new name."""
+    """Let webhooks that tell of an attribute name it by its new name alone."""
+    _rename(control, lambda names: [new_name if one == name else one for one in names])
+
+
+def keep_attributes(control: ControlStore, known: Container[str]) -> None:
+    """Let webhooks that name several attributes name only those that are known, if there are any."""
+    _rename(control, lambda names: [one for one in names if one in known] or names)
+
+
+def _rename(control: ControlStore, renamed: Callable[[Sequence[str]], Sequence[str]]) -> None:
+    """Let webhooks name other attributes; of those that do, no call that failed is made again as it was."""
     with control.changing() as connection:
         for row in connection.execute(sa.select(_WEBHOOKS.c.id, _WEBHOOKS.c.attributes)).all():
-            if name in row.attributes:
-                names = [new_name if one == name else one for one in row.attributes]
+            names = list(dict.fromkeys(renamed(row.attributes)))
+            if names != row.attributes:
                 again = {**_NO_BATCH, "generation": _WEBHOOKS.c.generation + 1}
                 change = _WEBHOOKS.update().where(_WEBHOOKS.c.id == row.id)
                 connection.execute(change.values(attributes=names, **again))

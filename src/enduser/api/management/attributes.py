@@ -22,8 +22,8 @@ from enduser.errors import (
     LimitExceeded,
     Unconfirmed,
 )
+from enduser.service import changing_attributes
 from enduser.stores.contract import OwnedStore, Reader
-from enduser.stores.webhooks import rename_attribute as rename_in_webhooks
 
 _HINT = "docs/attributes.md says what an attribute has"
 Name = Annotated[
@@ -121,21 +121,17 @@ async def change_attribute(call: Call) -> AttributeJson:
     call.require_all_spaces("attributes")
     name = call.values["name"]
     changes = _fields(call.told(AttributeChange, _HINT))
-    confirmed = call.values["confirmed"]
+    control, confirmed = call.services.control, call.values["confirmed"]
 
     def change(store: OwnedStore) -> Attribute:
         known = _find(store, name)
         changed = replace(known, **changes)
         if changed.type is not known.type:
             _require_retypable(store, name, changed.type, confirmed=confirmed)
-        store.change_attribute(name, changed, now_us())
+        changing_attributes.change_attribute(store, control, name, changed, now_us())
         return changed
 
-    changed = await call.change(change)
-    if changed.name != name:
-        control = call.services.control
-        await call.services.on_thread(lambda: rename_in_webhooks(control, name, changed.name))
-    return _json(changed)
+    return _json(await call.change(change))
 
 
 async def delete_attribute(call: Call) -> AttributeDeleted:

@@ -40,6 +40,7 @@ from enduser.ingest.applier import Applier
 from enduser.ingest.doors import Doors, write_doors
 from enduser.ingest.following import Trouble
 from enduser.ingest.spool import Damage, SpoolReader, new_series
+from enduser.service.changing_attributes import mend_webhooks
 from enduser.service.deciding_state import DecidingStates
 from enduser.service.lookups import installed_lookups
 from enduser.service.source_jobs import SourceJobs
@@ -152,6 +153,7 @@ class Owner:
             loop.add_signal_handler(number, self._stopping.set)
         control = ControlStore(self._options.folder)
         forget_unfinished_uploads(control, self._options.folder)
+        await self.run_on_store(lambda: mend_webhooks(self._store, control))
         jobs = SourceJobs(self._store, control, lambda work: self._change_from_thread(loop, work))
         working = Working(jobs, control, self._options.folder, self._stopping)
         caller = WebhookCaller(self._options.allowed_to_webhooks)
