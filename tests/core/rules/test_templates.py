@@ -101,6 +101,8 @@ def test_a_parameter_that_cannot_be_is_refused(name: str, given: dict[str, Any],
         ),
         ("upgraded", {"attribute": 5}, "attribute cannot be 5", "the custom attribute that changed"),
         ("upgraded", {"value": []}, "value cannot be []", "what it became"),
+        ("upgraded", {"value": ["v" * 99]}, f"value cannot be ['{'v' * 98}…", "what it became"),
+        ("new-users", {"days": "7" * 99}, f"days cannot be '{'7' * 99}…", "a whole number from 1 to 36,525"),
         (
             "quit",
             {"from_days": 30},

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from enduser import limits
+from enduser.core.rules.values import shown
 from enduser.core.segments import RuleJson
 from enduser.errors import InvalidParameter, TemplateNotFound
 
@@ -69,14 +70,14 @@ def _checked(parameter: TemplateParameter, given: Mapping[str, Any]) -> Paramete
         return _whole(parameter.name, value)
     is_name = parameter.name == "attribute"
     if not isinstance(value, str if is_name else ParameterValue) or value == "":
-        raise _refused(parameter.name, f"{parameter.name} cannot be {value!r}", parameter.meaning)
+        raise _refused(parameter.name, f"{parameter.name} cannot be {shown(value)}", parameter.meaning)
     return value
 
 
 def _whole(name: str, value: object) -> int:
     most = limits.NUMBER_MAX if name == "sessions" else limits.RULE_SPAN_DAYS_MAX
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-        raise _refused(name, f"{name} cannot be {value!r}", f"a whole number from 1 to {most:,}", most)
+        raise _refused(name, f"{name} cannot be {shown(value)}", f"a whole number from 1 to {most:,}", most)
     return value
 
 
