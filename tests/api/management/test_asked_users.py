@@ -175,7 +175,7 @@ def test_a_segment_whose_rule_cannot_be_any_more_is_named_itself(
     def fail(*_: object) -> None:
         raise InvalidRule("rules[0].field: gone", hint="look", field="rules[0].field")
 
-    monkeypatch.setattr("enduser.stores.embedded.segments.read_rule", fail)
+    monkeypatch.setattr("enduser.core.rules.book.read_rule", fail)
     assert refused(asked, 400, "invalid_rule", segment="chosen")["field"] == "segment"
 
 

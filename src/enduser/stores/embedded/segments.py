@@ -13,8 +13,9 @@ import msgspec
 
 from enduser import limits
 from enduser.core.attributes import AttributeType
+from enduser.core.rules.book import RuleBook
 from enduser.core.rules.naming import Names, names_of, renamed
-from enduser.core.rules.reading import Vocabulary, read_rule, with_root, without_additions
+from enduser.core.rules.reading import Vocabulary, with_root, without_additions
 from enduser.core.rules.tree import Rule
 from enduser.core.segments import (
     BrokenSegment,
@@ -58,8 +59,8 @@ class Rules:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, settings: SpaceSettings) -> None:
         self._connection = connection
-        self._words = replace(vocabulary(connection, settings), segment_of=self._segment)
-        self._read: dict[str, Rule | None] = {}
+        self._words = vocabulary(connection, settings)
+        self._book = RuleBook(self._words, self._find)
 
     @cached_property
     def _saved(self) -> dict[str, str]:
@@ -72,12 +73,12 @@ class Rules:
         Raises:
             InvalidRule, RuleTooLarge, UsersNotTracked: as `enduser.core.rules.reading.read_rule`.
         """
-        return read_rule(rule, self._words)
+        return self._book.read(rule)
 
     def put(self, segment_id: str, rule: RuleJson) -> None:
         """Let a segment have a rule, as if it were saved."""
         self._saved[segment_id] = _json(rule)
-        self._read.clear()
+        self._book = RuleBook(self._words, self._find)
 
     def require(self, segment_id: str) -> Rule:
         """Return the rule of a segment that is there.
@@ -85,9 +86,7 @@ class Rules:
         Raises:
             InvalidRule, RuleTooLarge, UsersNotTracked: it cannot be (any more).
         """
-        found = self._segment(segment_id)
-        assert found is not None
-        return found
+        return self._book.require(segment_id)
 
     @property
     def custom(self) -> Mapping[str, AttributeType]:
@@ -109,28 +108,10 @@ class Rules:
     def retyped(self, name: str, kind: AttributeType) -> None:
         """Let an attribute have another type, as if it were given that."""
         self._words = replace(self._words, custom={**self._words.custom, name: kind})
-        self._read.clear()
+        self._book = RuleBook(self._words, self._find)
 
-    def _segment(self, segment_id: str) -> Rule | None:
-        if segment_id in self._read:
-            rule = self._read[segment_id]
-            if rule is None:
-                raise InvalidRule(
-                    f"the segment {segment_id!r} leads back to itself",
-                    hint="take it out of the rule, or out of the segment that the rule names",
-                    field="",
-                )
-            return rule
-        if segment_id not in self._saved:
-            return None
-        self._read[segment_id] = None  # it is being read
-        try:
-            rule = self.read(msgspec.json.decode(self._saved[segment_id]))
-        except BaseException:
-            del self._read[segment_id]
-            raise
-        self._read[segment_id] = rule
-        return rule
+    def _find(self, segment_id: str) -> Any:
+        return msgspec.json.decode(self._saved[segment_id]) if segment_id in self._saved else None
 
 
 # --- reading
