@@ -201,6 +201,18 @@ def test_a_rule_that_is_too_large_is_refused(own_api: Api, monkeypatch: pytest.M
     assert listed(own_api) == ["two"]
 
 
+def test_a_rule_is_refused_for_the_segment_in_it_that_is_too_large_by_now(
+    own_api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = {"field": "country", "operator": "in", "value": ["NO", "SE", "DK"]}
+    create(own_api, "two", rule={"combinator": "and", "rules": [NORWAY, large]})
+    monkeypatch.setattr(limits, "RULE_VALUES_MAX", 2)
+    rule = {"combinator": "and", "rules": [NORWAY, {"kind": "segment", "id": "two"}]}
+    error = problem(create(own_api, rule=rule), 422, "rule_too_large")
+    assert (error["field"], error["limit"]) == ("rule.rules[1].id", 2)
+    assert error["message"].startswith("rules[1].id: in the segment 'two', rules[1].value: ")
+
+
 def test_an_id_that_is_taken_or_cannot_be_is_refused(own_api: Api) -> None:
     create(own_api)
     problem(create(own_api), 409, "segment_exists")

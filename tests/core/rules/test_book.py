@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from enduser import limits
 from enduser.core.attributes import AttributeType
 from enduser.core.rules.book import RuleBook
 from enduser.core.rules.reading import Vocabulary
 from enduser.core.rules.tree import InSegment
-from enduser.errors import InvalidRule
+from enduser.errors import EnduserError, InvalidRule, RuleTooLarge
 
 WORDS = Vocabulary({"plan": AttributeType.STRING})
 VIPS = {"field": "plan", "operator": "is", "value": "vip"}
@@ -54,9 +55,37 @@ def test_a_segment_that_is_not_there_has_no_rule() -> None:
 def test_a_segment_that_leads_back_to_itself_is_refused(rules: Mapping[str, Any]) -> None:
     with pytest.raises(InvalidRule) as caught:
         book(rules).require("a")
-    assert caught.value.message.endswith("id: the segment 'a' leads back to itself")
+    path = "id: in the segment 'b', id:" if "b" in rules else "id:"
+    assert caught.value.message == f"{path} the segment 'a' leads back to itself"
     assert caught.value.hint == "take it out of the rule, or out of the segment that the rule names"
     assert caught.value.field == "id"
+
+
+LONG = "p" * (limits.VALUE_CHARACTERS_MAX + 1)
+
+
+@pytest.mark.parametrize(
+    ("condition", "error", "most"),
+    [
+        ({**VIPS, "value": LONG}, InvalidRule, limits.VALUE_CHARACTERS_MAX),
+        ({**VIPS, "operator": "in", "value": ["a", "b", "c"]}, RuleTooLarge, 2),
+    ],
+)
+def test_what_is_wrong_within_a_segment_is_named_by_what_names_that(
+    condition: Mapping[str, Any], error: type[EnduserError], most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "RULE_VALUES_MAX", 2)
+    known = book({"inner": condition, "outer": {"rules": [VIPS, within("inner")]}})
+    with pytest.raises(error) as inner:
+        known.require("inner")
+    assert (inner.value.field, inner.value.limit) == ("value", most)
+    with pytest.raises(error) as caught:
+        known.read({"rules": [within("outer")]})
+    assert caught.value.message == (
+        f"rules[0].id: in the segment 'outer', rules[1].id: in the segment 'inner', {inner.value.message}"
+    )
+    assert (caught.value.field, caught.value.limit) == ("rules[0].id", most)
+    assert caught.value.hint == inner.value.hint
 
 
 def test_a_segment_that_could_not_be_read_is_read_again() -> None:

@@ -57,7 +57,8 @@ class Vocabulary:
     lists: Collection[str] = ()
     """The ids of the static lists."""
     segment_of: Callable[[str], Rule | None] = lambda _: None
-    """Returns the rule of a segment by its id, None if there is none; raises InvalidRule in a circle."""
+    """Returns the rule of a segment by its id, None if there is none; raises what `read_rule` does, and in a
+    circle InvalidRule without a field."""
     tracks_users: bool = True
 
 
@@ -387,8 +388,11 @@ class _Reader:
         name, path = _required_text(data, "id", at), _under(at, "id")
         try:
             rule = self._words.segment_of(name)
-        except InvalidRule as error:
-            raise type(error)(f"{path}: {error.message}", hint=error.hint, field=path) from None
+        except (InvalidRule, RuleTooLarge) as error:
+            within = "" if error.field is None else f"in the segment {shown(name)}, "
+            raise type(error)(
+                f"{path}: {within}{error.message}", hint=error.hint, field=path, limit=error.limit
+            ) from None
         if rule is None:
             raise refused(
                 path,
