@@ -53,7 +53,8 @@ OBJECTS_PER_UPDATE_MAX = 100
 """Objects of one call of the update API; the same as the reference product's, whose callers keep to it."""
 
 RULE_CONDITIONS_MAX = 10_000
-"""Conditions of a rule, those of segments within it counted each time; nobody could read more."""
+"""Conditions of a rule, and groups and segments beside them, with those of segments each time; nobody could
+read more."""
 
 RULE_WEIGHT_MAX = 10_000
 """What the conditions of a rule weigh, those of segments within it each time (docs/rules.md, "What is

@@ -231,7 +231,7 @@ def test_a_segment_does_not_become_what_a_filter_could_not_name(
     segment(store, "inner", PLAN)
     segment(store, "outer", {"kind": "segment", "id": "inner"})
     save(store, "mine", rule={"combinator": "and", "rules": [PLAN, {"kind": "segment", "id": "outer"}]})
-    monkeypatch.setattr(limits, "RULE_CONDITIONS_MAX", 2)
+    monkeypatch.setattr(limits, "RULE_CONDITIONS_MAX", 4)
     larger = {"combinator": "or", "rules": [PLAN, {"field": "country", "operator": "known"}]}
     with pytest.raises(RuleTooLarge, match=r"the filter 'mine' .* names it, and could not be any more"):
         segment(store, "inner", larger, is_new=False)

@@ -55,8 +55,9 @@ class AskedUsers:
                 hint='leave one of them out, or name the segment in the rule: {"kind": "segment", "id": …}',
                 field="segment",
             )
-        require_in_use(reader.find_segment(space, self.segment))
-        return {"kind": "segment", "id": self.segment}
+        saved = reader.find_segment(space, self.segment)
+        require_in_use(saved)
+        return saved.segment.rule  # not a rule that names it, which would be larger than it
 
     @contextmanager
     def naming(self) -> Iterator[None]:

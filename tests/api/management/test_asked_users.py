@@ -79,6 +79,14 @@ def test_a_segment_stands_for_its_rule(asked: Api) -> None:
     assert users(asked, segment="chosen") == users(asked, rule=json.dumps(RULE))
 
 
+def test_a_segment_as_large_as_a_rule_may_be_stands_for_its_rule(
+    asked: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RULE_CONDITIONS_MAX", "RULE_DEPTH_MAX"):
+        monkeypatch.setattr(limits, name, 1)
+    assert users(asked, segment="chosen") == users(asked, rule=json.dumps(RULE))
+
+
 @pytest.mark.parametrize("text", [*HOSTILE, "%", "oslo"])
 def test_a_text_lists_those_who_have_it(asked: Api, text: str) -> None:
     found = ids(users(asked, search=text, sort="user_id"))

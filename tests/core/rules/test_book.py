@@ -96,3 +96,11 @@ def test_a_segment_that_could_not_be_read_is_read_again() -> None:
             known.segment("a")
     rules["a"] = VIPS
     assert known.require("a").conditions == 1
+
+
+def test_segments_without_conditions_make_no_rule_of_any_size() -> None:
+    tens = {f"s{number + 1}": {"rules": [within(f"s{number}")] * 10} for number in range(4)}
+    known = book({"s0": {"rules": []}, **tens})
+    assert [known.require(name).conditions for name in ("s0", "s1", "s2", "s3")] == [0, 10, 110, 1_110]
+    with pytest.raises(RuleTooLarge):
+        known.require("s4")

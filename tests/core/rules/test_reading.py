@@ -49,6 +49,7 @@ def test_what_is_refused_is_told_with_what_can_be(name: str, message: str, hint:
 
 PLAN = {"field": "plan", "operator": "known"}
 STAFF = {"kind": "list", "id": "staff"}
+CITY = {"field": "city", "operator": "known"}
 WORDS = vocabulary(TYPES, segments={"two": {"combinator": "or", "rules": [PLAN, PLAN]}})
 
 
@@ -186,7 +187,7 @@ def test_a_rule_has_as_many_conditions_as_the_limit() -> None:
         read_rule(any_of(*[PLAN] * (most + 1)), WORDS)
     assert (refused.value.field, refused.value.limit) == ("", most)
     assert refused.value.message == (
-        f"the rule is more than {most:,} conditions large, segments within it included"
+        f"the rule is more than {most:,} conditions and groups large, segments within it included"
     )
     assert refused.value.hint == (
         f"the limit is {most:,} (RULE_CONDITIONS_MAX); of many values make one condition with in"
@@ -194,10 +195,17 @@ def test_a_rule_has_as_many_conditions_as_the_limit() -> None:
 
 
 def test_conditions_of_segments_count_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "RULE_CONDITIONS_MAX", 5)
+    monkeypatch.setattr(limits, "RULE_CONDITIONS_MAX", 7)
     segment = {"kind": "segment", "id": "two"}
-    assert read_rule(any_of(segment, segment, PLAN), WORDS).conditions == 5
-    assert refused_for(any_of(PLAN, PLAN, segment, segment)) == ("", 5)
+    assert read_rule(any_of(segment, segment, PLAN), WORDS).conditions == 7
+    assert refused_for(any_of(PLAN, PLAN, segment, segment)) == ("", 7)
+
+
+def test_groups_count_with_what_is_in_them_but_for_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "RULE_CONDITIONS_MAX", 4)
+    assert read_rule(any_of(any_of(any_of(PLAN)), PLAN), WORDS).conditions == 4
+    assert read_rule(any_of(any_of(PLAN), {"kind": "session", "rules": [CITY]}), WORDS).conditions == 4
+    assert refused_for(any_of(any_of(any_of(PLAN)), any_of(PLAN))) == ("", 4)
 
 
 def test_a_rule_is_as_deep_as_the_limit() -> None:
@@ -216,7 +224,7 @@ def test_what_is_asked_of_sessions_and_events_is_a_group(kind: str) -> None:
 def test_a_segment_has_the_histories_of_its_rule() -> None:
     words = vocabulary(TYPES, segments={"active": any_of({"kind": "session"}, {"kind": "event"})})
     rule = read_rule(any_of({"kind": "segment", "id": "active"}, STAFF), words)
-    assert (rule.histories, rule.conditions) == (2, 3)
+    assert (rule.histories, rule.conditions) == (2, 4)
 
 
 def test_a_segment_is_as_deep_as_its_rule(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -147,7 +147,7 @@ class _Reader:
     def _group_of(
         self, node: Mapping[str, Any], at: str, depth: int, scope: Scope, *, is_root: bool
     ) -> Group:
-        self._count(depth=depth)
+        self._count(depth=depth, conditions=int(not is_root))
         combinator, is_not, rules = node.get("combinator", "and"), node.get("not", False), node.get("rules")
         if combinator not in tuple(Combinator):
             raise refused(_under(at, "combinator"), f"{shown(combinator)} joins nothing", "write and, or or")
@@ -202,7 +202,7 @@ class _Reader:
         for word, count, name, hint in (
             ("groups deep", self.depth, "RULE_DEPTH_MAX", "take groups apart"),
             (
-                "conditions large",
+                "conditions and groups large",
                 self.conditions,
                 "RULE_CONDITIONS_MAX",
                 "of many values make one condition with in",
@@ -399,7 +399,7 @@ class _Reader:
                 f"there is no segment {shown(name)} in use",
                 "the segments: enduser segments list; one that is archived must be restored first",
             )
-        self._count(depth=depth + rule.depth, conditions=rule.conditions, histories=rule.histories)
+        self._count(depth=depth + rule.depth, conditions=1 + rule.conditions, histories=rule.histories)
         if not rule.is_of_lists:
             self.others.append(at)
         return InSegment(name, rule)

@@ -260,6 +260,7 @@ class Rule:
 
     root: Group
     conditions: int
+    """Conditions, and groups and segments that stand beside them."""
     depth: int
     histories: int
     """Conditions on sessions, events and changes."""
