@@ -237,6 +237,21 @@ def test_a_segment_does_not_become_what_a_filter_could_not_name(
         segment(store, "inner", larger, is_new=False)
 
 
+def test_a_filter_takes_as_many_looks_as_can_be_asked_for_also_with_its_segments(
+    store: EmbeddedStore,
+) -> None:
+    most = limits.RULE_LOOKUPS_MAX
+    cities = [{"field": "city", "operator": "contains", "value": f"c{number}"} for number in range(most + 1)]
+    segment(store, "inner", cities[0])
+    for rules in (cities, [{"kind": "segment", "id": "inner"}, *cities[:most]]):
+        with pytest.raises(RuleTooLarge, match=f"has {most + 1} conditions on places") as caught:
+            save(store, "mine", rule={"combinator": "or", "rules": rules})
+        assert caught.value.limit == most
+    save(store, "mine", rule={"combinator": "or", "rules": [{"kind": "segment", "id": "inner"}, *cities[2:]]})
+    with pytest.raises(RuleTooLarge, match=r"the filter 'mine' .* names it, and could not be any more"):
+        segment(store, "inner", {"combinator": "or", "rules": cities[:2]}, is_new=False)
+
+
 def test_a_list_that_a_filter_names_is_not_deleted(store: EmbeddedStore, tmp_path: Path) -> None:
     staff(store, tmp_path)
     save(store, rule={"kind": "list", "id": "staff"})

@@ -9,12 +9,16 @@ from pathlib import Path
 import pytest
 from random_rules import random_rule
 from rule_world import World
+from segmented import CLOCK, VIPS, any_of, people, save, where
 from stored import LOOKUPS, NOW, SPACE
 from tiers import tries
 
+from enduser import limits
+from enduser.core.attributes import API
 from enduser.core.segments import Saving, Segment
 from enduser.core.users_query import UsersQuery
-from enduser.sources.json_rows import write_rows
+from enduser.sources.json_rows import JsonRow, write_rows
+from enduser.stores.answers import SegmentDiff
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.records import WriteValues
 
@@ -33,6 +37,15 @@ def members(store: EmbeddedStore) -> Mapping[str, set[str]]:
         }
         for saved in store.segments(SPACE)
     }
+
+
+def test_a_segment_as_large_as_a_rule_may_be_is_compared(store: EmbeddedStore, tmp_path: Path) -> None:
+    people(store, tmp_path)
+    cities = [where("city", "contains", f"c{number}") for number in range(limits.RULE_LOOKUPS_MAX)]
+    save(store, "vips", any_of(VIPS, *cities))
+    rows = write_rows(tmp_path / "rows", [JsonRow("bob", {"plan": "vip"})], store.attributes(), API)
+    preview = store.preview_values(SPACE, WriteValues(API, rows.file, CLOCK + 1))
+    assert preview.segments == [SegmentDiff("vips", "Vips", entering=1, leaving=0)]
 
 
 @pytest.mark.parametrize("seed", range(tries(2, 20)))

@@ -148,6 +148,18 @@ def test_a_segment_grows_only_as_far_as_those_that_name_it_can(
     assert change(store, "a", rule=VIPS) == 2
 
 
+def test_a_segment_takes_only_as_many_looks_as_those_that_name_it_can(store: EmbeddedStore) -> None:
+    cities = [where("city", "contains", f"c{number}") for number in range(limits.RULE_LOOKUPS_MAX)]
+    save(store, "inner", cities[0])
+    save(store, "outer", any_of(in_segment("inner"), *cities[2:]), is_followed=True)
+    with pytest.raises(RuleTooLarge, match=r"'outer' \(Outer\) names it") as caught:
+        change(store, "inner", rule=any_of(*cities[:3]))
+    assert (caught.value.field, caught.value.limit) == ("", limits.RULE_LOOKUPS_MAX)
+    assert change(store, "inner", rule=any_of(*cities[:2])) == 2
+    store.follow_feed(SPACE, NOW)
+    assert store.count_users(SPACE, [in_segment("outer")]).counts == [Counts(0)]
+
+
 def test_where_nobody_is_tracked_a_segment_can_be_of_lists_alone(store: EmbeddedStore) -> None:
     store.create_space("acme/none", NOW)
     store.apply("acme/none", ChangeSettings({"unique_user": "none"}))

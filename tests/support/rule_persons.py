@@ -81,7 +81,7 @@ def times_of(what: Happening, person: NaivePerson, now: int, zone: ZoneInfo) -> 
 
 
 def _fits(rules: Group, values: Mapping[str, Any], now: int, zone: ZoneInfo) -> bool:
-    program = Program([Rule(rules, 1, 1, 0, 1, is_of_lists=False)])
+    program = Program([Rule(rules, 1, 1, 0, 1, 0, is_of_lists=False)])
     return program.answers(Person(values), program.edges(now, zone))[0]
 
 

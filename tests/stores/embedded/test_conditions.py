@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 from collections.abc import Iterator
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,14 +12,15 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 from naive_rules import NaivePerson
+from random_rules import pools_of, random_segments
 from rule_cases import ATTRIBUTE_TABLES, CUSTOM_TYPES, PERSON_TABLES, TYPES, RuleCase, cases_of
 from rule_persons import LISTS, vocabulary
+from tiers import tries
 
 from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.rules.reading import read_rule
-from enduser.core.rules.tree import Combinator, Condition, Contains, Field, Group, InList, Sessions
-from enduser.errors import RuleTooLarge
+from enduser.core.rules.tree import Combinator, Condition, Contains, Field, Group, InList, Rule, Sessions
 from enduser.stores.embedded.conditions import Conditions, portions_of_happenings
 from enduser.stores.embedded.database import migrations, prepare
 from enduser.stores.embedded.registry import Column, add_column
@@ -74,26 +77,60 @@ def test_a_condition_holds_where_the_tables_say_so(case: RuleCase, space: duckdb
     assert (found[0][0] > 0) is case.holds
 
 
-def test_a_rule_looks_into_other_tables_as_often_as_the_limit() -> None:
-    most = limits.RULE_LOOKUPS_MAX
+LOOKUP = re.compile(r"FROM (?:places|browsers|user_ids|lists) |IN \(SELECT unnest")
+"""A look into another table, as it is written."""
 
-    def written(count: int) -> str:
-        cities = [{"field": "city", "operator": "contains", "value": f"c{number}"} for number in range(count)]
-        rule = read_rule({"combinator": "or", "rules": cities}, vocabulary(TYPES))
-        return Conditions({}, [1], 0, ZoneInfo("UTC"), months=6).of(rule)
 
-    for count in (most - 1, most):
-        assert written(count).count("FROM places") == count
-    with pytest.raises(RuleTooLarge) as refused:
-        written(most + 1)
-    assert (refused.value.field, refused.value.limit) == ("", most)
+def lookups_written(rule: Rule) -> int:
+    named = {one.attribute.name: one for one in COLUMNS}
+    return len(LOOKUP.findall(Conditions(named, [1], 0, ZoneInfo("UTC"), months=6).of(rule)))
+
+
+@pytest.mark.parametrize("case", [case for _, case in CASES], ids=[name for name, _ in CASES])
+def test_as_many_looks_are_written_as_the_tables_rules_are_said_to_take(case: RuleCase) -> None:
+    rule = read_rule(case.rule, vocabulary(TYPES, lists=(*LISTS, "Staff"), segments=case.segments))
+    assert lookups_written(rule) == rule.lookups
+
+
+def with_more_values(rule: Any, rng: random.Random) -> Any:
+    """Return a rule in which some lists of values are long, and some fields must be one of many."""
+    if isinstance(rule, list):
+        parts = [with_more_values(part, rng) for part in rule]
+        return [*parts, *(more for part in parts if rng.random() < 0.5 for more in others(part))]
+    if not isinstance(rule, dict):
+        return rule
+    if rule.get("operator") in ("in", "not_in") and rng.random() < 0.5:
+        many = range(rng.choice([20, 21, 30]))
+        return {**rule, "value": [f"v{k}" for k in many] if isinstance(rule["value"][0], str) else [*many]}
+    return {name: part if name == "value" else with_more_values(part, rng) for name, part in rule.items()}
+
+
+def others(condition: Any) -> list[Any]:
+    """Return twenty conditions with other values, which can be one with a condition that asks for one."""
+    if not isinstance(condition, dict) or condition.get("operator") not in ("is", "is_not"):
+        return []
+    return [{**condition, "value": f"v{number}"} for number in range(20)]
+
+
+@pytest.mark.parametrize("seed", range(tries(100, 1_000)))
+def test_as_many_looks_are_written_as_random_rules_are_said_to_take(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RULE_LOOKUPS_MAX", "RULE_WEIGHT_MAX", "RULE_HISTORIES_MAX"):
+        monkeypatch.setattr(limits, name, 1_000_000)
+    rng = random.Random(f"lookups/{seed}")
+    pools = random_segments(rng, pools_of(NOW, "UTC", LISTS), 8)
+    rules = with_more_values(pools.segments, rng)
+    named = [{"kind": "segment", "id": name} for name in rules]
+    rule = read_rule({"combinator": "or", "rules": named}, vocabulary(TYPES, segments=rules))
+    assert lookups_written(rule) == rule.lookups
 
 
 def test_many_values_of_one_field_are_one_look() -> None:
+    cities = [{"field": "city", "operator": "contains", "value": f"c{number}"} for number in range(100)]
+    assert lookups_written(read_rule({"combinator": "or", "rules": cities}, vocabulary(TYPES))) == 100
     cities = [{"field": "city", "operator": "is", "value": f"c{number}"} for number in range(1_000)]
-    rule = read_rule({"combinator": "or", "rules": cities}, vocabulary(TYPES))
-    writer = Conditions({}, [1], 0, ZoneInfo("UTC"), months=6)
-    assert writer.of(rule).count("FROM places") == 1
+    assert lookups_written(read_rule({"combinator": "or", "rules": cities}, vocabulary(TYPES))) == 2
 
 
 @pytest.mark.parametrize("form", ["users", "sessions", "events"])

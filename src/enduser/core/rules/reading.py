@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from enduser import limits
 from enduser.core.attributes import AttributeType
 from enduser.core.rules.fields import EVENT_SCOPE, PROPERTIES, SESSION_SCOPE, USER_FIELDS, Scope
+from enduser.core.rules.lookups import FEW_VALUES, lookups_of
 from enduser.core.rules.operators import COUNT_OPERATORS, OPERATORS, Form, Operator
 from enduser.core.rules.spans import Moment, Unit
 from enduser.core.rules.tree import (
@@ -78,12 +79,22 @@ def read_rule(data: object, words: Vocabulary) -> Rule:
             hint="name static lists only, or let the space track users: enduser config set unique_user …",
             field=reader.others[0],
         )
-    is_of_lists = reader.conditions > 0 and not reader.others
-    return Rule(root, reader.conditions, reader.depth, reader.histories, _weight_within(root), is_of_lists)
+    rule = Rule(
+        root,
+        conditions=reader.conditions,
+        depth=reader.depth,
+        histories=reader.histories,
+        weight=weight_of(root),
+        lookups=lookups_of(root),
+        is_of_lists=reader.conditions > 0 and not reader.others,
+    )
+    _require_light(rule.weight)
+    _require_few(rule.lookups)
+    return rule
 
 
-def _weight_within(root: Group) -> int:
-    weight, most = weight_of(root), limits.RULE_WEIGHT_MAX
+def _require_light(weight: int) -> None:
+    most = limits.RULE_WEIGHT_MAX
     if weight > most:
         raise RuleTooLarge(
             f"the rule weighs {weight:,}: it would take too long to answer",
@@ -92,7 +103,18 @@ def _weight_within(root: Group) -> int:
             field="",
             limit=most,
         )
-    return weight
+
+
+def _require_few(lookups: int) -> None:
+    most = limits.RULE_LOOKUPS_MAX
+    if lookups > most:
+        raise RuleTooLarge(
+            f"the rule has {lookups:,} conditions on places, browsers, ids, static lists, or with more than "
+            f"{FEW_VALUES} values, segments within it included",
+            hint=f"the limit is {most} (RULE_LOOKUPS_MAX); of many values of one field make one with in",
+            field="",
+            limit=most,
+        )
 
 
 def with_root(data: Any) -> Any:

@@ -266,6 +266,8 @@ class Rule:
     """Conditions on sessions, events and changes."""
     weight: int
     """How long it takes, as `weighing` says."""
+    lookups: int
+    """How many looks into other tables it takes, as `lookups` says."""
     is_of_lists: bool
     """Whether all its conditions are static lists, and there are some: it can hold ids that were not seen."""
 

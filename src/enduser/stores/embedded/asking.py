@@ -51,15 +51,6 @@ def rules_of(look: Look) -> Rules:
     return Rules(look.connection, look.settings())
 
 
-def require_askable(look: Look, rule: RuleJson) -> None:
-    """Check that a rule, which can be read, can be asked too.
-
-    Raises:
-        RuleTooLarge: it needs more looks into other tables than are done.
-    """
-    conditions(look).of(rules_of(look).read(rule))
-
-
 # --- counts
 
 

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from enduser import limits
 from enduser.core.attributes import AttributeType, ConflictRule
 from enduser.core.rules.fields import PAGE_PATH, PROPERTIES, USER_FIELDS
+from enduser.core.rules.lookups import FEW_VALUES
 from enduser.core.rules.merging import merged_parts
 from enduser.core.rules.operators import lower_case
 from enduser.core.rules.spans import Moment
@@ -49,14 +50,11 @@ from enduser.core.rules.tree import (
     Within,
     nodes,
 )
-from enduser.errors import RuleTooLarge
 from enduser.stores.embedded.registry import Column
 from enduser.stores.embedded.statements import bound, spliced, statements
 
 _ANY = Group(Combinator.AND, ())
 _AT_LEAST_ONE = Within(low=Edge(1, is_included=True))
-_FEW = 20
-"""So many values are compared one by one; of more a table is made."""
 _MANY = 100
 """So many conditions that must all hold are told the engine one by one, so that it can skip rows by them. It
 compares each with each: 4,000 took it 15 GB and half a minute before it began. More are told as one."""
@@ -155,8 +153,6 @@ class Conditions:
     """How long the space keeps users."""
     tables: Tables = Tables()
     parameters: dict[str, object] = field(default_factory=dict)
-    lookups: int = 0
-    """How many looks into other tables there are."""
 
     def of(self, rule: Rule) -> str:
         """Return the condition that a user of the table `users` is meant by a rule."""
@@ -170,7 +166,6 @@ class Conditions:
 
     def in_list(self, node: InList) -> str:
         """Return the query of the persons in a static list, and since when (`happened_at`)."""
-        self._look_up()
         return self._query("in_list", {"which": f"id = {self.bind(node.id)}"})
 
     def type_of(self, name: str) -> AttributeType | None:
@@ -197,23 +192,6 @@ class Conditions:
                 tests[place].append(f"len({having}) > 0")
         places = [place.format(at="users", test=" OR ".join(each)) for place, each in tests.items()]
         return f"({' OR '.join(places)})"
-
-    def _look_up(self) -> None:
-        """Count a look into another table.
-
-        Raises:
-            RuleTooLarge: there are more than the engine plans in time.
-        """
-        self.lookups += 1
-        if self.lookups > limits.RULE_LOOKUPS_MAX:
-            most = limits.RULE_LOOKUPS_MAX
-            raise RuleTooLarge(
-                f"the rule has more than {most} conditions on places, browsers, ids, static lists, "
-                f"or with more than {_FEW} values",
-                hint=f"the limit is {most} (RULE_LOOKUPS_MAX); of many values of one field make one with in",
-                field="",
-                limit=most,
-            )
 
     def _query(self, name: str, splices: Mapping[str, str]) -> str:
         return spliced(statements("conditions")[name][0], (), {**splices, **asdict(self.tables)})
@@ -251,8 +229,6 @@ class Conditions:
 
     def _condition(self, condition: Condition, at: str) -> str:
         place, expression = self._place(condition, at)
-        if place != _HERE:
-            self._look_up()
         return place.format(at=at, test=self._test(condition.test, expression, condition.field.type))
 
     def _place(self, condition: Condition, at: str) -> tuple[str, str]:
@@ -306,9 +282,8 @@ class Conditions:
     def _equals(self, test: Equals, value: str) -> str:
         if len(test.values) == 1:
             return f"({value}) = {self.bind(test.values[0])}"
-        if len(test.values) <= _FEW:
+        if len(test.values) <= FEW_VALUES:
             return f"({value}) IN ({', '.join(self.bind(one) for one in test.values)})"
-        self._look_up()
         return f"({value}) IN (SELECT unnest({self.bind(list(test.values))}))"
 
     def _within(self, test: Within, value: str, kind: AttributeType) -> str:
@@ -359,7 +334,6 @@ class Conditions:
                 numbers, spans = self._numbers(some), [span for _, every in some.values() for span in every]
                 parts.append(_NUMBERED.format(happened=self._happened(each, spans, numbers)))
         for number, (what, every) in asked.items():
-            self.lookups = 0
             if isinstance(what, InList):
                 parts.append(_ONE.format(number=number, happened=self.in_list(what)))
             elif isinstance(what, Changes):
@@ -370,7 +344,6 @@ class Conditions:
         """Return the expression of the numbers of those things that a row is."""
         tests = []
         for number, (what, spans) in asked.items():
-            self.lookups = 0
             window, named, rules = self._within_spans(what, spans)
             tests.append(f"CASE WHEN {window} AND {named} AND {rules} THEN {number} END")
         return f"list_filter([{', '.join(tests)}], lambda number: number IS NOT NULL)"

@@ -304,14 +304,11 @@ class _Step:
         rules = {name: self._followed.rules[name] for name in kept}
         for some in portions(rules, _JUDGED_AT_ONCE, _nodes_of, _NODES_AT_ONCE):
             writer = replace(self._writer, parameters={}, tables=facts.NARROWED)
-            held = [self._held(writer, name, rule) for name, rule in some.items()]
+            held = [
+                f"CASE WHEN {writer.of(rule)} THEN {writer.bind(name)} END" for name, rule in some.items()
+            ]
             self._run("hold", writer, {"held": ", ".join(held), "users": writer.tables.users})
         self._look.run("feed.compare", kept=list(kept))
-
-    def _held(self, writer: Conditions, name: str, rule: Rule) -> str:
-        """Return the expression of a segment's name where its rule holds."""
-        writer.lookups = 0
-        return f"CASE WHEN {writer.of(rule)} THEN {writer.bind(name)} END"
 
     # --- attributes
 

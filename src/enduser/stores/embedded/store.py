@@ -66,7 +66,6 @@ from enduser.stores.answers import (
 )
 from enduser.stores.contract import DEFAULT_SPACE, OwnedStore
 from enduser.stores.embedded import (
-    asking,
     contents,
     erasing,
     facts,
@@ -409,11 +408,7 @@ class EmbeddedStore:
         """Make a segment or change it."""
         self._rules_changed(space)
         with self._database.changing(self._database.schema(space)):
-            look = Look(self._database.connection, space)
-            saved = segments.save(look, segment, saving)
-            if not saved.segment.is_archived:
-                asking.require_askable(look, saved.segment.rule)
-            return saved
+            return segments.save(Look(self._database.connection, space), segment, saving)
 
     def delete_segment(self, space: str, segment_id: str) -> None:
         """Take a segment away."""
