@@ -204,7 +204,7 @@ def test_who_is_erased_while_the_copy_and_the_feed_are_behind_is_in_neither_when
     send(writer, "ada", "ada2", "eve")
     writer.mark(AT + HOUR)
     applier.round()
-    assert [row.user_id for row in applier._store.feed_page(SPACE).rows] == ["ada", "ada2", "eve"]
+    assert {row.user_id for row in applier._store.feed_page(SPACE).rows} == {"ada", "ada2", "eve"}
     one, other = UserId("ada", is_anonymous=False), UserId("ada2", is_anonymous=False)
     applier._store.apply(SPACE, AddLink(one, other, AT))
     send(writer, "ada2", "eve", at=AT + 2 * HOUR)
