@@ -1,4 +1,4 @@
-"""What all tests share: how many examples Hypothesis tries, and running servers."""
+"""What all tests share: how many examples Hypothesis tries, new data folders, and running servers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from serving import Server
+from ready_made import copy_ready_made, make_anew
+from serving import Server, stop_all
 from tiers import tries
 
 settings.register_profile(
@@ -22,6 +23,20 @@ settings.load_profile("enduser")
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 """What a shell starts in the background ignores Ctrl-C; the commands that tests start must hear it."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def copied() -> Iterator[None]:
+    """New data folders of this process are copies of one that was made first."""
+    with pytest.MonkeyPatch.context() as patch:
+        copy_ready_made(patch)
+        yield
+
+
+@pytest.fixture
+def made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New data folders are made as they are without tests."""
+    make_anew(monkeypatch)
 
 
 @pytest.fixture
@@ -49,14 +64,3 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     started = Server(tmp_path_factory.mktemp("shared") / "data")
     yield started
     stop_all([started])
-
-
-def stop_all(servers: list[Server]) -> None:
-    """Stop those that still run; where one cannot be stopped, end it and the others too."""
-    try:
-        for one in servers:
-            if one.is_running:
-                one.stop()
-    finally:
-        for one in servers:
-            one.kill()

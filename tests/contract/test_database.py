@@ -12,6 +12,8 @@ from enduser.errors import StoreError
 from enduser.stores.embedded import EmbeddedStore, database
 from enduser.stores.records import Chunk, EventChunk, Form, ImportRules, TimeUnit
 
+pytestmark = pytest.mark.usefixtures("made_anew")
+
 
 def test_a_creation_that_a_crash_cut_off_is_begun_again(tmp_path: Path) -> None:
     (tmp_path / f"{database.DATABASE_FILE}.new").write_bytes(b"half a header")

@@ -21,6 +21,8 @@ from enduser.stores.control import FILE, METADATA, REVISION, ControlStore, Role
 NOW = 1_700_000_000_000_000
 MINUTE = 60_000_000
 
+pytestmark = pytest.mark.usefixtures("made_anew")
+
 
 @pytest.fixture
 def control(tmp_path: Path):

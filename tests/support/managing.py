@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import anyio.to_thread
 import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from histories import Row
+from ready_made import Files, files_of, write_files
 from stored import LOOKUPS, NOW, SPACE, take
 
 from enduser.api.management.app import ManagementApp, management_app
@@ -109,8 +111,12 @@ async def run(function: Callable[[], Any]) -> Any:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[Api]:
-    """Serve an API over a store with a few users in the space `default/production`."""
+def served(folder: Path, files: Files | None = None) -> Iterator[Api]:
+    """Serve an API over a new data folder with a few users in the space `default/production`.
+
+    It is a copy of `files`, where these are given.
+    """
+    write_files(folder, files or _filled())
     with (
         EmbeddedStore(folder, now_us=NOW, lookups=LOOKUPS, memory_limit_mb=512) as store,
         ControlStore(folder) as control,
@@ -126,9 +132,30 @@ def served(folder: Path) -> Iterator[Api]:
         jobs = SourceJobs(store, control, lambda work: portal.call(run_on_owner, work))
         app = management_app(store, control, run_on_owner=run_on_owner, jobs=jobs)
         key = control.create_key("tests", "admin", 0)
-        fill(store, folder)
         client, bare = Client(portal, app, key), Client(portal, app)
         yield Api(folder, store, control, app, key, portal, client, bare, jobs, changed)
+
+
+def made_of(change: Callable[[Api], object]) -> Files:
+    """Return a data folder of a served API after a change, of which many can be copied."""
+
+    def make(folder: Path) -> None:
+        with served(folder) as api:
+            change(api)
+
+    return files_of(make)
+
+
+@cache
+def _filled() -> Files:
+    def make(folder: Path) -> None:
+        with (
+            EmbeddedStore(folder, now_us=NOW, lookups=LOOKUPS, memory_limit_mb=512) as store,
+            ControlStore(folder),
+        ):
+            fill(store, folder)
+
+    return files_of(make)
 
 
 def fill(store: EmbeddedStore, folder: Path) -> None:

@@ -18,10 +18,14 @@ import duckdb
 import httpx
 from running import DEADLINE_S, command, enduser
 
+from enduser.stores.contract import DEFAULT_SPACE
+
 Found = TypeVar("Found")
 
 LISTENS = re.compile(r"^enduser listens on (http://\S+)$", re.MULTILINE)
 PAUSE_S = 0.05
+"""How long is waited before it is asked again, at first; then longer and longer, since asking takes time."""
+PAUSE_S_MAX = 0.3
 
 
 def wait_until(condition: Callable[[], Found], deadline_s: float = 20) -> Found:
@@ -32,10 +36,11 @@ def wait_until(condition: Callable[[], Found], deadline_s: float = 20) -> Found:
     Raises:
         AssertionError: it was not true within the deadline; says what it was.
     """
-    until = time.monotonic() + deadline_s
+    until, pause_s = time.monotonic() + deadline_s, PAUSE_S
     while not (found := condition()):
         assert time.monotonic() < until, f"still {found!r} after {deadline_s} s"
-        time.sleep(PAUSE_S)
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.2, PAUSE_S_MAX)
     return found
 
 
@@ -129,9 +134,9 @@ class Server:
         assert done.exit_code == exit_code, done.output
         return done.stdout
 
-    def users(self) -> dict[str, dict[str, object]]:
-        """Return the End User Objects by their ids."""
-        rows = self.cli("users", "export", "--format", "jsonl").splitlines()
+    def users(self, space: str = DEFAULT_SPACE) -> dict[str, dict[str, object]]:
+        """Return the End User Objects of a space by their ids."""
+        rows = self.cli("users", "export", "--format", "jsonl", "--space", space).splitlines()
         return {user["user_id"]: user for user in map(json.loads, rows)}
 
     def sessions(self, user_id: str) -> list[dict[str, object]]:
@@ -139,9 +144,9 @@ class Server:
         rows = map(json.loads, self.cli("sessions", "export", "--format", "jsonl").splitlines())
         return sorted((r for r in rows if r["user_id"] == user_id), key=lambda row: str(row["started_at"]))
 
-    def wait_for_user(self, user_id: str) -> dict[str, object]:
+    def wait_for_user(self, user_id: str, space: str = DEFAULT_SPACE) -> dict[str, object]:
         """Wait until a session of the user has closed by itself, and return the End User Object."""
-        return wait_until(lambda: self.users().get(user_id))
+        return wait_until(lambda: self.users(space).get(user_id))
 
     def stop(self, *, is_hurt: bool = False) -> None:
         """End it as an operator does; it finishes what it accepted, leaves nothing running, fails nowhere.
@@ -171,6 +176,17 @@ class Server:
         except ProcessLookupError:
             return False
         return True
+
+
+def stop_all(servers: list[Server]) -> None:
+    """Stop those that still run; where one cannot be stopped, end it and the others too."""
+    try:
+        for one in servers:
+            if one.is_running:
+                one.stop()
+    finally:
+        for one in servers:
+            one.kill()
 
 
 def memory_mb(pid: int) -> int:

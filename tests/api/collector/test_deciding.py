@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from deciding import DAY, START, Collector, DecidingFolder, deciding_folder
+from ready_made import Files, files_of, write_files
 from stored import SPACE, retype
 
 from enduser import limits
@@ -34,17 +35,27 @@ STAFF = {"kind": "list", "id": "staff"}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DecidingFolder]:
+def made_once() -> Files:
+    def make(data: Path) -> None:
+        with deciding_folder(data) as opened:
+            fill(opened)
+
+    return files_of(make)
+
+
+@pytest.fixture(scope="module")
+def folder(made_once: Files, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DecidingFolder]:
     """A folder that no test changes."""
-    with deciding_folder(tmp_path_factory.mktemp("deciding") / "data") as opened:
-        fill(opened)
+    data = tmp_path_factory.mktemp("deciding") / "data"
+    write_files(data, made_once)
+    with deciding_folder(data) as opened:
         yield opened
 
 
 @pytest.fixture
-def own_folder(tmp_path: Path) -> Iterator[DecidingFolder]:
+def own_folder(made_once: Files, tmp_path: Path) -> Iterator[DecidingFolder]:
+    write_files(tmp_path / "data", made_once)
     with deciding_folder(tmp_path / "data") as opened:
-        fill(opened)
         yield opened
 
 

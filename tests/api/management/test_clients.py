@@ -67,9 +67,9 @@ def test_a_client_that_is_revoked_gets_no_token_and_stays_in_the_list(own_api: A
         {"more": 1},
     ],
 )
-def test_a_client_of_another_form_is_refused(own_api: Api, body: dict[str, object]) -> None:
-    problem(create(own_api, **body), 400, "malformed_request")
-    assert own_api.client.get(CLIENTS).json()["items"] == []
+def test_a_client_of_another_form_is_refused(api: Api, body: dict[str, object]) -> None:
+    problem(create(api, **body), 400, "malformed_request")
+    assert api.client.get(CLIENTS).json()["items"] == []
 
 
 def test_a_key_of_some_spaces_sees_and_changes_no_client(own_api: Api) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from managing import Api
+from managing import Api, made_of, served
+from ready_made import Files
 from stored import NOW, SPACE
 
 from enduser import limits
@@ -21,17 +24,34 @@ from enduser.stores.records import ChangeSettings
 VIPS = {"field": "plan", "operator": "is", "value": "vip"}
 
 
+@pytest.fixture(scope="module")
+def made_once() -> Files:
+    """A data folder that follows the plan, and who has which."""
+    return made_of(follow_plan)
+
+
 @pytest.fixture
-def feed(own_api: Api) -> Api:
-    """Return an API over a store that follows the plan, and who has which."""
-    store = own_api.store
+def feed(made_once: Files, tmp_path: Path) -> Iterator[Api]:
+    """An API over a copy of it."""
+    with served(tmp_path / "data", made_once) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def unchanged(made_once: Files, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """One that tests share that change nothing."""
+    with served(tmp_path_factory.mktemp("unchanged") / "data", made_once) as opened:
+        yield opened
+
+
+def follow_plan(api: Api) -> None:
+    store = api.store
     store.create_attribute(Attribute("plan", AttributeType.STRING))
     store.apply(SPACE, ChangeSettings({"feed_attributes": "plan"}))
     for name, rule in (("vips", VIPS), ("others", {**EVERYONE, "rules": [{**VIPS, "operator": "is_not"}]})):
         saving = Saving(0, "me", is_new=True)
         store.save_segment(SPACE, Segment(id=name, name=name, rule=rule, is_followed=True), saving)
     store.follow_feed(SPACE, NOW)
-    return own_api
 
 
 def say(api: Api, user: str, plan: str | None) -> None:
@@ -111,12 +131,12 @@ def test_rows_are_told_of_some_kinds_segments_and_attributes(feed: Api) -> None:
     ],
 )
 def test_what_cannot_be_asked_for_is_refused(
-    feed: Api, query: dict[str, str], status: int, code: str, field: str
+    unchanged: Api, query: dict[str, str], status: int, code: str, field: str
 ) -> None:
-    answer = get(feed, **query)
+    answer = get(unchanged, **query)
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["field"]) == (status, code, field)
-    assert get(feed, limit=limits.PAGE_ROWS_MAX).status_code == 200
+    assert get(unchanged, limit=limits.PAGE_ROWS_MAX).status_code == 200
 
 
 def test_what_is_not_kept_any_more_is_told_with_where_to_go_on(

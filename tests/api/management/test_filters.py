@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from managing import Api
+from managing import Api, made_of, served
+from ready_made import Files
 from stored import SPACE
 
 from enduser import limits
@@ -19,14 +22,32 @@ RULE = {"combinator": "and", "rules": [{"field": "plan", "operator": "is", "valu
 URL = "/api/v1/filters"
 
 
+@pytest.fixture(scope="module")
+def made_once() -> Files:
+    """A data folder with users of whom two are VIPs."""
+    return made_of(give_plans)
+
+
 @pytest.fixture
-def planned(own_api: Api) -> Api:
-    """An API over users of whom two are VIPs."""
-    own_api.store.create_attribute(Attribute("plan", AttributeType.STRING))
+def planned(made_once: Files, tmp_path: Path) -> Iterator[Api]:
+    """An API over a copy of it."""
+    with served(tmp_path / "data", made_once) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def unchanged(made_once: Files, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """One with the filter `vips`, which tests share that change nothing."""
+    with served(tmp_path_factory.mktemp("unchanged") / "data", made_once) as opened:
+        make(opened)
+        yield opened
+
+
+def give_plans(api: Api) -> None:
+    api.store.create_attribute(Attribute("plan", AttributeType.STRING))
     plans = {"adam": "vip", "a/b": "vip", ".": "free"}
     rows = [JsonRow(name, {"plan": plan}, "plain") for name, plan in plans.items()]
-    write_json_rows(own_api.store, SPACE, API, rows, 1)
-    return own_api
+    write_json_rows(api.store, SPACE, API, rows, 1)
 
 
 def call(api: Api, method: str, path: str = "", status: int = 200, **options: Any) -> dict[str, Any]:
@@ -132,15 +153,14 @@ def test_a_file_has_the_users_of_a_filter_in_its_order(planned: Api) -> None:
     ],
 )
 def test_what_cannot_be_is_not_saved(
-    planned: Api, body: dict[str, Any], status: int, code: str, field: str | None
+    unchanged: Api, body: dict[str, Any], status: int, code: str, field: str | None
 ) -> None:
-    error = call(planned, "POST", "", status, json={"id": "x", "name": "X", **body})["error"]
+    made = call(unchanged, "GET", "/vips")
+    error = call(unchanged, "POST", "", status, json={"id": "x", "name": "X", **body})["error"]
     assert (error["code"], error.get("field"), bool(error["hint"])) == (code, field, True)
-    assert call(planned, "GET")["items"] == []
-    made = make(planned)
     if "id" not in body:
-        assert call(planned, "PATCH", "/vips", status, json=body)["error"] == error
-    assert call(planned, "GET", "/vips") == made
+        assert call(unchanged, "PATCH", "/vips", status, json=body)["error"] == error
+    assert call(unchanged, "GET")["items"] == [made]
 
 
 def test_a_filter_is_made_once_and_must_be_there(planned: Api) -> None:

@@ -52,10 +52,10 @@ def test_a_public_key_is_taken_in_each_form_and_shown(own_api: Api, given: objec
 
 
 @pytest.mark.parametrize("given", ["", "x", PRIVATE_PEM, {}, {**JWK, "d": "AA"}, {**JWK, "crv": "Ed448"}])
-def test_what_is_no_public_key_is_refused(own_api: Api, given: object) -> None:
-    error = problem(create(own_api, public_key=given), 400, "invalid_identity_key")
+def test_what_is_no_public_key_is_refused(api: Api, given: object) -> None:
+    error = problem(create(api, public_key=given), 400, "invalid_identity_key")
     assert error["field"] == "public_key"
-    assert listed(own_api) == []
+    assert listed(api) == []
 
 
 @pytest.mark.parametrize(

@@ -80,8 +80,8 @@ def test_plain_ids_are_hashed_where_the_space_hashes(own_api: Api) -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_linked_is_refused(own_api: Api, body: dict, status: int, code: str) -> None:
-    response = post(own_api, **body)
+def test_what_cannot_be_linked_is_refused(api: Api, body: dict, status: int, code: str) -> None:
+    response = post(api, **body)
     error = response.json()["error"]
     assert (response.status_code, error["code"]) == (status, code)
     assert error.get("limit") == (limits.ID_BYTES_MAX if code == "limit_exceeded" else None)
@@ -115,8 +115,8 @@ def test_ids_are_trimmed_whether_they_are_linked_or_parted(own_api: Api) -> None
     assert delete(own_api, one=" v", other="u ").status_code == 200
 
 
-def test_removing_what_is_not_linked_is_not_found(own_api: Api) -> None:
-    response = delete(own_api, one="a", other="b")
+def test_removing_what_is_not_linked_is_not_found(api: Api) -> None:
+    response = delete(api, one="a", other="b")
     assert (response.status_code, response.json()["error"]["code"]) == (404, "link_not_found")
 
 
@@ -131,14 +131,14 @@ def test_removing_what_is_not_linked_is_not_found(own_api: Api) -> None:
     ids=str,
 )
 def test_what_is_wrong_with_a_pair_to_part_is_told_by_name(
-    own_api: Api, given: dict[str, str], field: str
+    api: Api, given: dict[str, str], field: str
 ) -> None:
-    response = delete(own_api, **given)
+    response = delete(api, **given)
     error = response.json()["error"]
     assert (response.status_code, error["code"], error["field"]) == (400, "invalid_parameter", field)
 
 
-def test_who_gives_a_wrong_kind_is_told_those_that_there_are(own_api: Api) -> None:
+def test_who_gives_a_wrong_kind_is_told_those_that_there_are(api: Api) -> None:
     wrong = {"one": "a", "other": "b", "other_kind": "x"}
-    for response in (delete(own_api, **wrong), post(own_api, **wrong)):
+    for response in (delete(api, **wrong), post(api, **wrong)):
         assert "plain, hashed, anonymous" in response.json()["error"]["hint"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-from managing import Api
+from managing import Api, served
 
 from enduser import limits
 from enduser.core.segments import Saving, Segment
@@ -41,6 +42,15 @@ class Caller:
 @pytest.fixture
 def caller(own_api: Api) -> Caller:
     return Caller(own_api, READ, WRITE)
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+    """A caller with a list, which tests share that are refused to change it."""
+    with served(tmp_path_factory.mktemp("unchanged") / "data") as opened:
+        made = Caller(opened, READ, WRITE)
+        made.create("a")
+        yield made
 
 
 def problem(response: httpx.Response, status: int, code: str) -> None:
@@ -134,11 +144,10 @@ def test_what_is_taken_or_gone_or_too_much_is_refused(caller: Caller) -> None:
         {"action": "add", "userIds": [None]},
     ],
 )
-def test_a_body_of_another_form_is_refused(caller: Caller, body: dict[str, object]) -> None:
-    caller.create("a")
-    problem(caller.call("PUT", "1000-abcd-9999", json=body), 400, "malformed_request")
-    problem(caller.call("POST", json={"id": "x", "userIds": []}), 400, "malformed_request")
-    assert user_ids(caller) == ["a"]
+def test_a_body_of_another_form_is_refused(unchanged: Caller, body: dict[str, object]) -> None:
+    problem(unchanged.call("PUT", "1000-abcd-9999", json=body), 400, "malformed_request")
+    problem(unchanged.call("POST", json={"id": "x", "userIds": []}), 400, "malformed_request")
+    assert user_ids(unchanged) == ["a"]
 
 
 def test_reading_and_writing_need_their_scopes(own_api: Api) -> None:

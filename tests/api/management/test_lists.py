@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-from managing import Api
+from managing import Api, served
 
 from enduser import limits
 from enduser.core.events import hashed_id
@@ -144,6 +145,14 @@ def test_an_id_that_is_taken_or_cannot_be_is_refused(own_api: Api) -> None:
     assert [row["user_id"] for row in members(own_api)] == ["a"]
 
 
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """An API with a list, which tests share that are refused to change it."""
+    with served(tmp_path_factory.mktemp("unchanged") / "data") as opened:
+        create(opened, "b")
+        yield opened
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -159,16 +168,15 @@ def test_an_id_that_is_taken_or_cannot_be_is_refused(own_api: Api) -> None:
     ],
 )
 def test_an_edit_of_another_form_is_refused_and_changes_nothing(
-    own_api: Api, body: dict[str, object]
+    unchanged: Api, body: dict[str, object]
 ) -> None:
-    create(own_api, "b")
-    problem(edit(own_api, **body), 400, "malformed_request")
-    assert [row["user_id"] for row in members(own_api)] == ["b"]
+    problem(edit(unchanged, **body), 400, "malformed_request")
+    assert [row["user_id"] for row in members(unchanged)] == ["b"]
 
 
 @pytest.mark.parametrize("body", [{}, {"id": 1}, {"id": "x", "user_ids": None}, {"id": "x", "more": 1}])
-def test_a_list_of_another_form_is_refused(own_api: Api, body: dict[str, object]) -> None:
-    problem(own_api.client.request("POST", LISTS, json=body), 400, "malformed_request")
+def test_a_list_of_another_form_is_refused(api: Api, body: dict[str, object]) -> None:
+    problem(api.client.request("POST", LISTS, json=body), 400, "malformed_request")
 
 
 def test_a_call_has_as_many_ids_as_the_limit(own_api: Api) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-from managing import Api
+from managing import Api, served
 
 from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType
@@ -177,10 +178,10 @@ def test_a_segment_is_made_of_a_template(own_api: Api) -> None:
     ],
 )
 def test_a_template_that_cannot_be_is_refused(
-    own_api: Api, template: dict[str, object], status: int, code: str, field: str
+    api: Api, template: dict[str, object], status: int, code: str, field: str
 ) -> None:
-    assert problem(create(own_api, template=template), status, code)["field"] == field
-    assert listed(own_api) == []
+    assert problem(create(api, template=template), status, code)["field"] == field
+    assert listed(api) == []
 
 
 def test_a_rule_that_cannot_be_is_refused_for_its_place_in_the_body(own_api: Api) -> None:
@@ -235,9 +236,9 @@ def test_an_id_that_is_taken_or_cannot_be_is_refused(own_api: Api) -> None:
         {"name": "x", "rule": NORWAY, "public": 1},
     ],
 )
-def test_a_body_of_another_form_is_refused(own_api: Api, body: dict[str, object]) -> None:
-    problem(own_api.client.request("POST", SEGMENTS, json=body), 400, "malformed_request")
-    assert listed(own_api) == []
+def test_a_body_of_another_form_is_refused(api: Api, body: dict[str, object]) -> None:
+    problem(api.client.request("POST", SEGMENTS, json=body), 400, "malformed_request")
+    assert listed(api) == []
 
 
 def test_a_change_of_another_form_is_refused(own_api: Api) -> None:
@@ -347,6 +348,14 @@ def test_users_of_a_segment_are_parted_by_an_attribute(own_api: Api) -> None:
     assert (told["values"], told["others"]) == ([{"value": 1, "users": 5}], 1)
 
 
+@pytest.fixture(scope="module")
+def parted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """An API with a segment, which tests share that only ask."""
+    with served(tmp_path_factory.mktemp("parted") / "data") as opened:
+        create(opened)
+        yield opened
+
+
 @pytest.mark.parametrize(
     ("query", "code", "field"),
     [
@@ -358,11 +367,10 @@ def test_users_of_a_segment_are_parted_by_an_attribute(own_api: Api) -> None:
     ],
 )
 def test_parting_by_what_cannot_be_is_refused(
-    own_api: Api, query: dict[str, str], code: str, field: str
+    parted: Api, query: dict[str, str], code: str, field: str
 ) -> None:
-    create(own_api)
-    refused = own_api.client.get(f"{SEGMENTS}/norway/facets", params=query)
+    refused = parted.client.get(f"{SEGMENTS}/norway/facets", params=query)
     assert problem(refused, 400, code)["field"] == field
-    assert own_api.client.get(
+    assert parted.client.get(
         f"{SEGMENTS}/norway/facets", params={"field": "country", "limit": limits.FACET_VALUES_MAX}
     ).is_success

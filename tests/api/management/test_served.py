@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,12 +36,25 @@ class Served:
         self.applier.close()
 
 
-@pytest.fixture
-def both(tmp_path: Path) -> Iterator[Served]:
-    with served(tmp_path / "data") as api:
+@contextmanager
+def served_both(folder: Path) -> Iterator[Served]:
+    with served(folder) as api:
         opened = Served(api)
         yield opened
         opened.close()
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Iterator[Served]:
+    with served_both(tmp_path / "data") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One that tests share that only read."""
+    with served_both(tmp_path_factory.mktemp("unchanged") / "data") as opened:
+        yield opened
 
 
 IDS = ["adam", "a/b", "a b?&=#%", "é/..", ".", "eve", "nobody", ""]
@@ -48,9 +62,9 @@ IDS = ["adam", "a/b", "a b?&=#%", "é/..", ".", "eve", "nobody", ""]
 
 @pytest.mark.parametrize("kind", [None, "plain", "anonymous", "hashed"])
 @pytest.mark.parametrize("user_id", IDS)
-def test_the_copy_has_what_the_truth_has(both: Served, user_id: str, kind: str | None) -> None:
-    assert both.users.knows(SPACE)
-    assert both.users.find(SPACE, user_id, kind) == both.api.store.find_user(SPACE, user_id, kind)
+def test_the_copy_has_what_the_truth_has(unchanged: Served, user_id: str, kind: str | None) -> None:
+    assert unchanged.users.knows(SPACE)
+    assert unchanged.users.find(SPACE, user_id, kind) == unchanged.api.store.find_user(SPACE, user_id, kind)
 
 
 def test_what_is_not_in_the_copy_yet_is_not_taken_from_there(both: Served) -> None:
@@ -98,8 +112,8 @@ def test_a_copy_that_is_made_anew_while_a_call_waits_does_not_answer_it(both: Se
     assert client.get("/api/v1/users/adam").status_code == 200
 
 
-def test_a_space_that_is_not_there_is_not_known(both: Served) -> None:
-    assert not both.users.knows("acme/none")
+def test_a_space_that_is_not_there_is_not_known(unchanged: Served) -> None:
+    assert not unchanged.users.knows("acme/none")
 
 
 def test_a_space_that_is_new_has_nobody_until_somebody_comes(both: Served) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from managing import Api
+from managing import Api, served
 from structlog.testing import capture_logs
 
 from enduser import limits
@@ -37,6 +38,15 @@ MAPPING = {
 def api(own_api: Api) -> Api:
     """Serve a store of its own for each test: the sources are what is tested."""
     return own_api
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """An API with the sources `crm` and `inbox`, which tests share that change nothing."""
+    with served(tmp_path_factory.mktemp("kept") / "data") as opened:
+        make(opened)
+        make(opened, name="inbox", **INBOX)
+        yield opened
 
 
 def send(api: Api, content: bytes = CSV, name: str = "crm.csv") -> str:
@@ -163,12 +173,11 @@ def test_a_source_is_listed_with_what_it_takes_and_the_order_in_which_it_counts(
     ],
 )
 def test_a_source_that_cannot_be_is_refused_and_nothing_of_it_is_kept(
-    api: Api, told: dict[str, Any], expected: str
+    kept: Api, told: dict[str, Any], expected: str
 ) -> None:
-    make(api)
-    answer = api.client.request("POST", "/api/v1/sources", json=told)
+    answer = kept.client.request("POST", "/api/v1/sources", json=told)
     assert code(answer) == (400, expected)
-    assert [one["name"] for one in api.client.get("/api/v1/sources").json()["items"]] == ["crm"]
+    assert [one["name"] for one in kept.client.get("/api/v1/sources").json()["items"]] == ["crm", "inbox"]
 
 
 @pytest.mark.parametrize(
@@ -187,13 +196,12 @@ def test_a_source_that_cannot_be_is_refused_and_nothing_of_it_is_kept(
     ],
 )
 def test_a_mapping_that_cannot_be_is_refused_with_what_is_wrong(
-    api: Api, column: dict[str, Any], expected: str
+    kept: Api, column: dict[str, Any], expected: str
 ) -> None:
-    make(api)
-    answer = api.client.request("PUT", "/api/v1/sources/crm/mapping", json=MAPPING | {"columns": [column]})
+    answer = kept.client.request("PUT", "/api/v1/sources/crm/mapping", json=MAPPING | {"columns": [column]})
     assert code(answer) == (400, "invalid_mapping")
     assert expected in answer.json()["error"]["message"]
-    assert api.client.get("/api/v1/sources/crm").json()["mapping"]["columns"][0]["column"] == "plan"
+    assert kept.client.get("/api/v1/sources/crm").json()["mapping"]["columns"][0]["column"] == "plan"
 
 
 def test_a_key_of_some_spaces_maps_to_attributes_that_are_there_and_makes_none(api: Api) -> None:
@@ -426,11 +434,10 @@ def test_a_source_that_still_runs_is_not_asked_again(api: Api) -> None:
         {"cron": "0" * (limits.CRON_CHARACTERS_MAX + 1) + " 3 * * *"},
     ],
 )
-def test_a_schedule_that_is_none_is_refused(api: Api, schedule: dict[str, str]) -> None:
-    make(api, **INBOX)
-    answer = api.client.patch("/api/v1/sources/crm", json={"schedule": schedule})
+def test_a_schedule_that_is_none_is_refused(kept: Api, schedule: dict[str, str]) -> None:
+    answer = kept.client.patch("/api/v1/sources/inbox", json={"schedule": schedule})
     assert code(answer) == (400, "invalid_source")
-    assert api.client.get("/api/v1/sources/crm").json()["schedule"] is None
+    assert kept.client.get("/api/v1/sources/inbox").json()["schedule"] is None
 
 
 def test_a_source_of_files_that_people_send_cannot_run_by_itself(api: Api) -> None:
@@ -743,8 +750,8 @@ def test_a_source_stays_of_its_kind(api: Api) -> None:
 
 
 @pytest.mark.parametrize("path", ["jobs", "uploads", "sources", "runs"])
-def test_a_space_that_is_none_is_told(api: Api, path: str) -> None:
-    answer = api.client.get(f"/api/v1/{path}", params={"space": "no/where"})
+def test_a_space_that_is_none_is_told(kept: Api, path: str) -> None:
+    answer = kept.client.get(f"/api/v1/{path}", params={"space": "no/where"})
     assert code(answer) == (404, "space_not_found")
 
 

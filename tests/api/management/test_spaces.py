@@ -37,8 +37,8 @@ def test_a_space_is_listed_with_the_guid_that_it_always_has(own_api: Api) -> Non
     assert (len(set(guids)), listed[1]) == (2, listed[0])
 
 
-def test_settings_are_shown_in_their_types(own_api: Api) -> None:
-    shown = own_api.client.get(SETTINGS).json()
+def test_settings_are_shown_in_their_types(api: Api) -> None:
+    shown = api.client.get(SETTINGS).json()
     assert shown["inactivity_window_s"] == 1_800
     assert shown["exclude"] == ["crawlers"]
     assert shown["hash_ids"] is False
@@ -86,14 +86,14 @@ def test_a_secret_is_never_shown_only_whether_it_is_set(own_api: Api) -> None:
     ],
 )
 def test_a_change_that_cannot_be_changes_nothing(
-    own_api: Api, change: object, code: str, field: str | None
+    api: Api, change: object, code: str, field: str | None
 ) -> None:
-    before = own_api.client.get(SETTINGS).json()
-    response = own_api.client.patch(SETTINGS, json=change)
+    before = api.client.get(SETTINGS).json()
+    response = api.client.patch(SETTINGS, json=change)
     assert response.status_code == 400
     assert (response.json()["error"]["code"], response.json()["error"].get("field")) == (code, field)
     assert "geheim" not in response.text
-    assert own_api.client.get(SETTINGS).json() == before
+    assert api.client.get(SETTINGS).json() == before
 
 
 def test_ids_are_hashed_only_when_that_is_confirmed(own_api: Api) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-from managing import NOW, Api
+from managing import NOW, Api, served
 
 from enduser import limits
 from enduser.clock import now_us
@@ -58,12 +59,23 @@ class Caller:
 
 @pytest.fixture
 def caller(own_api: Api) -> Caller:
+    return caller_of(own_api)
+
+
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+    """A caller that tests share in which nothing is taken of it."""
+    with served(tmp_path_factory.mktemp("refused") / "data") as opened:
+        yield caller_of(opened)
+
+
+def caller_of(api: Api) -> Caller:
     for name, kind in (("plan", AttributeType.STRING), ("seats", AttributeType.NUMBER)):
-        own_api.store.create_attribute(Attribute(name, kind))
+        api.store.create_attribute(Attribute(name, kind))
     config = SourceConfig(SPACE, "billing", API_KIND, None, 1)
-    token = create_api_source(own_api.store, own_api.control, config, MAPPING)
-    client = create_client(own_api.control, "billing", [ClientScope.UPDATE_USERS], 1)
-    return Caller(own_api, token, *client)
+    token = create_api_source(api.store, api.control, config, MAPPING)
+    client = create_client(api.control, "billing", [ClientScope.UPDATE_USERS], 1)
+    return Caller(api, token, *client)
 
 
 def attributes(caller: Caller, user_id: str = "adam") -> Any:
@@ -180,10 +192,10 @@ def test_a_revoked_clients_tokens_are_worthless(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("header", [None, "Bearer x", "Basic x", "x", "Bearer "])
-def test_without_an_access_token_nothing_is_written(caller: Caller, header: str | None) -> None:
+def test_without_an_access_token_nothing_is_written(refused: Caller, header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header}
-    response = caller.api.bare.request(
-        "POST", DATA, json={"token": caller.token, "data": []}, headers=headers
+    response = refused.api.bare.request(
+        "POST", DATA, json={"token": refused.token, "data": []}, headers=headers
     )
     problem(response, 401, "unauthorized")
 
@@ -200,10 +212,10 @@ def test_the_token_of_no_integration_is_forbidden_and_so_is_a_client_without_the
 
 
 @pytest.mark.parametrize("body", [{}, {"token": "x"}, {"token": 1, "data": []}, {"token": "x", "data": {}}])
-def test_a_body_of_another_form_is_refused(caller: Caller, body: dict[str, object]) -> None:
-    access = caller.access_token().json()["access_token"]
+def test_a_body_of_another_form_is_refused(refused: Caller, body: dict[str, object]) -> None:
+    access = refused.access_token().json()["access_token"]
     headers = {"Authorization": f"Bearer {access}"}
-    problem(caller.api.bare.request("POST", DATA, json=body, headers=headers), 400, "malformed_request")
+    problem(refused.api.bare.request("POST", DATA, json=body, headers=headers), 400, "malformed_request")
 
 
 def test_an_access_token_is_good_for_a_day(own_api: Api) -> None:

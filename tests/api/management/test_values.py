@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from managing import Api
+from managing import Api, made_of, served
+from ready_made import Files
 
 from enduser import limits
 from enduser.stores.records import ChangeSettings
@@ -13,12 +16,29 @@ from enduser.stores.records import ChangeSettings
 USERS = "/api/v1/users"
 
 
+@pytest.fixture(scope="module")
+def made_once() -> Files:
+    """A data folder with a few attributes."""
+    return made_of(make_attributes)
+
+
 @pytest.fixture
-def valued(own_api: Api) -> Api:
-    """An API with a few attributes."""
+def valued(made_once: Files, tmp_path: Path) -> Iterator[Api]:
+    """An API over a copy of it."""
+    with served(tmp_path / "data", made_once) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def unchanged(made_once: Files, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """One that tests share that change nothing."""
+    with served(tmp_path_factory.mktemp("unchanged") / "data", made_once) as opened:
+        yield opened
+
+
+def make_attributes(api: Api) -> None:
     for name, kind in (("plan", "string"), ("seats", "number"), ("tags", "list"), ("renewed", "datetime")):
-        own_api.client.request("POST", "/api/v1/attributes", json={"name": name, "type": kind})
-    return own_api
+        api.client.request("POST", "/api/v1/attributes", json={"name": name, "type": kind})
 
 
 def write(api: Api, *rows: Any, **options: Any):
@@ -181,8 +201,8 @@ def test_an_edit_is_whole_or_not_at_all(valued: Api) -> None:
         ({"seats": 1e300}, "seats"),
     ],
 )
-def test_what_a_person_cannot_give_is_told(valued: Api, value: dict[str, object], code: str) -> None:
-    assert problem(edit(valued, "adam", **value), 400, "invalid_value")["field"] == code
+def test_what_a_person_cannot_give_is_told(unchanged: Api, value: dict[str, object], code: str) -> None:
+    assert problem(edit(unchanged, "adam", **value), 400, "invalid_value")["field"] == code
 
 
 def test_a_source_that_may_not_write_an_attribute_is_refused(valued: Api) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from managing import Api, Client, run
+from managing import Api, Client, made_of, run, served
+from ready_made import Files
 from receiving import receiver
 from stored import NOW, SPACE
 
@@ -26,19 +29,36 @@ WEBHOOKS = "/api/v1/webhooks"
 URL = "https://crm.acme.com/hook"
 
 
+@pytest.fixture(scope="module")
+def made_once() -> Files:
+    """A data folder that follows the plan and a segment; the feed has four rows."""
+    return made_of(follow_plan)
+
+
 @pytest.fixture
-def hooked(own_api: Api) -> Api:
-    """Return an API over a store that follows the plan and a segment; the feed has three rows."""
-    store = own_api.store
+def hooked(made_once: Files, tmp_path: Path) -> Iterator[Api]:
+    """An API over a copy of it."""
+    with served(tmp_path / "data", made_once) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def unchanged(made_once: Files, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """One that tests share that change nothing."""
+    with served(tmp_path_factory.mktemp("unchanged") / "data", made_once) as opened:
+        yield opened
+
+
+def follow_plan(api: Api) -> None:
+    store = api.store
     store.create_attribute(Attribute("plan", AttributeType.STRING))
     store.apply(SPACE, ChangeSettings({"feed_attributes": "plan"}))
     for name, followed in (("all", True), ("quiet", False)):
-        save(own_api, name, EVERYONE, is_followed=followed, is_new=True)
+        save(api, name, EVERYONE, is_followed=followed, is_new=True)
     store.follow_feed(SPACE, NOW)
-    save(own_api, "all", {**EVERYONE, "rules": [{"field": "user_id", "operator": "contains", "value": "/"}]})
+    save(api, "all", {**EVERYONE, "rules": [{"field": "user_id", "operator": "contains", "value": "/"}]})
     store.follow_feed(SPACE, NOW)
     assert store.feed_page(SPACE).last_number == 4
-    return own_api
 
 
 def save(api: Api, name: str, rule: Any, *, is_followed: bool = True, is_new: bool = False) -> None:
@@ -121,13 +141,13 @@ def test_a_webhook_begins_where_it_is_told_to(hooked: Api, cursor: str | None, p
     ],
 )
 def test_what_cannot_be_is_refused(
-    hooked: Api, told: dict[str, object], status: int, code: str, field: str | None
+    unchanged: Api, told: dict[str, object], status: int, code: str, field: str | None
 ) -> None:
-    answer = create(hooked, **told)
+    answer = create(unchanged, **told)
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error.get("field")) == (status, code, field), error
     assert "me:secret" not in answer.text
-    assert hooked.client.get(WEBHOOKS).json()["items"] == []
+    assert unchanged.client.get(WEBHOOKS).json()["items"] == []
 
 
 def test_names_addresses_and_filters_go_to_their_limits(hooked: Api, monkeypatch: pytest.MonkeyPatch) -> None:
