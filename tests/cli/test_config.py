@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ready_made import copied
 from running import DEADLINE_S, command, counts, enduser, event, exported, write_lines
 
 from enduser.core.events import hashed_id
@@ -19,11 +20,21 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def with_history(data: Path) -> None:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with four events of one user, in two sessions."""
+    folder = tmp_path_factory.mktemp("made") / "data"
     minutes = (0, 20, 45, 100)
     lines = [event("u", f"2026-01-01T{10 + m // 60}:{m % 60:02}:00Z", message_id=str(m)) for m in minutes]
-    path = write_lines(data.parent / "x.jsonl", *lines)
-    assert enduser("import", "events", path, "--close", data=data).exit_code == 0
+    path = write_lines(folder.parent / "x.jsonl", *lines)
+    assert enduser("import", "events", path, "--close", data=folder).exit_code == 0
+    return folder
+
+
+@pytest.fixture
+def history(made: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return copied(made, tmp_path)
 
 
 def sessions(data: Path) -> int:
@@ -106,31 +117,28 @@ def test_a_space_has_settings_of_its_own(data: Path) -> None:
     ("key", "value", "after"), [("inactivity_window_s", "600", 4), ("session_cap_s", "1500", 3)]
 )
 def test_a_change_that_recomputes_needs_a_yes_where_nobody_can_be_asked(
-    data: Path, key: str, value: str, after: int
+    history: Path, key: str, value: str, after: int
 ) -> None:
-    with_history(data)
-    refused = enduser("config", "set", key, value, data=data)
+    refused = enduser("config", "set", key, value, data=history)
     assert refused.exit_code == 2
     assert "This recomputes all sessions of default/production from 4 events. Go on?" in refused.stderr
     assert "add --yes" in refused.stderr
-    assert sessions(data) == 2
-    assert enduser("config", "set", key, value, "--yes", data=data).exit_code == 0
-    assert sessions(data) == after
-    assert enduser("verify", data=data).exit_code == 0
+    assert sessions(history) == 2
+    assert enduser("config", "set", key, value, "--yes", data=history).exit_code == 0
+    assert sessions(history) == after
+    assert enduser("verify", data=history).exit_code == 0
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
     [("inactivity_window_s", "1800"), ("time_zone", "UTC"), ("exclude", "none"), ("store_ip", "on")],
 )
-def test_a_change_that_recomputes_nothing_asks_nothing(data: Path, key: str, value: str) -> None:
-    with_history(data)
-    assert enduser("config", "set", key, value, data=data).exit_code == 0
+def test_a_change_that_recomputes_nothing_asks_nothing(history: Path, key: str, value: str) -> None:
+    assert enduser("config", "set", key, value, data=history).exit_code == 0
 
 
-def test_hashing_the_ids_of_users_is_told_beforehand_and_done_only_after_a_yes(data: Path) -> None:
-    with_history(data)
-    refused = enduser("config", "set", "hash_ids", "on", data=data)
+def test_hashing_the_ids_of_users_is_told_beforehand_and_done_only_after_a_yes(history: Path) -> None:
+    refused = enduser("config", "set", "hash_ids", "on", data=history)
     assert refused.exit_code == 2
     for said in (
         "In default/production, 1 user id will be replaced by a hash: no id can be got back",
@@ -141,19 +149,18 @@ def test_hashing_the_ids_of_users_is_told_beforehand_and_done_only_after_a_yes(d
     ):
         assert said in refused.stderr
     assert "link" not in refused.stderr
-    assert enduser("users", "show", "u", "--id-kind", "hashed", data=data).exit_code == 1
-    done = enduser("config", "set", "hash_ids", "on", "--yes", data=data)
+    assert enduser("users", "show", "u", "--id-kind", "hashed", data=history).exit_code == 1
+    done = enduser("config", "set", "hash_ids", "on", "--yes", data=history)
     assert (done.exit_code, done.stdout) == (0, "hash_ids = on\n")
     assert "1 user id will be replaced by a hash" in done.stderr
-    shown = enduser("users", "show", "u", data=data).stdout
+    shown = enduser("users", "show", "u", data=history).stdout
     assert shown.splitlines()[0].split() == ["user_id", hashed_id("", "u")]
-    assert enduser("verify", data=data).exit_code == 0
+    assert enduser("verify", data=history).exit_code == 0
 
 
-def test_the_salt_is_set_first_and_is_not_shown(data: Path) -> None:
-    with_history(data)
-    assert enduser("config", "set", "hash_salt", "pepper", data=data).exit_code == 0
-    done = enduser("config", "set", "hash_ids", "on", "--yes", data=data)
+def test_the_salt_is_set_first_and_is_not_shown(history: Path) -> None:
+    assert enduser("config", "set", "hash_salt", "pepper", data=history).exit_code == 0
+    done = enduser("config", "set", "hash_ids", "on", "--yes", data=history)
     assert "pepper" not in done.output
     assert "hash_salt is empty" not in done.output
     example = "An example with another salt, 'sea': adam.br would be"
@@ -163,36 +170,33 @@ def test_the_salt_is_set_first_and_is_not_shown(data: Path) -> None:
     )
     assert hashed_id("", "adam.br") not in done.output
     assert hashed_id("pepper", "adam.br") not in done.output
-    assert exported("users", data)[0]["user_id"] == hashed_id("pepper", "u")
+    assert exported("users", history)[0]["user_id"] == hashed_id("pepper", "u")
 
 
-def test_the_preview_tells_of_ids_that_look_like_hashes_and_of_links_that_end(data: Path) -> None:
-    with_history(data)
+def test_the_preview_tells_of_ids_that_look_like_hashes_and_of_links_that_end(history: Path) -> None:
     lines = [
         event(hashed_id("", "v")),
         event(None, anonymous_id="a"),
         event("u", type="alias", previousId="a"),
     ]
-    enduser("import", "events", write_lines(data.parent / "y.jsonl", *lines), data=data)
-    told = enduser("config", "set", "hash_ids", "on", data=data).stderr
+    enduser("import", "events", write_lines(history.parent / "y.jsonl", *lines), data=history)
+    told = enduser("config", "set", "hash_ids", "on", data=history).stderr
     assert "1 id looks like a hash already" in told
     assert "1 link ends, told by nothing but the id before of an alias" in told
 
 
 @pytest.mark.parametrize(("key", "value"), [("hash_ids", "off"), ("hash_salt", "x")])
-def test_hashing_cannot_change_once_ids_are_hashed(data: Path, key: str, value: str) -> None:
-    with_history(data)
-    enduser("config", "set", "hash_ids", "on", "--yes", data=data)
-    result = enduser("config", "set", key, value, "--yes", data=data)
+def test_hashing_cannot_change_once_ids_are_hashed(history: Path, key: str, value: str) -> None:
+    enduser("config", "set", "hash_ids", "on", "--yes", data=history)
+    result = enduser("config", "set", key, value, "--yes", data=history)
     assert result.exit_code == 2
     assert f"{key} cannot change any more: the space default/production has users" in result.stderr
 
 
 @pytest.mark.parametrize(("answer", "code", "after"), [("y\n", 0, 4), ("n\n", 1, 2), ("\n", 1, 2)])
-def test_on_a_terminal_the_question_is_asked(data: Path, answer: str, code: int, after: int) -> None:
-    with_history(data)
+def test_on_a_terminal_the_question_is_asked(history: Path, answer: str, code: int, after: int) -> None:
     terminal, end = pty.openpty()
-    arguments = command("config", "set", "inactivity_window_s", "600", "--data", data)
+    arguments = command("config", "set", "inactivity_window_s", "600", "--data", history)
     with subprocess.Popen(
         arguments, stdin=end, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as asked:
@@ -201,7 +205,7 @@ def test_on_a_terminal_the_question_is_asked(data: Path, answer: str, code: int,
         output, _ = asked.communicate(timeout=DEADLINE_S)
     os.close(terminal)
     assert (asked.returncode, "Go on? [y/N]" in output) == (code, True)
-    assert sessions(data) == after
+    assert sessions(history) == after
 
 
 def test_an_exclusion_acts_on_new_events(data: Path) -> None:

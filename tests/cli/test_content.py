@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from owning import reached
+from ready_made import copied
 from running import enduser, event, write_lines
 from stored import LOOKUPS, NOW
 
@@ -20,17 +21,23 @@ BACK = '{"kind": "session", "count": {"operator": "ge", "value": 2}}'
 NORWAY = '{"field": "country", "operator": "is", "value": "NO"}'
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with a user of Norway and one of Germany, and a public segment of the first."""
-    folder = tmp_path / "data"
-    events = write_lines(tmp_path / "e.jsonl", event("adam", country="NO"), event("eve", country="DE"))
+    folder = tmp_path_factory.mktemp("made") / "data"
+    events = write_lines(folder.parent / "e.jsonl", event("adam", country="NO"), event("eve", country="DE"))
     enduser("import", "events", events, "--close", data=folder)
     told = enduser(
         "segments", "create", "Norway", "--id", "norway", "--rule", NORWAY, "--public", data=folder
     )
     assert told.exit_code == 0, told.stderr
     return folder
+
+
+@pytest.fixture
+def data(made: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return copied(made, tmp_path)
 
 
 def run(data: Path, *arguments: object, stdin: str | None = None) -> str:

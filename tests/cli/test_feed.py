@@ -8,20 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ready_made import copied
 from running import enduser, event, write_lines
 
 NORWAY = json.dumps({"field": "country", "operator": "is", "value": "NO"})
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder that follows a segment and an attribute, and in which somebody came."""
-    folder = tmp_path / "data"
+    folder = tmp_path_factory.mktemp("made") / "data"
     enduser("segments", "create", "Norway", "--id", "norway", "--rule", NORWAY, "--followed", data=folder)
     enduser("config", "set", "feed_attributes", "country,total_sessions", data=folder)
     enduser("feed", "list", data=folder)
-    come(tmp_path, event("adam", country="NO"), event("eve", country="DE"))
+    come(folder.parent, event("adam", country="NO"), event("eve", country="DE"))
     return folder
+
+
+@pytest.fixture
+def data(made: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return copied(made, tmp_path)
 
 
 def come(folder: Path, *lines: str) -> None:

@@ -7,17 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ready_made import copied
 from running import enduser, event, write_lines
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with one user and a list of him and another."""
-    folder = tmp_path / "data"
-    enduser("import", "events", write_lines(tmp_path / "e.jsonl", event("adam")), "--close", data=folder)
+    folder = tmp_path_factory.mktemp("made") / "data"
+    events = write_lines(folder.parent / "e.jsonl", event("adam"))
+    enduser("import", "events", events, "--close", data=folder)
     told = enduser("lists", "create", "staff", "adam", "eve", "--name", "Sales", data=folder)
     assert (told.exit_code, told.stdout) == (0, "staff: 2 added, 0 removed; 2 members, 1 not yet seen\n")
     return folder
+
+
+@pytest.fixture
+def data(made: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return copied(made, tmp_path)
 
 
 def members(data: Path, list_id: str = "staff") -> list[str]:

@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ready_made import copied
 from running import enduser, event, file_of, write_lines
 
 NORWAY = {"field": "country", "operator": "is", "value": "NO"}
 RULE = json.dumps(NORWAY)
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with a user of Norway, and a segment of it."""
-    folder = tmp_path / "data"
-    events = write_lines(tmp_path / "e.jsonl", event("adam", country="NO"), event("eve", country="DE"))
+    folder = tmp_path_factory.mktemp("made") / "data"
+    events = write_lines(folder.parent / "e.jsonl", event("adam", country="NO"), event("eve", country="DE"))
     enduser("import", "events", events, "--close", data=folder)
     told = enduser("segments", "create", "Norway", "--id", "norway", "--rule", RULE, data=folder)
     assert (told.exit_code, told.stdout) == (
@@ -26,6 +27,12 @@ def data(tmp_path: Path) -> Path:
         "the segment norway is there; count its users: enduser segments count norway\n",
     )
     return folder
+
+
+@pytest.fixture
+def data(made: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return copied(made, tmp_path)
 
 
 def shown(data: Path, segment_id: str = "norway") -> dict[str, Any]:

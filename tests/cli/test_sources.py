@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
+from ready_made import copied
 from running import enduser, event, write_lines
 
 from enduser import limits
@@ -25,13 +26,20 @@ short
 """
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with the users `adam@x.no` and `eve@x.no`."""
+    folder = tmp_path_factory.mktemp("made") / "data"
     events = [event(f"{name}@x.no", "2026-01-01T10:00:00Z") for name in ("adam", "eve")]
-    path = write_lines(tmp_path / "events.jsonl", *events)
-    enduser("import", "events", path, "--close", data=tmp_path / "data")
-    return tmp_path / "data"
+    path = write_lines(folder.parent / "events.jsonl", *events)
+    enduser("import", "events", path, "--close", data=folder)
+    return folder
+
+
+@pytest.fixture
+def data(made: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return copied(made, tmp_path)
 
 
 @pytest.fixture

@@ -8,19 +8,28 @@ from pathlib import Path
 import duckdb
 import pytest
 from places import FLAT, write_mmdb
+from ready_made import copied
 from running import enduser, event, write_lines
 
 from enduser.errors import StoreError
 from enduser.stores.embedded import EmbeddedStore
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with two users, of whom one has a property."""
+    folder = tmp_path_factory.mktemp("made") / "data"
     lines = [event("u", "2026-01-01T10:00:00Z"), event("v", "2026-01-01T10:00:00Z", country="NO")]
     lines.append(event("u", "2026-01-01T10:05:00Z", type="identify", traits={"role": "x"}))
-    path = write_lines(tmp_path / "x", *lines)
-    enduser("import", "events", path, "--close", data=tmp_path / "data")
-    return tmp_path / "data"
+    path = write_lines(folder.parent / "x", *lines)
+    enduser("import", "events", path, "--close", data=folder)
+    return folder
+
+
+@pytest.fixture
+def data(made: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return copied(made, tmp_path)
 
 
 def tamper(data: Path, statement: str) -> None:
@@ -108,6 +117,7 @@ def test_a_folder_of_others_is_made_no_data_folder_by_who_only_looks(tmp_path: P
     assert [path.name for path in tmp_path.iterdir()] == ["data-of-may"]
 
 
+@pytest.mark.usefixtures("made_anew")
 @pytest.mark.parametrize(
     "name", ["geo", "control.sqlite", "enduser.duckdb.new", "serving.sqlite-wal", ".DS_Store"]
 )
@@ -116,6 +126,7 @@ def test_a_folder_that_was_begun_otherwise_is_a_new_data_folder(tmp_path: Path, 
     assert enduser("config", "list", data=tmp_path).exit_code == 0
 
 
+@pytest.mark.usefixtures("made_anew")
 @pytest.mark.parametrize("arguments", [["systems", "list"], ["config", "list"], ["config", "get", "exclude"]])
 def test_what_makes_a_folder_that_it_does_not_fill_says_so(tmp_path: Path, arguments: list[str]) -> None:
     data = tmp_path / "deep" / "new"
@@ -125,6 +136,7 @@ def test_what_makes_a_folder_that_it_does_not_fill_says_so(tmp_path: Path, argum
     assert enduser(*arguments, data=data).stderr == ""
 
 
+@pytest.mark.usefixtures("made_anew")
 def test_only_its_owner_sees_into_a_data_folder(tmp_path: Path) -> None:
     city_file = write_mmdb(tmp_path / "city.mmdb", {"5.6.0.0/16": FLAT})
     for number, arguments in enumerate(

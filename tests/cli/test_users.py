@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from ready_made import copied
 from running import enduser, event, exported, write_lines
 
 from enduser.ingest.spool import EVENTS, SpoolWriter, frame
@@ -378,15 +379,21 @@ def test_of_hashed_ids_it_says_that_they_cannot_be_compared(tmp_path: Path) -> N
 # --- custom attributes
 
 
-@pytest.fixture
-def valued(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with the user `adam` and a few attributes."""
-    folder = tmp_path / "data"
-    path = write_lines(tmp_path / "events.jsonl", event("adam", "2026-01-01T10:00:00Z"))
+    folder = tmp_path_factory.mktemp("made") / "data"
+    path = write_lines(folder.parent / "events.jsonl", event("adam", "2026-01-01T10:00:00Z"))
     enduser("import", "events", path, "--close", data=folder)
     for name, kind in (("plan", "string"), ("seats", "number"), ("tags", "list"), ("vip", "boolean")):
         enduser("attributes", "create", name, "--type", kind, data=folder)
     return folder
+
+
+@pytest.fixture
+def valued(made: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return copied(made, tmp_path)
 
 
 def test_values_are_set_by_hand_and_shown_with_their_source(valued: Path) -> None:
