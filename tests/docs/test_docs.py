@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -247,10 +248,18 @@ def command_lines(page: str) -> list[str]:
     return re.findall(rf"(?m){begins}(enduser [a-z][^`\n]*?){ends}", text(page))
 
 
+@cache
+def tree_of_commands() -> TyperGroup:
+    """Return the commands, put together once: that takes longer than to look through all pages."""
+    tree = typer.main.get_command(app)
+    assert isinstance(tree, TyperGroup)
+    return tree
+
+
 def missing_of(line: str) -> list[str]:
     """Return the words of a command line that are no command, or no option of it."""
     words = line.split()[1:]
-    command = typer.main.get_command(app)
+    command = tree_of_commands()
     while isinstance(command, TyperGroup) and words:
         alternatives, *words = words
         missing = [name for name in alternatives.split("|") if name not in command.commands]
