@@ -10,7 +10,7 @@ import pytest
 from histories import PLACES, Row, expected, numbered
 from owning import reached
 from stored import LOOKUPS, NOW, SPACE, assert_same, take
-from tiers import tries
+from tiers import IS_FULL, tries
 
 from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType
@@ -300,11 +300,12 @@ class Both:
                 del self.api.links[pair]
         self.api.removed -= {pair for pair in self.api.removed if pair & person}
 
-    def check(self) -> None:
+    def check(self, *, verifies: bool = True) -> None:
+        """Compare with the reference model; `verifies`: also with a fold of everything anew."""
         self.store.fold(SPACE)
         settings = self.store.settings(SPACE)
         assert_same(self.store, expected(self.events, settings, self.clock, self.api))
-        assert self.store.verify(SPACE) == []
+        assert not verifies or self.store.verify(SPACE) == []
 
 
 def random_row(rng: random.Random, number: int) -> Row:
@@ -322,7 +323,7 @@ def random_row(rng: random.Random, number: int) -> Row:
     )
 
 
-@pytest.mark.parametrize("seed", range(tries(4, 150)))
+@pytest.mark.parametrize("seed", range(tries(3, 150)))
 def test_of_others_that_stays_which_the_reference_says_and_later_events_come_as_to_anybody(
     store: EmbeddedStore, tmp_path: Path, seed: int
 ) -> None:
@@ -341,7 +342,8 @@ def test_of_others_that_stays_which_the_reference_says_and_later_events_come_as_
             both.unlink(*rng.sample(ids, 2))
         if rng.random() < 0.7:
             both.erase(rng.choice(ids))
-        both.check()
+        both.check(verifies=IS_FULL)
+    both.check()
 
 
 def test_an_id_that_had_no_room_in_the_person_goes_to_the_next_who_claims_it(

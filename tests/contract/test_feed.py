@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from histories import Row
 from random_rules import random_rule, random_segments
+from ready_made import Files, files_of, write_files
 from rule_world import World
 from stored import LOOKUPS, NOW, SPACE, take
 from tiers import tries
@@ -95,13 +96,19 @@ def save(
     store.save_segment(SPACE, segment, Saving(NOW, "me", is_new))
 
 
+def opened(data: Path) -> EmbeddedStore:
+    return EmbeddedStore(data, now_us=NOW, lookups=LOOKUPS, memory_limit_mb=512)
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=LOOKUPS, memory_limit_mb=512) as opened:
-        yield opened
+    with opened(tmp_path / "data") as one:
+        yield one
 
 
 SOME = {"SWEEP_US": 1}
+PARTS = tries(6, 12)
+"""In so many batches events come."""
 BY_PORTIONS = {**SOME, "_JUDGED_AT_ONCE": 2, "_NODES_AT_ONCE": 5}
 ALL = {**SOME, "_SOME": 0, "_REMEMBERED_AT_ONCE": 3}
 
@@ -116,7 +123,7 @@ def test_who_reads_the_feed_knows_what_holds(
     rng = random.Random(f"feed/{seed}")
     world = World(rng, users=40)
     world.prepare(store)
-    steps = list(world.steps(store, sorted(world.rows, key=lambda row: row.occurred_at), parts=12))
+    steps = list(world.steps(store, sorted(world.rows, key=lambda row: row.occurred_at), parts=PARTS))
     lists = steps[-len(world.lists) :]
     for step in lists:  # rules name them
         step()
@@ -128,7 +135,7 @@ def test_who_reads_the_feed_knows_what_holds(
     follow(store)
     reader = Reader(store)
     others = steps[: -len(world.lists)]
-    events = others[len(world.links) : len(world.links) + 12]
+    events = others[len(world.links) : len(world.links) + PARTS]
     rest = [step for step in others if step not in events]
     for step in events:
         step()
@@ -199,17 +206,30 @@ def test_of_an_erased_person_nothing_is_told_any_more(store: EmbeddedStore) -> N
 # --- the same, with a few users of whom all is known
 
 
+@pytest.fixture(scope="module")
+def made_once() -> Files:
+    """A data folder with three users, seen a day before its clock, and an attribute that is followed."""
+    return files_of(make_users)
+
+
+def make_users(data: Path) -> None:
+    with opened(data) as store:
+        store.create_attribute(Attribute("plan", AttributeType.STRING))
+        store.create_attribute(Attribute("due", AttributeType.DATETIME))
+        rows = [Row(user_id=user, occurred_at=0, message_id=user) for user in ("ann", "ben", "eve")]
+        clock = Row(user_id="clock", occurred_at=DAY, message_id="c", type="alias")
+        take(store, store.folder, [*rows, clock])
+        store.fold(SPACE)
+        store.apply(SPACE, ChangeSettings({"feed_attributes": "plan"}))
+        follow(store)
+
+
 @pytest.fixture
-def users(store: EmbeddedStore) -> EmbeddedStore:
-    """Return a store with three users, seen a day before its clock, and an attribute that is followed."""
-    store.create_attribute(Attribute("plan", AttributeType.STRING))
-    store.create_attribute(Attribute("due", AttributeType.DATETIME))
-    rows = [Row(user_id=user, occurred_at=0, message_id=user) for user in ("ann", "ben", "eve")]
-    take(store, store.folder, [*rows, Row(user_id="clock", occurred_at=DAY, message_id="c", type="alias")])
-    store.fold(SPACE)
-    store.apply(SPACE, ChangeSettings({"feed_attributes": "plan"}))
-    follow(store)
-    return store
+def users(made_once: Files, tmp_path: Path) -> Iterator[EmbeddedStore]:
+    """A store on a copy of it."""
+    write_files(tmp_path / "data", made_once)
+    with opened(tmp_path / "data") as one:
+        yield one
 
 
 def say(store: EmbeddedStore, user: str, **values: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,41 +45,66 @@ def test_the_reference_knows_this_id(text: str, known: str | None) -> None:
     assert known_id(text) == known
 
 
+@pytest.fixture(scope="module")
+def known_ids(store: EmbeddedStore, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """Whose event that with each text as its user id became."""
+    texts = [case.values[0] for case in cases("ids.json")]
+    rows = [{"user_id": text, "occurred_at": 0, "message_id": f"id {at}"} for at, text in enumerate(texts)]
+    outcomes = take(store, tmp_path_factory.mktemp("ids"), *rows)
+    query = "SELECT message_id, id FROM space_1.events JOIN space_1.user_ids USING (user_key)"
+    found = {texts[int(message[3:])]: id_ for message, id_ in store._execute(query) if message[:3] == "id "}
+    assert (outcomes.stored, outcomes.rejected) == (len(found), {"junk_user_id": len(texts) - len(found)})
+    return found
+
+
 @pytest.mark.parametrize(("text", "known"), cases("ids.json"))
 def test_the_engine_knows_this_id_as_the_reference_does(
-    store: EmbeddedStore, tmp_path: Path, text: str, known: str | None
+    known_ids: Mapping[str, str], text: str, known: str | None
 ) -> None:
-    outcomes = take(store, tmp_path, {"user_id": text, "occurred_at": 0})
-    assert outcomes.rejected["junk_user_id"] == (known is None)
-    if known is not None:
-        assert known in {row[0] for row in store._execute("SELECT id FROM space_1.user_ids")}
+    assert known_ids.get(text) == known
+
+
+@pytest.fixture(scope="module")
+def timed(store: EmbeddedStore, tmp_path_factory: pytest.TempPathFactory) -> EmbeddedStore:
+    """A store that was told each time, by users named after it."""
+    for unit in UNITS:
+        told = [case.values for case in cases("times.json") if case.values[1] == unit]
+        rows = [{"user_id": f"time {text} {unit}", "occurred_at": text} for text, *_ in told]
+        outcomes = take(store, tmp_path_factory.mktemp("times"), *rows, unit=unit)
+        assert outcomes.rejected["invalid_time"] == [expected for *_, expected in told].count(None)
+    return store
 
 
 @pytest.mark.parametrize(("text", "unit", "expected"), cases("times.json"))
 def test_a_time_in_a_file_is_this_instant(
-    store: EmbeddedStore, tmp_path: Path, text: str, unit: str, expected: int | None
+    timed: EmbeddedStore, text: str, unit: str, expected: int | None
 ) -> None:
     user = f"time {text} {unit}"
-    outcomes = take(store, tmp_path, {"user_id": user, "occurred_at": text}, unit=unit)
-    assert outcomes.rejected["invalid_time"] == (expected is None)
     query = "SELECT occurred_at FROM space_1.events JOIN space_1.user_ids USING (user_key) WHERE id = $1"
-    assert store._execute(query, [user]) == ([] if expected is None else [(expected,)])
+    assert timed._execute(query, [user]) == ([] if expected is None else [(expected,)])
+
+
+@pytest.fixture(scope="module")
+def told(store: EmbeddedStore, tmp_path_factory: pytest.TempPathFactory) -> EmbeddedStore:
+    """A store that was told each value of a trait after another one, by users named after it."""
+    path = tmp_path_factory.mktemp("properties") / "raw.jsonl"
+    lines = []
+    for value in (case.values[0] for case in cases("properties.json")):
+        user = f"property {value}"
+        lines.append(json.dumps({"user_id": user, "occurred_at": 1_000_000, "traits": {"role": "before"}}))
+        raw = f'{{"user_id": {json.dumps(user)}, "occurred_at": 2000000, "traits": {{"role": {value}}}}}'
+        lines.append(raw)
+    path.write_text("".join(f"{line}\n" for line in lines))
+    rules = ImportRules(started_at=NOW, time_unit=TimeUnit(1))
+    store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), rules))
+    take(store, path.parent, {"user_id": "later", "occurred_at": "2030-01-01"})
+    store.fold(SPACE)
+    return store
 
 
 @pytest.mark.parametrize(("value", "text"), cases("properties.json"))
-def test_a_trait_gives_this_property(
-    store: EmbeddedStore, tmp_path: Path, value: str, text: str | None
-) -> None:
-    user = f"property {value}"
-    path = tmp_path / "raw.jsonl"
-    before = {"user_id": user, "occurred_at": 1_000_000, "traits": {"role": "before"}}
-    raw = f'{{"user_id": {json.dumps(user)}, "occurred_at": 2000000, "traits": {{"role": {value}}}}}'
-    path.write_text(json.dumps(before) + "\n" + raw + "\n")
-    rules = ImportRules(started_at=NOW, time_unit=TimeUnit(1))
-    store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), rules))
-    take(store, tmp_path, {"user_id": "later", "occurred_at": "2030-01-01"})
-    store.fold(SPACE)
-    found = store.find_user(SPACE, user)
+def test_a_trait_gives_this_property(told: EmbeddedStore, value: str, text: str | None) -> None:
+    found = told.find_user(SPACE, f"property {value}")
     assert found is not None
     assert found["role"] == text
 

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 from histories import Row, expected, numbered, random_history, write
 from stored import LOOKUPS, NOW, RULES, SPACE, assert_same, take
-from tiers import tries
+from tiers import IS_FULL, tries
 
 from enduser import limits
 from enduser.core.events import hashed_id
@@ -80,16 +80,21 @@ def visit(minute: float, message: str | None = None, **more: object) -> Row:
 
 
 def check(store: EmbeddedStore, tmp_path: Path, batches: list[list[Row]]) -> None:
-    """Take the batches one by one, folding after each, and compare with the reference each time."""
+    """Take the batches one by one, folding after each, and compare with the reference each time.
+
+    Whether a fold of everything anew would make the same is looked at after the last, and in the full tier
+    after each.
+    """
     rows: list[Row] = []
-    for batch in batches:
+    for number, batch in enumerate(batches, 1):
         rows += batch
         take(store, tmp_path, batch)
         store.fold(SPACE)
         events = numbered(rows)
         clock = max(event.occurred_at for event in events)
         assert_same(store, expected(events, store.settings(SPACE), clock))
-        assert store.verify(SPACE) == []
+        if IS_FULL or number == len(batches):
+            assert store.verify(SPACE) == []
 
 
 CASES: dict[str, list[list[Row]]] = {
