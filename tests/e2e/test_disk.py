@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from disks import Mount, needs_root
 from running import counts, enduser, event, process, write_lines
+from tiers import some_daily
 
 MEGABYTE = 1_048_576
 pytestmark = needs_root
@@ -39,7 +40,7 @@ def clean(file: Path) -> list[str]:
     return exports(data)
 
 
-@pytest.mark.parametrize("room", [0.2, 1, 4, 8])
+@pytest.mark.parametrize("room", some_daily([0.2, 1, 4, 8], [0.2, 4]))
 def test_a_full_disk_is_a_clear_error_and_with_room_the_next_run_ends_in_the_same_state(
     mount: Mount, file: Path, clean: list[str], room: float
 ) -> None:
@@ -86,7 +87,7 @@ def test_a_full_disk_for_an_export_is_a_clear_error_and_leaves_nothing(
     assert list(target.parent.iterdir()) == []
 
 
-@pytest.mark.parametrize("kilobytes", [8, 16, 64, 300])
+@pytest.mark.parametrize("kilobytes", some_daily([8, 16, 64, 300], [16, 300]))
 def test_a_disk_that_is_full_from_the_start_leaves_no_folder_that_cannot_be_opened(
     mount: Mount, kilobytes: int
 ) -> None:

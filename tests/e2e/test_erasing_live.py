@@ -58,7 +58,16 @@ class Site:
 
 @pytest.fixture
 def site(serve: Callable[..., Server]) -> Site:
-    server = serve("--collectors", 2)
+    return site_of(serve("--collectors", 2))
+
+
+@pytest.fixture(scope="module")
+def shared_site(shared_server: Server) -> Site:
+    """One that tests share, each with a user of its own."""
+    return site_of(shared_server)
+
+
+def site_of(server: Server) -> Site:
     assert enduser("config", "set", "inactivity_window_s", "1", "--yes", data=server.data).exit_code == 0
     with ControlStore(server.data) as control:
         return Site(server, control.create_key("", "admin", 0), server.write_key)
@@ -80,20 +89,22 @@ def test_whose_events_are_accepted_just_now_is_erased_with_them_and_stays_gone(s
     assert process("verify", data=site.server.data).returncode == 0
 
 
-def test_who_has_an_object_loses_it_at_once_and_may_come_again(site: Site) -> None:
-    site.send("ada")
-    wait_until(lambda: site.call("GET", "ada").status_code == httpx.codes.OK)
-    assert site.erase("ada").json()["erased"] == {"ids": 1, "events": 1, "sessions": 1, "values": 0}
-    assert not site.shows("ada")
+def test_who_has_an_object_loses_it_at_once_and_may_come_again(shared_site: Site) -> None:
+    site = shared_site
+    site.send("eve")
+    wait_until(lambda: site.call("GET", "eve").status_code == httpx.codes.OK)
+    assert site.erase("eve").json()["erased"] == {"ids": 1, "events": 1, "sessions": 1, "values": 0}
+    assert not site.shows("eve")
     site.server.kill_owner()
     site.server.restart()
-    assert not site.shows("ada")
-    site.send("ada", count=3)
-    found = wait_until(lambda: site.call("GET", "ada").json().get("total_sessions"))
+    assert not site.shows("eve")
+    site.send("eve", count=3)
+    found = wait_until(lambda: site.call("GET", "eve").json().get("total_sessions"))
     assert found == 1
 
 
-def test_a_command_erases_through_the_server_what_is_accepted_just_now(site: Site) -> None:
+def test_a_command_erases_through_the_server_what_is_accepted_just_now(shared_site: Site) -> None:
+    site = shared_site
     site.send("ada", count=7)
     told = process("users", "delete", "ada", "--yes", data=site.server.data)
     assert (told.returncode, told.stdout) == (0, "erased: 1 id, 7 events, 1 session, 0 values\n"), told.stderr

@@ -40,7 +40,7 @@ from enduser.core.events import EVENT_TYPES
 from enduser.core.outcomes import RejectReason
 from enduser.ingest.messages import read_call
 
-BODIES, REQUESTS, CALLS = tries(100, 5_000), tries(60, 2_500), tries(6, 100)
+BODIES, REQUESTS, CALLS = tries(100, 5_000), tries(60, 2_500), tries(2, 100)
 """How many bodies and raw requests are tried, and how many calls of each route made from its description."""
 
 ANSWER_S = 5
@@ -115,7 +115,7 @@ class Site:
 
         def stands_still() -> bool:
             seen.append(self.counts())
-            return len(seen) > 40 and all(counts == seen[-1] for counts in seen[-40:])
+            return len(seen) > 14 and all(counts == seen[-1] for counts in seen[-14:])
 
         wait_until(stands_still, deadline_s=60)
         return seen[-1]

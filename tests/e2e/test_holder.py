@@ -7,6 +7,8 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,11 +18,11 @@ from enduser.errors import DataFolderInUse
 from enduser.stores.embedded import EmbeddedStore
 
 
-@pytest.fixture
-def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """An import that waits for its standard input, and meanwhile holds the data folder."""
+@contextmanager
+def holding(data: Path) -> Iterator[subprocess.Popen[str]]:
+    """Start an import that waits for its standard input, and meanwhile holds a data folder."""
     with subprocess.Popen(
-        command("import", "events", "-", "--close", "--data", tmp_path / "data"),
+        command("import", "events", "-", "--close", "--data", data),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -30,6 +32,27 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         assert waiting.stderr.readline().startswith("note: ")
         yield waiting
         waiting.kill()
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    with holding(tmp_path / "data") as waiting:
+        yield waiting
+
+
+@dataclass(frozen=True)
+class Held:
+    """A data folder and who holds it, which nobody disturbs."""
+
+    data: Path
+    holder: subprocess.Popen[str]
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
+    data = tmp_path_factory.mktemp("held") / "data"
+    with holding(data) as waiting:
+        yield Held(data, waiting)
 
 
 def in_use(data: Path, *arguments: str) -> str:
@@ -42,14 +65,11 @@ def in_use(data: Path, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("arguments", [["status"], ["users", "list"], ["import", "events", "-"], ["verify"]])
-def test_a_second_process_is_told_which_one_holds_the_folder(
-    tmp_path: Path, holder: subprocess.Popen[str], arguments: list[str]
-) -> None:
-    data = tmp_path / "data"
-    said = in_use(data, *arguments)
-    typed = f"enduser import events - --close --data {data}"
+def test_a_second_process_is_told_which_one_holds_the_folder(held: Held, arguments: list[str]) -> None:
+    said = in_use(held.data, *arguments)
+    typed = f"enduser import events - --close --data {held.data}"
     assert said == (
-        f"error: the data folder {data} is in use by process {holder.pid} ({typed})\n"
+        f"error: the data folder {held.data} is in use by process {held.holder.pid} ({typed})\n"
         "  wait until it has finished, or stop it\n"
     )
 
@@ -71,14 +91,14 @@ def test_a_holder_that_was_killed_holds_nothing(tmp_path: Path, holder: subproce
     assert process("status", data=tmp_path / "data").returncode == 0
 
 
-def test_two_folders_are_two_things(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+def test_two_folders_are_two_things(tmp_path: Path, held: Held) -> None:
     assert process("systems", "create", "acme/test", data=tmp_path / "other").returncode == 0
-    assert holder.poll() is None
+    assert held.holder.poll() is None
 
 
-def test_being_refused_leaves_no_file_open(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
-    lock = str(tmp_path / "data" / "lock")
+def test_being_refused_leaves_no_file_open(held: Held) -> None:
+    lock = str(held.data / "lock")
     with pytest.raises(DataFolderInUse) as refused:
-        EmbeddedStore(tmp_path / "data", now_us=0)
+        EmbeddedStore(held.data, now_us=0)
     opened = [entry.resolve() for entry in Path("/proc/self/fd").iterdir()]
     assert lock not in map(str, opened), refused

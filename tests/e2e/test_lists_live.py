@@ -38,14 +38,14 @@ class HostedProgram:
 
 def hosted_program(server: Server) -> HostedProgram:
     """Return a program for which an operator made a client while the server runs."""
-    client = process("clients", "create", *SCOPES, data=server.data).stdout.split()
-    (system,) = json.loads(process("systems", "list", "--format", "json", data=server.data).stdout)
+    client = server.cli("clients", "create", *SCOPES).split()
+    (system,) = json.loads(server.cli("systems", "list", "--format", "json"))
     return HostedProgram(server.url, system["guid"], *client)
 
 
 def members(data: Path) -> list[str]:
-    told = process("lists", "members", SEGMENT, "--limit", 1000, "--format", "json", data=data)
-    assert told.returncode == 0, told.stderr
+    told = enduser("lists", "members", SEGMENT, "--limit", 1000, "--format", "json", data=data)
+    assert told.exit_code == 0, told.stderr
     return [json.loads(line)["user_id"] for line in told.stdout.splitlines()]
 
 
@@ -73,7 +73,7 @@ def test_a_program_of_the_hosted_product_keeps_its_lists_here(
     program.call("PUT", f"/{SEGMENT}", {"action": "override", "userIds": ids})
     assert members(data) == ids
     program.call("DELETE", f"/{SEGMENT}")
-    assert process("lists", "list", "--format", "json", data=data).stdout == "[]\n"
+    assert server.cli("lists", "list", "--format", "json") == "[]\n"
 
 
 def test_commands_and_calls_change_the_same_list_and_a_restart_keeps_it(
@@ -89,23 +89,23 @@ def test_commands_and_calls_change_the_same_list_and_a_restart_keeps_it(
         headers = {"Authorization": f"Bearer {control.create_key('', 'admin', 0)}"}
     path = f"{server.url}/api/v1/lists/{SEGMENT}"
     httpx.patch(path, json={"action": "remove", "user_ids": ["a"]}, headers=headers).raise_for_status()
-    assert process("lists", "add", SEGMENT, "d", data=data).returncode == 0
+    server.cli("lists", "add", SEGMENT, "d")
     server.kill_owner()
     server.restart()
     found = httpx.get(f"{path}/members", headers=headers).json()["items"]
     assert [row["user_id"] for row in found] == members(data) == ["b", "c", "d"]
 
 
-def test_the_largest_call_is_taken(server: Server) -> None:
-    program = hosted_program(server)
+def test_the_largest_call_is_taken(shared_server: Server) -> None:
+    program = hosted_program(shared_server)
     longest = limits.ID_BYTES_MAX - 2
     ids = [f"{number:0{longest}}é" for number in range(limits.LIST_IDS_PER_CALL_MAX)]
     made = program.call("POST", body={"id": SEGMENT, "name": "", "userIds": ids})
     assert (made["memberCount"], "rejected" in made) == (len(ids), False)
 
 
-def test_who_has_no_access_token_cannot_send_much(server: Server) -> None:
-    program = hosted_program(server)
+def test_who_has_no_access_token_cannot_send_much(shared_server: Server) -> None:
+    program = hosted_program(shared_server)
     much = b" " * limits.LIST_BODY_BYTES_MAX
     assert httpx.post(program.base, content=much, timeout=30).status_code == httpx.codes.UNAUTHORIZED
     reader = {"Authorization": "Bearer x"}
@@ -126,7 +126,7 @@ def test_a_list_whose_change_is_killed_has_all_of_it_or_nothing(tmp_path: Path) 
         with subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL) as running:
             time.sleep(0.5 + attempt * 0.15)  # somewhere within it, or behind it
             running.kill()
-        (found,) = json.loads(process("lists", "list", "--format", "json", data=data).stdout)
+        (found,) = json.loads(enduser("lists", "list", "--format", "json", data=data).stdout)
         assert found["members"] in (old, new)
-    assert process("lists", "override", "all", "--from", files[new], data=data).returncode == 0
-    assert process("verify", data=data).returncode == 0
+    assert enduser("lists", "override", "all", "--from", files[new], data=data).exit_code == 0
+    assert enduser("verify", data=data).exit_code == 0

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from loaded import Senders, stored
 from running import command, process
-from serving import Server, wait_until
+from serving import Server, stop_all, wait_until
 
 from enduser import __version__, limits
 from enduser.core.events import hashed_id
@@ -26,6 +26,14 @@ from enduser.core.events import hashed_id
 def server(serve: Callable[..., Server]) -> Server:
     """A running server with two collectors."""
     return serve("--collectors", 2)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One with two collectors, which tests share that leave it as it was, or lose it a collector."""
+    started = Server(tmp_path_factory.mktemp("shared") / "data", "--collectors", 2)
+    yield started
+    stop_all([started])
 
 
 def get(server: Server, path: str) -> tuple[int, bytes]:
@@ -62,23 +70,25 @@ def test_it_answers_soon(serve: Callable[..., Server]) -> None:
     assert time.monotonic() - began < 8
 
 
-def test_an_object_appears_by_itself_when_its_session_is_over(server: Server) -> None:
-    enduser(server, "config", "set", "inactivity_window_s", "1", "--yes")
-    assert post(server, server.write_key, {"userId": "u", "event": "e", "messageId": "m"}) == 200
-    wait_until(lambda: process("users", "show", "u", data=server.data).returncode == 0, deadline_s=8)
+def test_an_object_appears_by_itself_when_its_session_is_over(shared: Server) -> None:
+    key = shared.cli("systems", "create", "short/sessions").strip()
+    shared.cli("config", "set", "inactivity_window_s", "1", "--yes", "--space", "short/sessions")
+    assert post(shared, key, {"userId": "u", "event": "e", "messageId": "m"}) == 200
+    wait_until(lambda: "u" in shared.users("short/sessions"), deadline_s=8)
 
 
-def test_commands_work_while_it_runs(server: Server, tmp_path: Path) -> None:
+def test_commands_work_while_it_runs(serve: Callable[..., Server], tmp_path: Path) -> None:
+    server = serve()
     history = tmp_path / "history.jsonl"
     history.write_text(json.dumps({"user_id": "h", "occurred_at": "2026-01-01T10:00:00Z"}) + "\n")
     assert "stored" in enduser(server, "import", "events", str(history), "--close")
-    assert "h" in enduser(server, "users", "list")
+    assert "h" in server.cli("users", "list")
     assert "h" in enduser(server, "users", "export")
-    assert "1 user" in enduser(server, "verify")
-    assert "1 user" in enduser(server, "rebuild")
+    assert "1 user" in server.cli("verify")
+    assert "1 user" in server.cli("rebuild")
     key = enduser(server, "systems", "create", "acme/test").strip()
     assert post(server, key, {"userId": "u", "event": "e"}) == 200
-    wait_until(lambda: "stored" in enduser(server, "status", "--space", "acme/test"))
+    wait_until(lambda: "stored" in server.cli("status", "--space", "acme/test"))
 
 
 def test_everything_accepted_is_applied_before_it_ends(server: Server) -> None:
@@ -91,12 +101,12 @@ def test_everything_accepted_is_applied_before_it_ends(server: Server) -> None:
     assert not list((server.data / "spool").rglob("*.seg"))
 
 
-def test_a_collector_that_dies_is_replaced(server: Server) -> None:
-    wait_until(lambda: len(server.pids()) == 3)
-    victim = server.pids()[1]
+def test_a_collector_that_dies_is_replaced(shared: Server) -> None:
+    wait_until(lambda: len(shared.pids()) == 3)
+    victim = shared.pids()[1]
     os.kill(victim, signal.SIGKILL)
-    wait_until(lambda: len(server.pids()) == 3 and victim not in server.pids())
-    assert get(server, "/healthz")[0] == 200
+    wait_until(lambda: len(shared.pids()) == 3 and victim not in shared.pids())
+    assert get(shared, "/healthz")[0] == 200
 
 
 def test_collectors_end_with_their_owner(server: Server) -> None:
@@ -112,16 +122,16 @@ def test_ctrl_c_ends_the_whole_group_in_order(server: Server) -> None:
     assert server.process.wait(20) == 0
 
 
-def test_a_port_that_is_taken_is_an_error_that_says_what_to_do(server: Server, tmp_path: Path) -> None:
-    words = ["serve", "--data", tmp_path / "other", "--port", server.port]
+def test_a_port_that_is_taken_is_an_error_that_says_what_to_do(shared: Server, tmp_path: Path) -> None:
+    words = ["serve", "--data", tmp_path / "other", "--port", shared.port]
     done = subprocess.run(command(*words), capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 2
     assert "cannot listen on 127.0.0.1" in done.stderr
     assert "--port" in done.stderr
 
 
-def test_a_folder_has_one_server(server: Server) -> None:
-    words = ["serve", "--data", server.data, "--port", 0]
+def test_a_folder_has_one_server(shared: Server) -> None:
+    words = ["serve", "--data", shared.data, "--port", 0]
     done = subprocess.run(command(*words), capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 2
     assert "is in use by process" in done.stderr
@@ -151,23 +161,24 @@ def test_readiness_and_figures_are_told(server: Server) -> None:
     assert "enduser_collectors 2.0" in figures()
 
 
-def test_refused_calls_are_told_in_the_log_for_sdks_do_not(server: Server) -> None:
+def test_refused_calls_are_told_in_the_log_for_sdks_do_not(shared: Server) -> None:
     for _ in range(3):
-        assert post(server, "wrong", {"userId": "ada", "event": "Seen"}) == 401
-    wait_until(lambda: "calls refused" in server.log)
-    told = [json.loads(line) for line in server.log.splitlines() if "calls refused" in line]
+        assert post(shared, "wrong", {"userId": "ada", "event": "Seen"}) == 401
+    wait_until(lambda: "calls refused" in shared.log)
+    told = [json.loads(line) for line in shared.log.splitlines() if "calls refused" in line]
     assert {line["code"] for line in told} == {"unauthorized"}
 
 
-def test_at_start_the_log_says_that_there_is_no_place_database(server: Server) -> None:
-    assert "no place database" in server.log
+def test_at_start_the_log_says_that_there_is_no_place_database(shared: Server) -> None:
+    assert "no place database" in shared.log
 
 
-def test_logs_are_lines_of_json(server: Server) -> None:
-    wait_until(lambda: len(server.pids()) == 3)
-    os.kill(server.pids()[1], signal.SIGKILL)
-    wait_until(lambda: "collector ended" in server.log)
-    for line in server.log.splitlines():
+def test_logs_are_lines_of_json(shared: Server) -> None:
+    told = shared.log.count("collector ended")
+    wait_until(lambda: len(shared.pids()) == 3)
+    os.kill(shared.pids()[1], signal.SIGKILL)
+    wait_until(lambda: shared.log.count("collector ended") > told)
+    for line in shared.log.splitlines():
         assert {"event", "level", "timestamp"} <= set(json.loads(line))
 
 
@@ -181,9 +192,9 @@ def test_the_log_of_a_start_and_a_stop_says_once_what_runs_and_no_more(serve: Ca
     assert (started["port"], started["collectors"]) == (server.port, 1)
 
 
-def test_tail_shows_what_comes_in_and_what_became_of_it(server: Server) -> None:
-    key = server.write_key
-    words = ["tail", "--count", 2, "--data", server.data]
+def test_tail_shows_what_comes_in_and_what_became_of_it(shared: Server) -> None:
+    key = shared.write_key
+    words = ["tail", "--count", 2, "--data", shared.data]
     with subprocess.Popen(command(*words), stdout=subprocess.PIPE, text=True) as watching:
         sent = 0
 
@@ -192,7 +203,7 @@ def test_tail_shows_what_comes_in_and_what_became_of_it(server: Server) -> None:
             sent += 1
             good = {"type": "track", "userId": "ada", "event": "Report Exported", "messageId": str(sent)}
             both = {"batch": [good, {"type": "track", "event": "nobody"}]}
-            assert post(server, key, both, "/v1/batch") == 200
+            assert post(shared, key, both, "/v1/batch") == 200
             return watching.poll() is not None
 
         wait_until(is_over)
@@ -224,16 +235,17 @@ def tailed(server: Server, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
             tail.kill()
 
 
-def test_tail_ends_at_ctrl_c_without_a_word(server: Server, tmp_path: Path) -> None:
-    with tailed(server, tmp_path) as watching:
+def test_tail_ends_at_ctrl_c_without_a_word(shared: Server, tmp_path: Path) -> None:
+    with tailed(shared, tmp_path) as watching:
         watching.send_signal(signal.SIGINT)
         _, told = watching.communicate(timeout=20)
     assert (watching.returncode, told) == (0, "")
 
 
 def test_a_server_that_dies_under_tail_ends_it_with_an_error_that_says_what_to_do(
-    server: Server, tmp_path: Path
+    serve: Callable[..., Server], tmp_path: Path
 ) -> None:
+    server = serve()
     with tailed(server, tmp_path) as tail:
         server.kill_owner()
         _, told = tail.communicate(timeout=20)
@@ -248,7 +260,10 @@ def test_tail_without_a_server_says_so(tmp_path: Path) -> None:
     assert "no server runs" in done.stderr
 
 
-def test_after_a_server_was_killed_commands_say_what_it_accepted_and_did_not_apply(server: Server) -> None:
+def test_after_a_server_was_killed_commands_say_what_it_accepted_and_did_not_apply(
+    serve: Callable[..., Server],
+) -> None:
+    server = serve()
     key = server.write_key
     os.kill(server.process.pid, signal.SIGSTOP)  # nothing is applied; collectors go on
     both = {"batch": [{"type": "track", "userId": "ada", "event": "Seen", "messageId": n} for n in "12"]}

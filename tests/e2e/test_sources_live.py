@@ -14,7 +14,7 @@ from enduser.clock import now_us
 from enduser.stores.control import ControlStore
 from enduser.stores.source_configs import find_source, set_due
 
-ROWS = 60_000
+ROWS = tries(30_000, 60_000)
 MAPPING = {
     "identifier": "user_id",
     "columns": [
