@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 DEMO := enduser-demo
 SDKS := .cache/sdks
 
+# Tests start hundreds of processes: where Python were told to keep no bytecode, each would compile all modules.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help demo test test-full mutants soak bench lint docs constraints clean install sdks
 
 help: ## this list
