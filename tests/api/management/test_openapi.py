@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,13 @@ RESOLVABLE = {"$schema": "https://json-schema.org/draft/2020-12/schema", "compon
 
 
 def validator(schema: dict[str, Any]) -> Any:
-    return jsonschema_rs.validator_for({**RESOLVABLE, **schema}, validate_formats=True)
+    return _validator(json.dumps(schema))
+
+
+@cache
+def _validator(schema: str) -> Any:
+    """Return what is made once of all that has one schema: it has all components of the document in it."""
+    return jsonschema_rs.validator_for({**RESOLVABLE, **json.loads(schema)}, validate_formats=True)
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
