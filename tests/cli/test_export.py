@@ -94,18 +94,34 @@ def test_a_file_is_not_written_in_another_form_than_its_name_says(tmp_path: Path
     assert target.read_text() == "old"
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+47 12", "-1", "@x", "\t=1"])
-def test_no_text_of_a_csv_file_is_a_formula_unless_it_is_asked_for(tmp_path: Path, text: str) -> None:
-    data = tmp_path / "data"
-    traits = {"name": text, "role": "a=b"}
-    path = write_lines(tmp_path / "x.jsonl", event(text.strip(), type="identify", traits=traits))
-    enduser("import", "events", path, "--close", data=data)
+FORMULAS = ["=1+1", "+47 12", "-1", "@x", "\t=1"]
+
+
+@pytest.fixture(scope="module")
+def formulas(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with a user of each formula, who has it as an id, a property and an attribute."""
+    data = tmp_path_factory.mktemp("formulas") / "data"
+    said = [event(text.strip(), type="identify", traits={"name": text, "role": "a=b"}) for text in FORMULAS]
+    enduser("import", "events", write_lines(data.parent / "x.jsonl", *said), "--close", data=data)
     enduser("attributes", "create", "plan", "--type", "string", data=data)
-    enduser("users", "set", "--data", data, "--", text.strip(), f"plan={text.strip()}")
-    (safe,) = csv.DictReader(enduser("users", "export", data=data).stdout.splitlines())
-    assert (safe["user_id"], safe["name"]) == (f"'{text.strip()}", f"'{text}")
-    assert (safe["plan"], safe["role"]) == (f"'{text.strip()}", "a=b")
-    (raw,) = csv.DictReader(enduser("users", "export", "--raw", data=data).stdout.splitlines())
-    assert (raw["user_id"], raw["name"], raw["plan"]) == (text.strip(), text, text.strip())
-    (session,) = csv.DictReader(enduser("sessions", "export", data=data).stdout.splitlines())
-    assert session["user_id"] == f"'{text.strip()}"
+    for text in FORMULAS:
+        enduser("users", "set", "--data", data, "--", text.strip(), f"plan={text.strip()}")
+    return data
+
+
+def rows_by_id(data: Path, *words: str) -> dict[str, dict[str, str]]:
+    rows = list(csv.DictReader(enduser(*words, data=data).stdout.splitlines()))
+    assert len(rows) == len(FORMULAS)
+    return {row["user_id"]: row for row in rows}
+
+
+def test_no_text_of_a_csv_file_is_a_formula_unless_it_is_asked_for(formulas: Path) -> None:
+    safe = rows_by_id(formulas, "users", "export")
+    raw = rows_by_id(formulas, "users", "export", "--raw")
+    sessions = rows_by_id(formulas, "sessions", "export")
+    for text in FORMULAS:
+        cell = f"'{text.strip()}"
+        assert (safe[cell]["name"], safe[cell]["plan"], safe[cell]["role"]) == (f"'{text}", cell, "a=b")
+        told = raw[text.strip()]
+        assert (told["name"], told["plan"]) == (text, text.strip())
+        assert cell in sessions

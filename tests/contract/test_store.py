@@ -49,7 +49,7 @@ def test_any_order_and_any_batching_gives_what_the_reference_gives(
     for name, text in texts.items():
         store.apply(SPACE, ChangeSettings({name: text}))
     rng = random.Random(f"{texts}{seed}")
-    rows = random_history(rng, users=40, events=40, span_s=40_000_000)
+    rows = random_history(rng, users=tries(20, 40), events=40, span_s=40_000_000)
     rng.shuffle(rows)
     events = numbered(rows)
     settings = store.settings(SPACE)
