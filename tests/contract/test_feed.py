@@ -153,52 +153,63 @@ def test_who_reads_the_feed_knows_what_holds(
         assert reader.known() == values(store)
 
 
-def test_nothing_is_told_where_nothing_is_another(store: EmbeddedStore) -> None:
-    world = World(random.Random(5), users=40)
-    world.load(store)
-    save(store, "all", EVERYONE)
-    assert store.follow_feed(SPACE, NOW) == 0
-    assert store.follow_feed(SPACE, NOW) == 0
-    store.rebuild(SPACE)
-    assert store.follow_feed(SPACE, NOW) == 0
+@pytest.fixture(scope="module")
+def made_lively() -> Files:
+    """A data folder with a world in it."""
+
+    def make(data: Path) -> None:
+        with opened(data) as store:
+            World(random.Random(7), users=40).load(store)
+
+    return files_of(make)
 
 
-def test_those_who_are_in_a_segment_when_it_is_followed_are_not_told(store: EmbeddedStore) -> None:
-    world = World(random.Random(6), users=40)
-    world.load(store)
-    save(store, "all", EVERYONE)
-    follow(store)
-    save(store, "all", NOBODY, is_new=False)
-    follow(store)
-    rows = store.feed_page(SPACE, limit=1_000).rows
+@pytest.fixture
+def lively(made_lively: Files, tmp_path: Path) -> Iterator[EmbeddedStore]:
+    """A store on a copy of it."""
+    write_files(tmp_path / "data", made_lively)
+    with opened(tmp_path / "data") as one:
+        yield one
+
+
+def test_nothing_is_told_where_nothing_is_another(lively: EmbeddedStore) -> None:
+    save(lively, "all", EVERYONE)
+    assert lively.follow_feed(SPACE, NOW) == 0
+    assert lively.follow_feed(SPACE, NOW) == 0
+    lively.rebuild(SPACE)
+    assert lively.follow_feed(SPACE, NOW) == 0
+
+
+def test_those_who_are_in_a_segment_when_it_is_followed_are_not_told(lively: EmbeddedStore) -> None:
+    save(lively, "all", EVERYONE)
+    follow(lively)
+    save(lively, "all", NOBODY, is_new=False)
+    follow(lively)
+    rows = lively.feed_page(SPACE, limit=1_000).rows
     assert {row.kind for row in rows} == {"left"}
-    assert len(rows) == store.status(SPACE).users
+    assert len(rows) == lively.status(SPACE).users
 
 
-def test_a_clock_that_moves_alone_is_told(store: EmbeddedStore) -> None:
-    world = World(random.Random(7), users=40)
-    world.load(store)
+def test_a_clock_that_moves_alone_is_told(lively: EmbeddedStore) -> None:
     rule = {"field": "last_seen", "operator": "more_than_ago", "value": {"n": 20, "unit": "minute"}}
-    save(store, "away", rule)
-    follow(store)
-    before = listed(store, rule)
-    store.apply(SPACE, CloseHistory())
-    follow(store)
-    entered = [row for row in store.feed_page(SPACE, limit=1_000).rows if row.kind == ENTERED]
-    assert {UserId(row.user_id, row.is_anonymous) for row in entered} == listed(store, rule) - before
+    save(lively, "away", rule)
+    follow(lively)
+    before = listed(lively, rule)
+    lively.apply(SPACE, CloseHistory())
+    follow(lively)
+    entered = [row for row in lively.feed_page(SPACE, limit=1_000).rows if row.kind == ENTERED]
+    assert {UserId(row.user_id, row.is_anonymous) for row in entered} == listed(lively, rule) - before
 
 
-def test_of_an_erased_person_nothing_is_told_any_more(store: EmbeddedStore) -> None:
-    world = World(random.Random(8), users=40)
-    world.load(store)
-    save(store, "all", NOBODY)
-    follow(store)
-    save(store, "all", EVERYONE, is_new=False)
-    follow(store)
-    first = store.feed_page(SPACE).rows[0]
-    store.apply(SPACE, EraseUser(UserId(first.user_id, first.is_anonymous)))
-    follow(store)
-    told = {row.user_id for row in store.feed_page(SPACE, limit=1_000).rows}
+def test_of_an_erased_person_nothing_is_told_any_more(lively: EmbeddedStore) -> None:
+    save(lively, "all", NOBODY)
+    follow(lively)
+    save(lively, "all", EVERYONE, is_new=False)
+    follow(lively)
+    first = lively.feed_page(SPACE).rows[0]
+    lively.apply(SPACE, EraseUser(UserId(first.user_id, first.is_anonymous)))
+    follow(lively)
+    told = {row.user_id for row in lively.feed_page(SPACE, limit=1_000).rows}
     assert first.user_id not in told
     assert told
 

@@ -17,7 +17,7 @@ from enduser.core.links import ApiLinks, Edge
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.records import AddLink, ChangeSettings, Chunk, CloseHistory, EventChunk, Form, RemoveLink
 
-SEEDS = range(tries(2, 60))
+SEEDS = range(tries(1, 60))
 
 
 U, V = UserId("u0", is_anonymous=False), UserId("u1", is_anonymous=False)

@@ -31,7 +31,7 @@ from enduser.stores.serving import ServingCopy
 from enduser.stores.serving_reader import ServingReader
 
 SEGMENTS = 5
-STEPS = 10
+STEPS = tries(5, 10)
 
 
 class Followed:
