@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,8 +15,9 @@ import pytest
 from histories import Row
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from ready_made import Files, files_of, write_files
 from stored import LOOKUPS, NOW, SPACE, retype, take
-from tiers import tries
+from tiers import IS_FULL, tries
 
 from enduser import limits
 from enduser.core.attributes import (
@@ -806,12 +807,32 @@ RETYPED = [
 ]
 
 
+@pytest.fixture(scope="module")
+def made_once() -> Files:
+    """A data folder with a user `u` and the attribute `plan`."""
+
+    def prepare(data: Path) -> None:
+        with EmbeddedStore(data, now_us=NOW, lookups=LOOKUPS, memory_limit_mb=512) as opened:
+            make(opened, plan="string")
+            seen(opened, data, "u")
+
+    return files_of(prepare)
+
+
+@pytest.fixture
+def prepared(made_once: Files, tmp_path: Path) -> Iterator[EmbeddedStore]:
+    """A store on a copy of it."""
+    write_files(tmp_path / "data", made_once)
+    with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=LOOKUPS, memory_limit_mb=512) as opened:
+        yield opened
+
+
 @pytest.mark.parametrize(("kind", "text", "other", "value"), RETYPED)
 def test_of_another_type_a_value_is_what_its_text_means(
-    store: EmbeddedStore, tmp_path: Path, kind: str, text: str, other: str, value: Value | None
+    prepared: EmbeddedStore, tmp_path: Path, kind: str, text: str, other: str, value: Value | None
 ) -> None:
-    make(store, x=kind, plan="string")
-    seen(store, tmp_path, "u")
+    store = prepared
+    make(store, x=kind)
     write(store, tmp_path, [Said(user("u"), {"x": text, "plan": "vip"})])
     preview = store.preview_retype("x", AttributeType(other))
     assert (preview.values, preview.lost, len(preview.examples)) == (1, value is None, value is None)
@@ -820,7 +841,7 @@ def test_of_another_type_a_value_is_what_its_text_means(
         [] if value is None else [value]
     )
     assert ("x" in values_of(store, "u"), values_of(store, "u")["plan"]) == (value is not None, "vip")
-    assert store.verify(SPACE) == []
+    assert not IS_FULL or store.verify(SPACE) == []  # each day only what is left in the end
     write(store, tmp_path, [Said(user("u"), {"x": "1", "plan": "free"})], at=START + 1)
     assert store.verify(SPACE) == []
 
