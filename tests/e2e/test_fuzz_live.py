@@ -492,7 +492,8 @@ def failures(run: Iterator[events.EngineEvent]) -> Iterator[str]:
 
 CANNOT_BE_SAID: dict[str, Any] = {
     # All ways in which a call can be wrong are thousands, of a rule alone: each day some of them, at random.
-    "phases": {"coverage": {"enabled": IS_FULL}},
+    # Calls that follow from the answers of others are made in the full tier.
+    "phases": {"coverage": {"enabled": IS_FULL}, "stateful": {"enabled": IS_FULL}},
     # Whether a cursor, a space or a value of a setting is good, whether it needs to be confirmed, whether the
     # feed still has what follows a cursor, and whether an ETag is still the user's, a schema cannot say.
     "checks": {

@@ -17,4 +17,9 @@ def tries(quick: int, full: int) -> int:
 
 def some_daily(values: Sequence[object], daily: Collection[object]) -> list[object]:
     """Return the values of a parameter: some are tried daily, the others in the full tier only."""
-    return [one if one in daily else pytest.param(one, marks=pytest.mark.full) for one in values]
+    return [one if one in daily else pytest.param(*_parts(one), marks=pytest.mark.full) for one in values]
+
+
+def _parts(value: object) -> tuple[object, ...]:
+    """Return the values of a tuple, which is of several parameters."""
+    return value if isinstance(value, tuple) else (value,)
