@@ -119,6 +119,29 @@ async def test_a_slow_disk_holds_nobody_up(disk: Disk, commit: GroupCommit) -> N
     assert threading.get_ident() not in disk.threads
 
 
+async def test_a_disk_that_was_slow_just_now_is_not_believed_to_be_quick(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(group_commit, "elapsed_s", lambda: now)
+    commit, own = GroupCommit(disk.append), threading.get_ident()
+
+    async def is_written_from_the_loop(frame: bytes) -> bool:
+        disk.threads.clear()
+        await added(commit, frame)
+        return disk.threads == {own}
+
+    assert await is_written_from_the_loop(b"a")
+    monkeypatch.setattr(group_commit, "QUICK_S", -1)
+    assert await is_written_from_the_loop(b"slow, as is known afterwards")
+    monkeypatch.setattr(group_commit, "QUICK_S", 1)
+    now = group_commit.CALM_S
+    assert not await is_written_from_the_loop(b"b")
+    now += 0.1
+    assert await is_written_from_the_loop(b"c")
+    await commit.close()
+
+
 async def test_nothing_is_written_while_other_work_is_done_on_the_spool(
     disk: Disk, commit: GroupCommit
 ) -> None:

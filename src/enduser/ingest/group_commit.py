@@ -1,12 +1,14 @@
 """One write to the disk for all requests that came while the last one ran. Nobody is waited for.
 
 A quick disk is written from the event loop: to hand over to a thread and back costs more than the disk
-takes. When the last write was slow, the next goes to a thread, so that requests are read meanwhile.
+takes. After a slow write the next ones go to a thread for a while, so that requests are answered meanwhile: a
+disk on which something else writes much is slow again and again, for some milliseconds each time.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,6 +21,8 @@ Done = Callable[[Exception | None], None]
 
 QUICK_S = 0.001
 """A write that takes no longer is quick."""
+CALM_S = 10.0
+"""So long after the last slow write the disk is believed to be quick again."""
 
 _Batch = list[tuple[bytes, Done]]
 
@@ -33,7 +37,8 @@ class GroupCommit:
         self._thread = ThreadPoolExecutor(1, "commit")
         self._waiting: _Batch = []
         self._waiting_bytes = 0
-        self._is_quick = True
+        self._slow_at_s = -math.inf
+        """When a write was slow last."""
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -81,7 +86,7 @@ class GroupCommit:
         """Write what waits; nothing else is written now."""
         batch, self._waiting = self._waiting, []
         self._waiting_bytes = 0
-        if self._is_quick:
+        if elapsed_s() - self._slow_at_s > CALM_S:
             self._written(batch, self._write(batch))
         else:
             self._thread.submit(self._write_meanwhile, batch)
@@ -93,7 +98,8 @@ class GroupCommit:
         except Exception as error:  # noqa: BLE001 - it is each request's answer
             return error
         finally:
-            self._is_quick = elapsed_s() - began <= QUICK_S
+            if elapsed_s() - began > QUICK_S:
+                self._slow_at_s = elapsed_s()
         return None
 
     def _write_meanwhile(self, batch: _Batch) -> None:
