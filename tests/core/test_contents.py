@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from enduser import limits
-from enduser.core.contents import Content, check_content
-from enduser.errors import InvalidContent
+from enduser.core.contents import Content, SavedContent, check_content, find_content
+from enduser.errors import ContentNotFound, InvalidContent
 
 ID_MAX = limits.CONTENT_ID_CHARACTERS_MAX
 KIND_MAX = limits.CONTENT_KIND_CHARACTERS_MAX
@@ -104,3 +104,15 @@ NAME_TAKES = "write 1 to 100 characters (CONTENT_NAME_CHARACTERS_MAX), without c
 def test_what_cannot_be_is_told_with_what_can(said: dict[str, Any], message: str, hint: str) -> None:
     error = refuse(next(iter(said)), **said)
     assert (error.message, error.hint) == (message, hint)
+
+
+def test_an_item_is_found_by_its_id_as_it_is_written() -> None:
+    contents = [Content(id=name, name=name) for name in "ab"]
+    items = [SavedContent(content=one, saved_at=0, saved_by="me", created_at=0) for one in contents]
+    assert find_content(items, "b") is items[1]
+    with pytest.raises(ContentNotFound) as caught:
+        find_content(items, "B")
+    error = caught.value
+    assert (error.message, error.field) == ("there is no content item 'B'", "content_id")
+    hint = "they are listed by: enduser content list, or GET /api/v1/content; ids are case-sensitive"
+    assert error.hint == hint

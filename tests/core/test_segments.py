@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,13 +11,15 @@ from enduser import limits
 from enduser.core.segments import (
     EVERYONE,
     BrokenSegment,
+    SavedSegment,
     Segment,
     SegmentUse,
     check_segment,
+    require_in_use,
     require_unbroken,
     require_unused,
 )
-from enduser.errors import InUse, InvalidSegment
+from enduser.errors import InUse, InvalidSegment, SegmentNotFound
 
 
 def check(**said: Any) -> None:
@@ -138,3 +141,18 @@ def test_what_would_be_broken_is_named_with_the_reason() -> None:
         f"'seats' cannot be a string: rules would not be right any more, of {told}; {told}"
     )
     assert caught.value.hint == "change or archive those first"
+
+
+def test_an_archived_segment_can_be_asked_by_its_rule_only() -> None:
+    segment = Segment(id="vips", name="VIPs", rule=EVERYONE)
+    require_in_use(SavedSegment(segment=segment, version=1, saved_at=0, saved_by="me", created_at=0))
+    archived = replace(segment, is_archived=True)
+    with pytest.raises(SegmentNotFound) as caught:
+        require_in_use(SavedSegment(segment=archived, version=2, saved_at=0, saved_by="me", created_at=0))
+    error = caught.value
+    assert (error.message, error.field) == (
+        "the segment 'vips' is archived, so nobody is in it",
+        "segment_id",
+    )
+    hint = "take it into use again (enduser segments restore vips), or ask by its rule"
+    assert error.hint == hint

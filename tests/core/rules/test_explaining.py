@@ -126,14 +126,21 @@ def test_as_many_times_to_come_are_looked_at_as_the_limit(
     assert explain(all_of(LAST_DAY), {}, starts).turns_at == (turn if is_known else None)
 
 
-def test_a_rule_without_reasons_holds_and_turns_as_with_them() -> None:
-    said = all_of({**LAST_DAY, "count": {"operator": "ge", "value": 1}}, {"kind": "list", "id": "staff"})
+@pytest.mark.parametrize("zone", [UTC, ZoneInfo("Asia/Tokyo")])
+def test_a_rule_without_reasons_holds_and_turns_as_with_them(zone: ZoneInfo) -> None:
+    last_month = {"kind": "session", "window": {"from": {"n": 1, "unit": "month"}}}
+    said = all_of(last_month, {"kind": "list", "id": "staff"})
     rule = read_rule(said, WORDS)
     times = {what: [NOW - DAY_US // 2] for what in Program([rule]).happenings}
     for person in (Person({}, times, ["staff"]), Person({}, times), Person(None, times, ["staff"])):
-        whole, reasons = judge(rule, person, NOW, UTC), Explainer(said, rule).explain(person, NOW, UTC)
+        whole, reasons = judge(rule, person, NOW, zone), Explainer(said, rule).explain(person, NOW, zone)
         assert (whole.holds, whole.turns_at) == (reasons.holds, reasons.turns_at)
         assert (whole.said, whole.rules) == ({}, ())
+
+
+def test_what_is_counted_without_a_beginning_is_found_from_the_first() -> None:
+    (found,) = explain(all_of({"kind": "session"}), {}, [NOW - 400 * DAY_US, NOW - DAY_US]).rules
+    assert (found.holds, found.found, found.last_at) == (True, 2, NOW - DAY_US)
 
 
 def test_a_rule_as_deep_and_as_long_as_may_be_is_explained_in_proportion_to_its_length() -> None:

@@ -35,3 +35,14 @@ def test_a_program_says_what_the_tables_say(case: RuleCase) -> None:
     words = vocabulary(TYPES, lists=(*LISTS, "Staff"), time_zone=case.time_zone, segments=case.segments)
     rule = read_rule(case.rule, words)
     assert answer(rule, case.person, case.now, ZoneInfo(case.time_zone)) is case.holds
+
+
+def test_nothing_lies_within_a_window_that_a_short_month_turns_round() -> None:
+    """On 15 March a month ago is 15 February, and thirty days ago is the day before the one before."""
+    window = {"from": {"n": 1, "unit": "month"}, "to": {"n": 30, "unit": "day"}}
+    count = {"operator": "eq", "value": 0}
+    rule = read_rule({"kind": "session", "window": window, "count": count}, vocabulary(TYPES))
+    program, zone = Program([rule]), ZoneInfo("UTC")
+    (what,) = program.happenings
+    now, between = 1_773_532_800_000_000, 1_771_027_200_000_000  # 15 March and 14 February 2026
+    assert program.answers(Person({}, {what: [between]}), program.edges(now, zone)) == [True]
