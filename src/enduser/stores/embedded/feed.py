@@ -12,6 +12,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -234,7 +235,7 @@ class _Step:
         ((self._asked,),) = self._look.run("feed.asked_told")
         return None if self._asked > _SOME else self._asked > 0
 
-    @property
+    @cached_property
     def _kept_program(self) -> Program:
         kept = self._change.kept
         if len(kept) == len(self._followed.rules):
@@ -298,6 +299,8 @@ class _Step:
     def _judge_touched(self) -> None:
         """Let the engine find the same of those of whom was asked, by the rules that are as they were."""
         program, kept = self._kept_program, self._change.kept
+        if not kept:
+            return
         demands = demands_of(program, self._writer.zone)
         unused = [column.name for column in self._columns if column.attribute.name not in program.fields]
         facts.narrow(self._look, self._writer, demands, f"* EXCLUDE ({', '.join(unused)})" if unused else "*")
