@@ -19,6 +19,7 @@ BOUNDS = [
     ("inactivity_window_s", limits.INACTIVITY_WINDOW_S_MIN, limits.INACTIVITY_WINDOW_S_MAX),
     ("session_cap_s", 0, limits.SESSION_CAP_S_MAX),
     ("retention_months", 0, limits.RETENTION_MONTHS_MAX),
+    ("event_retention_months", 0, limits.RETENTION_MONTHS_MAX),
 ]
 
 
@@ -46,6 +47,7 @@ def test_a_new_space_has_the_documented_defaults() -> None:
         inactivity_window_s=1_800,
         session_cap_s=43_200,
         retention_months=6,
+        event_retention_months=0,
         time_zone="UTC",
         exclude=("crawlers",),
         hash_ids=False,

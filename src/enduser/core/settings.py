@@ -20,6 +20,7 @@ class SpaceSettings:
     inactivity_window_s: int = 1_800
     session_cap_s: int = 43_200
     retention_months: int = 6
+    event_retention_months: int = 0
     time_zone: str = "UTC"
     server_events: str = "visit"
     exclude: tuple[str, ...] = ("crawlers",)
@@ -191,8 +192,13 @@ SETTING_RULES: Mapping[str, SettingRule] = {
     "retention_months": SettingRule(
         _whole(0, limits.RETENTION_MONTHS_MAX),
         f"calendar months, 0 (never) to {limits.RETENTION_MONTHS_MAX}",
-        "a life ends when the next visit comes later than this after the last one",
+        "a life ends when the next visit comes later than this after the last one; who is idle for longer is deleted",
         recomputes=True,
+    ),
+    "event_retention_months": SettingRule(
+        _whole(0, limits.RETENTION_MONTHS_MAX),
+        f"calendar months, 0 (as long as the user) to {limits.RETENTION_MONTHS_MAX}",
+        "events that are older lose their content: name, page, properties, traits and address",
     ),
     "time_zone": SettingRule(
         _time_zone, "an IANA name such as Europe/Oslo", "the zone of whole days in rules"
