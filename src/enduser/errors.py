@@ -388,6 +388,12 @@ class RunNotFound(EnduserError):
     code = "run_not_found"
 
 
+class RetentionRefused(EnduserError):
+    """Nobody may be deleted by age now, or as of the time that was asked for; nobody was."""
+
+    code = "retention_refused"
+
+
 class JobNotFound(EnduserError):
     """There is no job of this number in the space, or it is so old that it is forgotten."""
 

@@ -317,6 +317,18 @@ SESSION_CAP_S_MAX = 31_536_000
 RETENTION_MONTHS_MAX = 1_200
 """Calendar months (100 years); 0 means that lives never end."""
 
+RETENTION_GRACE_DAYS = 7
+"""Days after a space went live for which nobody is deleted by age: one can see first who would be."""
+
+RETENTION_PERSONS_AT_ONCE = 50_000
+"""Persons that are deleted by age in one transaction; events are applied between two."""
+
+RETENTION_EVENTS_AT_ONCE = 1_000_000
+"""Events whose content goes by age in one transaction."""
+
+RETENTION_RUNS_KEPT = 1_000
+"""Receipts of runs of the retention that are kept of a space: nearly three years of them."""
+
 EXCLUDE_ENTRIES_MAX = 1_000
 """Entries of a space's `exclude`; they are compared with every distinct address and host of a batch."""
 

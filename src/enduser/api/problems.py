@@ -36,6 +36,7 @@ STATUS: Mapping[type[EnduserError], int] = {
     errors.JobNotFound: 404,
     errors.UploadNotFound: 404,
     errors.JobNotCancellable: 409,
+    errors.RetentionRefused: 409,
     errors.Forbidden: 403,
     errors.PreconditionFailed: 412,
     errors.MethodNotAllowed: 405,

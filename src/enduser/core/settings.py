@@ -192,7 +192,8 @@ SETTING_RULES: Mapping[str, SettingRule] = {
     "retention_months": SettingRule(
         _whole(0, limits.RETENTION_MONTHS_MAX),
         f"calendar months, 0 (never) to {limits.RETENTION_MONTHS_MAX}",
-        "a life ends when the next visit comes later than this after the last one; who is idle for longer is deleted",
+        "a life ends when the next visit comes later than this after the last one; "
+        "who is idle for longer is deleted",
         recomputes=True,
     ),
     "event_retention_months": SettingRule(

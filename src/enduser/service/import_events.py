@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from glob import glob
@@ -16,12 +15,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from enduser.core.outcomes import Outcomes
-from enduser.errors import InputError, UsageError
+from enduser.errors import InputError
 from enduser.ingest.files import EventFile, chunks, open_file
 from enduser.stores.answers import Applied, Rejection, SpaceStatus
 from enduser.stores.contract import Store
+from enduser.stores.import_lock import one_import
 from enduser.stores.records import Chunk, CloseHistory, EventChunk, ImportRules, TimeUnit
-from enduser.stores.scratch import FOLDER, scratch_folder
+from enduser.stores.scratch import scratch_folder
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Progress = Callable[[int, int, Outcomes], None]
@@ -89,23 +89,6 @@ def _spool(source: BinaryIO, folder: Path, number: int) -> Path:
     return path
 
 
-@contextmanager
-def _one_import(store: Store) -> Iterator[None]:
-    """Hold off other imports: the k-th identical row of a file is counted while it is read.
-
-    Raises:
-        UsageError: another is running.
-    """
-    room = store.folder / FOLDER
-    room.mkdir(exist_ok=True)
-    with (room / "import.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError("another import is running", hint="wait until it has finished") from None
-        yield
-
-
 def import_files(
     store: Store,
     space: str,
@@ -123,7 +106,7 @@ def import_files(
         InputError: a file cannot be read.
         UsageError: another import is running.
     """
-    with _one_import(store):
+    with one_import(store.folder):
         with scratch_folder(store.folder) as scratch:
             summary = _take_files(store, space, files, rules, scratch, progress)
         if close and not summary.is_all_rejected:

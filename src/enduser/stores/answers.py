@@ -188,6 +188,68 @@ class Erased:
 
 
 @dataclass(frozen=True, slots=True)
+class RetentionAmount:
+    """How much goes by age, or went."""
+
+    users: int = 0
+    """Persons, with all that was known of them."""
+    ids: int = 0
+    """Of those persons."""
+    lives: int = 0
+    """Persons who stay, but whose earlier lives go."""
+    events: int = 0
+    sessions: int = 0
+    values: int = 0
+    """Of custom attributes: all that were ever said."""
+    contents: int = 0
+    """Events that stay, but whose content goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionRun:
+    """The receipt of deleting by age. Times are µs."""
+
+    number: int
+    space: str
+    as_of: int
+    """By this time users were judged."""
+    began_at: int
+    ended_at: int | None = None
+    """None: it goes on, or its process ended before it did."""
+    users: int = 0
+    """As in `RetentionAmount`, these too."""
+    ids: int = 0
+    lives: int = 0
+    events: int = 0
+    sessions: int = 0
+    values: int = 0
+    contents: int = 0
+    gone_at: int | None = None
+    """When no file had a byte of it any more; None: it is not so yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionPreview:
+    """Who and what would go by age now, or as of a time, at least: what goes can make more go."""
+
+    as_of: int
+    amount: RetentionAmount
+    deletes_from: int | None
+    """From when on users are deleted by age, µs; None: only on demand, for the clock is a history clock."""
+    examples: Sequence[IdleUser]
+    """Some of the persons, those first whose last sign is the oldest."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdleUser:
+    """Somebody who would go, and when his last sign was (µs): a visit, else an event or a write."""
+
+    user_id: str
+    is_anonymous: bool
+    last_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """What became of a record."""
 
@@ -202,6 +264,8 @@ class Applied:
     """Of a static list that was made or changed."""
     erased: Erased | None = None
     """Of a person who was erased."""
+    retention: RetentionRun | None = None
+    """Of deleting by age, so far."""
 
 
 @dataclass(frozen=True, slots=True)

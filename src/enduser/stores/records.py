@@ -193,6 +193,25 @@ class EraseUser:
     is_hashed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class BeginRetention:
+    """A record: a run of deleting by age begins; `ForgetOld` does it, portion by portion."""
+
+    began_at: int
+    """Server time in µs."""
+    as_of: int | None = None
+    """By this time users are judged, µs; None: by where the space's clock stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetOld:
+    """A record: the next portion of what is too old goes. The run is over when nothing is left."""
+
+    run: int
+    now: int
+    """Server time in µs."""
+
+
 Record = (
     EventChunk
     | ChangeSettings
@@ -204,6 +223,8 @@ Record = (
     | WriteList
     | DeleteList
     | EraseUser
+    | BeginRetention
+    | ForgetOld
 )
 
 

@@ -10,7 +10,7 @@ from enduser import limits
 from enduser.core.events import UserId, hashed_id, known_id
 from enduser.core.settings import SpaceSettings
 from enduser.errors import LimitExceeded, UsageError
-from enduser.stores.embedded.statements import Rows, run
+from enduser.stores.embedded.statements import Rows, run, run_spliced
 from enduser.stores.records import AddLink, RemoveLink
 
 
@@ -50,11 +50,16 @@ class Naming:
             )
         run(self.connection, "claiming.store_new_ids")
 
-    def take_claims(self, batch: int) -> None:
-        """Keep what the events from a batch on claim: an anonymous id is the user whose they are."""
-        is_said = run(
+    def take_claims(self, batch: int, of: str = "events") -> None:
+        """Keep what the events from a batch on claim: an anonymous id is the user whose they are.
+
+        `of` is the table of the events that are looked at.
+        """
+        is_said = run_spliced(
             self.connection,
             "claiming.said",
+            (),
+            {"events": of},
             batch=batch,
             link_on_identify=self.settings.link_on_identify,
             hash_ids=self.settings.hash_ids,

@@ -35,9 +35,7 @@ def tell(naming: Naming, record: EraseUser) -> Sequence[UserId]:
     """
     fold_pending(naming.connection, naming.settings)
     _find(naming, record)
-    run(naming.connection, "erasing.tell")
-    run(naming.connection, "fold.number", touched_max=limits.TOUCHED_MAX)
-    return [UserId(*row) for row in run(naming.connection, "erasing.ids")]
+    return tell_touched(naming.connection)
 
 
 def erase(naming: Naming, record: EraseUser) -> Erased:
@@ -49,14 +47,35 @@ def erase(naming: Naming, record: EraseUser) -> Erased:
     connection, settings = naming.connection, naming.settings
     erased = _counted(connection, _find(naming, record))
     run(connection, "erasing.forget_mentions", hash_ids=settings.hash_ids, salt=settings.hash_salt)
-    run(connection, "erasing.erase")
-    run(connection, "erasing.release")
-    forget_unnamed(connection)
-    run(connection, "erasing.relink")
-    fold_pending(connection, settings)
+    erase_rows(connection)
+    release(naming)
     for (name,) in run(connection, "erasing.temporary"):
         connection.execute(f"DROP TABLE temp.{name}")
     return erased
+
+
+def tell_touched(connection: duckdb.DuckDBPyConnection) -> Sequence[UserId]:
+    """Tell copies that what the ids in `erased` and `beside` have may become another; return those ids."""
+    run(connection, "erasing.tell")
+    run(connection, "fold.number", touched_max=limits.TOUCHED_MAX)
+    return [UserId(*row) for row in run(connection, "erasing.ids")]
+
+
+def erase_rows(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """Delete the rows of the ids in `erased`; return how many events and sessions those were."""
+    ((events,),) = run(connection, "erasing.erase_events")
+    ((closed,),) = run(connection, "erasing.erase_sessions")
+    ((opened,),) = run(connection, "erasing.erase_open_sessions")
+    run(connection, "erasing.erase_rest")
+    return events, closed + opened
+
+
+def release(naming: Naming) -> None:
+    """Decide anew who the ids in `erased` and `beside` are, and forget those that nothing names any more."""
+    run(naming.connection, "erasing.release")
+    fold_pending(naming.connection, naming.settings)
+    forget_unnamed(naming.connection)
+    run(naming.connection, "erasing.forget_touched")
 
 
 def _find(naming: Naming, record: EraseUser) -> Sequence[int]:
@@ -70,6 +89,7 @@ def _find(naming: Naming, record: EraseUser) -> Sequence[int]:
         )
     keys = _keys_of(naming.connection, found[0][0])
     run(naming.connection, "erasing.erased", keys=keys)
+    run(naming.connection, "erasing.beside")
     return keys
 
 

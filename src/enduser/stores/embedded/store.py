@@ -67,7 +67,6 @@ from enduser.stores.answers import (
 from enduser.stores.contract import DEFAULT_SPACE, OwnedStore
 from enduser.stores.embedded import (
     contents,
-    erasing,
     facts,
     feed,
     filters,
@@ -88,17 +87,20 @@ from enduser.stores.embedded.database import Database
 from enduser.stores.embedded.engine import ANSWER, told
 from enduser.stores.embedded.fold import fold_pending
 from enduser.stores.embedded.folder import FolderLock
+from enduser.stores.embedded.forgetting import Forgets, Forgetting
 from enduser.stores.embedded.reader import EmbeddedReader
 from enduser.stores.embedded.reading import Look
 from enduser.stores.embedded.statements import Rows
 from enduser.stores.embedded.taking import EventTaker
 from enduser.stores.records import (
     AddLink,
+    BeginRetention,
     ChangeSettings,
     CloseHistory,
     DeleteList,
     EraseUser,
     EventChunk,
+    ForgetOld,
     Lookups,
     Record,
     RemoveLink,
@@ -159,7 +161,7 @@ class EmbeddedStore:
             self._database = Database(folder, memory_limit_mb=memory_limit_mb, user_key_sql=user_key_sql)
             self._reader = EmbeddedReader(self._database.connection, user_key_sql)
             self._taker: tuple[str, EventTaker] | None = None
-            self._catch_up: Callable[[], None] = lambda: None
+            self._forgetting = Forgetting(self._database, self._naming, self._objects_change)
             self._forgotten = 0
             self._rules_editions: Counter[str] = Counter()
             self._followed: dict[str, _Followed] = {}
@@ -448,9 +450,8 @@ class EmbeddedStore:
 
     def apply(self, space: str, record: Record) -> Applied:
         """Apply one record in one transaction."""
-        if isinstance(record, EraseUser):
-            self._catch_up()
-            self._take_out_of_copy(space, record)
+        if isinstance(record, Forgets):
+            self._forgetting.prepare(space, record)
         taker, self._taker = self._taker, None  # kept only if all goes well: its tables are rolled back too
         applied = Applied()
         with self._database.changing(self._database.schema(space)):
@@ -467,8 +468,8 @@ class EmbeddedStore:
                     self._link(space, record)
                 case WriteValues():
                     applied = Applied(written=values.write_values(self._naming(space), record))
-                case EraseUser():
-                    applied = Applied(erased=erasing.erase(self._naming(space), record))
+                case EraseUser() | BeginRetention() | ForgetOld():
+                    applied = self._forgetting.apply(space, record)
                     taker = None
                 case UndoRun():
                     values.undo_run(self._database.connection, record)
@@ -481,7 +482,7 @@ class EmbeddedStore:
         self._taker = taker
         self._generations[space] += 1  # a setting recomputes
         self._forget_released(space, record, applied)
-        self._forgotten += isinstance(record, EraseUser | ChangeSettings)
+        self._forgotten += isinstance(record, EraseUser | ForgetOld | ChangeSettings)
         self._rules_editions[space] += _may_change_rules(record)
         if isinstance(record, ChangeSettings) and "hash_ids" in record.texts:
             self._database.checkpoint()  # the log has plain ids still
@@ -599,17 +600,10 @@ class EmbeddedStore:
 
     def before_erasures(self, catch_up: Callable[[], None]) -> None:
         """Call `catch_up` before each erasure."""
-        self._catch_up = catch_up
+        self._forgetting.before_erasures(catch_up)
 
-    def _take_out_of_copy(self, space: str, record: EraseUser) -> None:
-        """Take a person who is to be erased out of the serving copy, which could not learn of it afterwards.
-
-        It is told first that he changes: if he is not erased then, the copy gets him back.
-        """
-        with self._database.changing(self._database.schema(space)):
-            users = erasing.tell(self._naming(space), record)
+    def _objects_change(self, space: str) -> None:
         self._generations[space] += 1
-        serving.take_out(self._folder, space, users)
 
     def _forget_released(self, space: str, record: Record, applied: Applied) -> None:
         """Forget ids that a list alone named; where the serving copy cannot be changed, they stay known."""

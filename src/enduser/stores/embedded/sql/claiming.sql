@@ -45,13 +45,14 @@ ORDER BY batch_ids.is_anonymous, batch_ids.id;
 
 -- name: said
 -- What the events from a batch on claim: an anonymous id is the user whose they are. Of several events of
--- one meaning the least (time, message id) counts. An id before that was erased is empty.
+-- one meaning the least (time, message id) counts. An id before that was erased is empty. {events} is the table of
+-- those that are looked at.
 CREATE OR REPLACE TEMP TABLE said_by_events AS
 WITH speaking AS (
     SELECT user_key, type, anonymous_id, occurred_at, message_id, message_key,
         CASE WHEN NOT $hash_ids OR previous_id IS NULL THEN coalesce(previous_id, anonymous_id)
              WHEN hashed_id($salt, anonymous_id) = previous_id THEN anonymous_id END AS aliased_id
-    FROM events
+    FROM {events}
     WHERE batch >= $batch AND (type = 'alias' OR ($link_on_identify AND anonymous_id IS NOT NULL))
 ),
 claims AS (

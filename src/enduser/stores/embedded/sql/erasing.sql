@@ -15,8 +15,11 @@ SELECT
      FROM candidates WHERE user_key IN (FROM erased));
 
 -- name: erased
--- The ids of the person, and others that claims and links name beside them.
+-- The ids of the person.
 CREATE OR REPLACE TEMP TABLE erased AS SELECT unnest($keys::BIGINT[]) AS user_key;
+
+-- name: beside
+-- Ids that claims and links name beside those of the person.
 CREATE OR REPLACE TEMP TABLE beside AS
 WITH pairs AS (
     SELECT anonymous_key AS one_key, user_key AS other_key FROM claims
@@ -47,30 +50,35 @@ WHERE previous_id IN (
     SELECT CASE WHEN $hash_ids THEN hashed_id($salt, id) ELSE id END
     FROM user_ids WHERE is_anonymous AND user_key IN (FROM erased))
   AND user_key NOT IN (FROM erased);
+DELETE FROM claims WHERE anonymous_key IN (FROM erased);
+DELETE FROM links WHERE one_key IN (FROM erased) OR other_key IN (FROM erased);
 
--- name: erase
+-- name: erase_events
 DELETE FROM events WHERE user_key IN (FROM erased);
-DELETE FROM property_events WHERE user_key IN (FROM erased);
+
+-- name: erase_sessions
 DELETE FROM sessions WHERE person_key IN (FROM erased);
+
+-- name: erase_open_sessions
 DELETE FROM open_sessions WHERE person_key IN (FROM erased);
+
+-- name: erase_rest
+DELETE FROM property_events WHERE user_key IN (FROM erased);
 DELETE FROM users WHERE person_key IN (FROM erased);
 DELETE FROM candidates WHERE user_key IN (FROM erased);
-DELETE FROM claims WHERE user_key IN (FROM erased) OR anonymous_key IN (FROM erased);
-DELETE FROM links WHERE one_key IN (FROM erased) OR other_key IN (FROM erased);
+DELETE FROM claims WHERE user_key IN (FROM erased);
 DELETE FROM persons WHERE user_key IN (FROM erased);
 DELETE FROM list_members WHERE user_key IN (FROM erased);
 DELETE FROM touched_persons WHERE person_key IN (FROM erased);
 DELETE FROM told WHERE person_key IN (FROM erased);
 DELETE FROM feed WHERE person_key IN (FROM erased);
-DELETE FROM user_ids WHERE user_key IN (FROM erased);
 
 -- name: release
--- Ids that nothing but the person named go too.
-CREATE OR REPLACE TEMP TABLE released AS FROM beside;
+CREATE OR REPLACE TEMP TABLE released AS FROM erased UNION FROM beside;
+INSERT INTO relinked FROM released;
 
--- name: relink
--- Who the others are is decided anew.
-INSERT INTO relinked SELECT user_key FROM user_ids WHERE user_key IN (FROM beside);
+-- name: forget_touched
+DELETE FROM touched_persons WHERE person_key IN (FROM unnamed);
 
 -- name: temporary
 -- Temporary tables: many have ids and addresses of what was read last. `file_rows` has hashes, which the import of

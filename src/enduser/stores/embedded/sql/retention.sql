@@ -1,0 +1,172 @@
+-- Deleting by age, portion by portion (docs/retention.md). `$last` is the last instant that is too old; what a
+-- portion takes away stands in the tables `erased` (ids of persons who go) and `returned` (persons whose earlier
+-- lives go).
+
+-- name: nothing
+CREATE OR REPLACE TEMP TABLE idle (person_key BIGINT);
+CREATE OR REPLACE TEMP TABLE erased (user_key BIGINT);
+CREATE OR REPLACE TEMP TABLE beside (user_key BIGINT);
+CREATE OR REPLACE TEMP TABLE returned (person_key BIGINT, life_started_at BIGINT, begins_after BIGINT);
+CREATE OR REPLACE TEMP TABLE returned_ids (user_key BIGINT, life_started_at BIGINT, begins_after BIGINT);
+CREATE OR REPLACE TEMP TABLE bare_links (row_id BIGINT, one_key BIGINT, other_key BIGINT);
+CREATE OR REPLACE TEMP TABLE contents (row_id BIGINT, user_key BIGINT, occurred_at BIGINT);
+
+-- name: idle
+-- Persons whose last visit event is too old.
+INSERT INTO idle SELECT person_key FROM users WHERE last_visit_at <= $last LIMIT $persons_max;
+SELECT EXISTS (FROM idle);
+
+-- name: idle_unseen
+-- Persons without visit events whose last event or write is too old.
+INSERT INTO idle
+WITH unseen AS MATERIALIZED (
+    SELECT user_ids.user_key, coalesce(persons.person_key, user_ids.user_key) AS person_key
+    FROM user_ids LEFT JOIN persons USING (user_key)
+    WHERE coalesce(persons.person_key, user_ids.user_key) NOT IN (
+        SELECT person_key FROM users WHERE last_visit_at IS NOT NULL)
+),
+active AS (
+    SELECT user_key, occurred_at AS active_at FROM events WHERE user_key IN (SELECT user_key FROM unseen)
+    UNION ALL
+    SELECT user_key, written_at FROM candidates WHERE user_key IN (SELECT user_key FROM unseen)
+    UNION ALL
+    SELECT user_key, added_at FROM list_members WHERE user_key IN (SELECT user_key FROM unseen)
+)
+SELECT person_key FROM active JOIN unseen USING (user_key)
+GROUP BY person_key HAVING max(active_at) <= $last
+LIMIT $persons_max;
+SELECT EXISTS (FROM idle);
+
+-- name: returned
+-- Persons who came again after a life that was over as of the time.
+INSERT INTO returned
+SELECT person_key, life_started_at, begins_after FROM users WHERE begins_after < $as_of LIMIT $persons_max;
+INSERT INTO returned_ids
+SELECT coalesce(persons.user_key, returned.person_key), life_started_at, begins_after
+FROM returned LEFT JOIN persons USING (person_key);
+INSERT INTO beside
+SELECT DISTINCT anonymous_key FROM claims JOIN returned_ids USING (user_key) WHERE claimed_at < life_started_at;
+SELECT EXISTS (FROM returned);
+
+-- name: old_links
+-- What the API said long ago of two ids of which nothing is known.
+INSERT INTO bare_links
+WITH old AS MATERIALIZED (SELECT rowid AS row_id, one_key, other_key FROM links WHERE said_at <= $last),
+ids AS MATERIALIZED (SELECT one_key AS user_key FROM old UNION SELECT other_key FROM old),
+known AS MATERIALIZED (
+    SELECT user_key FROM events WHERE user_key IN (SELECT user_key FROM ids)
+    UNION
+    SELECT user_key FROM candidates WHERE user_key IN (SELECT user_key FROM ids)
+    UNION
+    SELECT user_key FROM list_members WHERE user_key IN (SELECT user_key FROM ids)
+)
+FROM old
+WHERE one_key NOT IN (SELECT user_key FROM known) AND other_key NOT IN (SELECT user_key FROM known)
+LIMIT $persons_max;
+INSERT INTO beside SELECT one_key FROM bare_links UNION SELECT other_key FROM bare_links;
+SELECT EXISTS (FROM bare_links);
+
+-- name: contents
+-- The oldest events that have content still, of a time up to which it goes.
+INSERT INTO contents
+SELECT rowid, user_key, occurred_at FROM events
+WHERE occurred_at <= $last
+  AND (name IS NOT NULL OR page_url IS NOT NULL OR properties IS NOT NULL OR traits IS NOT NULL OR ip IS NOT NULL)
+ORDER BY occurred_at LIMIT $events_max;
+SELECT EXISTS (FROM contents);
+
+-- name: erased
+-- All ids of the persons who go.
+INSERT INTO erased
+SELECT person_key FROM idle
+UNION
+SELECT user_key FROM persons WHERE person_key IN (SELECT person_key FROM idle);
+
+-- name: values
+SELECT coalesce(sum(0<< + (a{n} IS NOT NULL)::INTEGER>>), 0)::BIGINT
+FROM candidates WHERE user_key IN (SELECT user_key FROM erased);
+
+-- name: persons
+SELECT (SELECT count(*) FROM idle), (SELECT count(*) FROM erased), (SELECT count(*) FROM returned);
+
+-- name: touching_links
+-- What the API said of the ids that go and of others of which nothing is known.
+INSERT INTO bare_links
+WITH touching AS MATERIALIZED (
+    SELECT rowid AS row_id, one_key, other_key FROM links
+    WHERE one_key IN (SELECT user_key FROM erased) OR other_key IN (SELECT user_key FROM erased)
+),
+ids AS MATERIALIZED (SELECT one_key AS user_key FROM touching UNION SELECT other_key FROM touching),
+known AS MATERIALIZED (
+    SELECT user_key FROM events WHERE user_key IN (SELECT user_key FROM ids)
+    UNION
+    SELECT user_key FROM candidates WHERE user_key IN (SELECT user_key FROM ids)
+    UNION
+    SELECT user_key FROM list_members WHERE user_key IN (SELECT user_key FROM ids)
+)
+FROM touching
+WHERE one_key NOT IN (SELECT user_key FROM known) AND other_key NOT IN (SELECT user_key FROM known);
+
+-- name: forget_links
+DELETE FROM links WHERE rowid IN (SELECT row_id FROM bare_links);
+
+-- name: earlier_events
+DELETE FROM events USING returned_ids
+WHERE events.user_key = returned_ids.user_key
+  AND CASE WHEN is_visit THEN occurred_at < life_started_at ELSE occurred_at <= begins_after END;
+
+-- name: earlier_sessions
+DELETE FROM sessions USING returned
+WHERE sessions.person_key = returned.person_key AND started_at < life_started_at;
+
+-- name: earlier_rest
+-- Of claims those go, and are looked for anew, that an event of an earlier life may have made.
+DELETE FROM property_events USING returned_ids
+WHERE property_events.user_key = returned_ids.user_key
+  AND CASE WHEN is_visit THEN occurred_at < life_started_at ELSE occurred_at <= begins_after END;
+DELETE FROM open_sessions USING returned
+WHERE open_sessions.person_key = returned.person_key AND started_at < life_started_at;
+INSERT INTO relinked
+SELECT unnest([anonymous_key, user_key]) FROM claims JOIN returned_ids USING (user_key)
+WHERE claimed_at < life_started_at;
+DELETE FROM claims USING returned_ids
+WHERE claims.user_key = returned_ids.user_key AND claimed_at < life_started_at;
+UPDATE users SET begins_after = NULL WHERE person_key IN (SELECT person_key FROM returned);
+
+-- name: forget_contents
+UPDATE events SET name = NULL, page_url = NULL, properties = NULL, traits = NULL, ip = NULL
+WHERE rowid IN (SELECT row_id FROM contents);
+UPDATE state SET contentless_to = greatest(contentless_to, (SELECT max(occurred_at) FROM contents));
+INSERT INTO touched_persons
+SELECT DISTINCT coalesce(persons.person_key, contents.user_key), last_fold + 1
+FROM contents LEFT JOIN persons USING (user_key), state;
+SELECT count(*) FROM contents;
+
+-- name: clock
+SELECT clock_at, live_since FROM state;
+
+-- name: begin_run
+INSERT INTO main.retention_runs
+SELECT (SELECT coalesce(max(number), 0) + 1 FROM main.retention_runs), $space, $as_of, $began_at, NULL,
+       0, 0, 0, 0, 0, 0, 0, NULL
+RETURNING number;
+
+-- name: forget_runs
+DELETE FROM main.retention_runs
+WHERE space = $space AND number NOT IN (
+    SELECT number FROM main.retention_runs WHERE space = $space ORDER BY number DESC LIMIT $runs_max);
+
+-- name: note_run
+UPDATE main.retention_runs SET
+    users = users + $users, ids = ids + $ids, lives = lives + $lives, events = events + $events,
+    sessions = sessions + $sessions, "values" = "values" + $values, contents = contents + $contents,
+    ended_at = CASE WHEN $is_done THEN $now END
+WHERE number = $run AND space = $space AND ended_at IS NULL
+RETURNING number, space, as_of, began_at, ended_at, users, ids, lives, events, sessions, "values", contents, gone_at;
+
+-- name: as_of
+SELECT as_of FROM main.retention_runs WHERE number = $run AND space = $space AND ended_at IS NULL;
+
+-- name: runs
+SELECT number, space, as_of, began_at, ended_at, users, ids, lives, events, sessions, "values", contents, gone_at
+FROM main.retention_runs WHERE space = $space ORDER BY number DESC LIMIT $limit;
