@@ -478,6 +478,12 @@ class StoreError(EnduserError):
     code = "store"
 
 
+class NoRoom(StoreError):
+    """The disk has no room for the database a second time, so bytes of what was deleted stay for now."""
+
+    code = "no_room"
+
+
 class DataFolderMissing(StoreError):
     """There is no data folder where one is to be read; a mistyped name is none."""
 

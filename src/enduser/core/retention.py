@@ -55,9 +55,9 @@ def after_retention(known: Known, settings: SpaceSettings, as_of: int) -> Known:
     """Return what a space knows when everything has gone that is to go by age.
 
     A person goes with all ids whose last visit event is too old; one without visit events, whose last event
-    or write is. Of others the earlier lives go. What a link of the API says goes when nothing is known of
-    both its ids, and it is too old or one of them just went. That can part persons, of whom some are too old
-    by themselves: it is done until nothing goes any more.
+    or write is. Of others the earlier lives go. What the API said of two ids goes when it is too old and
+    nothing is known of both. That can part persons, of whom some are too old by themselves: it is done until
+    nothing goes any more.
     """
     last = last_to_go(as_of, settings.retention_months)
     while last is not None:
@@ -81,9 +81,7 @@ def _step(known: Known, settings: SpaceSettings, as_of: int, last: int) -> Known
             kept += _of_current_life(own, settings, as_of)
     writes = {user: at for user, at in known.writes.items() if user not in gone}
     named = {event.user for event in kept}.union(writes)
-    said_at = {
-        pair: at for pair, at in known.said_at.items() if pair & named or not (pair & gone or at <= last)
-    }
+    said_at = {pair: at for pair, at in known.said_at.items() if pair & named or at > last}
     api = ApiLinks(
         {pair: link for pair, link in known.api.links.items() if pair in said_at},
         {pair for pair in known.api.removed if pair in said_at},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from enduser.errors import StoreError
@@ -21,6 +22,19 @@ def make_data_folder(folder: Path) -> None:
         ) from None
     except OSError as error:
         raise unusable(folder, error) from None
+
+
+def make_durable(path: Path) -> None:
+    """Bring a file, or the names of a folder, to the disk.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def unusable(folder: Path, error: OSError) -> StoreError:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from enduser.errors import SpoolError
+from enduser.stores.data_folder import make_durable
 
 _LOCK = "writer.lock"
 _UNNAMED = "."
@@ -114,8 +115,8 @@ def take_series(data_folder: Path, series: int) -> tuple[Path, int]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             made.rename(target)
             undo.callback(_remove, target)
-            make_entries_durable(spool)
-            make_entries_durable(data_folder)
+            make_durable(spool)
+            make_durable(data_folder)
             undo.pop_all()
     return target, lock
 
@@ -142,15 +143,6 @@ def is_live(series_folder: Path) -> bool:
 
 
 # --- the disk
-
-
-def make_entries_durable(folder: Path) -> None:
-    """Bring the names of a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -14,13 +14,13 @@ from enduser.ingest.spool.folder import (
     Segment,
     disk_errors,
     is_live,
-    make_entries_durable,
     segment_path,
     segments_of,
     series_folders,
     spool_of,
 )
 from enduser.ingest.spool.frames import EVENTS, Frame, Scan, scan
+from enduser.stores.data_folder import make_durable
 
 Position = tuple[int, int]
 """Segment and byte up to which a series is applied; (0, 0) is its beginning."""
@@ -211,7 +211,7 @@ class SpoolReader:
         if is_over:
             shutil.rmtree(folder)
             # The store forgets the position next: a folder that a power cut brings back would be read anew.
-            make_entries_durable(spool_of(self._folder))
+            make_durable(spool_of(self._folder))
             return
         for segment in segments_of(folder):
             if segment.number < self._positions[number][0]:

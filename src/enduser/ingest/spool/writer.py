@@ -10,13 +10,13 @@ from enduser import limits
 from enduser.errors import SpoolFull
 from enduser.ingest.spool.folder import (
     disk_errors,
-    make_entries_durable,
     segment_path,
     segments_of,
     spool_error,
     take_series,
 )
 from enduser.ingest.spool.frames import MARK, frame
+from enduser.stores.data_folder import make_durable
 
 _BUFFERS_MAX = os.sysconf("SC_IOV_MAX")
 """Buffers that one call of the system takes."""
@@ -141,7 +141,7 @@ class SpoolWriter:
     def _make_durable(self, segment: _Open) -> None:
         os.fdatasync(segment.descriptor)
         if not segment.is_entry_durable:
-            make_entries_durable(self._folder)
+            make_durable(self._folder)
             segment.is_entry_durable = True
 
     def _segment_for(self, size: int, now_us: int) -> _Open:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import uuid
@@ -16,6 +17,7 @@ import duckdb
 from enduser import limits
 from enduser.core.events import BLANKS, JUNK_IDS
 from enduser.errors import InvalidSpace, SchemaTooNew, StoreError
+from enduser.stores.data_folder import make_durable
 from enduser.stores.embedded import registry
 from enduser.stores.embedded.engine import ANSWER, CHANGE, told
 from enduser.stores.embedded.statements import Rows, run
@@ -24,6 +26,8 @@ USER_KEY_SQL = "(id_hash >> 65)::BIGINT"
 """The key of an id: 63 bits of its keyed hash; tests inject a weak one to see keys collide."""
 
 DATABASE_FILE = "enduser.duckdb"
+CATALOG = Path(DATABASE_FILE).stem
+"""What the engine calls the database."""
 
 CHECKPOINT_THRESHOLD = "128MB"
 """How long the write-ahead log may grow: a checkpoint at 10M users takes half a second, and replaying this
@@ -69,6 +73,24 @@ class Database:
         """
         self.connection.close()
         self.connection = self._open()
+
+    def replace(self, new: Path) -> None:
+        """Go on with a file that was written anew, in place of the one that is open.
+
+        The process may be killed at any time: the file of the name is the old one, whole, or the new one.
+
+        Raises:
+            StoreError: somebody has the old file open still, so it stays; or no file can be opened.
+        """
+        path = self.folder / DATABASE_FILE
+        self.connection.close()  # what was only in its log is in the file then, and the log is gone
+        try:
+            if path.with_name(f"{path.name}.wal").exists() or _is_open(path):
+                raise StoreError("the database is in use, and cannot be replaced", hint="it is tried again")
+            new.replace(path)
+            make_durable(self.folder)
+        finally:
+            self.connection = self._open()
 
     def checkpoint(self) -> None:
         """Write into the file what is only in its log, if that can be done now; else it is done later."""
@@ -164,12 +186,22 @@ def connect(folder: Path, *, memory_limit_mb: int, user_key_sql: str) -> duckdb.
         if not path.exists():
             _create(path)
         connection = duckdb.connect(str(path), config=config)
-    for left in (folder / "tmp").glob("duckdb_temp_*"):  # gigabytes, by a process that was killed
-        left.unlink(missing_ok=True)
+    for left in (*(folder / "tmp").glob("duckdb_temp_*"), *folder.glob(f"{DATABASE_FILE}.new*")):
+        left.unlink(missing_ok=True)  # gigabytes, by a process that was killed
     with told(f"the database {path} cannot be brought to the newest schema"):
         prepare(connection, user_key_sql)
         _migrate_main(connection)
     return connection
+
+
+def _is_open(path: Path) -> bool:
+    """Return whether this process has a file open: the engine would go on with it, whatever replaced it."""
+    wanted = path.stat()
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            if os.path.samestat(entry.stat(), wanted):
+                return True
+    return False
 
 
 def _create(path: Path) -> None:

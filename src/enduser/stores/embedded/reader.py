@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -85,6 +86,7 @@ class EmbeddedReader:
         self._idle: list[duckdb.DuckDBPyConnection] = []
         self._taken: set[duckdb.DuckDBPyConnection] = set()
         self._is_free = threading.Condition()
+        self._is_open = False
         self._closing = threading.Event()
         self.begin(connection)
 
@@ -92,9 +94,18 @@ class EmbeddedReader:
         """Read from the database of a connection from now on."""
         self._root = connection.cursor()
         self._closing.clear()
+        with self._is_free:
+            self._is_open = True
+            self._is_free.notify_all()
 
-    def close(self) -> None:
-        """Close all connections; who is reading is stopped."""
+    def close(self, patience_s: float = 0) -> None:
+        """Close all connections; who is reading has some time left, and is stopped then.
+
+        Who begins to read waits until something can be read again.
+        """
+        with self._is_free:
+            self._is_open = False
+            self._is_free.wait_for(lambda: not self._taken, patience_s)
         self._closing.set()
         with self._is_free:
             self._is_free.wait_for(lambda: not self._taken, _CLOSING_S)
@@ -174,7 +185,12 @@ class EmbeddedReader:
 
     def preview_values(self, space: str, record: WriteValues) -> ValuesPreview:
         """Return what a write would do now, on a connection of its own and without a time limit."""
-        with told(ANSWER), closing(self._root.cursor()) as connection:
+        with (
+            told(ANSWER),
+            self._one() as taken,
+            closing(taken.cursor()) as connection,
+            self._stopped_after(connection, math.inf, ""),
+        ):
             files.prepare(connection, self._user_key_sql)
             connection.execute(f"SET search_path = '{files.schema_of(connection, space)}'")
             connection.execute("BEGIN")
@@ -347,29 +363,41 @@ class EmbeddedReader:
     @contextmanager
     def _connected(self, limit: str = "READ_SECONDS_MAX") -> Iterator[duckdb.DuckDBPyConnection]:
         seconds: float = getattr(limits, limit)
-        with told(ANSWER), self._one() as connection, self._time_limit(connection, seconds):
-            try:
-                connection.execute("BEGIN")
-                yield connection
-            except duckdb.InterruptException:
-                if self._closing.is_set():
-                    raise ReadTimeout(
-                        "the read was stopped: the database is being closed", hint="ask again in a moment"
-                    ) from None
+        with told(ANSWER), self._one() as connection, self._stopped_after(connection, seconds, limit):
+            connection.execute("BEGIN")
+            yield connection
+
+    @contextmanager
+    def _stopped_after(
+        self, connection: duckdb.DuckDBPyConnection, seconds: float, limit: str
+    ) -> Iterator[None]:
+        """Run a block, and stop what runs on a connection when it takes longer, or the reader is closed.
+
+        Raises:
+            ReadTimeout: it was stopped.
+        """
+        try:
+            with self._time_limit(connection, seconds):
+                yield
+        except duckdb.InterruptException:
+            if self._closing.is_set():
                 raise ReadTimeout(
-                    f"the read took longer than {seconds:,} s and was stopped",
-                    hint=f"the limit is {limit}; ask for less, or again when there is less to do",
+                    "the read was stopped: the database is being closed", hint="ask again in a moment"
                 ) from None
+            raise ReadTimeout(
+                f"the read took longer than {seconds:,} s and was stopped",
+                hint=f"the limit is {limit}; ask for less, or again when there is less to do",
+            ) from None
 
     @contextmanager
     def _one(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Let a block have a connection for itself; its transaction ends when nobody can interrupt that."""
-        root = self._root
-        try:
-            connection = self._idle.pop()  # asking first whether there is one, another may take it meanwhile
-        except IndexError:
-            connection = self._new(root)
-        self._taken.add(connection)
+        with self._is_free:
+            if not self._is_free.wait_for(lambda: self._is_open, limits.READ_SECONDS_MAX):
+                raise ReadTimeout("nothing can be read now", hint="ask again in a moment")
+            root = self._root
+            connection = self._idle.pop() if self._idle else self._new(root)
+            self._taken.add(connection)
         try:
             yield connection
         finally:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from enduser.core.events import ANALYTICS_PROPERTIES
 from enduser.stores.answers import Difference
 from enduser.stores.embedded.claiming import Naming
-from enduser.stores.embedded.database import DATABASE_FILE, Database
+from enduser.stores.embedded.database import CATALOG, Database
 from enduser.stores.embedded.fold import fold_pending
 from enduser.stores.embedded.linking import regroup
 from enduser.stores.embedded.statements import run, text_literal
 from enduser.stores.embedded.values import restate_all
-
-_CATALOG = Path(DATABASE_FILE).stem
 
 
 def recompute(database: Database, naming: Naming) -> None:
@@ -23,7 +20,14 @@ def recompute(database: Database, naming: Naming) -> None:
     Until it commits, readers see what was.
     """
     run(database.connection, "rebuild.clear")
-    run(database.connection, "taking.store_properties", batch=0, properties=list(ANALYTICS_PROPERTIES))
+    ((contentless_to,),) = run(database.connection, "rebuild.contentless_to")
+    run(
+        database.connection,
+        "taking.store_properties",
+        batch=0,
+        properties=list(ANALYTICS_PROPERTIES),
+        contentless_to=contentless_to,
+    )
     naming.take_claims(batch=0)
     regroup(database.connection)
     restate_all(database.connection)
@@ -36,7 +40,7 @@ def differences(database: Database, schema: str, naming: Naming) -> Sequence[Dif
     It is the same fold, from nothing: it finds what went wrong on the way, not what the fold itself gets
     wrong. That is what the reference model is for.
     """
-    stored = f"{_CATALOG}.{schema}"
+    stored = f"{CATALOG}.{schema}"
     shadow = database.folder / "tmp" / "verify.duckdb"
     shadow.parent.mkdir(exist_ok=True)
     shadow.unlink(missing_ok=True)

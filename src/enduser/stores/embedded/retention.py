@@ -132,7 +132,6 @@ def forget(naming: Naming, portion: Portion) -> RetentionAmount:
         ((sessions,),) = run(connection, "retention.earlier_sessions")
         run(connection, "retention.earlier_rest")
         naming.take_claims(batch=0, of="(FROM events WHERE user_key IN (SELECT user_key FROM returned_ids))")
-    run(connection, "retention.touching_links")
     run(connection, "retention.forget_links")
     release(naming)
     return RetentionAmount(users, ids, lives, events, sessions, values)

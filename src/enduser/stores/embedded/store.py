@@ -44,7 +44,7 @@ from enduser.core.settings import (
 )
 from enduser.core.users_query import ALL_USERS, UsersQuery
 from enduser.errors import InvalidSetting, InvalidSpaceName, LimitExceeded, StoreError
-from enduser.stores import serving
+from enduser.stores import scratch, serving
 from enduser.stores.answers import (
     Applied,
     ChangedObject,
@@ -77,6 +77,7 @@ from enduser.stores.embedded import (
     reading,
     rebuild,
     registry,
+    rewriting,
     segments,
     values,
 )
@@ -113,6 +114,9 @@ from enduser.stores.records import (
 
 MEMORY_LIMIT_MB = 1_200
 """Default for DuckDB's memory; alone it would take 80 % of the machine's."""
+
+_SWAP_PATIENCE_S = 5.0
+"""So long reads may go on when the database is about to be replaced; others wait meanwhile."""
 
 _Result = TypeVar("_Result")
 _SPACE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_-]*")
@@ -634,6 +638,25 @@ class EmbeddedStore:
         self._reader.begin(self._database.connection)
         self._taker = None
         self._cut_files = set(self.spaces())
+
+    def write_anew(self) -> None:
+        """Write the database into a new file, and go on with that."""
+        new = rewriting.write_new_file(self._database)
+        rows = self._folder / scratch.FOLDER / "file-rows.parquet"
+        rows.parent.mkdir(exist_ok=True)
+        try:
+            is_importing = rewriting.keep_file_rows(self._database, rows)
+            self._reader.close(_SWAP_PATIENCE_S)
+            self._taker = None
+            self._cut_files = set(self.spaces())
+            self._database.replace(new)
+            if is_importing:
+                rewriting.bring_file_rows(self._database, rows)
+            self._cut_files = set()
+        finally:
+            self._reader.begin(self._database.connection)
+            rewriting.remove(new)
+            rows.unlink(missing_ok=True)
 
     # --- what is derived
 

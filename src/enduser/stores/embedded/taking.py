@@ -138,6 +138,7 @@ class EventTaker:
             "excluded_hosts": [value for kind, _, value in excluded if kind == "host"],
             "excluded_users": users,
             "properties": list(ANALYTICS_PROPERTIES),
+            "contentless_to": None,
         }
 
     def _outcomes(self, parameters: dict[str, object]) -> Outcomes:

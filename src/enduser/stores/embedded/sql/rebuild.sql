@@ -1,10 +1,14 @@
 -- Everything that is derived from events, from nothing.
 
+-- name: contentless_to
+SELECT contentless_to FROM state;
+
 -- name: clear
+-- What events said of analytics properties whose content has gone is known by nothing else, and stays.
 DELETE FROM sessions;
 DELETE FROM open_sessions;
 DELETE FROM users;
-DELETE FROM property_events;
+DELETE FROM property_events WHERE (occurred_at <= (SELECT contentless_to FROM state)) IS NOT TRUE;
 DELETE FROM filled_events;
 DELETE FROM touched_persons;
 DELETE FROM claims;
@@ -17,7 +21,8 @@ UPDATE state SET folded_batch = 0, last_fold = last_fold + 1, touched_since = la
 CREATE TABLE shadow.space.sessions AS FROM sessions LIMIT 0;
 CREATE TABLE shadow.space.open_sessions AS FROM open_sessions LIMIT 0;
 CREATE TABLE shadow.space.users AS FROM users LIMIT 0;
-CREATE TABLE shadow.space.property_events AS FROM property_events LIMIT 0;
+CREATE TABLE shadow.space.property_events AS
+FROM property_events WHERE occurred_at <= (SELECT contentless_to FROM state);
 CREATE TABLE shadow.space.filled_events AS FROM filled_events LIMIT 0;
 CREATE TABLE shadow.space.touched_persons AS FROM touched_persons LIMIT 0;
 CREATE TABLE shadow.space.claims AS FROM claims LIMIT 0;

@@ -89,24 +89,6 @@ FROM candidates WHERE user_key IN (SELECT user_key FROM erased);
 -- name: persons
 SELECT (SELECT count(*) FROM idle), (SELECT count(*) FROM erased), (SELECT count(*) FROM returned);
 
--- name: touching_links
--- What the API said of the ids that go and of others of which nothing is known.
-INSERT INTO bare_links
-WITH touching AS MATERIALIZED (
-    SELECT rowid AS row_id, one_key, other_key FROM links
-    WHERE one_key IN (SELECT user_key FROM erased) OR other_key IN (SELECT user_key FROM erased)
-),
-ids AS MATERIALIZED (SELECT one_key AS user_key FROM touching UNION SELECT other_key FROM touching),
-known AS MATERIALIZED (
-    SELECT user_key FROM events WHERE user_key IN (SELECT user_key FROM ids)
-    UNION
-    SELECT user_key FROM candidates WHERE user_key IN (SELECT user_key FROM ids)
-    UNION
-    SELECT user_key FROM list_members WHERE user_key IN (SELECT user_key FROM ids)
-)
-FROM touching
-WHERE one_key NOT IN (SELECT user_key FROM known) AND other_key NOT IN (SELECT user_key FROM known);
-
 -- name: forget_links
 DELETE FROM links WHERE rowid IN (SELECT row_id FROM bare_links);
 

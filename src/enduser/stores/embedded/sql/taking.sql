@@ -257,13 +257,15 @@ WHERE is_good
   AND rowid NOT IN (SELECT row_id FROM batch_copies WHERE row_id <> first_row);
 
 -- name: store_properties
--- What each new event says about the analytics properties. Of a group they are the group's.
+-- What each new event says about the analytics properties. Of a group they are the group's. Of events up to
+-- $contentless_to, if that is given, it is known already.
 INSERT INTO property_events
 WITH said AS (
     SELECT user_key, occurred_at, message_text(message_id, message_key) AS message_id, is_visit, property,
            json_extract(traits, '$.' || property) AS value
     FROM (SELECT *, unnest($properties) AS property FROM events
-          WHERE batch >= $batch AND traits IS NOT NULL AND type <> 'group')
+          WHERE batch >= $batch AND traits IS NOT NULL AND type <> 'group'
+            AND (occurred_at <= $contentless_to::BIGINT) IS NOT TRUE)
 )
 SELECT user_key, property, occurred_at, message_id, is_visit, property_text(value)
 FROM said

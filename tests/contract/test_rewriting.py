@@ -1,0 +1,256 @@
+"""The database written into a new file: the same, but for the bytes of what was deleted."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import pytest
+from histories import Row, random_history, write
+from stored import LOOKUPS, NOW, RULES, SPACE, take
+
+from enduser.core.attributes import Attribute, AttributeType
+from enduser.core.events import UserId
+from enduser.core.lists import ListAction
+from enduser.errors import NoRoom, ReadTimeout, StoreError
+from enduser.service.writing_values import edit_by_hand
+from enduser.sources.json_rows import JsonRow
+from enduser.stores.embedded import EmbeddedStore, database, rewriting
+from enduser.stores.embedded import store as stores
+from enduser.stores.records import (
+    AddLink,
+    Chunk,
+    CloseHistory,
+    EraseUser,
+    EventChunk,
+    Form,
+    WriteList,
+)
+from enduser.stores.row_file import write_ids
+
+NAMES = (
+    "vanished-person@example.com",
+    "secret-plan-of-vanished",
+    "vanished-page",
+    "vanished-trait",
+    "vanished-device",
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=LOOKUPS, memory_limit_mb=512) as opened:
+        yield opened
+
+
+@pytest.fixture
+def plain_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A store whose file has all texts as they are, so that one can search it."""
+    connect = duckdb.connect
+
+    def uncompressed(*args: Any, **kwargs: Any) -> duckdb.DuckDBPyConnection:
+        connection = connect(*args, **kwargs)
+        connection.execute("SET force_compression = 'uncompressed'")
+        return connection
+
+    monkeypatch.setattr(database.duckdb, "connect", uncompressed)
+    with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=LOOKUPS, memory_limit_mb=512) as opened:
+        yield opened
+
+
+def fill(store: EmbeddedStore, folder: Path) -> None:
+    """Let somebody do and be said everything, among others."""
+    store.create_attribute(Attribute("plan", AttributeType.STRING))
+    rows = random_history(random.Random(3), users=30, events=20, span_s=86_400)
+    own = [
+        Row(
+            NAMES[0],
+            NAMES[4],
+            START + n * 1_000_000,
+            f"m-{n}",
+            name=f"{NAMES[2]}-{n}",
+            traits={"role": NAMES[3]},
+        )
+        for n in range(50)
+    ]
+    take(store, folder, [*rows, *own])
+    take(store, folder, [Row(NAMES[0], None, START, "alias", type="alias", previous_id=NAMES[4])])
+    edit_by_hand(store, SPACE, JsonRow(NAMES[0], {"plan": NAMES[1]}, "plain"), NOW)
+    edit_by_hand(store, SPACE, JsonRow("u1", {"plan": "free"}, "plain"), NOW)
+    ids = write_ids(store.folder / "ids.txt", [NAMES[0], "u1"], "plain")
+    store.apply(SPACE, WriteList("staff", ListAction.CREATE, ids, NOW))
+    (store.folder / "ids.txt").unlink()
+    store.apply(SPACE, AddLink(UserId(NAMES[0], False), UserId("vanished-second", False), NOW))
+    store.apply(SPACE, CloseHistory())
+    store.fold(SPACE)
+
+
+START = 1_600_000_000_000_000
+
+
+def found_in(folder: Path, *texts: str) -> set[str]:
+    """Return the texts that stand in a file of the database."""
+    held = b"".join(path.read_bytes() for path in folder.glob("enduser.duckdb*"))
+    return {text for text in texts if text.encode() in held}
+
+
+class World(NamedTuple):
+    users: list[Any]
+    sessions: list[Any]
+    lists: list[Any]
+    links: list[Any]
+    attributes: list[Any]
+    status: Any
+
+
+def world(store: EmbeddedStore) -> World:
+    return World(
+        list(store.users(SPACE)),
+        list(store.sessions(SPACE)),
+        list(store.lists(SPACE)),
+        list(store.links_page(SPACE).items),
+        list(store.attributes()),
+        store.status(SPACE),
+    )
+
+
+def test_it_says_the_same_and_goes_on_as_before(store: EmbeddedStore, tmp_path: Path) -> None:
+    fill(store, tmp_path)
+    before, positions, keys = world(store), store.spool_positions(), store.write_keys()
+    store.write_anew()
+    assert (world(store), store.spool_positions(), store.write_keys()) == (before, positions, keys)
+    assert store.verify(SPACE) == []
+    store.create_attribute(Attribute("seats", AttributeType.NUMBER))
+    assert [column.number for column in store._database.columns()] == [1, 2]
+    take(store, tmp_path, [Row("new", None, START, "m")])
+    store.fold(SPACE)
+    assert store.find_user(SPACE, "new", include_open=True) is not None
+    assert not rewriting.new_file_of(store.folder).exists()
+
+
+def test_what_is_stored_after_it_is_there_when_the_folder_is_opened_again(tmp_path: Path) -> None:
+    with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=LOOKUPS) as store:
+        fill(store, tmp_path)
+        store.write_anew()
+        take(store, tmp_path, [Row("new", None, START, "m")])
+        store.fold(SPACE)
+        told = world(store)
+    with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=LOOKUPS) as again:
+        assert world(again) == told
+
+
+def test_no_byte_of_an_erased_person_is_in_the_new_file(plain_store: EmbeddedStore, tmp_path: Path) -> None:
+    store = plain_store
+    fill(store, tmp_path)
+    store._database.checkpoint()
+    texts = (*NAMES, "vanished-second")
+    assert found_in(store.folder, *texts) == set(texts)
+    store.apply(SPACE, EraseUser(UserId(NAMES[0], False)))
+    store._database.checkpoint()
+    assert found_in(store.folder, *texts), "bytes that go by themselves need no new file"
+    store.write_anew()
+    assert found_in(store.folder, *texts, "vanished") == set()
+    assert found_in(store.folder, "u1") == {"u1"}
+
+
+def test_an_import_goes_on_over_it_and_counts_identical_rows_once(
+    store: EmbeddedStore, tmp_path: Path
+) -> None:
+    row = Row("u", None, START)
+    path = write(tmp_path / "rows.jsonl", [row, row])
+    store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), RULES))
+    store.write_anew()
+    third = store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES, first_row=3), RULES, is_first=False))
+    assert third.outcomes.stored == 2
+    assert not (store.folder / "tmp" / "file-rows.parquet").exists()
+
+
+def test_who_reads_when_it_is_replaced_reads_to_the_end_and_who_begins_waits(
+    store: EmbeddedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, tmp_path)
+    users = store.reader.status(SPACE).users
+    is_closing, late = threading.Event(), ThreadPoolExecutor(2)
+    wait_for = threading.Condition.wait_for
+
+    def told(condition: threading.Condition, *args: Any) -> bool:
+        is_closing.set()
+        return wait_for(condition, *args)
+
+    with store.reader.looking_at(SPACE) as look:
+        monkeypatch.setattr(threading.Condition, "wait_for", told)
+        replaced = late.submit(store.write_anew)
+        assert is_closing.wait(30)
+        begun = late.submit(store.reader.status, SPACE)
+        assert not begun.done()
+        assert look.run("read.status")[0][3] == users
+        assert not replaced.done()
+    replaced.result()
+    assert begun.result().users == users
+    late.shutdown()
+
+
+def test_who_reads_for_too_long_is_stopped(
+    store: EmbeddedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, tmp_path)
+    monkeypatch.setattr(stores, "_SWAP_PATIENCE_S", 0.01)
+    reads = threading.Event()
+
+    def read() -> None:
+        with store.reader.looking_at(SPACE) as look:
+            reads.set()
+            look.connection.execute("SELECT count(*) FROM range(10000000), range(1000000)").fetchall()
+
+    with ThreadPoolExecutor(1) as thread:
+        reading = thread.submit(read)
+        assert reads.wait(30)
+        store.write_anew()
+        with pytest.raises(ReadTimeout, match="the database is being closed"):
+            reading.result()
+
+
+def test_without_room_nothing_is_done_and_it_is_said_how_much_is_wanted(
+    store: EmbeddedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, tmp_path)
+    before = world(store)
+    free = (store.folder / database.DATABASE_FILE).stat().st_size + rewriting._ROOM_BYTES
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, free - 1))
+    with pytest.raises(NoRoom, match=f"{free - 1:,} bytes free"):
+        store.write_anew()
+    assert world(store) == before
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, free))
+    store.write_anew()
+    assert world(store) == before
+
+
+def test_a_file_that_somebody_has_open_is_not_replaced(store: EmbeddedStore, tmp_path: Path) -> None:
+    fill(store, tmp_path)
+    before = world(store)
+    with (store.folder / database.DATABASE_FILE).open(), pytest.raises(StoreError, match="in use"):
+        store.write_anew()
+    assert world(store) == before
+    store.write_anew()
+    assert world(store) == before
+
+
+def test_a_failure_on_the_way_leaves_the_old_file(
+    store: EmbeddedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, tmp_path)
+    before = world(store)
+
+    def fails(_: object) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(rewriting, "make_durable", fails)
+    with pytest.raises(OSError, match="the disk is full"):
+        store.write_anew()
+    assert world(store) == before
+    assert not rewriting.new_file_of(store.folder).exists()
