@@ -188,6 +188,25 @@ class Erased:
 
 
 @dataclass(frozen=True, slots=True)
+class Erasure:
+    """The receipt of an erasure. Who was erased is kept as a keyed hash only. Times are µs."""
+
+    number: int
+    """Erasures of all spaces are counted together, from 1."""
+    space: str
+    erased_at: int
+    id_hash: str
+    """Of the id by which somebody asked: 32 hexadecimal digits, which say nothing without the data folder."""
+    id_hashes: Sequence[str]
+    """Of all ids of the person."""
+    amount: Erased
+    is_suppressed: bool
+    """Whether the person stays out."""
+    gone_at: int | None = None
+    """When no file had a byte of what was erased any more; None: it is not so yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class RetentionAmount:
     """How much goes by age, or went."""
 

@@ -40,11 +40,14 @@ from enduser.stores.answers import (
     Difference,
     Door,
     Erased,
+    Erasure,
     Fact,
     HashingPreview,
     LookAlikes,
     Page,
     Past,
+    RetentionPreview,
+    RetentionRun,
     RetypePreview,
     Run,
     SpaceStatus,
@@ -337,6 +340,28 @@ class Reader(Protocol):
     def hashing_preview(self, space: str) -> HashingPreview:
         """Return what turning `hash_ids` on would do to the users of a space now."""
 
+    def erasures(self, space: str, *, limit: int = 100, before: int | None = None) -> Sequence[Erasure]:
+        """Return the last erasures of a space, the newest first; those before a number.
+
+        Raises:
+            LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
+        """
+
+    def retention_runs(
+        self, space: str, *, limit: int = 100, before: int | None = None
+    ) -> Sequence[RetentionRun]:
+        """Return the last runs of deleting by age, the newest first; those before a number.
+
+        Raises:
+            LimitExceeded: `limit` is below 1 or above `PAGE_ROWS_MAX`.
+        """
+
+    def preview_retention(self, space: str, as_of: int | None = None) -> RetentionPreview:
+        """Return what deleting by age would take away by where the clock stands, or as of a time (µs).
+
+        It takes at most `EXPORT_SECONDS_MAX`.
+        """
+
     def look_alikes(self, space: str, *, limit: int = 100) -> LookAlikes:
         """Return the `limit` greatest groups of user ids that differ only by case.
 
@@ -478,6 +503,7 @@ class Store(Reader, Protocol):
             InvalidList, ListExists, ListNotFound: a static list cannot be made or changed as it is said.
             InUse: a static list is to be deleted that rules of segments name.
             UserNotFound: who is to be erased is not known.
+            RetentionRefused: nobody may be deleted by age now, or as of that time.
             StoreError: an erasure waited too long for what was accepted before it.
         """
 
@@ -528,6 +554,22 @@ class OwnedStore(Store, Protocol):
         Raises:
             StoreError: it cannot be done now.
         """
+
+    def write_anew(self) -> None:
+        """Write the database into a new file, without the bytes of what was deleted, and go on with that.
+
+        Nothing changes meanwhile. Reads go on, but for a moment at the end; those that last are stopped then.
+
+        Raises:
+            NoRoom: the disk has no room for it a second time.
+            StoreError: it cannot be written, or replaced; the old file stays.
+        """
+
+    def bytes_due(self) -> int | None:
+        """Return since when (µs) something is forgotten of which files may have bytes; None: nothing is."""
+
+    def note_gone(self, until: int, now: int) -> None:
+        """Note that no file has a byte of what was forgotten up to a time any more. Times are µs."""
 
     @property
     def reader(self) -> Reader:

@@ -44,10 +44,13 @@ from enduser.stores.answers import (
     Applied,
     Difference,
     Erased,
+    Erasure,
     HashingPreview,
     LookAlikes,
     Page,
     Past,
+    RetentionPreview,
+    RetentionRun,
     RetypePreview,
     Run,
     Sample,
@@ -75,7 +78,7 @@ METHODS = tuple(
     if not name.startswith("_") and name != "close"
 )
 """The calls that can be made from afar: all of the contract's but `close`, which is the caller's own."""
-BESIDE = frozenset(("preview_values", "export"))
+BESIDE = frozenset(("preview_values", "export", "preview_retention"))
 """Those that take long and change nothing: a reader answers them beside the thread that changes the store."""
 
 
@@ -428,6 +431,23 @@ class RemoteStore:
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much an erasure would take away."""
         found: Erased | None = self._call("preview_erasure", space=space, user_id=user_id, id_kind=id_kind)
+        return found
+
+    def erasures(self, space: str, *, limit: int = 100, before: int | None = None) -> Sequence[Erasure]:
+        """Return the last erasures of a space."""
+        found: Sequence[Erasure] = self._call("erasures", space=space, limit=limit, before=before)
+        return found
+
+    def retention_runs(
+        self, space: str, *, limit: int = 100, before: int | None = None
+    ) -> Sequence[RetentionRun]:
+        """Return the last runs of deleting by age."""
+        found: Sequence[RetentionRun] = self._call("retention_runs", space=space, limit=limit, before=before)
+        return found
+
+    def preview_retention(self, space: str, as_of: int | None = None) -> RetentionPreview:
+        """Return what deleting by age would take away."""
+        found: RetentionPreview = self._call("preview_retention", space=space, as_of=as_of)
         return found
 
     def hashing_preview(self, space: str) -> HashingPreview:

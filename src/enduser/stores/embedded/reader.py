@@ -34,10 +34,13 @@ from enduser.core.users_query import ALL_USERS, UsersQuery
 from enduser.errors import ReadTimeout
 from enduser.stores.answers import (
     Erased,
+    Erasure,
     HashingPreview,
     LookAlikes,
     Page,
     Past,
+    RetentionPreview,
+    RetentionRun,
     Run,
     SpaceStatus,
     StaticList,
@@ -48,6 +51,7 @@ from enduser.stores.embedded import (
     candidates,
     contents,
     erasing,
+    erasures,
     exports,
     feed,
     filters,
@@ -60,6 +64,7 @@ from enduser.stores.embedded import (
     past,
     reading,
     registry,
+    retention,
     segments,
     values,
 )
@@ -322,6 +327,25 @@ class EmbeddedReader:
         """Return how much an erasure would take away."""
         with self.looking_at(space) as look:
             return erasing.preview(look, user_id, id_kind)
+
+    def erasures(self, space: str, *, limit: int = 100, before: int | None = None) -> Sequence[Erasure]:
+        """Return the last erasures of a space, the newest first."""
+        pages.check_limit(limit)
+        with self.looking_at(space) as look:
+            return erasures.page(look.connection, space, before, limit)
+
+    def retention_runs(
+        self, space: str, *, limit: int = 100, before: int | None = None
+    ) -> Sequence[RetentionRun]:
+        """Return the last runs of deleting by age, the newest first."""
+        pages.check_limit(limit)
+        with self.looking_at(space) as look:
+            return retention.runs(look, before, limit)
+
+    def preview_retention(self, space: str, as_of: int | None = None) -> RetentionPreview:
+        """Return what deleting by age would take away."""
+        with self.looking_at(space, "EXPORT_SECONDS_MAX") as look:
+            return retention.preview(look, as_of)
 
     def hashing_preview(self, space: str) -> HashingPreview:
         """Return what turning `hash_ids` on would do."""

@@ -12,14 +12,16 @@ from enduser.core.events import UserId
 from enduser.core.retention import deletes_from, last_to_go
 from enduser.core.settings import SpaceSettings
 from enduser.errors import RetentionRefused, RunNotFound
-from enduser.stores.answers import RetentionAmount, RetentionRun
+from enduser.stores.answers import IdleUser, RetentionAmount, RetentionPreview, RetentionRun
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.erasing import erase_rows, release, tell_touched
 from enduser.stores.embedded.fold import fold_pending
+from enduser.stores.embedded.reading import Look
 from enduser.stores.embedded.registry import columns
 from enduser.stores.embedded.statements import run, run_spliced
 from enduser.stores.records import BeginRetention, ForgetOld
 
+_ALL = 2**62
 _PERSONS = ("idle", "idle_unseen", "returned", "old_links")
 """What is looked for, in order; the first that there is makes a portion. Each is a statement of that name."""
 
@@ -157,3 +159,27 @@ def note(
     if not rows:
         raise _not_found(record.run)
     return RetentionRun(*rows[0])
+
+
+def runs(look: Look, before: int | None, limit: int) -> Sequence[RetentionRun]:
+    """Return the last runs, the newest first; see `Reader.retention_runs`."""
+    rows = look.run("retention.runs", space=look.space, before=before, limit=limit)
+    return [RetentionRun(*row) for row in rows]
+
+
+def preview(look: Look, as_of: int | None) -> RetentionPreview:
+    """Return what deleting by age would take away; see `Reader.preview_retention`. It changes nothing."""
+    clock, live_since = look.run("retention.clock")[0]
+    settings, judged_at = look.settings(), clock or 0 if as_of is None else as_of
+    look.run("retention.nothing")
+    last = last_to_go(judged_at, settings.retention_months)
+    if last is not None:
+        for kind in ("idle", "idle_unseen", "returned"):
+            look.run(f"retention.{kind}", last=last, as_of=judged_at, persons_max=_ALL)
+        look.run("retention.erased")
+    last_content = last_to_go(judged_at, settings.event_retention_months)
+    each = [column.splices() for column in look.columns()]
+    counts = run_spliced(look.connection, "retention.amount", each, last=last_content)[0]
+    rows = look.run("retention.examples", examples_max=limits.PREVIEWED_USERS_MAX)
+    examples = [IdleUser(*row) for row in rows]
+    return RetentionPreview(judged_at, RetentionAmount(*counts), deletes_from(live_since), examples)

@@ -52,11 +52,14 @@ from enduser.stores.answers import (
     Difference,
     Door,
     Erased,
+    Erasure,
     Fact,
     HashingPreview,
     LookAlikes,
     Page,
     Past,
+    RetentionPreview,
+    RetentionRun,
     RetypePreview,
     Run,
     SpaceStatus,
@@ -91,7 +94,7 @@ from enduser.stores.embedded.folder import FolderLock
 from enduser.stores.embedded.forgetting import Forgets, Forgetting
 from enduser.stores.embedded.reader import EmbeddedReader
 from enduser.stores.embedded.reading import Look
-from enduser.stores.embedded.statements import Rows
+from enduser.stores.embedded.statements import Rows, run
 from enduser.stores.embedded.taking import EventTaker
 from enduser.stores.records import (
     AddLink,
@@ -658,6 +661,17 @@ class EmbeddedStore:
             rewriting.remove(new)
             rows.unlink(missing_ok=True)
 
+    def bytes_due(self) -> int | None:
+        """Return since when something is forgotten of which files may have bytes still."""
+        with told(ANSWER):
+            ((since,),) = run(self._database.connection, "erasures.due")
+        return None if since is None else int(since)
+
+    def note_gone(self, until: int, now: int) -> None:
+        """Note that no file has a byte of what was forgotten up to a time any more."""
+        with self._database.changing("main"):
+            run(self._database.connection, "erasures.note_gone", until=until, now=now)
+
     # --- what is derived
 
     def fold(self, space: str) -> None:
@@ -831,6 +845,20 @@ class EmbeddedStore:
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much an erasure would take away."""
         return self._reader.preview_erasure(space, user_id, id_kind)
+
+    def erasures(self, space: str, *, limit: int = 100, before: int | None = None) -> Sequence[Erasure]:
+        """Return the last erasures of a space, the newest first."""
+        return self._reader.erasures(space, limit=limit, before=before)
+
+    def retention_runs(
+        self, space: str, *, limit: int = 100, before: int | None = None
+    ) -> Sequence[RetentionRun]:
+        """Return the last runs of deleting by age, the newest first."""
+        return self._reader.retention_runs(space, limit=limit, before=before)
+
+    def preview_retention(self, space: str, as_of: int | None = None) -> RetentionPreview:
+        """Return what deleting by age would take away."""
+        return self._reader.preview_retention(space, as_of)
 
     def hashing_preview(self, space: str) -> HashingPreview:
         """Return what turning `hash_ids` on would do."""

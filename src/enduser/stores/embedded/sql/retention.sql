@@ -3,7 +3,7 @@
 -- lives go).
 
 -- name: nothing
-CREATE OR REPLACE TEMP TABLE idle (person_key BIGINT);
+CREATE OR REPLACE TEMP TABLE idle (person_key BIGINT, last_at BIGINT);
 CREATE OR REPLACE TEMP TABLE erased (user_key BIGINT);
 CREATE OR REPLACE TEMP TABLE beside (user_key BIGINT);
 CREATE OR REPLACE TEMP TABLE returned (person_key BIGINT, life_started_at BIGINT, begins_after BIGINT);
@@ -13,7 +13,7 @@ CREATE OR REPLACE TEMP TABLE contents (row_id BIGINT, user_key BIGINT, occurred_
 
 -- name: idle
 -- Persons whose last visit event is too old.
-INSERT INTO idle SELECT person_key FROM users WHERE last_visit_at <= $last LIMIT $persons_max;
+INSERT INTO idle SELECT person_key, last_visit_at FROM users WHERE last_visit_at <= $last LIMIT $persons_max;
 SELECT EXISTS (FROM idle);
 
 -- name: idle_unseen
@@ -32,20 +32,35 @@ active AS (
     UNION ALL
     SELECT user_key, added_at FROM list_members WHERE user_key IN (SELECT user_key FROM unseen)
 )
-SELECT person_key FROM active JOIN unseen USING (user_key)
+SELECT person_key, max(active_at) FROM active JOIN unseen USING (user_key)
 GROUP BY person_key HAVING max(active_at) <= $last
 LIMIT $persons_max;
 SELECT EXISTS (FROM idle);
 
 -- name: returned
--- Persons who came again after a life that was over as of the time.
+-- Persons who came again after a life that was over as of the time; and of the ids that their earlier lives name those
+-- of which nothing is known then.
 INSERT INTO returned
 SELECT person_key, life_started_at, begins_after FROM users WHERE begins_after < $as_of LIMIT $persons_max;
 INSERT INTO returned_ids
 SELECT coalesce(persons.user_key, returned.person_key), life_started_at, begins_after
 FROM returned LEFT JOIN persons USING (person_key);
 INSERT INTO beside
-SELECT DISTINCT anonymous_key FROM claims JOIN returned_ids USING (user_key) WHERE claimed_at < life_started_at;
+WITH named AS MATERIALIZED (
+    SELECT user_key FROM returned_ids
+    UNION
+    SELECT anonymous_key FROM claims JOIN returned_ids USING (user_key) WHERE claimed_at < life_started_at
+),
+known AS MATERIALIZED (
+    SELECT events.user_key FROM events LEFT JOIN returned_ids USING (user_key)
+    WHERE events.user_key IN (SELECT user_key FROM named)
+      AND (CASE WHEN is_visit THEN occurred_at < life_started_at ELSE occurred_at <= begins_after END) IS NOT TRUE
+    UNION
+    SELECT user_key FROM candidates WHERE user_key IN (SELECT user_key FROM named)
+    UNION
+    SELECT user_key FROM list_members WHERE user_key IN (SELECT user_key FROM named)
+)
+FROM named WHERE user_key NOT IN (SELECT user_key FROM known);
 SELECT EXISTS (FROM returned);
 
 -- name: old_links
@@ -142,7 +157,9 @@ WHERE space = $space AND number NOT IN (
 UPDATE main.retention_runs SET
     users = users + $users, ids = ids + $ids, lives = lives + $lives, events = events + $events,
     sessions = sessions + $sessions, "values" = "values" + $values, contents = contents + $contents,
-    ended_at = CASE WHEN $is_done THEN $now END
+    ended_at = CASE WHEN $is_done THEN $now END,
+    gone_at = CASE WHEN $users + $lives + $contents > 0 THEN NULL
+                   WHEN $is_done AND users + lives + contents = 0 THEN $now ELSE gone_at END
 WHERE number = $run AND space = $space AND ended_at IS NULL
 RETURNING number, space, as_of, began_at, ended_at, users, ids, lives, events, sessions, "values", contents, gone_at;
 
@@ -151,4 +168,28 @@ SELECT as_of FROM main.retention_runs WHERE number = $run AND space = $space AND
 
 -- name: runs
 SELECT number, space, as_of, began_at, ended_at, users, ids, lives, events, sessions, "values", contents, gone_at
-FROM main.retention_runs WHERE space = $space ORDER BY number DESC LIMIT $limit;
+FROM main.retention_runs WHERE space = $space AND ($before::BIGINT IS NULL OR number < $before)
+ORDER BY number DESC LIMIT $limit;
+
+-- name: amount
+-- How much goes of what `idle`, `erased` and `returned` name, and of how many events the content goes.
+SELECT
+    (SELECT count(*) FROM idle), (SELECT count(*) FROM erased), (SELECT count(*) FROM returned),
+    (SELECT count(*) FROM events WHERE user_key IN (SELECT user_key FROM erased))
+        + (SELECT count(*) FROM events JOIN returned_ids USING (user_key)
+           WHERE CASE WHEN is_visit THEN occurred_at < life_started_at ELSE occurred_at <= begins_after END),
+    (SELECT count(*) FROM (SELECT person_key FROM sessions UNION ALL SELECT person_key FROM open_sessions)
+     WHERE person_key IN (SELECT person_key FROM idle))
+        + (SELECT count(*) FROM sessions JOIN returned USING (person_key) WHERE started_at < life_started_at),
+    (SELECT coalesce(sum(0<< + (a{n} IS NOT NULL)::INTEGER>>), 0)::BIGINT
+     FROM candidates WHERE user_key IN (SELECT user_key FROM erased)),
+    (SELECT count(*) FROM events
+     WHERE occurred_at <= $last AND user_key NOT IN (SELECT user_key FROM erased)
+       AND (name IS NOT NULL OR page_url IS NOT NULL OR properties IS NOT NULL OR traits IS NOT NULL
+            OR ip IS NOT NULL));
+
+-- name: examples
+SELECT id, is_anonymous, last_at
+FROM (FROM idle ORDER BY last_at LIMIT $examples_max) AS longest
+JOIN user_ids ON user_ids.user_key = longest.person_key
+ORDER BY last_at, id;
