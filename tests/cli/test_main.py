@@ -44,6 +44,8 @@ def test_these_are_the_commands() -> None:
         *("systems list", "systems create", "config list", "config get", "config set", "verify", "rebuild"),
         *("geo install", "geo status", "demo", "serve", "tail", "systems rotate-key"),
         *("keys create", "keys list", "keys revoke", "users look-alikes", "users set", "users history"),
+        "retention list",
+        "retention run",
         "users delete",
         *("attributes list", "attributes create", "attributes change", "attributes delete", "sources look"),
         "attributes retype",

@@ -20,6 +20,7 @@ from enduser.cli import (
     imports,
     keys,
     lists,
+    retention,
     segment_answers,
     segments,
     serve,
@@ -67,6 +68,7 @@ app.add_typer(identity.app, name="identity")
 app.add_typer(feed.app, name="feed")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(clients.app, name="clients")
+app.add_typer(retention.app, name="retention")
 app.add_typer(systems.app, name="systems")
 app.add_typer(config.app, name="config")
 app.add_typer(keys.app, name="keys")

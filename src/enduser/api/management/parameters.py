@@ -140,6 +140,13 @@ AS_OF = Parameter(
     {"type": "string", "format": "date-time"},
     _instant,
 )
+JUDGED_AS_OF = Parameter(
+    "as_of",
+    "A time in ISO 8601, by which users are judged. Without it: where the space's clock stands.",
+    "2026-03-01T10:00:00Z",
+    {"type": "string", "format": "date-time"},
+    _instant,
+)
 ATTRIBUTE = Parameter("name", "The name of the attribute.", "plan", place="path")
 CONTENT_ID = Parameter("content_id", "The id of the content item.", "vip-banner", place="path")
 LIST_ID = Parameter("list_id", "The id of the list, percent-encoded.", "staff", place="path")

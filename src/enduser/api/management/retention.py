@@ -1,0 +1,177 @@
+"""Deleting by age: who would go, a run that begins, and the receipts of those that were."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from enduser.api.management.calls import Call, Route
+from enduser.api.management.parameters import CONFIRMED, CURSOR, JUDGED_AS_OF, LIMIT, SPACE
+from enduser.clock import now_us
+from enduser.errors import InvalidCursor, RetentionRefused, Unconfirmed
+from enduser.service.json_form import Count, Time, iso_time, iso_time_if_known
+from enduser.service.retention import begin_retention
+from enduser.stores.answers import IdleUser, RetentionAmount, RetentionPreview, RetentionRun
+from enduser.stores.contract import Reader
+from enduser.stores.paging import cursor_behind, number_behind
+
+_NEWEST = "-run"
+
+
+class AmountJson(msgspec.Struct, frozen=True, kw_only=True):
+    """How much goes by age, or went."""
+
+    users: Annotated[Count, Meta(description="persons, with all that was known of them")]
+    ids: Count
+    lives: Annotated[Count, Meta(description="persons who stay, but whose earlier lives go")]
+    events: Count
+    sessions: Count
+    values: Annotated[Count, Meta(description="all that was ever said of custom attributes")]
+    contents: Annotated[Count, Meta(description="events that stay, but whose content goes")]
+
+
+class IdleUserJson(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who would go."""
+
+    user_id: str
+    is_anonymous: bool
+    last_at: Annotated[Time, Meta(description="his last visit event, else his last event or write")]
+
+
+class RetentionJson(msgspec.Struct, frozen=True, kw_only=True):
+    """Who and what would go by age, at least: what goes can make more go."""
+
+    as_of: Time
+    amount: AmountJson
+    deletes_from: Annotated[
+        Time | None, Meta(description="from when on users are deleted by age; null: on demand only")
+    ]
+    examples: Annotated[list[IdleUserJson], Meta(description="those whose last sign is the oldest")]
+
+
+class RetentionRunJson(msgspec.Struct, frozen=True, kw_only=True):
+    """The receipt of a run of deleting by age."""
+
+    run: int
+    as_of: Annotated[Time, Meta(description="by this time users were judged")]
+    began_at: Time
+    ended_at: Annotated[Time | None, Meta(description="null: it goes on")]
+    amount: AmountJson
+    gone_at: Annotated[Time | None, Meta(description="when no file had a byte of it any more")]
+
+
+class RetentionRunsPage(msgspec.Struct, frozen=True):
+    """Some runs, the newest first; `next_cursor` is null on the last page."""
+
+    items: list[RetentionRunJson]
+    next_cursor: str | None
+
+
+async def preview_retention(call: Call) -> RetentionJson:
+    """Return who and what would go."""
+    return _preview_json(await _previewed(call))
+
+
+async def _previewed(call: Call) -> RetentionPreview:
+    as_of = call.values["as_of"]
+    return await call.read(lambda reader: reader.preview_retention(call.space, as_of))
+
+
+async def begin_retention_run(call: Call) -> RetentionRunJson:
+    """Begin a run, which the server does portion by portion; return its receipt so far."""
+    if not call.values["confirmed"]:
+        amount = (await _previewed(call)).amount
+        raise Unconfirmed(
+            f"that deletes, for good: users {amount.users:,}, ids {amount.ids:,}, events {amount.events:,}, "
+            f"sessions {amount.sessions:,}, values {amount.values:,}, earlier lives of {amount.lives:,}, "
+            f"content of events {amount.contents:,}",
+            hint="send it again with ?confirmed=true to do this",
+            field="confirmed",
+        )
+    as_of = call.values["as_of"]
+    return _run_json(await call.change(lambda store: begin_retention(store, call.space, as_of, now_us())))
+
+
+async def list_retention_runs(call: Call) -> RetentionRunsPage:
+    """Return a page of receipts, the newest first."""
+    limit, before = call.values["limit"], number_behind(call.values["cursor"], _NEWEST)
+
+    def page(reader: Reader) -> RetentionRunsPage:
+        found = reader.retention_runs(call.space, limit=limit, before=before)
+        last = found[-1].number if found else 0
+        has_more = len(found) == limit and bool(reader.retention_runs(call.space, limit=1, before=last))
+        cursor = cursor_behind([last], _NEWEST) if has_more else None
+        return RetentionRunsPage([_run_json(run) for run in found], cursor)
+
+    return await call.read(page)
+
+
+def _preview_json(found: RetentionPreview) -> RetentionJson:
+    return RetentionJson(
+        as_of=iso_time(found.as_of),
+        amount=_amount_json(found.amount),
+        deletes_from=iso_time_if_known(found.deletes_from),
+        examples=[_idle_json(one) for one in found.examples],
+    )
+
+
+def _idle_json(one: IdleUser) -> IdleUserJson:
+    return IdleUserJson(user_id=one.user_id, is_anonymous=one.is_anonymous, last_at=iso_time(one.last_at))
+
+
+def _amount_json(amount: RetentionAmount | RetentionRun) -> AmountJson:
+    return msgspec.convert(amount, AmountJson, from_attributes=True)
+
+
+def _run_json(run: RetentionRun) -> RetentionRunJson:
+    return RetentionRunJson(
+        run=run.number,
+        as_of=iso_time(run.as_of),
+        began_at=iso_time(run.began_at),
+        ended_at=iso_time_if_known(run.ended_at),
+        amount=_amount_json(run),
+        gone_at=iso_time_if_known(run.gone_at),
+    )
+
+
+_AMOUNT = RetentionAmount(users=1_204, ids=1_310, lives=33, events=18_034, sessions=3_400, values=5_000)
+_PREVIEW = RetentionPreview(
+    1_772_359_200_000_000, _AMOUNT, None, [IdleUser("adam.br", False, 1_756_000_000_000_000)]
+)
+_RUN = _run_json(
+    RetentionRun(7, "", 1_772_359_200_000_000, 1_772_359_200_000_000, 1_772_359_202_000_000, 1_204, 1_310)
+)
+
+ROUTES = (
+    Route(
+        "GET",
+        "/api/v1/retention",
+        preview_retention,
+        "Show who and what would be deleted by age",
+        RetentionJson,
+        _preview_json(_PREVIEW),
+        (SPACE, JUDGED_AS_OF),
+    ),
+    Route(
+        "POST",
+        "/api/v1/retention/runs",
+        begin_retention_run,
+        "Begin to delete users by age, for good",
+        RetentionRunJson,
+        _RUN,
+        (SPACE, JUDGED_AS_OF, CONFIRMED),
+        (Unconfirmed, RetentionRefused),
+    ),
+    Route(
+        "GET",
+        "/api/v1/retention/runs",
+        list_retention_runs,
+        "List the receipts of deleting by age, the newest first",
+        RetentionRunsPage,
+        RetentionRunsPage([_RUN], None),
+        (SPACE, LIMIT, CURSOR),
+        (InvalidCursor,),
+    ),
+)

@@ -1,0 +1,175 @@
+"""`enduser retention`: who goes by age, and who went."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Annotated
+
+import msgspec
+import typer
+
+from enduser import limits
+from enduser.cli.common import (
+    DEFAULT_DATA,
+    DEFAULT_SPACE,
+    MEMORY_LIMIT_MB,
+    Data,
+    ListFormat,
+    Memory,
+    Space,
+    Yes,
+    confirm,
+    count_of,
+    err,
+    events_left,
+    folded,
+    is_remote,
+    out,
+    print_table,
+    printable,
+    short_time,
+)
+from enduser.cli.helping import Group
+from enduser.clock import now_us
+from enduser.core.times import iso_instant
+from enduser.errors import StoreError, UsageError
+from enduser.service.retention import begin_retention, run_retention
+from enduser.stores.answers import RetentionAmount, RetentionPreview, RetentionRun
+from enduser.stores.contract import Store
+
+app = Group("Delete users by age, and see who went.")
+
+_LOOK_S = 0.5
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of",
+        metavar="TIME",
+        help="Judge by this time in ISO 8601, not by where the space's clock stands.",
+    ),
+]
+
+
+@app.command("run")
+def run(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say who and what would go.")] = False,
+    as_of: AsOf = None,
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+    yes: Yes = False,
+) -> None:
+    """Delete who was not seen for too long, with earlier lives of others and the content of old events."""
+    at = None if as_of is None else _instant(as_of)
+    with folded(data, space, memory_limit) as store:
+        previewed = store.preview_retention(space, at)
+        if dry_run:
+            _print_preview(space, previewed)
+            return
+        _require_all_applied(store)
+        if not yes:
+            _print_preview(space, previewed)
+            confirm("Delete all that, for good?", yes=yes)
+        out.print(f"{space}: {_line(_done(store, space, at))}")
+
+
+def _instant(text: str) -> int:
+    at = iso_instant(text)
+    if at is None:
+        raise UsageError(f"{text!r} is no time", hint="write it in ISO 8601, such as 2026-03-01T10:00:00Z")
+    return at
+
+
+def _require_all_applied(store: Store) -> None:
+    """Check that nothing that a server accepted waits: somebody may have come back with it.
+
+    Raises:
+        StoreError: something waits.
+    """
+    if count := events_left(store):
+        raise StoreError(
+            f"{count_of(count, 'accepted event')} may be of somebody who seems to be idle",
+            hint="enduser serve applies them; delete while it runs",
+        )
+
+
+def _done(store: Store, space: str, as_of: int | None) -> RetentionRun:
+    """Do a run, or let the server do it; return its receipt."""
+    if not is_remote(store):
+        return run_retention(store, space, as_of, now_us)
+    begun = begin_retention(store, space, as_of, now_us())
+    while True:
+        for known in store.retention_runs(space, before=begun.number + 1, limit=1):
+            if known.ended_at is not None:
+                return known
+        time.sleep(_LOOK_S)
+
+
+def _print_preview(space: str, previewed: RetentionPreview) -> None:
+    out.print(f"{space}, as of {short_time(previewed.as_of)} UTC: {_amounts(previewed.amount)}")
+    for one in previewed.examples:
+        mark = " (anonymous)" if one.is_anonymous else ""
+        out.print(f"  {printable(one.user_id)}{mark}, last sign {short_time(one.last_at)}")
+    if len(previewed.examples) < previewed.amount.users:
+        out.print(f"  and {previewed.amount.users - len(previewed.examples):,} more")
+    if previewed.deletes_from is None:
+        err.print("note: the clock is a history clock, so users are deleted by age on demand only")
+    else:
+        begins = short_time(previewed.deletes_from)
+        err.print(f"note: a server deletes users by age once a day, from {begins} UTC on")
+
+
+def _amounts(amount: RetentionAmount | RetentionRun) -> str:
+    """Return how much goes, or went, in words."""
+    persons = f"{count_of(amount.users, 'user')} with {count_of(amount.ids, 'id')}"
+    much = f"{count_of(amount.events, 'event')}, {count_of(amount.sessions, 'session')}"
+    rest = f"{count_of(amount.values, 'value')}, earlier lives of {count_of(amount.lives, 'user')}"
+    return f"{persons}, {much}, {rest}, content of {count_of(amount.contents, 'event')}"
+
+
+def _line(done: RetentionRun) -> str:
+    return f"run {done.number} deleted {_amounts(done)}"
+
+
+@app.command("list")
+def list_runs(
+    limit: Annotated[
+        int,
+        typer.Option("--limit", metavar="N", min=1, max=limits.PAGE_ROWS_MAX, help="How many runs to list."),
+    ] = 20,
+    form: Annotated[
+        ListFormat, typer.Option("--format", help="A table to read, or JSON.")
+    ] = ListFormat.TABLE,
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+    _yes: Yes = False,
+) -> None:
+    """List the receipts of the last runs, the newest first."""
+    with folded(data, space, memory_limit) as store:
+        found = store.retention_runs(space, limit=limit)
+    if form is ListFormat.JSON:
+        out.print(msgspec.json.encode(found).decode())
+    elif found:
+        print_table([_HEADINGS, *_rows(found)], right=range(3, 10))
+    else:
+        out.print(f"No run of the retention yet in {space}: enduser retention run")
+
+
+_HEADINGS = (
+    *("run", "began (UTC)", "as of (UTC)", "users", "ids", "lives", "events", "sessions", "values"),
+    *("contents", "ended (UTC)", "bytes gone (UTC)"),
+)
+
+
+def _rows(found: Sequence[RetentionRun]) -> Iterator[list[str]]:
+    for one in found:
+        yield [
+            *(str(one.number), short_time(one.began_at), short_time(one.as_of)),
+            *(
+                f"{count:,}"
+                for count in (one.users, one.ids, one.lives, one.events, one.sessions, one.values)
+            ),
+            *(f"{one.contents:,}", short_time(one.ended_at), short_time(one.gone_at)),
+        ]
