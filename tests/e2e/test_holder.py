@@ -67,9 +67,8 @@ def in_use(data: Path, *arguments: str) -> str:
 @pytest.mark.parametrize("arguments", [["status"], ["users", "list"], ["import", "events", "-"], ["verify"]])
 def test_a_second_process_is_told_which_one_holds_the_folder(held: Held, arguments: list[str]) -> None:
     said = in_use(held.data, *arguments)
-    typed = f"enduser import events - --close --data {held.data}"
     assert said == (
-        f"error: the data folder {held.data} is in use by process {held.holder.pid} ({typed})\n"
+        f"error: the data folder {held.data} is in use by process {held.holder.pid} (enduser import events)\n"
         "  wait until it has finished, or stop it\n"
     )
 

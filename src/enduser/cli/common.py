@@ -17,6 +17,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from typer.core import TyperGroup
 
+from enduser.cli.helping import running_command
 from enduser.clock import now_us
 from enduser.errors import (
     DataFolderInUse,
@@ -217,7 +218,9 @@ def say_new(data: Path) -> None:
 def _store(data: Path, memory_limit_mb: int) -> Store:
     lookups = installed_lookups(data)
     try:
-        return EmbeddedStore(data, now_us=now_us(), lookups=lookups, memory_limit_mb=memory_limit_mb)
+        return EmbeddedStore(
+            data, now_us=now_us(), lookups=lookups, memory_limit_mb=memory_limit_mb, command=running_command()
+        )
     except DataFolderInUse:
         from enduser.stores.remote import RemoteStore, is_served  # late: few commands meet a server
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import typer
@@ -13,6 +14,15 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _AT_LEAST = re.compile(r"\bx>=(?=\d)")
 _BETWEEN = re.compile(r"\b(\d+)<=x<=(\d+)")
 """How typer writes the bounds of an option."""
+_running = ContextVar("_running", default="enduser")
+
+
+def running_command() -> str:
+    """Return the names of the command that runs, such as `enduser users show`, without what it is given.
+
+    That may be an id or a secret, and what others are told of a command stays on the disk if it is killed.
+    """
+    return _running.get()
 
 
 class Command(TyperCommand):
@@ -29,6 +39,14 @@ class Command(TyperCommand):
         except typer.BadParameter as error:
             error.param_hint = _whose(ctx, error.param)
             raise
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; meanwhile it is `running_command`."""
+        token = _running.set(" ".join(_names(ctx)))
+        try:
+            return super().invoke(ctx)
+        finally:
+            _running.reset(token)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the parts of the usage line, such as `[OPTIONS]` and `FILE...`."""
@@ -50,6 +68,13 @@ class Command(TyperCommand):
                 if isinstance(parameter, TyperArgument):
                     name = parameter.display_name_raw
                 yield name, _BETWEEN.sub(r"\1 to \2", _AT_LEAST.sub("at least ", meaning))
+
+
+def _names(ctx: Any) -> Iterator[str]:
+    """Yield the name of a command behind those of the groups that it is in."""
+    if ctx.parent is not None:
+        yield from _names(ctx.parent)
+    yield ctx.command.name
 
 
 def _whose(ctx: Any, parameter: Any) -> str | None:

@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
+import json
+import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from enduser.errors import StoreError
-from enduser.stores.embedded.folder import FolderLock, command_line
+from enduser.errors import DataFolderInUse, StoreError
+from enduser.stores.embedded.folder import FolderLock
 
 
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (["serve", "--port", "8300", "--data", "a b"], "enduser serve --port 8300 --data 'a b'"),
-        (["status"], "enduser status"),
-        ([], "enduser"),
-        (["config", "set", "--yes", "hash_salt", "geheim"], "enduser config set --yes hash_salt …"),
-        (["users", "show", "ada@example.com", "--include-open"], "enduser users show …"),
-        (["users", "show"], "enduser users show"),
-    ],
-)
-def test_a_command_is_told_as_it_was_typed_but_for_what_is_private(words: list[str], told: str) -> None:
-    assert command_line(words) == told
+def test_who_finds_a_folder_taken_is_told_by_whom(tmp_path: Path) -> None:
+    with closing(FolderLock(tmp_path, 7, "enduser users show")), pytest.raises(DataFolderInUse) as raised:
+        FolderLock(tmp_path, 8, "enduser status")
+    holder = f"process {os.getpid()} (enduser users show)"
+    assert raised.value.message == f"the data folder {tmp_path} is in use by {holder}"
 
 
-@pytest.mark.parametrize(("length", "end"), [(192, "x"), (193, "x …")])
-def test_a_command_is_told_up_to_two_hundred_characters(length: int, end: str) -> None:
-    assert command_line(["x" * length]) == f"enduser {'x' * 191}{end}"
+def test_who_gives_a_folder_back_leaves_nothing_in_its_lock(tmp_path: Path) -> None:
+    with closing(FolderLock(tmp_path, 7, "enduser users show")):
+        told = json.loads((tmp_path / "lock").read_text())
+        assert told == {"pid": os.getpid(), "command": "enduser users show", "started_at": 7}
+    assert (tmp_path / "lock").read_text() == ""
 
 
 def test_a_file_of_the_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "lock").mkdir()
     with pytest.raises(StoreError) as raised:
-        FolderLock(tmp_path, 0)
+        FolderLock(tmp_path, 0, "enduser")
     assert raised.value.message == (
         f"the data folder {tmp_path} cannot be used: {tmp_path / 'lock'}: Is a directory"
     )
@@ -43,5 +40,5 @@ def test_a_folder_that_cannot_be_made_is_named_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     folder = tmp_path / "file" / "below"
     with pytest.raises(StoreError) as raised:
-        FolderLock(folder, 0)
+        FolderLock(folder, 0, "enduser")
     assert raised.value.message == f"the data folder {folder} cannot be used: Not a directory"

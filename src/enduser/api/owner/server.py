@@ -130,6 +130,7 @@ class Owner:
             now_us=now_us(),
             lookups=lookups,
             memory_limit_mb=options.memory_limit_mb,
+            command="enduser serve",
         )
         self._reader = SpoolReader(options.folder, store.spool_positions())
         self._applier = Applier(store, self._reader, ServingCopy(options.folder), tell_damage, tell_trouble)

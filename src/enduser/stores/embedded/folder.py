@@ -5,27 +5,23 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shlex
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from enduser.core.settings import SECRET_SETTINGS
 from enduser.errors import DataFolderInUse
 from enduser.stores.data_folder import make_data_folder, unusable
-
-_COMMAND_CHARACTERS_MAX = 200
-"""How much of its command the holder of a folder tells."""
-_PRIVATE_AFTER = (*SECRET_SETTINGS, "show")
-"""Behind these words of a command comes what is not for everybody: a salt, the id of a user."""
 
 
 class FolderLock:
     """Holds a data folder for this process until closed; the kernel frees it if the process dies."""
 
-    def __init__(self, folder: Path, started_at: int) -> None:
+    def __init__(self, folder: Path, started_at: int, command: str) -> None:
         """Take the folder, creating it if it is missing.
+
+        Args:
+            folder: the data folder.
+            started_at: the time in µs.
+            command: who takes it. Others read that, and of a killed process it stays: it names nobody.
 
         Raises:
             DataFolderInUse: another process holds it.
@@ -46,7 +42,6 @@ class FolderLock:
                 hint="wait until it has finished, or stop it",
             ) from None
         self._file.truncate(0)
-        command = command_line(sys.argv[1:])
         json.dump({"pid": os.getpid(), "command": command, "started_at": started_at}, self._file)
         self._file.flush()
 
@@ -62,11 +57,3 @@ class FolderLock:
         """Give the folder back."""
         self._file.truncate(0)
         self._file.close()
-
-
-def command_line(words: Sequence[str]) -> str:
-    """Return a command as it was typed, without what is private, and no longer than is read."""
-    shown = next((at for at, word in enumerate(words, 1) if word in _PRIVATE_AFTER), len(words))
-    line = shlex.join(["enduser", *words[:shown]])
-    is_whole = shown == len(words) and len(line) <= _COMMAND_CHARACTERS_MAX
-    return line if is_whole else f"{line[:_COMMAND_CHARACTERS_MAX]} …"

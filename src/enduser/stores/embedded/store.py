@@ -146,10 +146,12 @@ class EmbeddedStore:
         lookups: Lookups | None = None,
         memory_limit_mb: int = MEMORY_LIMIT_MB,
         user_key_sql: str = files.USER_KEY_SQL,
+        command: str = "enduser",
     ) -> None:
         """Take the data folder, creating it with the space `default/production` if it is new.
 
-        Without `lookups` no address and no user agent says anything.
+        Without `lookups` no address and no user agent says anything. Who finds the folder taken is told the
+        `command`, which stays in it if the process is killed: the names of a command, without what it is given.
 
         Raises:
             DataFolderInUse: another process holds it.
@@ -163,7 +165,7 @@ class EmbeddedStore:
             )
         self._folder = folder
         self._lookups = lookups or Lookups()
-        self._lock = FolderLock(folder, now_us)
+        self._lock = FolderLock(folder, now_us, command)
         try:
             self._database = Database(folder, memory_limit_mb=memory_limit_mb, user_key_sql=user_key_sql)
             self._reader = EmbeddedReader(self._database.connection, user_key_sql)
