@@ -555,3 +555,12 @@ def test_what_is_asked_of_many_persons_leaves_nothing_behind_in_the_database(
         "SELECT table_name FROM duckdb_tables() WHERE temporary AND table_name LIKE 'asked_%'"
     )
     assert left == []
+
+
+def test_a_sweep_that_is_at_somebody_who_is_taken_out_begins_again(tmp_path: Path) -> None:
+    with closing(ServingCopy(tmp_path)) as copy:
+        for space in (SPACE, "acme/test"):
+            copy._execute("INSERT INTO sweeping VALUES (?, 'adam.br', 0, 7)", space)
+        copy.take_out(SPACE, [UserId("adam.br", is_anonymous=False), UserId("eve", is_anonymous=False)])
+        places = dict(copy._execute("SELECT space, id FROM sweeping").fetchall())
+    assert places == {SPACE: "", "acme/test": "adam.br"}

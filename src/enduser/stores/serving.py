@@ -25,6 +25,8 @@ FILE = "serving.sqlite"
 _ROWS_PER_INSERT = 10_000
 _LOG_BYTES_MAX = 67_108_864
 """To which SQLite cuts its log off once it is in the file; a step of a copy made anew writes 500 MB of it."""
+_BUSY_S = 5.0
+"""How long to wait for another who writes, and until nobody reads what was."""
 _EDITION = 4
 """Another one, and copies of before are made anew."""
 
@@ -56,10 +58,13 @@ def forget(folder: Path, space: str) -> None:
         return
     with closing(ServingCopy(folder)) as copy:
         copy.forget(space)
+        copy.settle()
 
 
 def take_out(folder: Path, space: str, users: Iterable[UserId]) -> None:
     """Take what some ids have out of the copy in a data folder, if there is one, durably, and overwrite it.
+
+    No read of the copy finds it from then on. Its bytes may still stand there, until `settle`.
 
     Raises:
         StoreError: it cannot be done.
@@ -68,6 +73,22 @@ def take_out(folder: Path, space: str, users: Iterable[UserId]) -> None:
         return
     with _telling(), closing(ServingCopy(folder)) as copy:
         copy.take_out(space, users)
+
+
+def settle(folder: Path) -> bool:
+    """Let no byte of what was taken out stay in the copy of a data folder, or beside it.
+
+    Return whether that is done; if not, somebody has read the copy for too long: call it again. The copy is
+    written anew in its order, which takes some seconds for a gigabyte. Nobody else can change it meanwhile;
+    who reads goes on. That needs room for it twice: beside it, and where SQLite keeps temporary files.
+
+    Raises:
+        StoreError: it cannot be done.
+    """
+    if not (folder / FILE).exists():
+        return True
+    with _telling(), closing(ServingCopy(folder)) as copy:
+        return copy.settle()
 
 
 @contextmanager
@@ -105,7 +126,10 @@ class ServingCopy:
         self._path = folder / FILE
         try:
             self._connection = self._opened()
-        except sqlite3.DatabaseError:
+        except sqlite3.DatabaseError as error:
+            code = getattr(error, "sqlite_errorcode", None)  # one that we raise has none
+            if code == sqlite3.SQLITE_BUSY:  # another writes: nothing is wrong with it
+                raise
             for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
                 (folder / name).unlink(missing_ok=True)
             self._connection = self._opened()
@@ -118,7 +142,9 @@ class ServingCopy:
             sqlite3.DatabaseError: it is damaged, or of another edition.
         """
         is_new = not self._path.exists()
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+        )
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -144,22 +170,35 @@ class ServingCopy:
         return row[0] if row else 0
 
     def forget(self, space: str) -> None:
-        """Take out the objects of a space, and leave no trace of them in the file or beside it."""
+        """Take out the objects of a space; `settle` leaves no trace of them."""
         with self._changing():
             self._execute("DELETE FROM objects WHERE space = ?", space)
             self._execute("DELETE FROM folds WHERE space = ?", space)
             self._execute("DELETE FROM making WHERE space = ?", space)
             self._facts.forget(space)
-        self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._cut_log()
 
     def take_out(self, space: str, users: Iterable[UserId]) -> None:
-        """Take out what some ids have, durably, and leave no trace of it in the file or beside it."""
+        """Take out what some ids have, durably; `settle` leaves no trace of it."""
         self._execute("PRAGMA synchronous = FULL")
         with self._changing():
             rows = [(space, *user) for user in users]
             self._connection.executemany(_DELETE, rows)
             self._facts.take_out(rows)
-        self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._facts.forget_places(space, [user_id for _, user_id, _ in rows])
+        self._cut_log()
+
+    def settle(self) -> bool:
+        """Let no byte of what was taken out stay; see the function `settle`."""
+        # What is deleted is overwritten where it stands, but not what stood elsewhere before: where SQLite parts
+        # a page in two, the page keeps the bytes of what moved. Only a new file has none (November 2026, 3.40).
+        self._execute("VACUUM")
+        return self._cut_log()
+
+    def _cut_log(self) -> bool:
+        """Bring the log into the file and leave nothing of it; return whether nobody read for too long."""
+        (is_busy, _, _) = self._execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not is_busy
 
     def follow(self, space: str, store: OwnedStore) -> bool:
         """Take a step towards the store, and return whether the copy of a space has all that the store has.

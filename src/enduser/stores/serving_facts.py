@@ -57,6 +57,7 @@ WHERE space = ?1 AND (id, is_anonymous, demand) > (?2, ?3, ?4) {until}
 """
 _UNTIL = "AND (id, is_anonymous, demand) <= (?5, ?6, ?7)"
 _FIRST = ("", -1, -1)
+_SWEEP_AGAIN = "UPDATE sweeping SET id = ?, is_anonymous = ?, demand = ? WHERE space = ? AND id = ?"
 
 
 class ServedFacts:
@@ -83,6 +84,10 @@ class ServedFacts:
     def take_out(self, users: Iterable[tuple[str, str, bool]]) -> None:
         """Take out the facts of ids, each given with its space."""
         self._connection.executemany(_DELETE, users)
+
+    def forget_places(self, space: str, ids: Iterable[str]) -> None:
+        """Name none of some ids as the place up to which a sweep is: it begins again."""
+        self._connection.executemany(_SWEEP_AGAIN, [(*_FIRST, space, id_) for id_ in ids])
 
     def follow(self, space: str, store: OwnedStore, since: int) -> None:
         """Take the facts of all persons who changed after a fold; those of before are taken out already."""

@@ -151,7 +151,7 @@ class EmbeddedStore:
         """Take the data folder, creating it with the space `default/production` if it is new.
 
         Without `lookups` no address and no user agent says anything. Who finds the folder taken is told the
-        `command`, which stays in it if the process is killed: the names of a command, without what it is given.
+        `command`: its names, without what it is given, for they stay if the process is killed.
 
         Raises:
             DataFolderInUse: another process holds it.
