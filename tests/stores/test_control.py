@@ -7,15 +7,19 @@ import sqlite3
 import threading
 import time
 from pathlib import Path
+from random import Random
 
 import pytest
 import sqlalchemy as sa
 from alembic import autogenerate, command, config, migration, script
+from searching import found_in
 
 from enduser import limits
+from enduser.core.mentions import Naming
 from enduser.errors import KeyNotFound, LimitExceeded, SchemaTooNew, StoreError, UsageError
 from enduser.stores import clients, identity_keys, jobs, source_configs, taken_inputs, uploads, webhooks
 from enduser.stores import control as module
+from enduser.stores.contract import DEFAULT_SPACE
 from enduser.stores.control import FILE, METADATA, REVISION, ControlStore, Role
 
 NOW = 1_700_000_000_000_000
@@ -264,3 +268,87 @@ def test_a_data_folder_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     with pytest.raises(StoreError, match="cannot be used"):
         ControlStore(tmp_path / "data")
+
+
+def with_names_that_come_and_go(folder: Path, seed: int) -> list[str]:
+    """Let sources have taken files of many names, and forget some; return which."""
+    random = Random(seed)
+    names = [f"{random.randrange(10**9):09}.csv{'y' * random.randrange(200)}" for _ in range(600)]
+    with ControlStore(folder) as control:
+        for _ in range(3):
+            with control.changing() as connection:
+                for name in random.sample(names, 400):
+                    taken_inputs.remember_taken(connection, DEFAULT_SPACE, "crm", name, "v")
+        gone = random.sample(names, 60)
+        taken_inputs.forget_taken_names(control, DEFAULT_SPACE, Naming(gone), lambda _: False)
+    return [name[:13] for name in gone]
+
+
+def test_no_byte_of_what_was_deleted_stays_in_a_file_that_was_settled(tmp_path: Path) -> None:
+    left = []
+    for seed in range(4):
+        folder = tmp_path / str(seed)
+        gone = with_names_that_come_and_go(folder, seed)
+        left += found_in(folder, *gone)
+        with ControlStore(folder) as control:
+            assert control.settle()
+        assert found_in(folder, *gone) == [], seed
+    assert left, "SQLite overwrites all that it moved: then settling is not needed any more"
+
+
+def test_a_file_that_somebody_reads_is_settled_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_BUSY_S", 0.01)
+    with ControlStore(tmp_path) as control, control.reading() as connection:
+        connection.execute(sa.text("SELECT count(*) FROM uploads")).all()
+        control.create_key("adam.br", "admin", NOW)
+        assert not control.settle()
+        connection.rollback()
+        assert control.settle()
+
+
+def test_what_names_somebody_is_found_in_a_space_and_in_what_all_share(control: ControlStore) -> None:
+    control.create_key("for adam.br", "admin", NOW)
+    control.create_key("for eve", "admin", NOW)
+    (key, _) = control.list_keys()
+    for space in (DEFAULT_SPACE, "acme/test"):
+        uploads.begin_upload(control, space, "adam.br.csv", NOW)
+        with control.changing() as connection:
+            taken_inputs.remember_taken(connection, space, "crm", "of/adam.br", "1")
+    naming = Naming(["adam.br"])
+    assert control.naming_rows("acme/test", naming) == [
+        ("api_keys", key.id),
+        ("taken_inputs", "crm/of/adam.br"),
+    ]
+    assert control.naming_rows("acme/test", Naming(["adam"])) == []
+
+
+def test_jobs_that_are_over_and_name_somebody_are_forgotten(control: ControlStore) -> None:
+    def job(space: str, name: str, state: jobs.JobState | None, error: str = "") -> int:
+        made = jobs.create_job(control, space, "crm", jobs.JobKind.RUN, [jobs.SourceInput(name)], NOW)
+        if state is not None:
+            jobs.end_job(control, made.number, state, NOW, {"code": "c", "message": error})
+        return made.number
+
+    kept = [
+        job(DEFAULT_SPACE, "eve", jobs.JobState.DONE),
+        job(DEFAULT_SPACE, "of adam.br", None),
+        job("acme/test", "of adam.br", jobs.JobState.DONE),
+    ]
+    job(DEFAULT_SPACE, "of adam.br", jobs.JobState.DONE)
+    job(DEFAULT_SPACE, "users", jobs.JobState.FAILED, "no 'adam.br' there")
+    assert jobs.forget_jobs(control, DEFAULT_SPACE, Naming(["adam.br"])) == 2
+    left = [*jobs.list_jobs(control, DEFAULT_SPACE), *jobs.list_jobs(control, "acme/test")]
+    assert sorted(one.number for one in left) == kept
+
+
+def test_of_taken_files_that_name_somebody_those_that_are_gone_are_forgotten(control: ControlStore) -> None:
+    taken = [(DEFAULT_SPACE, "adam.br/1"), (DEFAULT_SPACE, "adam.br/2"), ("acme/test", "adam.br/1")]
+    with control.changing() as connection:
+        for space, name in taken:
+            taken_inputs.remember_taken(connection, space, "crm", name, "v")
+    gone = taken_inputs.forget_taken_names(
+        control, DEFAULT_SPACE, Naming(["adam.br"]), lambda name: name == "adam.br/2"
+    )
+    assert gone == 1
+    assert taken_inputs.taken_versions(control, DEFAULT_SPACE, "crm") == {"adam.br/2": "v"}
+    assert taken_inputs.taken_versions(control, "acme/test", "crm") == {"adam.br/1": "v"}

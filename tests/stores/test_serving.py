@@ -533,7 +533,7 @@ def test_a_damaged_copy_is_made_anew(store: EmbeddedStore) -> None:
 
 
 def scattered(folder: Path, seed: int) -> list[str]:
-    """Make a copy of users whose rows came, grew and were replaced in no order; return ids taken out since."""
+    """Make a copy of users whose rows came and were replaced in no order; return ids taken out since."""
     random = Random(seed)
     users = [f"u{random.randrange(10**9):09}-{'y' * random.randrange(60)}" for _ in range(400)]
     with closing(ServingCopy(folder)) as copy:

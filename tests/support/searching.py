@@ -23,7 +23,7 @@ class Found:
 
 
 def forms(text: str) -> dict[bytes, str]:
-    """Return the bytes as which a text may be written, each with the name of the first way that gives them."""
+    """Return the bytes as which a text may be written, each with the first way that gives them."""
     written = {
         "utf-8": text.encode(),
         "json": json.dumps(text)[1:-1].encode(),
@@ -36,8 +36,8 @@ def forms(text: str) -> dict[bytes, str]:
 def found_in(folder: Path, *texts: str) -> list[Found]:
     """Return where texts stand in the files of a folder, hidden ones and logs of databases too.
 
-    Sockets and what vanishes meanwhile are left out. A file that a database of this process has open loses its
-    locks by being read, so the databases are to be closed, or at rest.
+    Sockets and what vanishes meanwhile are left out. A database that this process has open loses its locks
+    when its file is read: it is to be closed, or at rest.
     """
     files = (path for path in folder.rglob("*") if path.is_file())
     return [found for path in sorted(files) for found in _found(path, folder, texts)]

@@ -150,8 +150,8 @@ def _check_columns(name: str, columns: Sequence[str]) -> None:
     twice = sorted({column for column in columns if column and columns.count(column) > 1})
     if twice:
         raise InputError(
-            f"{name} has the column {', '.join(map(repr, twice))} twice",
-            hint="give each column a name of its own",
+            f"{name} has a column twice",  # by which name, only the hint says: it may be the cell of a row
+            hint=f"give each column a name of its own, not {', '.join(map(repr, twice))} twice",
         )
     if not any(columns):
         raise InputError(f"{name} has no names in its header", hint=_HINT)

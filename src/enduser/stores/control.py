@@ -10,7 +10,7 @@ import hmac
 import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from enduser import limits
+from enduser.core.mentions import Naming
 from enduser.errors import InvalidSpace, KeyNotFound, LimitExceeded, SchemaTooNew, StoreError, UsageError
 from enduser.stores.contract import API_KEY_PREFIX, DEFAULT_SPACE
 from enduser.stores.data_folder import make_data_folder, unusable
@@ -206,6 +207,36 @@ class ControlStore:
     def _mark_used(self, key: Key, now_us: int) -> None:
         with self.changing(self._at_once) as connection:
             connection.execute(_KEYS.update().where(_KEYS.c.id == key.id).values(last_used_at=now_us))
+
+    def settle(self) -> bool:
+        """Let no byte of what was deleted stay in the file, or beside it; the file is written anew.
+
+        Return whether that is done; if not, somebody has read it for too long: call it again.
+
+        Raises:
+            StoreError: another process writes, or the disk is full.
+        """
+        # Not on a connection of the engine: what is in a transaction cannot be written anew.
+        with (
+            self._telling(),
+            closing(sqlite3.connect(self._path, _BUSY_S, isolation_level=None)) as connection,
+        ):
+            _on_connect(connection, None)
+            connection.execute("VACUUM")
+            (is_busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not is_busy
+
+    def naming_rows(self, space: str, naming: Naming) -> Sequence[tuple[str, str]]:
+        """Return what names somebody, of a space and of all: its table, and the key of its row."""
+        found = []
+        with self.reading() as connection:
+            for table in METADATA.sorted_tables:
+                keys = [column.name for column in table.primary_key]
+                for row in connection.execute(sa.select(table)).mappings():
+                    if row.get("space", space) == space and naming.is_in(list(row.values())):
+                        key = "/".join(str(row[name]) for name in keys if name != "space")
+                        found.append((table.name, key))
+        return found
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:

@@ -190,8 +190,8 @@ class ServingCopy:
 
     def settle(self) -> bool:
         """Let no byte of what was taken out stay; see the function `settle`."""
-        # What is deleted is overwritten where it stands, but not what stood elsewhere before: where SQLite parts
-        # a page in two, the page keeps the bytes of what moved. Only a new file has none (November 2026, 3.40).
+        # What is deleted is overwritten where it stands, but not where it stood before: when SQLite parts
+        # a page in two, that keeps the bytes of what moved (3.40). A file that is written anew has none.
         self._execute("VACUUM")
         return self._cut_log()
 

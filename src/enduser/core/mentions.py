@@ -1,0 +1,40 @@
+"""Whether a text names somebody: one of his ids stands in it as a word of its own."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+WORD = frozenset(f"{string.ascii_letters}{string.digits}_.@%+-")
+"""Of these ids are made, and of all characters that are not ASCII: where one stands beside an id, that is
+part of another word. `adam` is not named by `adam.br`."""
+
+
+class Naming:
+    """Finds some ids in texts."""
+
+    def __init__(self, ids: Collection[str]) -> None:
+        """Find these, which are as they are stored or as people write them; there is at least one."""
+        assert ids, "nobody is looked for"
+        self.ids = tuple(ids)
+        beside = f"[{re.escape(''.join(sorted(WORD)))}\x80-\U0010ffff]"
+        any_of = "|".join(map(re.escape, sorted(ids, key=len, reverse=True)))
+        self._pattern = re.compile(f"(?<!{beside})(?:{any_of})(?!{beside})")
+
+    def is_in(self, value: Any) -> bool:
+        """Return whether a text names one, or a text anywhere in a JSON value, a name of a field too."""
+        return any(self._pattern.search(text) for text in _texts(value))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, one in value.items():
+            yield from _texts(name)
+            yield from _texts(one)
+    elif isinstance(value, Sequence) and not isinstance(value, bytes):
+        for one in value:
+            yield from _texts(one)
