@@ -9,6 +9,7 @@ from enduser.ingest.spool.damage import Damage
 from enduser.ingest.spool.folder import new_series
 from enduser.ingest.spool.frames import EVENTS, MARK, Frame, frame
 from enduser.ingest.spool.reader import Batch, Position, SpoolReader, events_waiting
+from enduser.ingest.spool.remains import clear_applied, segments_with_events
 from enduser.ingest.spool.writer import SpoolWriter
 
 __all__ = [
@@ -20,7 +21,9 @@ __all__ = [
     "Position",
     "SpoolReader",
     "SpoolWriter",
+    "clear_applied",
     "events_waiting",
     "frame",
     "new_series",
+    "segments_with_events",
 ]

@@ -179,10 +179,18 @@ class SpoolReader:
         """
         self._positions = {**batch.positions}
         self._marks = {**batch.marks}
+        self.delete_applied(batch.over)
+
+    def delete_applied(self, over: Sequence[int] = ()) -> None:
+        """Delete the segments before those where the reader stands, and the series that are over.
+
+        Raises:
+            SpoolError: something cannot be deleted.
+        """
         with disk_errors("what was applied cannot be deleted from the spool"):
             folders = series_folders(self._folder)
-            for number in batch.positions.keys() & folders.keys():
-                self._delete_applied(number, folders[number], is_over=number in batch.over)
+            for number in self._positions.keys() & folders.keys():
+                self._delete_applied(number, folders[number], is_over=number in over)
 
     def _look(self, known: AbstractSet[int]) -> list[_Series]:
         found = []
