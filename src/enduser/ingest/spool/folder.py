@@ -16,6 +16,8 @@ from typing import NamedTuple
 from enduser.errors import SpoolError
 from enduser.stores.data_folder import make_durable
 
+DAMAGED = "damaged"
+"""The folder of the copies of damaged bytes, in a data folder."""
 _LOCK = "writer.lock"
 _UNNAMED = "."
 """Stands before the name of a series whose writer does not hold it yet."""
@@ -39,7 +41,7 @@ def spool_of(data_folder: Path) -> Path:
 
 def damaged_of(series_folder: Path) -> Path:
     """Return the folder of the copies of damaged bytes, which outlive their series."""
-    return series_folder.parents[1] / "damaged"
+    return series_folder.parents[1] / DAMAGED
 
 
 def segment_path(series_folder: Path, number: int) -> Path:
