@@ -308,16 +308,16 @@ def test_a_file_that_somebody_reads_is_settled_later(tmp_path: Path, monkeypatch
 
 def test_what_names_somebody_is_found_in_a_space_and_in_what_all_share(control: ControlStore) -> None:
     control.create_key("for adam.br", "admin", NOW)
-    control.create_key("for eve", "admin", NOW)
+    control.create_key("for eve", "admin", NOW + 1)
     (key, _) = control.list_keys()
     for space in (DEFAULT_SPACE, "acme/test"):
-        uploads.begin_upload(control, space, "adam.br.csv", NOW)
+        uploads.begin_upload(control, space, "adam.br2.csv", NOW)
         with control.changing() as connection:
-            taken_inputs.remember_taken(connection, space, "crm", "of/adam.br", "1")
+            taken_inputs.remember_taken(connection, space, "crm", "of/adam.br.csv", "1")
     naming = Naming(["adam.br"])
     assert control.naming_rows("acme/test", naming) == [
         ("api_keys", key.id),
-        ("taken_inputs", "crm/of/adam.br"),
+        ("taken_inputs", "crm/of/adam.br.csv"),
     ]
     assert control.naming_rows("acme/test", Naming(["adam"])) == []
 

@@ -10,6 +10,8 @@ from typing import Any
 WORD = frozenset(f"{string.ascii_letters}{string.digits}_.@%+-")
 """Of these ids are made, and of all characters that are not ASCII: where one stands beside an id, that is
 part of another word. `adam` is not named by `adam.br`."""
+_ENDINGS = r"(?:\.(?:csv|tsv|txt|json|jsonl|parquet|gz|zst))*"
+"""Behind an id may stand how names of files end."""
 
 
 class Naming:
@@ -21,7 +23,7 @@ class Naming:
         self.ids = tuple(ids)
         beside = f"[{re.escape(''.join(sorted(WORD)))}\x80-\U0010ffff]"
         any_of = "|".join(map(re.escape, sorted(ids, key=len, reverse=True)))
-        self._pattern = re.compile(f"(?<!{beside})(?:{any_of})(?!{beside})")
+        self._pattern = re.compile(f"(?<!{beside})(?:{any_of}){_ENDINGS}(?!{beside})")
 
     def is_in(self, value: Any) -> bool:
         """Return whether a text names one, or a text anywhere in a JSON value, a name of a field too."""

@@ -82,7 +82,7 @@ class _Search:
         self.unread: list[Path] = []
 
     def named_below(self, folder: Path) -> list[Path]:
-        """Return the files below a folder that name somebody, hidden ones too; links may not lead out of it."""
+        """Return the files below a folder that name somebody, hidden ones too, inside of it."""
         found = []
         for path in sorted(folder.rglob("*")):
             is_own = path.is_file() and path.resolve().is_relative_to(folder.resolve())

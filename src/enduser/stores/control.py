@@ -228,15 +228,15 @@ class ControlStore:
 
     def naming_rows(self, space: str, naming: Naming) -> Sequence[tuple[str, str]]:
         """Return what names somebody, of a space and of all: its table, and the key of its row."""
-        found = []
+        known = sa.MetaData()
         with self.reading() as connection:
-            for table in METADATA.sorted_tables:
-                keys = [column.name for column in table.primary_key]
-                for row in connection.execute(sa.select(table)).mappings():
-                    if row.get("space", space) == space and naming.is_in(list(row.values())):
-                        key = "/".join(str(row[name]) for name in keys if name != "space")
-                        found.append((table.name, key))
-        return found
+            known.reflect(connection)  # of `METADATA` only those parts are there that somebody has imported
+            return [
+                (table.name, "/".join(str(row[one.name]) for one in table.primary_key if one.name != "space"))
+                for table in known.sorted_tables
+                for row in connection.execute(sa.select(table)).mappings().all()
+                if row.get("space", space) == space and naming.is_in(list(row.values()))
+            ]
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
