@@ -150,7 +150,7 @@ def test_uploads_that_name_somebody_are_deleted_and_a_job_that_wants_one_is_told
 ) -> None:
     gone, kept = send(control, tmp_path, ADAM), send(control, tmp_path, EVE)
     waiting = put(tmp_path, "inbox/users.csv", ADAM)
-    rejected = put(tmp_path, "rejected/1.csv", b"file,line,reason\nof adam.br,7,junk_user_id\n")
+    rejected = put(tmp_path, "rejected/1.csv", b"file,line,reason\nof/adam.br.csv,7,junk_user_id\n")
     others = put(tmp_path, "rejected/2.csv", b"file,line,reason\nof eve,7,junk_user_id\n")
     found = forget_uploads_naming(tmp_path, control, SPACE, ["adam.br"])
     assert (found.uploads, found.inbox, found.rejected) == ([gone], [waiting], [rejected])

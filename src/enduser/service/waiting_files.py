@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -53,7 +54,7 @@ def find_mentions(folder: Path, control: ControlStore, space: str, ids: Collecti
     return FileMentions(
         uploads,
         search.named_below(folder / inbox.FOLDER),
-        search.named_below(folder / _REJECTED),
+        search.lists_naming(folder / _REJECTED),
         search.unread,
     )
 
@@ -88,6 +89,15 @@ class _Search:
             is_own = path.is_file() and path.resolve().is_relative_to(folder.resolve())
             if is_own and self.is_named(path, path.relative_to(folder).as_posix()):
                 found.append(path)
+        return found
+
+    def lists_naming(self, folder: Path) -> list[Path]:
+        """Return the lists of rejected rows that tell the name of a file that names somebody."""
+        found = []
+        for path in sorted(folder.glob("*.csv")):
+            with suppress(FileNotFoundError), path.open(encoding="utf-8", errors="replace") as lines:
+                if any(map(self._naming.is_in, lines)):
+                    found.append(path)
         return found
 
     def is_named(self, path: Path, name: str) -> bool:
