@@ -7,7 +7,7 @@ import string
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-WORD = frozenset(f"{string.ascii_letters}{string.digits}_.@%+-")
+WORD = f"{string.ascii_letters}{string.digits}_.@%+-"
 """Of these ids are made, and of all characters that are not ASCII: where one stands beside an id, that is
 part of another word. `adam` is not named by `adam.br`."""
 _ENDINGS = r"(?:\.(?:csv|tsv|txt|json|jsonl|parquet|gz|zst))*"
@@ -19,10 +19,10 @@ class Naming:
 
     def __init__(self, ids: Collection[str]) -> None:
         """Find these, which are as they are stored or as people write them; there is at least one."""
-        assert ids, "nobody is looked for"
+        assert ids
         self.ids = tuple(ids)
-        beside = f"[{re.escape(''.join(sorted(WORD)))}\x80-\U0010ffff]"
-        any_of = "|".join(map(re.escape, sorted(ids, key=len, reverse=True)))
+        beside = f"[{re.escape(WORD)}\x80-\U0010ffff]"
+        any_of = "|".join(map(re.escape, ids))
         self._pattern = re.compile(f"(?<!{beside})(?:{any_of}){_ENDINGS}(?!{beside})")
 
     def is_in(self, value: Any) -> bool:
