@@ -23,6 +23,10 @@ def nothing_seen(_space: str, after: int, _at_s: float) -> tuple[int, list[Sampl
     return after, []
 
 
+async def nothing_to_go() -> None:
+    """Let no bytes go."""
+
+
 @contextmanager
 def reached(folder: Path, store: Any, watch: Watch = nothing_seen) -> Iterator[RemoteStore]:
     """Serve a store, used from a thread of its own, and reach it as a command does."""
@@ -31,7 +35,8 @@ def reached(folder: Path, store: Any, watch: Watch = nothing_seen) -> Iterator[R
         async def run_on_owner(work: Callable[[], Any]) -> Any:
             return await asyncio.get_running_loop().run_in_executor(thread, work)
 
-        with answering(folder, local_app(store, run_on_owner, watch)), RemoteStore(folder) as remote:
+        app = local_app(store, run_on_owner, watch, nothing_to_go)
+        with answering(folder, app), RemoteStore(folder) as remote:
             yield remote
 
 

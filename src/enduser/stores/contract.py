@@ -565,6 +565,9 @@ class OwnedStore(Store, Protocol):
             StoreError: it cannot be written, or replaced; the old file stays.
         """
 
+    def lasting_reads(self) -> int:
+        """Return how many reads are made now that may last for longer than `READ_SECONDS_MAX`."""
+
     def bytes_due(self) -> int | None:
         """Return since when (µs) something is forgotten of which files may have bytes; None: nothing is."""
 

@@ -496,6 +496,17 @@ class RemoteStore:
             found: tuple[int, list[Sample]] = decoded(response.content, tuple[int, list[Sample]])
         return found
 
+    def let_bytes_go(self) -> None:
+        """Return when no file of the server has a byte of what was forgotten before.
+
+        It is no method of the contract.
+
+        Raises:
+            StoreError: the server cannot do that now; it tries again.
+        """
+        with self._asking():
+            _raise_error(self._client.delete("/bytes"))
+
     def _call(self, method: str, /, **arguments: object) -> Any:
         with self._asking():
             response = self._client.post(f"/store/{method}", content=encoded(arguments))

@@ -25,7 +25,13 @@ def test_it_is_told_who_would_go_and_since_when_each_was_silent(api: Api) -> Non
     told = api.client.get(RETENTION, params={"as_of": AS_OF}).json()
     assert told["as_of"] == "2026-07-02T10:00:30.000000Z"
     assert told["amount"] == {
-        "users": 6, "ids": 6, "lives": 0, "events": 8, "sessions": 7, "values": 0, "contents": 0
+        "users": 6,
+        "ids": 6,
+        "lives": 0,
+        "events": 8,
+        "sessions": 7,
+        "values": 0,
+        "contents": 0,
     }
     assert told["deletes_from"] is None
     assert {one["user_id"] for one in told["examples"]} == {"adam", "a/b", "a b?&=#%", "é/..", "."}

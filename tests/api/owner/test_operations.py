@@ -35,7 +35,8 @@ class World:
         self.telling = SimpleNamespace(calls=Counter(delivered=7, failed=3), lag_s=lambda: 12.5)
         self.deciding = SimpleNamespace(waiting=lambda: {"acme/production": 3})
         looked_at: Any = (self.applier, self.applying, self.reader, self.collectors, self.telling)
-        vitals = Vitals(*looked_at, self.deciding)  # type: ignore[arg-type]
+        self.forgetting = SimpleNamespace(due_s=lambda: 61.5)
+        vitals = Vitals(*looked_at, self.deciding, self.forgetting)  # type: ignore[arg-type]
         self._app = operations_app(vitals)
 
     def get(self, path: str) -> httpx.Response:

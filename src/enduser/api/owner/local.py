@@ -26,8 +26,14 @@ Watch = Callable[[str, int, float], tuple[int, list[Sample]]]
 log = structlog.get_logger()
 
 
-def local_app(store: OwnedStore, run_on_owner: RunOnOwner, watch: Watch) -> Starlette:
-    """Return the application behind the socket; `run_on_owner` runs a function on the store's thread."""
+def local_app(
+    store: OwnedStore, run_on_owner: RunOnOwner, watch: Watch, let_bytes_go: Callable[[], Awaitable[None]]
+) -> Starlette:
+    """Return the application behind the socket.
+
+    `run_on_owner` runs a function on the store's thread; `let_bytes_go` ends when no file has a byte of what
+    was forgotten before.
+    """
 
     async def call(request: Request) -> Response:
         method = request.path_params["method"]
@@ -48,9 +54,14 @@ def local_app(store: OwnedStore, run_on_owner: RunOnOwner, watch: Watch) -> Star
 
         return Response(remote.encoded(await run_on_owner(look)))
 
+    async def bytes_gone(_: Request) -> Response:
+        await let_bytes_go()
+        return Response(remote.encoded(None))
+
     routes = [
         Route("/store/{method}", _answered(call), methods=["POST"]),
         Route("/watch", _answered(watched), methods=["GET"]),
+        Route("/bytes", _answered(bytes_gone), methods=["DELETE"]),
     ]
     return Starlette(routes=routes)
 

@@ -19,6 +19,7 @@ from enduser import limits
 from enduser.api.figures import BUCKETS_S, DECIDERS, Figures
 from enduser.api.owner.applying import Applying
 from enduser.api.owner.collectors import Collectors
+from enduser.api.owner.forgetting import Forgetting
 from enduser.api.owner.webhooks import RESULTS, Telling
 from enduser.clock import now_us
 from enduser.core.identity import Verdict
@@ -39,6 +40,7 @@ class Vitals:
     collectors: Collectors
     telling: Telling
     deciding: DecidingStates
+    forgetting: Forgetting
 
     def lag_s(self) -> float | None:
         """Return how far the applier is behind, in seconds; None: not known yet."""
@@ -106,6 +108,11 @@ class _Server(Collector):
         yield _damages(vitals.applier)
         yield from _calls(vitals.collectors.figures())
         yield _conditions(vitals.deciding)
+        yield _gauge(
+            "bytes_due_seconds",
+            "How long ago something was forgotten of which files have bytes still.",
+            vitals.forgetting.due_s(),
+        )
         yield _webhook_calls(vitals.telling)
         yield _gauge(
             "webhook_lag_seconds",

@@ -28,6 +28,7 @@ from enduser.api.owner import operations
 from enduser.api.owner.applying import Applying
 from enduser.api.owner.collectors import Collectors, public_listeners
 from enduser.api.owner.deciding import DecisionsApp
+from enduser.api.owner.forgetting import Forgetting
 from enduser.api.owner.local import local_app
 from enduser.api.owner.operations import Vitals, operations_app
 from enduser.api.owner.webhooks import Telling
@@ -157,16 +158,18 @@ class Owner:
         await self.run_on_store(lambda: mend_webhooks(self._store, control))
         jobs = SourceJobs(self._store, control, lambda work: self._change_from_thread(loop, work))
         working = Working(jobs, control, self._options.folder, self._stopping)
+        forgetting = Forgetting(self._store, control, run_on_store=self.run_on_store, stopping=self._stopping)
         caller = WebhookCaller(self._options.allowed_to_webhooks)
         telling = Telling(control, self._store.reader, caller, stopping=self._stopping)
-        servers = [self._management(control, jobs, telling, caller), self._local()]
+        services = self._services(control, jobs, caller)
+        servers = [self._management(services, telling, forgetting), self._local(forgetting)]
         sockets = [private_socket(path) for _, path in servers]
         told(self.port)
         serving = [
             asyncio.create_task(self._serve(server, path, listener))
             for (server, path), listener in zip(servers, sockets, strict=True)
         ]
-        tasks = [asyncio.create_task(work.run()) for work in (working, self._applying, telling)]
+        tasks = [asyncio.create_task(work.run()) for work in (working, self._applying, telling, forgetting)]
         self._collectors.start()
         await self._stopping.wait()
         await self._collectors.end()
@@ -177,12 +180,12 @@ class Owner:
         await self.run_on_store(self._close)
         control.close()
 
-    def _management(
-        self, control: ControlStore, jobs: SourceJobs, telling: Telling, caller: WebhookCaller
-    ) -> tuple[Server, str]:
+    def _services(self, control: ControlStore, jobs: SourceJobs, caller: WebhookCaller) -> Services:
+        served = ServedUsers(self._serving_reader, Doors(self._options.folder), self._applier.is_served)
+        return Services(self._store, control, self._change, jobs, caller, served, self._deciding_states)
+
+    def _management(self, services: Services, telling: Telling, forgetting: Forgetting) -> tuple[Server, str]:
         folder = self._options.folder
-        served = ServedUsers(self._serving_reader, Doors(folder), self._applier.is_served)
-        services = Services(self._store, control, self._change, jobs, caller, served, self._deciding_states)
         management = ManagementApp(services, ROUTES)
         deciding = DecisionsApp(folder, services, Doors(folder))
         health = operations_app(
@@ -193,6 +196,7 @@ class Owner:
                 self._collectors,
                 telling,
                 self._deciding_states,
+                forgetting,
             )
         )
 
@@ -202,8 +206,8 @@ class Owner:
 
         return server_of(app, lifespan="off", date_header=False), socket_path(folder, API_SOCKET)
 
-    def _local(self) -> tuple[Server, str]:
-        app = local_app(self._store, self._change, self._applier.watch)
+    def _local(self, forgetting: Forgetting) -> tuple[Server, str]:
+        app = local_app(self._store, self._change, self._applier.watch, forgetting.let_bytes_go_now)
         return server_of(app, lifespan="off"), socket_path(self._options.folder)
 
     async def _serve(self, server: Server, path: str, listener: socket.socket) -> None:

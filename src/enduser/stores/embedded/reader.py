@@ -92,6 +92,7 @@ class EmbeddedReader:
         self._taken: set[duckdb.DuckDBPyConnection] = set()
         self._is_free = threading.Condition()
         self._is_open = False
+        self._lasting = 0
         self._closing = threading.Event()
         self.begin(connection)
 
@@ -117,6 +118,22 @@ class EmbeddedReader:
         for connection in (*self._idle, self._root):
             connection.close()
         self._idle.clear()
+
+    @property
+    def lasting(self) -> int:
+        """How many reads are made now that may last."""
+        return self._lasting
+
+    @contextmanager
+    def _lasts(self) -> Iterator[None]:
+        """Run a read that may last."""
+        with self._is_free:
+            self._lasting += 1
+        try:
+            yield
+        finally:
+            with self._is_free:
+                self._lasting -= 1
 
     def spaces(self) -> Sequence[str]:
         """Return the names of all spaces."""
@@ -192,6 +209,7 @@ class EmbeddedReader:
         """Return what a write would do now, on a connection of its own and without a time limit."""
         with (
             told(ANSWER),
+            self._lasts(),
             self._one() as taken,
             closing(taken.cursor()) as connection,
             self._stopped_after(connection, math.inf, ""),
@@ -344,7 +362,7 @@ class EmbeddedReader:
 
     def preview_retention(self, space: str, as_of: int | None = None) -> RetentionPreview:
         """Return what deleting by age would take away."""
-        with self.looking_at(space, "EXPORT_SECONDS_MAX") as look:
+        with self._lasts(), self.looking_at(space, "EXPORT_SECONDS_MAX") as look:
             return retention.preview(look, as_of)
 
     def hashing_preview(self, space: str) -> HashingPreview:
@@ -368,7 +386,7 @@ class EmbeddedReader:
         asked: UsersQuery = ALL_USERS,
     ) -> int:
         """Write users who are asked for, or all sessions, to a file; return the count of rows."""
-        with self.looking_at(space, "EXPORT_SECONDS_MAX") as look:
+        with self._lasts(), self.looking_at(space, "EXPORT_SECONDS_MAX") as look:
             return exports.export(look, what, path, form, is_raw=is_raw, asked=asked)
 
     @contextmanager

@@ -663,6 +663,10 @@ class EmbeddedStore:
             rewriting.remove(new)
             rows.unlink(missing_ok=True)
 
+    def lasting_reads(self) -> int:
+        """Return how many reads are made now that may last."""
+        return self._reader.lasting
+
     def bytes_due(self) -> int | None:
         """Return since when something is forgotten of which files may have bytes still."""
         with told(ANSWER):

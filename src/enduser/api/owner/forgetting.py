@@ -1,0 +1,169 @@
+"""What the owner forgets by itself: users by age, once a day; and the bytes of all that was forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import structlog
+
+from enduser.api.management.calls import RunOnOwner
+from enduser.clock import elapsed_s, now_us
+from enduser.core.retention import DAY_US, deletes_from
+from enduser.errors import RetentionRefused, StoreError
+from enduser.service.forgetting import are_gone, let_bytes_go
+from enduser.service.retention import begin_retention, forget_portion
+from enduser.stores.answers import RetentionRun
+from enduser.stores.contract import OwnedStore, Reader
+from enduser.stores.control import ControlStore
+
+_PACE_S = 1.0
+"""How often it is looked whether something is to be done."""
+_REFUSED_S = 5.0
+_FAILED_S = 60.0
+GATHER_S = 600.0
+"""So long what is forgotten is gathered before its bytes go: the database is written anew for all of it."""
+_LASTING_S = 2_400.0
+"""So long after that reads that last, such as exports, may keep it waiting: within the hour it is done."""
+_STOPPED = StoreError(
+    "the server ends before the bytes are gone", hint="they go when it runs again; the receipt says when"
+)
+log = structlog.get_logger()
+
+
+class Forgetting:
+    """Deletes users by age in all live spaces, and lets bytes go; what fails is told, and tried again."""
+
+    def __init__(
+        self,
+        store: OwnedStore,
+        control: ControlStore,
+        *,
+        run_on_store: RunOnOwner,
+        stopping: asyncio.Event,
+        gather_s: float = GATHER_S,
+    ) -> None:
+        """Work on the thread of the store until the server is `stopping`."""
+        self._store = store
+        self._control = control
+        self._run_on_store = run_on_store
+        self._stopping = stopping
+        self._gather_s = gather_s
+        self._waiting: list[asyncio.Future[None]] = []
+        self._due_since: int | None = None
+
+    def due_s(self) -> float:
+        """Return for how many seconds bytes of something that is forgotten have been there still."""
+        return 0.0 if self._due_since is None else max(now_us() - self._due_since, 0) / 1e6
+
+    async def run(self) -> None:
+        """Forget until the server ends."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._repeat(self._delete_by_age))
+            tasks.create_task(self._repeat(self._let_bytes_go))
+        for waiting in self._waiting:
+            waiting.set_exception(_STOPPED)
+
+    async def let_bytes_go_now(self) -> None:
+        """Let the bytes go of all that was forgotten so far, without gathering; return when they are gone.
+
+        Raises:
+            StoreError: they cannot go now; it is tried again.
+        """
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        await waiting
+
+    async def _repeat(self, work: Callable[[], Awaitable[None]]) -> None:
+        problem: str | None = None
+        while not self._stopping.is_set():
+            rest_s = _PACE_S
+            try:
+                await work()
+                problem = None
+            except RetentionRefused:  # an import is running
+                rest_s = _REFUSED_S
+            except Exception as error:
+                rest_s = _FAILED_S
+                if str(error) != problem:
+                    log.exception("nothing can be forgotten", hint=getattr(error, "hint", None))
+                problem = str(error)
+            await self._rest(rest_s)
+
+    async def _rest(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    # --- users by age
+
+    async def _delete_by_age(self) -> None:
+        """Do all runs that are due, or that began and did not end."""
+        for space in await asyncio.to_thread(self._store.reader.spaces):
+            run = await asyncio.to_thread(_run_to_do, self._store.reader, space, now_us())
+            if run is None:
+                continue
+            if not run.number:
+                run = await self._run_on_store(partial(begin_retention, self._store, space, None, now_us()))
+            await self._finish(run)
+
+    async def _finish(self, run: RetentionRun) -> None:
+        """Do a run to its end; after each portion others get as much time as that took."""
+        while run.ended_at is None and not self._stopping.is_set():
+            began = elapsed_s()
+            run = await self._run_on_store(partial(forget_portion, self._store, run, now_us()))
+            await self._rest(elapsed_s() - began)
+        if run.users or run.lives or run.contents:
+            log.info("users were deleted by age", space=run.space, run=run.number, users=run.users)
+
+    # --- bytes
+
+    async def _let_bytes_go(self) -> None:
+        """Let bytes go, if they have waited for long enough, or somebody waits for it."""
+        waiting, self._waiting = self._waiting, []
+        try:
+            self._due_since = await self._run_on_store(self._store.bytes_due)
+            if self._due_since is not None and (waiting or self._may_begin()):
+                await self._go()
+        except Exception as error:
+            for one in waiting:
+                one.set_exception(error)
+            raise
+        for one in waiting:
+            if self._due_since is None:
+                one.set_result(None)
+            else:
+                one.set_exception(_STOPPED)
+
+    def _may_begin(self) -> bool:
+        is_gathered = self.due_s() >= self._gather_s
+        is_late = self.due_s() >= self._gather_s + _LASTING_S
+        return is_gathered and (is_late or not self._store.lasting_reads())
+
+    async def _go(self) -> None:
+        until = now_us()
+        going = await self._run_on_store(lambda: let_bytes_go(self._store, self._control, until))
+        while not await self._run_on_store(lambda: are_gone(self._store, going)):
+            if self._stopping.is_set():
+                return
+            await self._rest(_PACE_S)
+        await self._run_on_store(lambda: self._store.note_gone(until, now_us()))
+        self._due_since = None
+        log.info("bytes of what was forgotten are gone", seconds=round((now_us() - until) / 1e6, 1))
+
+
+def _run_to_do(reader: Reader, space: str, now: int) -> RetentionRun | None:
+    """Return the run of a space that goes on, or one without a number that is to begin; None: none is due."""
+    last = next(iter(reader.retention_runs(space, limit=1)), None)
+    if last is not None and last.ended_at is None:
+        return last
+    settings, found = reader.settings(space), reader.status(space)
+    begins = deletes_from(found.live_since)
+    if begins is None or (found.clock_at or 0) < begins:
+        return None
+    if not (settings.retention_months or settings.event_retention_months):
+        return None
+    if last is not None and now - last.began_at < DAY_US:
+        return None
+    return RetentionRun(0, space, 0, now)

@@ -1,0 +1,62 @@
+"""Letting the bytes go of what was forgotten, from the database and from all files beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from enduser.errors import StoreError
+from enduser.ingest.spool import clear_applied, segments_with_events
+from enduser.service.leftovers import clear_leftovers
+from enduser.stores import serving
+from enduser.stores.contract import OwnedStore
+from enduser.stores.control import ControlStore
+
+
+@dataclass(frozen=True, slots=True)
+class Going:
+    """Bytes of what was forgotten up to a time (µs), gone but from some files, which go soon."""
+
+    until: int
+    left: frozenset[Path]
+
+
+def let_bytes_go(store: OwnedStore, control: ControlStore, until: int) -> Going:
+    """Let the bytes go of all that was forgotten up to a time; on the thread that changes the store.
+
+    Raises:
+        NoRoom: the disk has no room for the database a second time.
+        StoreError: a file cannot be written, or somebody has read one of them for too long.
+    """
+    segments = segments_with_events(store.folder)
+    store.write_anew()
+    used = clear_leftovers(store.folder, until)
+    if not (control.settle() and serving.settle(store.folder)):
+        raise StoreError(
+            "a file of the data folder is being read for long, and keeps bytes of what was deleted",
+            hint="it is tried again; see which process reads control.sqlite or serving.sqlite",
+        )
+    return Going(until, segments.union(used))
+
+
+def are_gone(store: OwnedStore, going: Going) -> bool:
+    """Return whether also those files are gone that were in use; on the thread that changes the store."""
+    if not going.left:
+        return True
+    there = segments_with_events(store.folder).union(clear_leftovers(store.folder, going.until))
+    return not going.left & there
+
+
+def let_bytes_go_at_once(store: OwnedStore, control: ControlStore, now: int) -> bool:
+    """Let the bytes go where no server runs, and note it; return whether none is left.
+
+    Raises:
+        NoRoom, StoreError: as `let_bytes_go`.
+    """
+    if not clear_applied(store.folder, store.spool_positions()):
+        return False
+    going = let_bytes_go(store, control, now)
+    if not are_gone(store, going):
+        return False
+    store.note_gone(now, now)
+    return True
