@@ -23,6 +23,7 @@
     │   ├── ListExists        a list that is to be made and is there
     │   ├── KeyReused         an idempotency key that came with something else before
     │   ├── Unconfirmed       a change that cannot be undone and was not confirmed
+    │   ├── UserSuppressed    a person who was erased and is to stay out was named
     │   ├── IdsHashed         ids were to be compared that are hashed
     │   ├── InvalidSpace      a space that does not exist
     │   ├── InvalidSpaceName  a name that no new space can have
@@ -46,6 +47,7 @@
     ├── KeyNotFound           no API key of this id
     ├── InputError            a file that is not what it is said to be
     ├── UserNotFound          no End User Object under this id
+    ├── SuppressionNotFound   an id that is not to stay out
     ├── ClientNotFound        no client of this id
     ├── SourceNotFound        no source of this name
     ├── RunNotFound           no run of this number
@@ -224,6 +226,12 @@ class Unconfirmed(UsageError):
     """A change that cannot be undone was asked for without a confirmation; nothing was changed."""
 
     code = "unconfirmed"
+
+
+class UserSuppressed(UsageError):
+    """An id belongs to a person who was erased and is to stay out of the space."""
+
+    code = "user_suppressed"
 
 
 class IdsHashed(UsageError):
@@ -464,6 +472,12 @@ class UserNotFound(EnduserError):
     """No End User Object exists under the id that was asked for."""
 
     code = "user_not_found"
+
+
+class SuppressionNotFound(EnduserError):
+    """An id is not to stay out of the space."""
+
+    code = "suppression_not_found"
 
 
 class GeoDatabaseError(EnduserError):

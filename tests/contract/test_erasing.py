@@ -298,6 +298,9 @@ class Both:
             return
         assert erased.ids == len(person)
         assert erased.events == sum(event.user in person for event in self.events)
+        self.forget(person)
+
+    def forget(self, person: frozenset[UserId]) -> None:
         self.events = list(without(self.events, person, self.store.settings(SPACE)))
         for pair in [*self.api.links]:
             if pair & person:

@@ -177,6 +177,7 @@ class RowProblem(StrEnum):
     IDS_NOT_HASHED = "ids_not_hashed"
     INVALID_TIME = "invalid_time"
     FUTURE_TIME = "future_time"
+    SUPPRESSED = "suppressed"
 
 
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")

@@ -40,6 +40,7 @@ class ExcludeReason(StrEnum):
     IP = "ip"
     HOST = "host"
     USER = "user"
+    SUPPRESSED = "suppressed"
 
 
 @dataclass(slots=True)

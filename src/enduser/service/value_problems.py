@@ -43,6 +43,7 @@ _ROW_MESSAGES: Mapping[RowProblem, str] = {
     RowProblem.IDS_NOT_HASHED: "the id is said to be hashed, and this space does not hash ids",
     RowProblem.INVALID_TIME: "effective_at is no time in ISO 8601, such as 2026-03-01T10:00:00Z",
     RowProblem.FUTURE_TIME: "effective_at lies in the future",
+    RowProblem.SUPPRESSED: "the user was erased, and is to stay out",
 }
 
 

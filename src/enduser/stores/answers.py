@@ -365,6 +365,8 @@ class HashingPreview:
     """How many of them look like hashes already, as messages bring them that are marked so."""
     ended_links: int
     """Links that end, because nothing tells them but the id before of an `alias`."""
+    lost_suppressions: int = 0
+    """User ids that are to stay out and would be known no more: they were suppressed under another salt."""
 
 
 @dataclass(frozen=True, slots=True)

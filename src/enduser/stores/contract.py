@@ -337,8 +337,14 @@ class Reader(Protocol):
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much of the person of an id an erasure would take away; None where the id is unknown."""
 
-    def hashing_preview(self, space: str) -> HashingPreview:
-        """Return what turning `hash_ids` on would do to the users of a space now."""
+    def is_suppressed(self, space: str, user_id: str, id_kind: str) -> bool:
+        """Return whether an id was erased and is to stay out; nothing else is known of it."""
+
+    def hashing_preview(self, space: str, salt: str | None = None) -> HashingPreview:
+        """Return what turning `hash_ids` on would do to the users of a space now.
+
+        It would be done with this salt; None: with the one that is set.
+        """
 
     def erasures(self, space: str, *, limit: int = 100, before: int | None = None) -> Sequence[Erasure]:
         """Return the last erasures of a space, the newest first; those before a number.
@@ -502,8 +508,10 @@ class Store(Reader, Protocol):
             KeyReused: a write has the key of another.
             InvalidList, ListExists, ListNotFound: a static list cannot be made or changed as it is said.
             InUse: a static list is to be deleted that rules of segments name.
-            UserNotFound: who is to be erased is not known.
             RetentionRefused: nobody may be deleted by age now, or as of that time.
+            UserNotFound: who is to be erased is not known, and is not to stay out either.
+            UserSuppressed: a link of an id that is to stay out.
+            SuppressionNotFound: an id that is to be known again is not kept out.
             StoreError: an erasure waited too long for what was accepted before it.
         """
 

@@ -191,6 +191,17 @@ class EraseUser:
 
     user: UserId
     is_hashed: bool = False
+    suppresses: bool = False
+    """All ids of the person stay out from then on, whatever names them; and the one that is given, even if
+    nothing is known of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiftSuppression:
+    """A record: the person of an id may be known again, under all ids that were suppressed with it."""
+
+    user: UserId
+    is_hashed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +236,7 @@ Record = (
     | EraseUser
     | BeginRetention
     | ForgetOld
+    | LiftSuppression
 )
 
 

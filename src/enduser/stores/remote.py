@@ -450,9 +450,14 @@ class RemoteStore:
         found: RetentionPreview = self._call("preview_retention", space=space, as_of=as_of)
         return found
 
-    def hashing_preview(self, space: str) -> HashingPreview:
+    def is_suppressed(self, space: str, user_id: str, id_kind: str) -> bool:
+        """Return whether an id is to stay out."""
+        found: bool = self._call("is_suppressed", space=space, user_id=user_id, id_kind=id_kind)
+        return found
+
+    def hashing_preview(self, space: str, salt: str | None = None) -> HashingPreview:
         """Return what turning `hash_ids` on would do."""
-        found: HashingPreview = self._call("hashing_preview", space=space)
+        found: HashingPreview = self._call("hashing_preview", space=space, salt=salt)
         return found
 
     def look_alikes(self, space: str, *, limit: int = 100) -> LookAlikes:

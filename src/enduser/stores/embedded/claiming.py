@@ -9,7 +9,7 @@ import duckdb
 from enduser import limits
 from enduser.core.events import UserId, hashed_id, known_id
 from enduser.core.settings import SpaceSettings
-from enduser.errors import LimitExceeded, UsageError
+from enduser.errors import LimitExceeded, UsageError, UserSuppressed
 from enduser.stores.embedded.statements import Rows, run, run_spliced
 from enduser.stores.records import AddLink, RemoveLink
 
@@ -79,6 +79,7 @@ class Naming:
         Raises:
             UsageError: the ids are none, or one and the same.
             LimitExceeded: an id is too long.
+            UserSuppressed: one is of a person who is to stay out.
         """
         keys = self._keys_of(record)
         said = run(self.connection, "claiming.said_of_pair", **keys)
@@ -104,16 +105,26 @@ class Naming:
 
     def _keys_of(self, record: AddLink | RemoveLink) -> dict[str, int]:
         """Return the keys of the two ids, which get them if they have none."""
-        both = (self._checked(user) for user in (record.one, record.other))
+        both = (checked_id(user) for user in (record.one, record.other))
         stored = {self.as_stored(user, is_hashed=record.is_hashed) for user in both}
         ids = sorted(stored, key=lambda user: user[::-1])
         if len(ids) == 1:
             raise UsageError(f"{ids[0].id!r} cannot be linked to itself", hint="name two ids")
         texts, kinds = ([user.id for user in ids], [user.is_anonymous for user in ids])
         run(self.connection, "claiming.given_ids", secret=self.secret, ids=texts, kinds=kinds)
+        self._require_unsuppressed()
         self.key_new_ids()
         one, other = sorted(key for (key,) in run(self.connection, "claiming.given_keys"))
         return {"one_key": one, "other_key": other}
+
+    def _require_unsuppressed(self) -> None:
+        """Check that none of the ids in `batch_ids` is to stay out."""
+        for (text,) in run(self.connection, "suppressing.first_named"):
+            raise UserSuppressed(
+                f"{text!r} was erased, and is to stay out",
+                hint="to let the person be known again: enduser users unsuppress, or DELETE "
+                "/api/v1/suppressions/{user_id}",
+            )
 
     def as_stored(self, user: UserId, *, is_hashed: bool) -> UserId:
         """Return an id hashed where user ids are, unless it `is_hashed`."""
@@ -121,25 +132,24 @@ class Naming:
             return UserId(hashed_id(self.settings.hash_salt, user.id), is_anonymous=False)
         return user
 
-    def _checked(self, user: UserId) -> UserId:
-        """Return an id trimmed.
 
-        Raises:
-            UsageError: it is nobody's.
-            LimitExceeded: it is too long.
-        """
-        known = known_id(user.id)
-        if known is None:
-            raise UsageError(
-                f"{user.id!r} is nobody's id", hint="docs/concepts.md lists the words that are none"
-            )
-        if len(known.encode()) > limits.ID_BYTES_MAX:
-            raise LimitExceeded(
-                f"an id of {len(known.encode()):,} bytes is too long",
-                hint=f"the limit is {limits.ID_BYTES_MAX} (ID_BYTES_MAX)",
-                limit=limits.ID_BYTES_MAX,
-            )
-        return UserId(known, user.is_anonymous)
+def checked_id(user: UserId) -> UserId:
+    """Return an id trimmed.
+
+    Raises:
+        UsageError: it is nobody's.
+        LimitExceeded: it is too long.
+    """
+    known = known_id(user.id)
+    if known is None:
+        raise UsageError(f"{user.id!r} is nobody's id", hint="docs/concepts.md lists the words that are none")
+    if len(known.encode()) > limits.ID_BYTES_MAX:
+        raise LimitExceeded(
+            f"an id of {len(known.encode()):,} bytes is too long",
+            hint=f"the limit is {limits.ID_BYTES_MAX} (ID_BYTES_MAX)",
+            limit=limits.ID_BYTES_MAX,
+        )
+    return UserId(known, user.is_anonymous)
 
 
 def forget_unnamed(connection: duckdb.DuckDBPyConnection) -> None:

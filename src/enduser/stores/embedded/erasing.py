@@ -10,6 +10,7 @@ from enduser import limits
 from enduser.core.events import UserId
 from enduser.errors import UserNotFound
 from enduser.stores.answers import Erased
+from enduser.stores.embedded import suppressing
 from enduser.stores.embedded.claiming import Naming, forget_unnamed
 from enduser.stores.embedded.fold import fold_pending
 from enduser.stores.embedded.reading import Look, persons
@@ -34,7 +35,7 @@ def tell(naming: Naming, record: EraseUser) -> Sequence[UserId]:
         UserNotFound: the id is not known.
     """
     fold_pending(naming.connection, naming.settings)
-    _find(naming, record)
+    _find(naming, suppressing.as_known(record))
     return tell_touched(naming.connection)
 
 
@@ -45,7 +46,11 @@ def erase(naming: Naming, record: EraseUser) -> Erased:
         UserNotFound: the id is not known.
     """
     connection, settings = naming.connection, naming.settings
-    erased = _counted(connection, _find(naming, record))
+    record = suppressing.as_known(record)
+    keys = _find(naming, record)
+    erased = _counted(connection, keys)
+    if record.suppresses:
+        suppressing.suppress(naming, record, is_known=bool(keys))
     run(connection, "erasing.forget_mentions", hash_ids=settings.hash_ids, salt=settings.hash_salt)
     erase_rows(connection)
     release(naming)
@@ -79,15 +84,18 @@ def release(naming: Naming) -> None:
 
 
 def _find(naming: Naming, record: EraseUser) -> Sequence[int]:
-    """Return the keys of the person's ids; they are put into `erased`, others beside them into `beside`."""
+    """Return the keys of the person's ids; they are put into `erased`, others beside them into `beside`.
+
+    There are none where nothing is known of an id that is to stay out.
+    """
     user = naming.as_stored(record.user, is_hashed=record.is_hashed)
     found = run(naming.connection, "read.person", id=user.id, is_anonymous=user.is_anonymous)
-    if not found:
+    if not found and not record.suppresses:
         raise UserNotFound(
             f"there is no user {record.user.id!r}: nothing is known of him",
             hint="look for another spelling, or the other kind of id",
         )
-    keys = _keys_of(naming.connection, found[0][0])
+    keys = _keys_of(naming.connection, found[0][0]) if found else []
     run(naming.connection, "erasing.erased", keys=keys)
     run(naming.connection, "erasing.beside")
     return keys

@@ -8,6 +8,7 @@ import duckdb
 
 from enduser import limits
 from enduser.stores.answers import Rejection
+from enduser.stores.embedded import suppressing
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.registry import know_types
 from enduser.stores.embedded.statements import Splices, run, run_spliced, statements, text_literal
@@ -34,6 +35,7 @@ def read_rows(naming: Naming, rows: RowFile, written_at: int) -> None:
         salt=naming.settings.hash_salt,
         secret=naming.secret,
     )
+    suppressing.reject(naming.connection)
     run(naming.connection, "given_rows.ids")
 
 

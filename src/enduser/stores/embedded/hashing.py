@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from enduser.core.events import HASH_FORM
 from enduser.stores.answers import HashingPreview
+from enduser.stores.embedded import suppressing
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.fold import fold_pending
-from enduser.stores.embedded.reading import Look
 from enduser.stores.embedded.statements import run
 from enduser.stores.embedded.values import tell_everything
 
@@ -27,8 +27,11 @@ def hash_stored_ids(naming: Naming) -> None:
     fold_pending(connection, naming.settings)
 
 
-def preview(look: Look) -> HashingPreview:
-    """Return what hashing the user ids of a space would do."""
-    link_on_identify = look.settings().link_on_identify
-    rows = look.run("hashing.preview", hash_form=HASH_FORM, link_on_identify=link_on_identify)
-    return HashingPreview(*rows[0])
+def preview(naming: Naming, salt: str | None) -> HashingPreview:
+    """Return what hashing the user ids of a space would do, with a salt; None: the one that is set."""
+    link_on_identify = naming.settings.link_on_identify
+    (told,) = run(
+        naming.connection, "hashing.preview", hash_form=HASH_FORM, link_on_identify=link_on_identify
+    )
+    user_ids, hash_forms, ended_links = told
+    return HashingPreview(user_ids, hash_forms, ended_links, suppressing.lost(naming, salt))

@@ -66,6 +66,7 @@ from enduser.stores.embedded import (
     registry,
     retention,
     segments,
+    suppressing,
     values,
 )
 from enduser.stores.embedded import database as files
@@ -217,10 +218,8 @@ class EmbeddedReader:
             files.prepare(connection, self._user_key_sql)
             connection.execute(f"SET search_path = '{files.schema_of(connection, space)}'")
             connection.execute("BEGIN")
-            query = "SELECT secret FROM main.spaces WHERE space = $1"
-            secret = connection.execute(query, [space]).fetchall()[0][0]
             look = Look(connection, space)
-            preview = values.preview(Naming(connection, look.settings(), secret), record)
+            preview = values.preview(_naming(look), record)
             written = [column.attribute for column in record.rows.columns]
             return replace(preview, segments=list(moving.moved(look, written)))
 
@@ -365,10 +364,15 @@ class EmbeddedReader:
         with self._lasts(), self.looking_at(space, "EXPORT_SECONDS_MAX") as look:
             return retention.preview(look, as_of)
 
-    def hashing_preview(self, space: str) -> HashingPreview:
+    def is_suppressed(self, space: str, user_id: str, id_kind: str) -> bool:
+        """Return whether an id is to stay out."""
+        with self.looking_at(space) as look:
+            return suppressing.is_suppressed(_naming(look), user_id, id_kind)
+
+    def hashing_preview(self, space: str, salt: str | None = None) -> HashingPreview:
         """Return what turning `hash_ids` on would do."""
         with self.looking_at(space) as look:
-            return hashing.preview(look)
+            return hashing.preview(_naming(look), salt)
 
     def look_alikes(self, space: str, *, limit: int = 100) -> LookAlikes:
         """Return user ids that differ only by case."""
@@ -481,3 +485,9 @@ class EmbeddedReader:
             if waited_s >= seconds or self._closing.is_set():
                 with suppress(duckdb.ConnectionException):  # closed with the reader: nothing runs on it now
                     connection.interrupt()
+
+
+def _naming(look: Look) -> Naming:
+    query = "SELECT secret FROM main.spaces WHERE space = $1"
+    secret = look.connection.execute(query, [look.space]).fetchall()[0][0]
+    return Naming(look.connection, look.settings(), secret)

@@ -82,6 +82,7 @@ from enduser.stores.embedded import (
     registry,
     rewriting,
     segments,
+    suppressing,
     values,
 )
 from enduser.stores.embedded import database as files
@@ -105,6 +106,7 @@ from enduser.stores.records import (
     EraseUser,
     EventChunk,
     ForgetOld,
+    LiftSuppression,
     Lookups,
     Record,
     RemoveLink,
@@ -480,8 +482,8 @@ class EmbeddedStore:
                 case EraseUser() | BeginRetention() | ForgetOld():
                     applied = self._forgetting.apply(space, record)
                     taker = None
-                case UndoRun():
-                    values.undo_run(self._database.connection, record)
+                case UndoRun() | LiftSuppression():
+                    self._take_back(space, record)
                 case WriteList():
                     applied = Applied(listed=lists.write_list(self._naming(space), record))
                 case DeleteList():
@@ -496,6 +498,12 @@ class EmbeddedStore:
         if isinstance(record, ChangeSettings) and "hash_ids" in record.texts:
             self._database.checkpoint()  # the log has plain ids still
         return applied
+
+    def _take_back(self, space: str, record: UndoRun | LiftSuppression) -> None:
+        if isinstance(record, UndoRun):
+            values.undo_run(self._database.connection, record)
+        else:
+            suppressing.lift(self._naming(space), record)
 
     def _delete_list(self, space: str, record: DeleteList) -> None:
         lists.delete_list(self._database.connection, record)
@@ -566,10 +574,12 @@ class EmbeddedStore:
         self._require_attributes(values.get("feed_attributes", ()))
         changed = {name: value for name, value in values.items() if value != getattr(settings, name)}
         has_users = self._execute("SELECT EXISTS (FROM user_ids)")[0][0]
+        has_hashes = has_users or suppressing.is_any(self._database.connection)
         for name, value in changed.items():
-            if SETTING_RULES[name].is_for_good and settings.hash_ids and has_users:
+            if SETTING_RULES[name].is_for_good and settings.hash_ids and has_hashes:
+                who = "users" if has_users else "people who are to stay out"
                 raise InvalidSetting(
-                    f"{name} cannot change any more: the space {space} has users, whose ids are hashed",
+                    f"{name} cannot change any more: the space {space} has {who}, whose ids are hashed",
                     hint="a hash cannot be turned back into its id; for another choice, use another space",
                     field=name,
                 )
@@ -866,9 +876,13 @@ class EmbeddedStore:
         """Return what deleting by age would take away."""
         return self._reader.preview_retention(space, as_of)
 
-    def hashing_preview(self, space: str) -> HashingPreview:
+    def is_suppressed(self, space: str, user_id: str, id_kind: str) -> bool:
+        """Return whether an id is to stay out."""
+        return self._reader.is_suppressed(space, user_id, id_kind)
+
+    def hashing_preview(self, space: str, salt: str | None = None) -> HashingPreview:
         """Return what turning `hash_ids` on would do."""
-        return self._reader.hashing_preview(space)
+        return self._reader.hashing_preview(space, salt)
 
     def look_alikes(self, space: str, *, limit: int = 100) -> LookAlikes:
         """Return user ids that differ only by case."""

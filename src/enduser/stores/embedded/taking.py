@@ -9,6 +9,7 @@ from enduser.core.events import ANALYTICS_PROPERTIES, hashed_id
 from enduser.core.outcomes import Outcomes
 from enduser.errors import InputError
 from enduser.stores.answers import Applied, Rejection, Sample
+from enduser.stores.embedded import suppressing
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.origins import Origins
 from enduser.stores.embedded.rows import plausible_numbers, read_rows
@@ -17,6 +18,7 @@ from enduser.stores.records import Chunk, EventChunk, Form, Lookups
 
 STEPS = (
     "judged",
+    "suppressed",
     "repeats",
     "remember_rows",
     "number_repeats",
@@ -35,7 +37,8 @@ STEPS = (
 )
 """What happens to the rows of a chunk once they are read and their origins are known, in order.
 
-Each is the statement of that name in `sql/taking.sql`, but for `new_ids` and `claims` (`claiming.Naming`).
+Each is the statement of that name in `sql/taking.sql`, but for `suppressed` (`suppressing.keep_out`), and for
+`new_ids` and `claims` (`claiming.Naming`).
 `undated_copies` is done only where there are events without a client time.
 """
 
@@ -82,10 +85,11 @@ class EventTaker:
             if record.chunk.form is not Form.PARQUET:
                 raise
             raise _unreadable(record.chunk, error) from None
+        suppressing.keep_out(self._naming)
         parameters |= self._span()
         if record.is_first:
             run(self._connection, "taking.begin_file", **parameters)
-        for step in STEPS[1:]:
+        for step in STEPS[2:]:
             if step != "undated_copies" or parameters["undated"]:
                 self._step(step, parameters)
         outcomes = self._outcomes(parameters)

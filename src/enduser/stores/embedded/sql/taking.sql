@@ -89,7 +89,7 @@ decided AS (
 SELECT
     line, id, is_anonymous, other_id, message_id, client_at, occurred_at, received_at, type, name, ip,
     page_url, properties, traits,
-    CASE WHEN $hash_ids THEN hashed_id($salt, known_previous) ELSE known_previous END AS previous_id,
+    known_previous AS previous_id,
     place_id, browser_id, is_live, user_key, id_check, message_key, excluded, rejected,
     excluded IS NULL AND rejected IS NULL AND NOT $counts_only AS is_good,
     excluded IS NULL AND rejected IS NULL AND $counts_only AS is_counted,
@@ -250,7 +250,8 @@ INSERT INTO filled_events SELECT user_key, occurred_at FROM improved_events WHER
 INSERT INTO events
 SELECT user_key, client_at, message_key, occurred_at, received_at, $batch,
        is_visit, is_page_view, is_act, place_id, browser_id, type, name, message_id, page_url,
-       properties, traits, CASE WHEN $store_ip THEN ip END, other_id, previous_id
+       properties, traits, CASE WHEN $store_ip THEN ip END, other_id,
+       CASE WHEN $hash_ids AND previous_id <> '' THEN hashed_id($salt, previous_id) ELSE previous_id END
 FROM judged
 WHERE is_good
   AND rowid NOT IN (SELECT row_id FROM stored_copies)
