@@ -132,6 +132,7 @@ _OWN_FILES = (
         "control.sqlite",
         "serving.sqlite",
         "doors.json",
+        "erasures.jsonl",
         "deciding.json",
         "lock",
         "owner.sock",

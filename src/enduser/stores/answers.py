@@ -283,6 +283,8 @@ class Applied:
     """Of a static list that was made or changed."""
     erased: Erased | None = None
     """Of a person who was erased."""
+    erasure: Erasure | None = None
+    """The receipt of that."""
     retention: RetentionRun | None = None
     """Of deleting by age, so far."""
 

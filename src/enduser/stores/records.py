@@ -191,6 +191,8 @@ class EraseUser:
 
     user: UserId
     is_hashed: bool = False
+    erased_at: int = 0
+    """Server time in µs."""
     suppresses: bool = False
     """All ids of the person stay out from then on, whatever names them; and the one that is given, even if
     nothing is known of it."""

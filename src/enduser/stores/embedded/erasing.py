@@ -9,8 +9,8 @@ import duckdb
 from enduser import limits
 from enduser.core.events import UserId
 from enduser.errors import UserNotFound
-from enduser.stores.answers import Erased
-from enduser.stores.embedded import suppressing
+from enduser.stores.answers import Erased, Erasure
+from enduser.stores.embedded import erasures, suppressing
 from enduser.stores.embedded.claiming import Naming, forget_unnamed
 from enduser.stores.embedded.fold import fold_pending
 from enduser.stores.embedded.reading import Look, persons
@@ -39,24 +39,42 @@ def tell(naming: Naming, record: EraseUser) -> Sequence[UserId]:
     return tell_touched(naming.connection)
 
 
-def erase(naming: Naming, record: EraseUser) -> Erased:
-    """Take away all that is known of a person of whom was told; the caller owns the transaction.
+def erase(naming: Naming, space: str, record: EraseUser, number: int) -> Erasure:
+    """Take away all that is known of a person of whom was told; keep a receipt, and return it.
+
+    The caller owns the transaction.
 
     Raises:
         UserNotFound: the id is not known.
     """
-    connection, settings = naming.connection, naming.settings
+    connection = naming.connection
     record = suppressing.as_known(record)
     keys = _find(naming, record)
-    erased = _counted(connection, keys)
+    asked = erasures.hash_of(naming, naming.as_stored(record.user, is_hashed=record.is_hashed))
+    receipt = Erasure(
+        number=number,
+        space=space,
+        erased_at=record.erased_at,
+        id_hash=asked,
+        id_hashes=erasures.hashes(connection) or [asked],
+        amount=_counted(connection, keys),
+        is_suppressed=record.suppresses,
+    )
     if record.suppresses:
-        suppressing.suppress(naming, record, is_known=bool(keys))
+        suppressing.suppress(naming, record, number, is_known=bool(keys))
+    _forget(naming)
+    erasures.note(connection, receipt)
+    return receipt
+
+
+def _forget(naming: Naming) -> None:
+    """Let nothing stay of the ids in `erased`, not even in temporary tables."""
+    connection, settings = naming.connection, naming.settings
     run(connection, "erasing.forget_mentions", hash_ids=settings.hash_ids, salt=settings.hash_salt)
     erase_rows(connection)
     release(naming)
     for (name,) in run(connection, "erasing.temporary"):
         connection.execute(f"DROP TABLE temp.{name}")
-    return erased
 
 
 def tell_touched(connection: duckdb.DuckDBPyConnection) -> Sequence[UserId]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from enduser.core.events import UserId
-from enduser.stores import serving
+from enduser.stores import erasure_log, serving
 from enduser.stores.answers import Applied
-from enduser.stores.embedded import erasing, retention
+from enduser.stores.embedded import erasing, erasures, retention
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.database import Database
 from enduser.stores.import_lock import require_no_import
@@ -35,10 +35,20 @@ class Forgetting:
         self._catch_up: Callable[[], None] = lambda: None
         self._portion: retention.Portion | None = None
         """What is to be forgotten next of what is too old."""
+        self._last_logged = erasure_log.last_number(database.folder)
+        """The number of the last erasure in the log; no other may have it, though the database is older."""
+        self.log()
 
     def before_erasures(self, catch_up: Callable[[], None]) -> None:
         """Call `catch_up` before each erasure."""
         self._catch_up = catch_up
+
+    def log(self) -> None:
+        """Write the erasures since the last time into the log beside the database."""
+        fresh = erasures.after(self._database.connection, self._last_logged)
+        if fresh:
+            erasure_log.append(self._database.folder, fresh)
+            self._last_logged = fresh[-1].number
 
     def prepare(self, space: str, record: Forgets) -> None:
         """Find what a record forgets, and take it out of the copy.
@@ -70,7 +80,9 @@ class Forgetting:
         naming = self._naming(space)
         match record:
             case EraseUser():
-                return Applied(erased=erasing.erase(naming, record))
+                number = max(erasures.last_number(naming.connection), self._last_logged) + 1
+                receipt = erasing.erase(naming, space, record, number)
+                return Applied(erased=receipt.amount, erasure=receipt)
             case BeginRetention():
                 return Applied(retention=retention.begin(naming, space, record))
             case ForgetOld():

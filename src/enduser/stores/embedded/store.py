@@ -484,15 +484,15 @@ class EmbeddedStore:
                     taker = None
                 case UndoRun() | LiftSuppression():
                     self._take_back(space, record)
-                case WriteList():
-                    applied = Applied(listed=lists.write_list(self._naming(space), record))
-                case DeleteList():
-                    self._delete_list(space, record)
+                case WriteList() | DeleteList():
+                    applied = self._change_list(space, record)
                 case CloseHistory():
                     self._close_history(self.settings(space).window_us)
         self._taker = taker
         self._generations[space] += 1  # a setting recomputes
         self._forget_released(space, record, applied)
+        if applied.erasure is not None:
+            self._forgetting.log()
         self._forgotten += isinstance(record, EraseUser | ForgetOld | ChangeSettings)
         self._rules_editions[space] += _may_change_rules(record)
         if isinstance(record, ChangeSettings) and "hash_ids" in record.texts:
@@ -505,10 +505,13 @@ class EmbeddedStore:
         else:
             suppressing.lift(self._naming(space), record)
 
-    def _delete_list(self, space: str, record: DeleteList) -> None:
+    def _change_list(self, space: str, record: WriteList | DeleteList) -> Applied:
+        if isinstance(record, WriteList):
+            return Applied(listed=lists.write_list(self._naming(space), record))
         lists.delete_list(self._database.connection, record)
         uses = segments.uses_there(Look(self._database.connection, space), "lists", record.list_id)
         require_unused(uses, f"the list {record.list_id!r}")
+        return Applied()
 
     def _close_history(self, window_us: int) -> None:
         self._execute(

@@ -24,28 +24,24 @@ def as_known(record: EraseUser) -> EraseUser:
     return replace(record, user=checked_id(record.user)) if record.suppresses else record
 
 
-def suppress(naming: Naming, record: EraseUser, *, is_known: bool) -> None:
+def suppress(naming: Naming, record: EraseUser, erasure: int, *, is_known: bool) -> None:
     """Keep the ids of the person in the table `erased` out, and the one that was given.
 
-    The caller owns the transaction, and erases the person afterwards; `is_known`: there is one.
+    The caller owns the transaction, and erases the person afterwards; `erasure` is the number of that,
+    `is_known`: there is one.
     """
     user = naming.as_stored(record.user, is_hashed=record.is_hashed)
     hashing = {"hash_ids": naming.settings.hash_ids, "salt": naming.settings.hash_salt}
     run(
         naming.connection,
         "suppressing.suppress",
-        erasure=_next_number(naming.connection),
+        erasure=erasure,
         secret=naming.secret,
         **user._asdict(),
         **hashing,
     )
     if user.is_anonymous and not is_known:
         run(naming.connection, "suppressing.forget_mentions", id=user.id, **hashing)
-
-
-def _next_number(connection: duckdb.DuckDBPyConnection) -> int:
-    """Return the number of the erasure that comes next."""
-    return int(run(connection, "suppressing.next_number")[0][0])
 
 
 def lift(naming: Naming, record: LiftSuppression) -> None:

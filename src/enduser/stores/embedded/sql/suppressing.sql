@@ -4,9 +4,6 @@
 -- name: is_any
 SELECT EXISTS (FROM suppressed);
 
--- name: next_number
-SELECT coalesce(max(erasure), 0) + 1 FROM suppressed;
-
 -- name: suppress
 -- All ids of the person in `erased`, and the one that was given, of whom perhaps nothing is known. Beside a plain
 -- user id the hash that would stand for it, were ids hashed with the salt as it is now.
