@@ -46,7 +46,7 @@ def test_these_are_the_commands() -> None:
         *("keys create", "keys list", "keys revoke", "users look-alikes", "users set", "users history"),
         "retention list",
         "retention run",
-        "users delete",
+        *("users erase", "users suppressed", "users unsuppress"),
         *("attributes list", "attributes create", "attributes change", "attributes delete", "sources look"),
         "attributes retype",
         *("sources map", "sources run", "sources runs", "sources undo", "sources list", "sources delete"),

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-from contextlib import closing
 from pathlib import Path
 
 import duckdb
 import pytest
 from ready_made import copied
 from running import enduser, event, exported, write_lines
-
-from enduser.ingest.spool import EVENTS, SpoolWriter, frame
 
 COLUMNS = (
     "user_id is_anonymous first_seen last_seen total_sessions average_session_duration "
@@ -438,39 +435,6 @@ def test_the_history_of_a_user_has_the_newest_change_first(valued: Path) -> None
         ["plan", "(unknown)", "free", "manual"],
     ]
     assert "Nothing was ever said" in enduser("users", "history", "eve", data=valued).stdout
-
-
-# --- erasing
-
-
-def test_erasing_must_be_meant_and_says_what_goes(valued: Path) -> None:
-    enduser("users", "set", "adam", "plan=vip", "seats=5", data=valued)
-    told = enduser("users", "delete", "adam", data=valued)
-    assert told.exit_code == 2
-    assert "1 id, 1 event, 1 session, 2 values go, and nothing brings them back" in told.stderr
-    assert enduser("users", "show", "adam", data=valued).exit_code == 0
-
-
-def test_who_is_erased_is_gone(valued: Path) -> None:
-    told = enduser("users", "delete", "adam", "--yes", data=valued)
-    assert (told.exit_code, told.stdout) == (0, "erased: 1 id, 1 event, 1 session, 0 values\n")
-    assert enduser("users", "show", "adam", data=valued).exit_code == 1
-    assert enduser("verify", data=valued).exit_code == 0
-
-
-@pytest.mark.parametrize("options", [(), ("--yes",), ("--id-kind", "hashed", "--yes")])
-def test_nobody_is_erased_who_is_not_known(valued: Path, options: tuple[str, ...]) -> None:
-    told = enduser("users", "delete", "eve", *options, data=valued)
-    assert (told.exit_code, "there is no user 'eve'" in told.stderr) == (1, True)
-
-
-def test_nobody_is_erased_while_events_of_a_killed_server_wait(valued: Path) -> None:
-    with closing(SpoolWriter(valued, 1)) as writer:
-        line = json.dumps({"got": 1, "id": "adam", "msg": "m", "client": 1, "at": 1, "type": "page"})
-        writer.append([frame(EVENTS, 1, 1, line.encode() + b"\n")], now_us=1)
-    told = enduser("users", "delete", "adam", "--yes", data=valued)
-    assert (told.exit_code, "1 accepted event may be this person's" in told.stderr) == (2, True)
-    assert enduser("users", "show", "adam", data=valued).exit_code == 0
 
 
 def test_who_has_values_and_no_object_yet_is_told_where_they_are(data: Path) -> None:

@@ -106,7 +106,7 @@ def test_who_has_an_object_loses_it_at_once_and_may_come_again(shared_site: Site
 def test_a_command_erases_through_the_server_what_is_accepted_just_now(shared_site: Site) -> None:
     site = shared_site
     site.send("ada", count=7)
-    told = process("users", "delete", "ada", "--yes", data=site.server.data)
+    told = process("users", "erase", "ada", "--yes", data=site.server.data)
     assert (told.returncode, told.stdout) == (0, "erased: 1 id, 7 events, 1 session, 0 values\n"), told.stderr
     site.wait_for_what_follows()
     assert not site.shows("ada")

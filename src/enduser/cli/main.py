@@ -13,6 +13,7 @@ from enduser.cli import (
     config,
     content,
     demo,
+    erasing,
     feed,
     filters,
     geo,
@@ -45,6 +46,9 @@ app = Group(
     add_completion=False,
 )
 app.add_typer(imports.app, name="import")
+users.app.command("erase")(erasing.erase)
+users.app.command("suppressed")(erasing.show_suppressed)
+users.app.command("unsuppress")(erasing.unsuppress)
 app.add_typer(users.app, name="users")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(attributes.app, name="attributes")

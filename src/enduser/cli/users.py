@@ -29,10 +29,8 @@ from enduser.cli.common import (
     Memory,
     Space,
     Yes,
-    confirm,
     count_of,
     duration,
-    events_left,
     folded,
     iso,
     must_be_there,
@@ -51,13 +49,12 @@ from enduser.core.links import IdKind
 from enduser.core.segments import EVERYONE, Counts
 from enduser.core.times import iso_instant
 from enduser.core.users_query import UsersQuery
-from enduser.errors import StoreError, UsageError, UserNotFound
+from enduser.errors import UsageError, UserNotFound
 from enduser.service.as_of import find_user_as_of
-from enduser.service.erasing import erase_user
 from enduser.service.provenance import find_said
 from enduser.service.writing_values import edit_by_hand
 from enduser.sources.json_rows import JsonRow
-from enduser.stores.answers import Erased, LookAlikeGroup, SpaceStatus
+from enduser.stores.answers import LookAlikeGroup, SpaceStatus
 from enduser.stores.contract import Store
 
 app = Group("Read End User Objects, edit and erase them.")
@@ -169,49 +166,6 @@ def _told(given: str, types: Mapping[str, AttributeType]) -> tuple[str, object]:
     if not text.strip():
         return name, None
     return name, text.split(";") if types.get(name) is AttributeType.LIST else text
-
-
-@app.command("delete")
-def delete_user(
-    user_id: Annotated[str, typer.Argument(metavar="ID", help="An id of the person.")],
-    id_kind: Annotated[IdKind, typer.Option("--id-kind", help="The namespace of ID.")] = "plain",
-    data: Data = DEFAULT_DATA,
-    space: Space = DEFAULT_SPACE,
-    memory_limit: Memory = MEMORY_LIMIT_MB,
-    yes: Yes = False,
-) -> None:
-    """Erase a person with all linked ids: events, sessions, values, for good. Exit code 1: there is none."""
-    with folded(data, space, memory_limit) as store:
-        if count := events_left(store):
-            raise StoreError(
-                f"{count_of(count, 'accepted event')} may be this person's and would bring him back",
-                hint="enduser serve applies them; erase him while it runs",
-            )
-        if not yes:
-            _confirm_erasure(store, space, user_id, id_kind)
-        erased = erase_user(store, space, user_id, id_kind)
-    out.print(f"erased: {_much(erased)}")
-
-
-def _confirm_erasure(store: Store, space: str, user_id: str, id_kind: IdKind) -> None:
-    found = store.preview_erasure(space, user_id, id_kind)
-    if found is None:
-        raise UserNotFound(
-            f"there is no user {user_id!r} ({id_kind}) in {space}",
-            hint="look for another spelling, or --id-kind",
-        )
-    confirm(f"{_much(found)} go, and nothing brings them back. Erase the person?", yes=False)
-
-
-def _much(erased: Erased) -> str:
-    """Return how much of a person goes, or went."""
-    counts = (
-        (erased.ids, "id"),
-        (erased.events, "event"),
-        (erased.sessions, "session"),
-        (erased.values, "value"),
-    )
-    return ", ".join(count_of(count, noun) for count, noun in counts)
 
 
 @app.command("history")

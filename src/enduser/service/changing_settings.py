@@ -35,10 +35,19 @@ def what_is_for_good(reader: Reader, space: str, texts: Mapping[str, str]) -> li
     settings = reader.settings(space)
     if settings.hash_ids or not ("hash_ids" in texts and parse_setting("hash_ids", texts["hash_ids"])):
         return []
-    preview = reader.hashing_preview(space)
-    if not preview.user_ids:
-        return []
-    return _what_hashing_does(preview, space, texts.get("hash_salt", settings.hash_salt))
+    salt = texts.get("hash_salt", settings.hash_salt)
+    preview = reader.hashing_preview(space, salt)
+    said = _what_hashing_does(preview, space, salt) if preview.user_ids else []
+    if preview.lost_suppressions:
+        ids, were = (
+            ("user id that is", "was") if preview.lost_suppressions == 1 else ("user ids that are", "were")
+        )
+        said.append(
+            f"{preview.lost_suppressions:,} {ids} to stay out {were} suppressed with another hash_salt, and "
+            "would be known no more: what names them would be taken. Set that salt, or suppress them again "
+            "first (enduser users erase ID --suppress)."
+        )
+    return said
 
 
 def _what_hashing_does(preview: HashingPreview, space: str, salt: str) -> list[str]:

@@ -14,7 +14,14 @@ from enduser.clock import now_us
 from enduser.core.events import HASH_FORM, UserId, known_id
 from enduser.core.links import ID_KINDS, IdKind, stored_ids
 from enduser.core.settings import SpaceSettings
-from enduser.errors import InvalidCursor, LimitExceeded, LinkNotFound, MalformedRequest, UsageError
+from enduser.errors import (
+    InvalidCursor,
+    LimitExceeded,
+    LinkNotFound,
+    MalformedRequest,
+    UsageError,
+    UserSuppressed,
+)
 from enduser.ingest.json_flaws import flaw_of
 from enduser.service.json_form import Time, iso_time
 from enduser.stores.contract import OwnedStore
@@ -170,7 +177,7 @@ ROUTES = (
         LinkJson,
         _LINK,
         (SPACE,),
-        (MalformedRequest, UsageError, LimitExceeded),
+        (MalformedRequest, UsageError, LimitExceeded, UserSuppressed),
         body=LinkedIds,
         body_example={"one": "adam.br", "other": "9f3c", "other_kind": "anonymous"},
     ),

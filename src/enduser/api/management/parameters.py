@@ -304,6 +304,14 @@ CONFIRMED = Parameter(
     _switch,
     default=False,
 )
+SUPPRESS = Parameter(
+    "suppress",
+    "Whether the person stays out from then on, whatever names one of the ids; also an id that is not known.",
+    "true",
+    {"type": "boolean"},
+    _switch,
+    default=False,
+)
 LIMIT = Parameter(
     "limit",
     "How many items a page has at most.",

@@ -17,7 +17,14 @@ from enduser.api.management.users import USER_EXAMPLE
 from enduser.clock import now_us
 from enduser.core.attributes import API, RowProblem, ValueProblem
 from enduser.core.links import IdKind
-from enduser.errors import InvalidValue, KeyReused, LimitExceeded, MalformedRequest, PreconditionFailed
+from enduser.errors import (
+    InvalidValue,
+    KeyReused,
+    LimitExceeded,
+    MalformedRequest,
+    PreconditionFailed,
+    UserSuppressed,
+)
 from enduser.service.json_form import EndUserJson, Time
 from enduser.service.writing_values import WrittenRows, edit_by_hand, write_json_rows
 from enduser.sources.json_rows import JsonRow
@@ -185,7 +192,7 @@ ROUTES = (
         Edited,
         Edited(USER_EXAMPLE),
         (USER_ID, SPACE, ID_KIND, IF_MATCH),
-        (InvalidValue, PreconditionFailed),
+        (InvalidValue, PreconditionFailed, UserSuppressed),
         body=Edit,
         body_example={"attributes": {"plan": "vip", "seats": None}},
     ),
