@@ -425,11 +425,12 @@ READ_SECONDS_MAX = 30
 """Seconds that one read of the API may take; a reader that waited longer has gone away."""
 
 EXPORT_SECONDS_MAX = 1_800
-"""Seconds that an export may take to be written (half an hour, for many times ten million users): as long as
-it sees its moment, the engine cannot free what was deleted since."""
+"""Seconds that an export may take to be written (half an hour, for many times ten million users, or the
+events of one): as long as it sees its moment, the engine cannot free what was deleted since."""
 
 EXPORTS_MAX = 2
-"""Exports of the API that are written or on their way at once; each is a file as large as all users."""
+"""Exports of the API, archives of a person too, that are written or on their way at once; each is a file as
+large as all users, or all events of one."""
 
 QUERY_PARAMETERS_MAX = 100
 """Parameters in the query of a call; no call takes a tenth of them."""

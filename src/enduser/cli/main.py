@@ -8,6 +8,7 @@ import typer
 
 from enduser import __version__
 from enduser.cli import (
+    archives,
     attributes,
     clients,
     config,
@@ -49,6 +50,7 @@ app.add_typer(imports.app, name="import")
 users.app.command("erase")(erasing.erase)
 users.app.command("suppressed")(erasing.show_suppressed)
 users.app.command("unsuppress")(erasing.unsuppress)
+users.app.command("export-person")(archives.export_person)
 app.add_typer(users.app, name="users")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(attributes.app, name="attributes")

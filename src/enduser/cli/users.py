@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -40,7 +39,7 @@ from enduser.cli.common import (
     printable,
     short_time,
 )
-from enduser.cli.export import Exported, ExportFormat, Output, Raw, export
+from enduser.cli.export import STDOUT, Exported, ExportFormat, Output, Raw, export
 from enduser.cli.helping import Group
 from enduser.clock import now_us
 from enduser.core.attributes import AttributeType
@@ -57,7 +56,7 @@ from enduser.sources.json_rows import JsonRow
 from enduser.stores.answers import LookAlikeGroup, SpaceStatus
 from enduser.stores.contract import Store
 
-app = Group("Read End User Objects, edit and erase them.")
+app = Group("Read End User Objects, edit, hand out and erase them.")
 
 _LATER = "no session was closed by then; ask for a later time, another spelling, or --id-kind"
 _HEADINGS = "user_id", "last_seen (UTC)", "sessions", "time in app", "average", "country", "city", "browser"
@@ -358,7 +357,7 @@ def export_users(
     file_format: Annotated[
         ExportFormat, typer.Option("--format", help="The form of the file.")
     ] = ExportFormat.CSV,
-    output: Output = Path("-"),
+    output: Output = STDOUT,
     raw: Raw = False,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,

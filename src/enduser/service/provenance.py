@@ -38,9 +38,14 @@ class Said:
 
     def json_value(self, name: str, value: Value | None) -> object:
         """Return a value of an attribute as JSON has it."""
-        if self.attributes[name].type is AttributeType.DATETIME and isinstance(value, int):
-            return iso_time(value)
-        return list(value) if isinstance(value, tuple) else value
+        return json_value(self.attributes[name].type, value)
+
+
+def json_value(kind: AttributeType, value: Value | None) -> object:
+    """Return a value of a type as JSON has it."""
+    if kind is AttributeType.DATETIME and isinstance(value, int):
+        return iso_time(value)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def find_said(reader: Reader, space: str, user_id: str, id_kind: str | None) -> Said:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from enduser.core.as_of import KeptSession
+from enduser.core.attributes import AttributeType
+from enduser.core.candidates import Candidate
 from enduser.core.events import Event, UserId
 from enduser.core.outcomes import Outcomes
 from enduser.core.rules.demands import Demand
@@ -266,6 +268,95 @@ class IdleUser:
     user_id: str
     is_anonymous: bool
     last_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLink:
+    """What joins two ids of a person."""
+
+    one: UserId
+    other: UserId
+    by: str
+    """`event`: an event claims it; or `api`."""
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLife:
+    """When the current life of a person began, and until when he is heard of. Times are µs; None: never."""
+
+    started_at: int | None
+    """The first visit event, of an open session too."""
+    last_visit_at: int | None
+    begins_after: int | None
+    """The end of the retention of the life before."""
+    place_at: int | None
+    """When the place of the End User Object was seen."""
+    browser_at: int | None
+    last_heard_at: int | None
+    """The last event or write of any kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldValue:
+    """A value of a custom attribute that holds."""
+
+    said: Candidate
+    type: AttributeType
+    input: str | None
+    """The name of the file that its run read; None: that was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedId:
+    """The id and the name of something that people make."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToldOf:
+    """What the feed said last of an id that a person shows, or showed."""
+
+    user: UserId
+    segments: Sequence[str]
+    """Of the followed ones, those that he is in."""
+    attributes: str
+    """The followed ones, as a JSON object."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPerson:
+    """What is held on a person, beside tables that are files. Times are µs."""
+
+    shown: UserId
+    """The id that the person shows."""
+    is_hashed: bool
+    """Whether user ids are stored as hashes."""
+    ids: Sequence[UserId]
+    """User ids before anonymous ones, else in byte order."""
+    links: Sequence[HeldLink]
+    """Those that hold, the oldest first."""
+    user: Mapping[str, object] | None
+    """The End User Object; None: no session has closed."""
+    user_with_open: Mapping[str, object] | None
+    """As if open sessions were closed."""
+    life: HeldLife
+    values: Mapping[str, HeldValue]
+    """By custom attribute, those that are known, of a person who was not seen too."""
+    segments: Sequence[NamedId]
+    """Those that hold, by id."""
+    lists: Sequence[NamedId]
+    """The static lists that an id of the person is in, by id."""
+    told: Sequence[ToldOf]
+    """What the feed said last."""
+    rows: Mapping[str, int]
+    """How many rows each file has, by its name without `.csv`."""
+    clock_at: int | None
+    live_since: int | None
+    """As of `SpaceStatus`."""
+    retention_months: int
 
 
 @dataclass(frozen=True, slots=True)

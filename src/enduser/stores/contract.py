@@ -43,6 +43,7 @@ from enduser.stores.answers import (
     Erasure,
     Fact,
     HashingPreview,
+    HeldPerson,
     LookAlikes,
     Page,
     Past,
@@ -332,6 +333,18 @@ class Reader(Protocol):
         Raises:
             StoreError: the file cannot be written.
             InvalidParameter, LimitExceeded, InvalidRule, RuleTooLarge, UsersNotTracked: as `users_page`.
+        """
+
+    def write_person(self, space: str, user_id: str, id_kind: str, folder: Path) -> HeldPerson | None:
+        """Write all that is held on the person of an id into a folder; None where the id is unknown.
+
+        Each name of `rows` of the answer is that of a file of CSV with a header, `<name>.csv`, of all ids of
+        the person; what else is held is in the answer itself. All is true of one moment. Times are ISO 8601
+        UTC; a text that a spreadsheet would take for a formula gets a quote before it. It takes at most
+        `EXPORT_SECONDS_MAX`.
+
+        Raises:
+            StoreError: a file cannot be written.
         """
 
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:

@@ -46,6 +46,7 @@ from enduser.stores.answers import (
     Erased,
     Erasure,
     HashingPreview,
+    HeldPerson,
     LookAlikes,
     Page,
     Past,
@@ -78,7 +79,7 @@ METHODS = tuple(
     if not name.startswith("_") and name != "close"
 )
 """The calls that can be made from afar: all of the contract's but `close`, which is the caller's own."""
-BESIDE = frozenset(("preview_values", "export", "preview_retention"))
+BESIDE = frozenset(("preview_values", "export", "preview_retention", "write_person"))
 """Those that take long and change nothing: a reader answers them beside the thread that changes the store."""
 
 
@@ -426,6 +427,13 @@ class RemoteStore:
     ) -> FeedPage:
         """Return rows of the feed behind a number."""
         found: FeedPage = self._call("feed_page", space=space, after=after, limit=limit, which=which)
+        return found
+
+    def write_person(self, space: str, user_id: str, id_kind: str, folder: Path) -> HeldPerson | None:
+        """Write all that is held on the person of an id into a folder."""
+        found: HeldPerson | None = self._call(
+            "write_person", space=space, user_id=user_id, id_kind=id_kind, folder=folder
+        )
         return found
 
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:

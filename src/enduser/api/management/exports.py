@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
-import anyio.to_thread
-
-from enduser import limits
 from enduser.api.management.asked_users import (
     ERRORS,
     HINT,
@@ -17,11 +13,10 @@ from enduser.api.management.asked_users import (
     asked_in_query,
 )
 from enduser.api.management.calls import Call, FileAnswer, Route
+from enduser.api.management.made_files import made_file
 from enduser.api.management.parameters import FORM, INCLUDE_OPEN, SORT, SPACE
 from enduser.api.management.rules import RULE_EXAMPLE
-from enduser.errors import TooBusy
 from enduser.service.asked_users import AskedUsers
-from enduser.stores.scratch import scratch_folder
 
 _BY_ID = "user_id"
 """The order of a file of which none is said."""
@@ -50,36 +45,13 @@ async def export_queried_users(call: Call) -> FileAnswer:
 
 
 async def _file(call: Call, asked: AskedUsers, form: str) -> FileAnswer:
-    """Write a file in scratch room, beside the thread that changes the store; it goes when it was sent.
-
-    Raises:
-        TooBusy: as many are being written, or sent, as may be.
-    """
-    exports, lent = call.services.exports, ExitStack()
-    if len(exports) >= limits.EXPORTS_MAX:
-        raise TooBusy(
-            f"{limits.EXPORTS_MAX} exports are being made already",
-            hint="send it again when one of them is done (EXPORTS_MAX)",
-            limit=limits.EXPORTS_MAX,
-        )
-
-    async def done() -> None:
-        await anyio.to_thread.run_sync(lent.close)
-        exports.discard(lent)
-
-    exports.add(lent)
-    try:
-        path = await anyio.to_thread.run_sync(_write, call, asked, form, lent)
-    except BaseException:
-        with anyio.CancelScope(shield=True):
-            await done()
-        raise
-    return FileAnswer(path, f"users.{form}", _MEDIA_TYPES[form], done)
+    return await made_file(
+        call, f"users.{form}", _MEDIA_TYPES[form], lambda folder: _write(call, asked, form, folder)
+    )
 
 
-def _write(call: Call, asked: AskedUsers, form: str, lent: ExitStack) -> Path:
-    store, reader = call.services.store, call.services.store.reader
-    path = lent.enter_context(scratch_folder(store.folder)) / "export"
+def _write(call: Call, asked: AskedUsers, form: str, folder: Path) -> Path:
+    reader, path = call.services.store.reader, folder / "export"
     with asked.naming():
         query = asked.query(reader, call.space, _BY_ID)
         reader.export(call.space, "users", path, form, asked=query)

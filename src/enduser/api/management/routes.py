@@ -7,6 +7,7 @@ from typing import Any
 
 from enduser.api.management import (
     access_tokens,
+    archives,
     asked_users,
     attributes,
     clients,
@@ -52,6 +53,7 @@ async def show_openapi(_: Call) -> dict[str, Any]:
 ROUTES = (
     *asked_users.ROUTES,
     *exports.ROUTES,
+    *archives.ROUTES,
     *filters.ROUTES,
     *users.ROUTES,
     *values.ROUTES,

@@ -148,7 +148,8 @@ def _parted_by(writer: Conditions, name: str) -> Mapping[str, str]:
 HAPPENINGS_AT_ONCE = 10
 """Things that happened of which one statement asks: each takes memory of its own."""
 _NAMES = ("users", "sessions", "open_sessions", "events", "candidates")
-_NARROWED = Tables(**{name: f"asked_{name}" for name in _NAMES})
+NARROWED = Tables(**{name: f"asked_{name}" for name in _NAMES})
+"""What `asking.narrow` makes of one person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,7 @@ class Asked:
         if not happenings:
             return
         self.look.run("asking.narrow", person_key=self.person_key)
-        clock, times = conditions(self.look, _NARROWED), [list[int]() for _ in happenings]
+        clock, times = conditions(self.look, NARROWED), [list[int]() for _ in happenings]
         for some in portions_of_happenings(
             [(what, [(None, None)]) for what in happenings], HAPPENINGS_AT_ONCE
         ):

@@ -29,23 +29,18 @@ def find_candidates(look: Look, user_id: str, id_kind: str | None) -> Mapping[st
                 value = row[column.name]
                 if value is None and column.number not in row["cleared"]:  # type: ignore[operator]
                     continue
-                typed = _typed(column.attribute.type, value)
-                found.setdefault(column.attribute.name, []).append(_candidate(row, typed))
+                own = found.setdefault(column.attribute.name, [])
+                own.append(candidate(row, column.attribute.type, value))
         if found:
             break
     return found
 
 
-def _typed(kind: AttributeType, value: object) -> Value | None:
-    """Return a value of the engine as `core.attributes` has it."""
-    if kind is AttributeType.LIST and value is not None:
-        return tuple(value)  # type: ignore[arg-type]
-    return value  # type: ignore[return-value]
-
-
-def _candidate(row: Mapping[str, Any], value: Value | None) -> Candidate:
+def candidate(row: Mapping[str, Any], kind: AttributeType, value: Any) -> Candidate:
+    """Return what a row says of an attribute of a type, whose value is as the engine has it."""
+    typed: Value | None = tuple(value) if kind is AttributeType.LIST and value is not None else value
     return Candidate(
-        value,
+        typed,
         row["effective_at"],
         row["source"],
         row["run"],

@@ -13,10 +13,8 @@ from enduser.stores.embedded.listing import Listing, listing
 from enduser.stores.embedded.reading import SESSION_ORDER, Look
 from enduser.stores.embedded.statements import statements, text_literal, used
 
-_FORMULA = r"^[=+\-@\t\r]"
-"""How a text begins that spreadsheets compute."""
 _STYLES = {"csv": "FORMAT csv, HEADER", "jsonl": "FORMAT json", "parquet": "FORMAT parquet"}
-_TIME_TEXT = "strftime(make_timestamp({0}), '%Y-%m-%dT%H:%M:%S.%fZ')"
+_TIME_TEXT = "time_cell({0})"
 _TIMES = {"csv": _TIME_TEXT, "jsonl": _TIME_TEXT, "parquet": "make_timestamp({0})::TIMESTAMPTZ"}
 _SESSION_TYPES = {
     "user_id": AttributeType.STRING,
@@ -69,6 +67,5 @@ def _shown(value: str, kind: AttributeType | None, form: str, *, is_raw: bool) -
     if kind is AttributeType.DATETIME:
         return _TIMES[form].format(value)
     if kind is AttributeType.STRING and form == "csv" and not is_raw:
-        formula, quote = text_literal(_FORMULA), text_literal("'")
-        return f"CASE WHEN regexp_matches({value}, {formula}) THEN {quote} || {value} ELSE {value} END"
+        return f"safe_cell({value})"
     return value

@@ -36,6 +36,7 @@ from enduser.stores.answers import (
     Erased,
     Erasure,
     HashingPreview,
+    HeldPerson,
     LookAlikes,
     Page,
     Past,
@@ -47,6 +48,7 @@ from enduser.stores.answers import (
     ValuesPreview,
 )
 from enduser.stores.embedded import (
+    archive,
     asking,
     candidates,
     contents,
@@ -339,6 +341,11 @@ class EmbeddedReader:
         pages.check_limit(limit)
         with self.looking_at(space) as look:
             return feed.page(look, after, limit, which)
+
+    def write_person(self, space: str, user_id: str, id_kind: str, folder: Path) -> HeldPerson | None:
+        """Write all that is held on the person of an id into a folder."""
+        with self.looking_at(space, "EXPORT_SECONDS_MAX") as look:
+            return archive.write_person(look, user_id, id_kind, folder)
 
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much an erasure would take away."""

@@ -91,11 +91,19 @@ def find_user(
     look: Look, user_id: str, id_kind: str | None, *, include_open: bool
 ) -> Mapping[str, object] | None:
     """Return the End User Object of an id, None if there is none; see `Store.find_user`."""
-    query, parameters = objects(look, include_open=include_open)
     for person_key in persons(look, user_id, id_kind):
-        parameters["person_key"] = bound(person_key)
-        for row in look.rows(f"{query} AND person_key = $person_key", parameters):
-            return with_attributes(row, look.columns())
+        found = object_of(look, person_key, include_open=include_open)
+        if found is not None:
+            return found
+    return None
+
+
+def object_of(look: Look, person_key: int, *, include_open: bool) -> Mapping[str, object] | None:
+    """Return the End User Object of a person, None if there is none."""
+    query, parameters = objects(look, include_open=include_open)
+    parameters["person_key"] = bound(person_key)
+    for row in look.rows(f"{query} AND person_key = $person_key", parameters):
+        return with_attributes(row, look.columns())
     return None
 
 

@@ -55,6 +55,7 @@ from enduser.stores.answers import (
     Erasure,
     Fact,
     HashingPreview,
+    HeldPerson,
     LookAlikes,
     Page,
     Past,
@@ -860,6 +861,10 @@ class EmbeddedStore:
     ) -> FeedPage:
         """Return rows of the feed behind a number."""
         return self._reader.feed_page(space, after, limit=limit, which=which)
+
+    def write_person(self, space: str, user_id: str, id_kind: str, folder: Path) -> HeldPerson | None:
+        """Write all that is held on the person of an id into a folder."""
+        return self._reader.write_person(space, user_id, id_kind, folder)
 
     def preview_erasure(self, space: str, user_id: str, id_kind: str) -> Erased | None:
         """Return how much an erasure would take away."""

@@ -87,6 +87,11 @@ CREATE OR REPLACE TEMP MACRO host_of(url) AS lower(regexp_extract(
 -- Whether a candidate clears the attribute of a number.
 CREATE OR REPLACE TEMP MACRO is_cleared(cleared, number) AS coalesce(list_contains(cleared, number), false);
 
+-- Cells of files for people: instants, and texts that no spreadsheet takes for formulas.
+CREATE OR REPLACE TEMP MACRO time_cell(event_at) AS strftime(make_timestamp(event_at), '%Y-%m-%dT%H:%M:%S.%fZ');
+CREATE OR REPLACE TEMP MACRO safe_cell(cell) AS
+    CASE WHEN regexp_matches(cell, '^[=+\-@\t\r]') THEN '''' || cell ELSE cell END;
+
 CREATE OR REPLACE TEMP MACRO first_text(one, other) AS coalesce(nullif(one, ''), nullif(other, ''));
 CREATE OR REPLACE TEMP MACRO is_blank(line) AS coalesce(regexp_full_match(line, '\s*'), true);
 
