@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ready_made import copied
 from running import enduser, event, write_lines
+from searching import found_in
 
+from enduser.clock import now_us
 from enduser.ingest.spool import EVENTS, SpoolWriter, frame
+from enduser.stores.control import ControlStore
+from enduser.stores.uploads import begin_upload, end_upload
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +36,14 @@ def valued(made: Path, tmp_path: Path) -> Path:
     return copied(made, tmp_path)
 
 
+def said(told: Any) -> str:
+    """Return the first line of what was said, if the rest is a receipt and that no byte is left."""
+    first, receipt, gone = told.stdout.splitlines()
+    assert re.fullmatch(r"receipt \d+: 20\S+Z, keyed hash of the id [0-9a-f]{32}", receipt)
+    assert gone == "no file of the data folder has a byte of the person any more"
+    return str(first)
+
+
 def test_erasing_must_be_meant_and_says_what_goes(valued: Path) -> None:
     enduser("users", "set", "adam", "plan=vip", "seats=5", data=valued)
     told = enduser("users", "erase", "adam", data=valued)
@@ -42,7 +56,7 @@ def test_erasing_must_be_meant_and_says_what_goes(valued: Path) -> None:
 
 def test_who_is_erased_is_gone(valued: Path) -> None:
     told = enduser("users", "erase", "adam", "--yes", data=valued)
-    assert (told.exit_code, told.stdout) == (0, "erased: 1 id, 1 event, 1 session, 0 values\n")
+    assert (told.exit_code, said(told)) == (0, "erased: 1 id, 1 event, 1 session, 0 values")
     assert enduser("users", "show", "adam", data=valued).exit_code == 1
     assert enduser("users", "suppressed", "adam", data=valued).stdout == "no\n"
     assert enduser("verify", data=valued).exit_code == 0
@@ -65,7 +79,7 @@ def test_nobody_is_erased_while_events_of_a_killed_server_wait(valued: Path) -> 
 
 def test_who_is_to_stay_out_does_until_it_is_lifted(valued: Path, tmp_path: Path) -> None:
     told = enduser("users", "erase", "adam", "--suppress", "--yes", data=valued)
-    assert told.stdout == "erased: 1 id, 1 event, 1 session, 0 values; and stays out\n"
+    assert said(told) == "erased: 1 id, 1 event, 1 session, 0 values; and stays out"
     assert enduser("users", "suppressed", "adam", data=valued).stdout == "yes\n"
     assert enduser("users", "suppressed", "adam", "--id-kind", "anonymous", data=valued).stdout == "no\n"
     path = write_lines(tmp_path / "late.jsonl", event("adam", "2026-01-02T10:00:00Z"))
@@ -86,7 +100,7 @@ def test_an_id_of_which_nothing_is_known_is_kept_out_only_if_that_is_meant(value
     assert "Nothing is known of 'eve' (plain) in default/production. Keep it out?" in told.stderr
     assert enduser("users", "suppressed", "eve", data=valued).stdout == "no\n"
     told = enduser("users", "erase", "eve", "--suppress", "--yes", data=valued)
-    assert told.stdout == "erased: 0 ids, 0 events, 0 sessions, 0 values; and stays out\n"
+    assert said(told) == "erased: 0 ids, 0 events, 0 sessions, 0 values; and stays out"
     assert enduser("users", "suppressed", "eve", data=valued).stdout == "yes\n"
 
 
@@ -118,3 +132,37 @@ def test_a_salt_under_which_nobody_was_suppressed_is_told_of(valued: Path) -> No
     assert "will be replaced" not in told.stderr
     assert enduser("config", "set", "hash_ids", "on", "--yes", data=valued).exit_code == 0
     assert enduser("users", "suppressed", "adam", data=valued).stdout == "no\n"
+
+
+def test_no_file_has_a_byte_of_him_when_the_command_returns_but_yours(valued: Path, tmp_path: Path) -> None:
+    name = "adam-the-first@example.com"
+    path = write_lines(tmp_path / "more.jsonl", event(name, "2026-01-01T10:00:00Z", page=f"/users/{name}"))
+    enduser("import", "events", path, "--close", data=valued)
+    (valued / "inbox").mkdir()
+    (valued / "inbox" / "crm.csv").write_text(f"id,plan\n{name},vip\n")
+    rule = {"combinator": "and", "rules": [{"field": "user_id", "operator": "is", "value": name}]}
+    made = enduser(
+        "segments", "create", "Friends", "--id", "friends", "--rule", json.dumps(rule), data=valued
+    )
+    assert made.exit_code == 0, made.stderr
+    with ControlStore(valued) as control:
+        sent = begin_upload(control, "default/production", "crm.csv", now_us())
+        sent.path(valued).parent.mkdir(exist_ok=True)
+        sent.path(valued).write_text(f"id,plan\n{name},vip\n")
+        end_upload(control, sent, 20)
+    told = enduser("users", "erase", name, "--yes", data=valued)
+    assert told.exit_code == 0, told.stderr
+    assert "1 uploaded file that waited to be taken named the person, and went too" in told.stdout
+    assert "inbox/crm.csv names the person, or cannot be read; it is yours" in told.stderr
+    assert "the segment friends names the person still" in told.stderr
+    enduser("segments", "delete", "friends", "--yes", data=valued)
+    enduser("users", "erase", "adam", "--yes", data=valued)
+    assert {found.file for found in found_in(valued, name)} == {"inbox/crm.csv"}
+
+
+def test_an_erasure_is_in_the_log_beside_the_database_without_an_id(valued: Path) -> None:
+    enduser("users", "erase", "adam", "--yes", data=valued)
+    (line,) = (valued / "erasures.jsonl").read_text().splitlines()
+    told = json.loads(line)
+    assert (told["number"], told["amount"]["events"], len(told["id_hashes"])) == (1, 1, 1)
+    assert "adam" not in line

@@ -107,6 +107,7 @@ def test_a_command_erases_through_the_server_what_is_accepted_just_now(shared_si
     site = shared_site
     site.send("ada", count=7)
     told = process("users", "erase", "ada", "--yes", data=site.server.data)
-    assert (told.returncode, told.stdout) == (0, "erased: 1 id, 7 events, 1 session, 0 values\n"), told.stderr
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.startswith("erased: 1 id, 7 events, 1 session, 0 values\n")
     site.wait_for_what_follows()
     assert not site.shows("ada")

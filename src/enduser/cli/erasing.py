@@ -15,18 +15,26 @@ from enduser.cli.common import (
     Space,
     Yes,
     confirm,
+    control_of,
     count_of,
+    err,
     events_left,
     folded,
+    iso,
     must_be_there,
     opened,
     out,
+    printable,
 )
+from enduser.clock import now_us
 from enduser.core.links import IdKind
 from enduser.errors import StoreError, UserNotFound
-from enduser.service.erasing import erase_user, lift_suppression
+from enduser.service.erasing import Asked, ErasedPerson, erase_person, erase_user, lift_suppression
+from enduser.service.forgetting import let_bytes_go_at_once
 from enduser.stores.answers import Erased
 from enduser.stores.contract import Store
+from enduser.stores.control import ControlStore
+from enduser.stores.embedded import EmbeddedStore
 
 AnId = Annotated[str, typer.Argument(metavar="ID", help="An id of the person.")]
 Kind = Annotated[IdKind, typer.Option("--id-kind", help="The namespace of ID.")]
@@ -48,6 +56,7 @@ def erase(
     yes: Yes = False,
 ) -> None:
     """Erase a person with all linked ids: events, sessions, values, for good. Exit code 1: there is none."""
+    asked = Asked(space, user_id, id_kind, suppress)
     with folded(data, space, memory_limit) as store:
         if count := events_left(store):
             raise StoreError(
@@ -55,21 +64,55 @@ def erase(
                 hint="enduser serve applies them; erase him while it runs",
             )
         if not yes:
-            _confirm(store, space, user_id, id_kind, suppresses=suppress)
-        erased = erase_user(store, space, user_id, id_kind, suppresses=suppress)
-    out.print(f"erased: {_much(erased)}{'; and stays out' if suppress else ''}")
+            _confirm(store, asked)
+        with control_of(data) as control:
+            done = erase_person(store, data, control, asked, lambda: erase_user(store, asked, now_us()))
+            _tell(done)
+            are_gone = _let_bytes_go(store, control)
+    if not are_gone:
+        raise StoreError(
+            "the person is erased, but a file that is in use has bytes of him still",
+            hint="the next erasure, or enduser serve, lets them go; the receipt says when they are gone",
+        )
+    out.print("no file of the data folder has a byte of the person any more")
 
 
-def _confirm(store: Store, space: str, user_id: str, id_kind: IdKind, *, suppresses: bool) -> None:
-    found = store.preview_erasure(space, user_id, id_kind)
+def _let_bytes_go(store: Store, control: ControlStore) -> bool:
+    """Let the bytes of what was forgotten go, as a server does by itself within the hour."""
+    if isinstance(store, EmbeddedStore):
+        return let_bytes_go_at_once(store, control, now_us())
+    from enduser.stores.remote import RemoteStore  # late: few commands meet a server
+
+    assert isinstance(store, RemoteStore)
+    store.let_bytes_go()
+    return True
+
+
+def _tell(done: ErasedPerson) -> None:
+    """Say what went, and what names the person still."""
+    receipt = done.receipt
+    out.print(f"erased: {_much(receipt.amount)}{'; and stays out' if receipt.is_suppressed else ''}")
+    out.print(f"receipt {receipt.number}: {iso(receipt.erased_at)}, keyed hash of the id {receipt.id_hash}")
+    if done.beside.uploads:
+        count = count_of(len(done.beside.uploads), "uploaded file")
+        out.print(f"{count} that waited to be taken named the person, and went too")
+    for name in done.beside.inbox:
+        err.print(printable(f"note: {name} names the person, or cannot be read; it is yours: see to it"))
+    for one in done.beside.written:
+        err.print(printable(f"note: the {one.kind} {one.id} names the person still"))
+
+
+def _confirm(store: Store, asked: Asked) -> None:
+    found = store.preview_erasure(asked.space, asked.user_id, asked.id_kind)
+    named = f"{asked.user_id!r} ({asked.id_kind})"
     if found is not None:
-        kept = ", and the person stays out" if suppresses else ""
+        kept = ", and the person stays out" if asked.suppresses else ""
         confirm(f"{_much(found)} go, and nothing brings them back{kept}. Erase the person?", yes=False)
-    elif suppresses:
-        confirm(f"Nothing is known of {user_id!r} ({id_kind}) in {space}. Keep it out?", yes=False)
+    elif asked.suppresses:
+        confirm(f"Nothing is known of {named} in {asked.space}. Keep it out?", yes=False)
     else:
         raise UserNotFound(
-            f"there is no user {user_id!r} ({id_kind}) in {space}",
+            f"there is no user {named} in {asked.space}",
             hint="look for another spelling, or --id-kind; to keep the id out all the same, add --suppress",
         )
 

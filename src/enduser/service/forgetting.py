@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from enduser.errors import StoreError
-from enduser.ingest.spool import clear_applied, segments_with_events
+from enduser.ingest.spool import clear_applied, end_segments, segments_with_events
 from enduser.service.leftovers import clear_leftovers
 from enduser.stores import serving
 from enduser.stores.contract import OwnedStore
@@ -28,6 +28,7 @@ def let_bytes_go(store: OwnedStore, control: ControlStore, until: int) -> Going:
         NoRoom: the disk has no room for the database a second time.
         StoreError: a file cannot be written, or somebody has read one of them for too long.
     """
+    end_segments(store.folder)
     segments = segments_with_events(store.folder)
     store.write_anew()
     used = clear_leftovers(store.folder, until)

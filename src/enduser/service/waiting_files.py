@@ -10,8 +10,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-import structlog
-
 from enduser import limits
 from enduser.core.mentions import WORD, Naming
 from enduser.ingest.compression import BrokenStreamError, compression_of
@@ -25,7 +23,6 @@ _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "
 _WIDE = ("utf-16-le", "utf-16-be")
 _BESIDE = frozenset(map(ord, WORD))
 _ASCII_MAX = 0x7F
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,6 @@ def forget_uploads_naming(
     found = find_mentions(folder, control, space, ids)
     for upload in found.uploads:
         forget_upload(control, folder, upload)
-        log.warning("an uploaded file is deleted: it names somebody who is erased", upload=upload.id)
     for path in found.rejected:
         path.unlink(missing_ok=True)
     return found

@@ -374,6 +374,8 @@ class Applied:
     """Of a static list that was made or changed."""
     erased: Erased | None = None
     """Of a person who was erased."""
+    erased_ids: Sequence[UserId] = ()
+    """All ids of that person. Nothing keeps them."""
     erasure: Erasure | None = None
     """The receipt of that."""
     retention: RetentionRun | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -34,8 +35,13 @@ def test_a_person_goes_with_all_ids_and_the_answer_says_how_much_but_not_who(own
     own_api.store.apply(SPACE, AddLink(UserId("adam", False), UserId("adam", True), 0))
     with capture_logs() as logs:
         response = erase(own_api, "adam", id_kind="anonymous")
-    assert response.json() == {"erased": {"ids": 2, "events": 4, "sessions": 2, "values": 0}}
+    told = response.json()
+    assert told["erased"] == told["receipt"]["erased"] == {"ids": 2, "events": 4, "sessions": 2, "values": 0}
+    assert (told["uploads_deleted"], told["inbox"], told["still_named_by"]) == (0, [], [])
     assert "adam" not in response.text + str(logs)
+    assert own_api.client.get("/api/v1/erasures").json()["items"] == [told["receipt"]]
+    (logged,) = logs
+    assert (logged["event"], logged["id_hash"]) == ("person is erased", told["receipt"]["id_hash"])
     for kind in ("plain", "anonymous"):
         problem(shown(own_api, "adam", id_kind=kind), 404, "user_not_found")
         problem(own_api.client.get(f"{USERS}/adam/sessions", params={"id_kind": kind}), 404, "user_not_found")
@@ -81,3 +87,34 @@ def test_where_ids_are_hashed_both_forms_of_an_id_can_be_erased(own_api: Api, ki
 def test_it_is_done_where_the_store_is_changed(own_api: Api) -> None:
     erase(own_api, "adam")
     assert len(own_api.changed) == 1
+
+
+def test_receipts_name_a_person_by_a_keyed_hash_alone_and_are_listed_the_newest_first(own_api: Api) -> None:
+    first = erase(own_api, "adam").json()["receipt"]
+    assert re.fullmatch("[0-9a-f]{32}", first["id_hash"])
+    assert (first["erasure"], first["suppressed"], first["gone_at"]) == (1, False, None)
+    again = erase(own_api, "adam", suppress="true").json()["receipt"]
+    assert (again["erasure"], again["suppressed"], again["id_hash"]) == (2, True, first["id_hash"])
+    page = own_api.client.get("/api/v1/erasures", params={"limit": "1"}).json()
+    assert [one["erasure"] for one in page["items"]] == [2]
+    rest = own_api.client.get("/api/v1/erasures", params={"cursor": page["next_cursor"]}).json()
+    assert ([one["erasure"] for one in rest["items"]], rest["next_cursor"]) == ([1], None)
+
+
+def test_files_that_wait_and_name_him_are_deleted_and_what_people_wrote_is_told(own_api: Api) -> None:
+    sent = own_api.client.request("POST", "/api/v1/uploads", params={"name": "crm.csv"}, content="id\nadam\n")
+    kept = own_api.client.request(
+        "POST", "/api/v1/uploads", params={"name": "b.csv"}, content="id\nadamant\n"
+    )
+    assert (sent.status_code, kept.status_code) == (200, 200)
+    rule = {"combinator": "and", "rules": [{"field": "user_id", "operator": "is", "value": "adam"}]}
+    segment = {"id": "friends", "name": "Friends", "rule": rule}
+    assert own_api.client.request("POST", "/api/v1/segments", json=segment).status_code == 200
+    (own_api.folder / "inbox").mkdir()
+    (own_api.folder / "inbox" / "new.csv").write_text("id\nadam\n")
+    told = erase(own_api, "adam").json()
+    assert told["uploads_deleted"] == 1
+    assert told["still_named_by"] == [{"kind": "segment", "id": "friends"}]
+    assert told["inbox"] == ["inbox/new.csv"]
+    (left,) = own_api.client.get("/api/v1/uploads").json()["items"]
+    assert left["name"] == "b.csv"

@@ -84,7 +84,7 @@ def test_a_series_whose_name_could_not_be_made_durable_may_be_begun_again(
         raise OSError(errno.EIO, "broken")
 
     with monkeypatch.context() as broken:
-        broken.setattr(folder, "make_entries_durable", refuse)
+        broken.setattr(folder, "make_durable", refuse)
         with pytest.raises(SpoolError, match="broken"):
             take_series(tmp_path, 1)
     assert list((tmp_path / "spool").iterdir()) == []

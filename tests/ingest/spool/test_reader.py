@@ -288,7 +288,7 @@ def test_that_a_series_is_gone_is_durable_before_its_position_is_forgotten(
     writers(1).close()
     durable: list[tuple[Path, list[Path]]] = []
     monkeypatch.setattr(
-        reader, "make_entries_durable", lambda folder: durable.append((folder, list(folder.iterdir())))
+        reader, "make_durable", lambda folder: durable.append((folder, list(folder.iterdir())))
     )
     spool = SpoolReader(tmp_path, {})
     spool.advance(spool.read(ALL))

@@ -17,6 +17,7 @@ from enduser.ingest.spool import (
     SpoolReader,
     SpoolWriter,
     clear_applied,
+    end_segments,
     frame,
     remains,
     segments_with_events,
@@ -130,3 +131,22 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (folder / "00000001.seg").mkdir(parents=True)
     with pytest.raises(SpoolError, match="the spool cannot be read"):
         segments_with_events(tmp_path)
+
+
+def test_writers_that_are_asked_end_their_segments_within_a_second_each_time(tmp_path: Path) -> None:
+    with closing(SpoolWriter(tmp_path, 1)) as writer:
+        writer.append([events(1)], now_us=NOW)
+        for at in (NOW + SECOND, NOW + 3 * SECOND):
+            end_segments(tmp_path)
+            writer.append([events(1)], now_us=at + SECOND // 2 - 1)
+            writer.append([events(1)], now_us=at + SECOND)
+            writer.mark(at + SECOND + 1)
+        assert names(tmp_path) == {"1/1", "1/2", "1/3"}
+
+
+def test_one_who_begins_after_that_was_asked_ends_nothing_for_it(tmp_path: Path) -> None:
+    end_segments(tmp_path)
+    with closing(SpoolWriter(tmp_path, 1)) as writer:
+        writer.append([events(1)], now_us=NOW)
+        writer.append([events(1)], now_us=NOW + 2 * SECOND)
+    assert names(tmp_path) == {"1/1"}

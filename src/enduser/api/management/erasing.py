@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable
+from typing import Annotated
 
+import anyio.from_thread
 import msgspec
+import structlog
+from msgspec import Meta
 
 from enduser.api.management.calls import Call, Route
 from enduser.api.management.etags import find_user_json, require_match
-from enduser.api.management.parameters import CONFIRMED, ID_KIND, IF_MATCH, SPACE, SUPPRESS, USER_ID
+from enduser.api.management.parameters import (
+    CONFIRMED,
+    CURSOR,
+    ID_KIND,
+    IF_MATCH,
+    LIMIT,
+    SPACE,
+    SUPPRESS,
+    USER_ID,
+)
+from enduser.clock import now_us
 from enduser.errors import (
+    InvalidCursor,
     LimitExceeded,
     PreconditionFailed,
     SuppressionNotFound,
@@ -17,25 +32,41 @@ from enduser.errors import (
     UsageError,
     UserNotFound,
 )
-from enduser.service.erasing import erase_user, lift_suppression
+from enduser.service.erasing import Asked, ErasedPerson, erase_person, erase_user, lift_suppression
+from enduser.service.erasure_json import ErasedJson, ErasureJson, erasure_json
 from enduser.service.json_form import Count
-from enduser.stores.answers import Erased
-from enduser.stores.contract import OwnedStore
+from enduser.stores.answers import Applied, Erased, Erasure
+from enduser.stores.contract import OwnedStore, Reader
+from enduser.stores.paging import cursor_behind, number_behind
+
+_NEWEST = "-erasure"
+log = structlog.get_logger()
 
 
-class ErasedJson(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of a person went; values are all that were ever said of custom attributes."""
+class MentionJson(msgspec.Struct, frozen=True):
+    """Something that people wrote, and that names the person still."""
 
-    ids: Count
-    events: Count
-    sessions: Count
-    values: Count
+    kind: str
+    id: Annotated[str, Meta(description="its id; it may be what names him")]
 
 
-class UserErased(msgspec.Struct, frozen=True):
+class UserErased(msgspec.Struct, frozen=True, kw_only=True):
     """Nothing is known of a person any more."""
 
     erased: ErasedJson
+    receipt: ErasureJson
+    uploads_deleted: Annotated[
+        Count, Meta(description="files that were sent, waited to be taken and named him")
+    ]
+    still_named_by: Annotated[list[MentionJson], Meta(description="what stays, for people wrote it")]
+    inbox: Annotated[list[str], Meta(description="files of yours that name him, or cannot be read")]
+
+
+class ErasuresPage(msgspec.Struct, frozen=True):
+    """Some receipts, the newest first; `next_cursor` is null on the last page."""
+
+    items: list[ErasureJson]
+    next_cursor: str | None
 
 
 class SuppressionJson(msgspec.Struct, frozen=True):
@@ -59,13 +90,61 @@ async def delete_user(call: Call) -> UserErased:
     if not values["confirmed"]:
         raise await _unconfirmed(call)
 
-    def erase(store: OwnedStore) -> Erased:
-        user_id, id_kind = values["user_id"], values["id_kind"]
-        if values["If-Match"] is not None:
-            require_match(find_user_json(store, space, user_id, id_kind), values["If-Match"])
-        return erase_user(store, space, user_id, id_kind, suppresses=values["suppress"])
+    asked = Asked(space, values["user_id"], values["id_kind"], values["suppress"])
 
-    return UserErased(ErasedJson(**asdict(await call.change(erase))))
+    def erase(store: OwnedStore) -> Applied:
+        if values["If-Match"] is not None:
+            require_match(find_user_json(store, space, asked.user_id, asked.id_kind), values["If-Match"])
+        return erase_user(store, asked, now_us())
+
+    if values["If-Match"] is not None:
+        await call.read(
+            lambda reader: require_match(
+                find_user_json(reader, space, asked.user_id, asked.id_kind), values["If-Match"]
+            )
+        )
+    done = await _erase(call, asked, erase)
+    receipt = done.receipt
+    log.info("person is erased", space=space, erasure=receipt.number, id_hash=receipt.id_hash)
+    for upload in done.beside.uploads:
+        log.warning("uploaded file is deleted: it names somebody who is erased", space=space, upload=upload)
+    return _told(done)
+
+
+async def _erase(call: Call, asked: Asked, erase: Callable[[OwnedStore], Applied]) -> ErasedPerson:
+    """Erase beside the event loop, for files are searched; the truth is changed on its thread."""
+    services = call.services
+    reader, folder = services.store.reader, services.store.folder
+    return await services.on_thread(
+        lambda: erase_person(
+            reader, folder, services.control, asked, lambda: anyio.from_thread.run(call.change, erase)
+        )
+    )
+
+
+def _told(done: ErasedPerson) -> UserErased:
+    receipt = erasure_json(done.receipt)
+    return UserErased(
+        erased=receipt.erased,
+        receipt=receipt,
+        uploads_deleted=len(done.beside.uploads),
+        still_named_by=[MentionJson(one.kind, one.id) for one in done.beside.written],
+        inbox=list(done.beside.inbox),
+    )
+
+
+async def list_erasures(call: Call) -> ErasuresPage:
+    """Return a page of receipts, the newest first."""
+    limit, before = call.values["limit"], number_behind(call.values["cursor"], _NEWEST)
+
+    def page(reader: Reader) -> ErasuresPage:
+        found = reader.erasures(call.space, limit=limit, before=before)
+        last = found[-1].number if found else 0
+        has_more = len(found) == limit and bool(reader.erasures(call.space, limit=1, before=last))
+        cursor = cursor_behind([last], _NEWEST) if has_more else None
+        return ErasuresPage([erasure_json(one) for one in found], cursor)
+
+    return await call.read(page)
 
 
 async def _unconfirmed(call: Call) -> Unconfirmed:
@@ -106,6 +185,18 @@ async def delete_suppression(call: Call) -> SuppressionLifted:
     return SuppressionLifted(lifted=True)
 
 
+_RECEIPT = erasure_json(
+    Erasure(
+        number=7,
+        space="",
+        erased_at=1_772_359_200_000_000,
+        id_hash="0f3a5c7e9b1d2f4a6c8e0a1b3d5f7092",
+        id_hashes=[],
+        amount=Erased(ids=2, events=1_204, sessions=37, values=12),
+        is_suppressed=False,
+    )
+)
+
 ROUTES = (
     Route(
         "DELETE",
@@ -113,9 +204,25 @@ ROUTES = (
         delete_user,
         "Erase a person with all linked ids: events, sessions, values, for good",
         UserErased,
-        UserErased(ErasedJson(ids=2, events=1_204, sessions=37, values=12)),
+        UserErased(
+            erased=_RECEIPT.erased,
+            receipt=_RECEIPT,
+            uploads_deleted=0,
+            still_named_by=[MentionJson("segment", "friends")],
+            inbox=[],
+        ),
         (USER_ID, SPACE, ID_KIND, CONFIRMED, SUPPRESS, IF_MATCH),
         (UserNotFound, Unconfirmed, PreconditionFailed, UsageError, LimitExceeded),
+    ),
+    Route(
+        "GET",
+        "/api/v1/erasures",
+        list_erasures,
+        "List the receipts of erasures, the newest first",
+        ErasuresPage,
+        ErasuresPage([_RECEIPT], None),
+        (SPACE, LIMIT, CURSOR),
+        (InvalidCursor,),
     ),
     Route(
         "GET",

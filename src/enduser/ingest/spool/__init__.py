@@ -9,7 +9,7 @@ from enduser.ingest.spool.damage import Damage
 from enduser.ingest.spool.folder import new_series
 from enduser.ingest.spool.frames import EVENTS, MARK, Frame, frame
 from enduser.ingest.spool.reader import Batch, Position, SpoolReader, events_waiting
-from enduser.ingest.spool.remains import clear_applied, segments_with_events
+from enduser.ingest.spool.remains import clear_applied, end_segments, segments_with_events
 from enduser.ingest.spool.writer import SpoolWriter
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "SpoolReader",
     "SpoolWriter",
     "clear_applied",
+    "end_segments",
     "events_waiting",
     "frame",
     "new_series",

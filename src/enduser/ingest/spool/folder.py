@@ -44,6 +44,11 @@ def damaged_of(series_folder: Path) -> Path:
     return series_folder.parents[1] / DAMAGED
 
 
+def end_file(data_folder: Path) -> Path:
+    """Return the file by which writers are asked to end their segments: whenever it is another, they do."""
+    return spool_of(data_folder) / "end"
+
+
 def segment_path(series_folder: Path, number: int) -> Path:
     """Return where a segment lies."""
     return series_folder / f"{number:08d}.seg"

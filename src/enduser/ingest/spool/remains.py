@@ -5,7 +5,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from enduser import limits
-from enduser.ingest.spool.folder import disk_errors, segment_path, segments_of, series_folders
+from enduser.ingest.spool.folder import (
+    disk_errors,
+    end_file,
+    segment_path,
+    segments_of,
+    series_folders,
+)
 from enduser.ingest.spool.frames import scan
 from enduser.ingest.spool.reader import Position, SpoolReader
 
@@ -16,9 +22,9 @@ _BLOCK_BYTES = limits.FRAME_BYTES_MAX
 def segments_with_events(data_folder: Path) -> frozenset[Path]:
     """Return the segments that hold anything but marks, applied or not. For any process.
 
-    No segment is named as one before it. While a server runs, each of these is deleted once it is applied,
-    `SEGMENT_AGE_S_MAX` and a few seconds after its first events at the latest: what was accepted before this
-    call is gone from the spool when none of the segments is there any more.
+    No segment is named as one before it. While a server runs, each of these is deleted once it has ended and
+    is applied: `SEGMENT_AGE_S_MAX` after its first events, or soon after `end_segments`. What was accepted
+    before this call is gone from the spool when none of the segments is there any more.
 
     Raises:
         SpoolError: a file cannot be read.
@@ -32,6 +38,20 @@ def segments_with_events(data_folder: Path) -> frozenset[Path]:
                     if _holds_more_than_marks(path):
                         found.add(path)
     return frozenset(found)
+
+
+def end_segments(data_folder: Path) -> None:
+    """Ask the writers of all series to end their segments: each does with its next write, or within a second.
+
+    Raises:
+        SpoolError: that cannot be said.
+    """
+    with disk_errors("the spool cannot be written"):
+        path = end_file(data_folder)
+        path.parent.mkdir(exist_ok=True)
+        unfinished = path.with_suffix(".new")
+        unfinished.write_bytes(b"")
+        unfinished.replace(path)
 
 
 def _holds_more_than_marks(path: Path) -> bool:

@@ -10,6 +10,7 @@ from enduser import limits
 from enduser.errors import SpoolFull
 from enduser.ingest.spool.folder import (
     disk_errors,
+    end_file,
     segment_path,
     segments_of,
     spool_error,
@@ -38,6 +39,8 @@ class _Open:
     """Bytes of the appends that succeeded."""
     events_since: int | None = None
     """When its first events came, µs since 1970; None: it holds marks only."""
+    asked: object = None
+    """What asked writers last to end their segments, when it was begun."""
     is_entry_durable: bool = False
 
 
@@ -66,6 +69,9 @@ class SpoolWriter:
         self._last_number = 0
         self._bytes_waiting = 0
         self._looked_at: int | None = None
+        self._end_file = end_file(folder)
+        self._asked_by: object = None
+        self._asked_at: int | None = None
         self._is_closed = False
 
     def append(self, frames: Sequence[bytes], *, now_us: int) -> None:
@@ -148,21 +154,30 @@ class SpoolWriter:
         if self._segment is not None and self._is_done(self._segment, size, now_us):
             self._end_segment()
         if self._segment is None:
-            self._segment = self._begin_segment()
+            self._segment = self._begin_segment(self._asked(now_us))
         return self._segment
 
     def _is_done(self, segment: _Open, size: int, now_us: int) -> bool:
-        if segment.size + size > self._segment_bytes_max:
+        if segment.size + size > self._segment_bytes_max or self._asked(now_us) != segment.asked:
             return True
         # A clock that was set back must not keep addresses for longer: no age is as good as too much.
         since = segment.events_since
         return since is not None and not 0 <= now_us - since < limits.SEGMENT_AGE_S_MAX * 1_000_000
 
-    def _begin_segment(self) -> _Open:
+    def _asked(self, now_us: int) -> object:
+        """Return what asked last that segments be ended; it looks once a second at most."""
+        if self._asked_at is None or not 0 <= now_us - self._asked_at < _LOOK_EVERY_US:
+            with suppress(FileNotFoundError):
+                told = self._end_file.stat()
+                self._asked_by = (told.st_ino, told.st_mtime_ns)
+            self._asked_at = now_us
+        return self._asked_by
+
+    def _begin_segment(self, asked: object) -> _Open:
         number = self._last_number + 1
         path = segment_path(self._folder, number)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        segment = _Open(path, os.open(path, flags, 0o600))
+        segment = _Open(path, os.open(path, flags, 0o600), asked=asked)
         self._last_number = number
         return segment
 

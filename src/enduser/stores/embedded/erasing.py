@@ -19,6 +19,10 @@ from enduser.stores.embedded.statements import run, run_spliced
 from enduser.stores.records import EraseUser
 
 
+def _ids_of(connection: duckdb.DuckDBPyConnection, keys: Sequence[int]) -> Sequence[UserId]:
+    return [UserId(*row) for row in run(connection, "erasing.ids_of", keys=keys)]
+
+
 def preview(look: Look, user_id: str, id_kind: str) -> Erased | None:
     """Return how much an erasure would take away; see `Reader.preview_erasure`."""
     for person_key in persons(look, user_id, id_kind):
@@ -39,8 +43,8 @@ def tell(naming: Naming, record: EraseUser) -> Sequence[UserId]:
     return tell_touched(naming.connection)
 
 
-def erase(naming: Naming, space: str, record: EraseUser, number: int) -> Erasure:
-    """Take away all that is known of a person of whom was told; keep a receipt, and return it.
+def erase(naming: Naming, space: str, record: EraseUser, number: int) -> tuple[Erasure, Sequence[UserId]]:
+    """Take away all that is known of a person of whom was told; keep a receipt, and return it with his ids.
 
     The caller owns the transaction.
 
@@ -62,9 +66,10 @@ def erase(naming: Naming, space: str, record: EraseUser, number: int) -> Erasure
     )
     if record.suppresses:
         suppressing.suppress(naming, record, number, is_known=bool(keys))
+    ids = _ids_of(connection, keys)
     _forget(naming)
     erasures.note(connection, receipt)
-    return receipt
+    return receipt, ids
 
 
 def _forget(naming: Naming) -> None:

@@ -81,8 +81,8 @@ class Forgetting:
         match record:
             case EraseUser():
                 number = max(erasures.last_number(naming.connection), self._last_logged) + 1
-                receipt = erasing.erase(naming, space, record, number)
-                return Applied(erased=receipt.amount, erasure=receipt)
+                receipt, ids = erasing.erase(naming, space, record, number)
+                return Applied(erased=receipt.amount, erased_ids=ids, erasure=receipt)
             case BeginRetention():
                 return Applied(retention=retention.begin(naming, space, record))
             case ForgetOld():

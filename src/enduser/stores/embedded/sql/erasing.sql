@@ -3,6 +3,9 @@
 -- name: person_keys
 SELECT $person_key UNION SELECT user_key FROM persons WHERE person_key = $person_key;
 
+-- name: ids_of
+SELECT id, is_anonymous FROM user_ids WHERE user_key IN (SELECT unnest($keys::BIGINT[])) ORDER BY is_anonymous, id;
+
 -- name: counted
 -- How much there is of the ids of a person.
 WITH erased AS MATERIALIZED (SELECT unnest($keys::BIGINT[]) AS user_key)

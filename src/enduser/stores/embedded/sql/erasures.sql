@@ -27,8 +27,8 @@ ORDER BY number DESC LIMIT $limit;
 
 -- name: due
 -- Since when something is forgotten of which files may have bytes still.
-SELECT min(at) FROM (
-    SELECT min(erased_at) AS at FROM main.erasures WHERE gone_at IS NULL
+SELECT min(forgotten_at) FROM (
+    SELECT min(erased_at) AS forgotten_at FROM main.erasures WHERE gone_at IS NULL
     UNION ALL
     SELECT min(coalesce(ended_at, began_at)) FROM main.retention_runs
     WHERE gone_at IS NULL AND users + lives + contents > 0);
