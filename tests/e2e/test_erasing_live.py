@@ -50,6 +50,13 @@ class Site:
         }
         return found != {NOBODY}
 
+    def counted(self, outcome: str) -> dict[str, int]:
+        """Return how many events had an outcome, by reason."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        told = httpx.get(f"{self.server.url}/api/v1/status", headers=headers, timeout=30).json()
+        found: dict[str, int] = told["outcomes"][outcome]
+        return found
+
     def wait_for_what_follows(self) -> None:
         """Wait until an event that is sent now has its object: the applier has gone on, and the copy too."""
         self.send("follows")
@@ -111,3 +118,23 @@ def test_a_command_erases_through_the_server_what_is_accepted_just_now(shared_si
     assert told.stdout.startswith("erased: 1 id, 7 events, 1 session, 0 values\n")
     site.wait_for_what_follows()
     assert not site.shows("ada")
+
+
+def test_late_events_of_who_stays_out_are_accepted_and_excluded_and_nobody_appears(site: Site) -> None:
+    site.send("ada", count=3)
+    site.send("eve")
+    told = process("users", "erase", "ada", "--suppress", "--yes", data=site.server.data)
+    assert told.stdout == "erased: 1 id, 3 events, 1 session, 0 values; and stays out\n", told.stderr
+    site.send("ada", count=4)
+    site.wait_for_what_follows()
+    site.server.kill_owner()
+    site.server.restart()
+    site.send("ada", count=2)
+    wait_until(lambda: site.counted("excluded") == {"suppressed": 6})
+    assert not site.shows("ada")
+    assert process("users", "suppressed", "ada", data=site.server.data).stdout == "yes\n"
+    assert process("users", "unsuppress", "ada", data=site.server.data).returncode == 0
+    site.send("ada")
+    wait_until(lambda: site.shows("ada"))
+    site.server.stop()
+    assert process("verify", data=site.server.data).returncode == 0

@@ -118,3 +118,71 @@ def test_files_that_wait_and_name_him_are_deleted_and_what_people_wrote_is_told(
     assert told["inbox"] == ["inbox/new.csv"]
     (left,) = own_api.client.get("/api/v1/uploads").json()["items"]
     assert left["name"] == "b.csv"
+
+
+# --- staying out
+
+
+SUPPRESSIONS = "/api/v1/suppressions"
+
+
+def stays_out(api: Api, user_id: str, kind: str = "plain") -> bool:
+    told: bool = api.client.get(f"{SUPPRESSIONS}/{user_id}", params={"id_kind": kind}).json()["suppressed"]
+    return told
+
+
+def test_who_is_to_stay_out_does_under_all_ids_until_it_is_lifted(own_api: Api) -> None:
+    own_api.store.apply(SPACE, AddLink(UserId("adam", False), UserId("adam", True), 0))
+    assert not stays_out(own_api, "adam")
+    response = erase(own_api, "adam", suppress="true")
+    assert response.json()["erased"] == {"ids": 2, "events": 4, "sessions": 2, "values": 0}
+    assert stays_out(own_api, "adam")
+    assert stays_out(own_api, "adam", "anonymous")
+    lifted = own_api.client.request("DELETE", f"{SUPPRESSIONS}/adam", params={"id_kind": "anonymous"})
+    assert lifted.json() == {"lifted": True}
+    assert not stays_out(own_api, "adam")
+    for kind in ("plain", "hashed"):
+        told = own_api.client.request("DELETE", f"{SUPPRESSIONS}/adam", params={"id_kind": kind})
+        problem(told, 404, "suppression_not_found")
+
+
+def test_an_id_of_which_nothing_is_known_is_kept_out_only_if_that_is_meant(own_api: Api) -> None:
+    problem(erase(own_api, "new"), 404, "user_not_found")
+    told = problem(erase(own_api, "new", confirmed="false", suppress="true"), 409, "unconfirmed")
+    assert told["message"] == "nothing is known of 'new' (plain) in default/production; it would be kept out"
+    assert not stays_out(own_api, "new")
+    assert erase(own_api, "new", suppress="true").json()["erased"]["ids"] == 0
+    assert stays_out(own_api, "new")
+
+
+@pytest.mark.parametrize(
+    ("user_id", "kind", "code"),
+    [("null", "plain", "usage"), ("x" * 300, "plain", "limit_exceeded"), ("adam", "hashed", "usage")],
+)
+def test_what_is_no_id_cannot_stay_out(own_api: Api, user_id: str, kind: str, code: str) -> None:
+    problem(erase(own_api, user_id, suppress="true", id_kind=kind), 400, code)
+
+
+def test_no_call_writes_to_who_stays_out(own_api: Api) -> None:
+    own_api.client.request("POST", "/api/v1/attributes", json={"name": "plan", "type": "string"})
+    erase(own_api, "adam", suppress="true")
+    edited = own_api.client.patch(f"{USERS}/adam", json={"attributes": {"plan": "vip"}})
+    assert problem(edited, 409, "user_suppressed")["field"] == "user_id"
+    link = own_api.client.request("POST", "/api/v1/links", json={"one": "eve", "other": "adam"})
+    problem(link, 409, "user_suppressed")
+    rows = {"rows": [{"user_id": "adam", "attributes": {"plan": "vip"}}]}
+    (result,) = own_api.client.request("POST", USERS, json=rows).json()["results"]
+    assert (result["status"], result["errors"][0]["code"]) == ("rejected", "suppressed")
+    named = {"id": "staff", "user_ids": ["adam", "eve"]}
+    made = own_api.client.request("POST", "/api/v1/lists", json=named).json()
+    assert [(one["index"], one["code"]) for one in made["rejected"]] == [(0, "suppressed")]
+    problem(shown(own_api, "adam"), 404, "user_not_found")
+
+
+def test_who_would_be_known_again_once_ids_are_hashed_is_told_beforehand(own_api: Api) -> None:
+    erase(own_api, "adam", suppress="true")
+    change = {"hash_salt": "pepper", "hash_ids": True}
+    refused = problem(own_api.client.patch("/api/v1/settings", json=change), 409, "unconfirmed")
+    assert "1 user id that is to stay out was suppressed with another hash_salt" in refused["message"]
+    refused = problem(own_api.client.patch("/api/v1/settings", json={"hash_ids": True}), 409, "unconfirmed")
+    assert "to stay out" not in refused["message"]

@@ -10,8 +10,10 @@ import pytest
 from managing import Api, served
 
 from enduser import limits
+from enduser.core.events import UserId
 from enduser.core.segments import Saving, Segment
 from enduser.stores.clients import ClientScope, create_client
+from enduser.stores.records import EraseUser
 
 SPACE = "default/production"
 READ, WRITE = ClientScope.READ_SEGMENTS, ClientScope.WRITE_SEGMENTS
@@ -177,3 +179,10 @@ def test_without_an_access_token_nothing_is_told(caller: Caller) -> None:
     problem(caller.call("GET", "1000-abcd-9999"), 401, "unauthorized")
     caller.headers = {"Authorization": f"Bearer {caller.api.key}"}
     problem(caller.put("add", "b"), 401, "unauthorized")
+
+
+def test_who_stays_out_is_told_and_the_others_are_taken(caller: Caller) -> None:
+    caller.api.store.apply(SPACE, EraseUser(UserId("a", is_anonymous=False), suppresses=True))
+    told = caller.create("b", "a").json()
+    assert [(one["index"], one["code"]) for one in told["rejected"]] == [(1, "suppressed")]
+    assert user_ids(caller) == ["b"]

@@ -810,3 +810,18 @@ def test_a_preview_says_of_how_many_users_it_is_and_who_of_them_was_seen(api: Ap
     content = b"id;plan;seats\nadam;vip;5\nadam;free;6\neve;vip;1\nnobody-yet;vip;1\n;vip;1\n"
     preview = ask(api, "preview", send(api, content))["preview"]
     assert (preview["user_count"], preview["seen_count"]) == (3, 1)  # the session of eve is open
+
+
+def test_rows_of_who_stays_out_are_rejected_in_a_dry_run_and_in_a_run(api: Api) -> None:
+    erased = {"confirmed": "true", "suppress": "true"}
+    assert api.client.request("DELETE", "/api/v1/users/adam", params=erased).is_success
+    make(api)
+    upload = send(api)
+    assert {"row": 2, "attribute": None, "reason": "suppressed"} in ask(api, "preview", upload)["preview"][
+        "rejections"
+    ]
+    (taken,) = ask(api, "run", upload)["inputs"]
+    rejected = api.client.get(f"/api/v1/runs/{taken['run']}/rejected")
+    assert rejected.text == "row,attribute,reason\n2,,suppressed\n3,seats,wrong_type\n4,,junk_user_id\n"
+    assert attributes(api, "adam") == {}
+    assert attributes(api, "eve") == {"plan": "free"}

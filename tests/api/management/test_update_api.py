@@ -12,6 +12,7 @@ from managing import NOW, Api, served
 from enduser import limits
 from enduser.clock import now_us
 from enduser.core.attributes import Attribute, AttributeType
+from enduser.core.events import UserId
 from enduser.errors import ClientNotFound, InvalidMapping, LimitExceeded
 from enduser.service.update_api import API_KIND, create_api_source
 from enduser.sources.mapping import ColumnMapping, SourceMapping
@@ -23,6 +24,7 @@ from enduser.stores.clients import (
     list_clients,
     revoke_client,
 )
+from enduser.stores.records import EraseUser
 from enduser.stores.source_configs import SourceConfig
 
 SPACE = "default/production"
@@ -246,3 +248,14 @@ def test_an_integration_that_is_made_again_has_another_token(caller: Caller) -> 
     token = create_api_source(caller.api.store, caller.api.control, config, MAPPING)
     problem(caller.send({"properties.ID": "adam"}), 403, "forbidden")
     assert caller.send({"properties": {"ID": "adam", "plan": "vip"}}, token=token).json() == RECEIVED
+
+
+def test_nothing_is_taken_of_who_stays_out(caller: Caller) -> None:
+    caller.api.store.apply(SPACE, EraseUser(UserId("gone", is_anonymous=False), suppresses=True))
+    told = caller.send(
+        {"properties": {"ID": "gone", "plan": "vip"}}, {"properties": {"ID": "adam", "plan": "a"}}
+    )
+    assert [(one["index"], one["errors"][0]["code"]) for one in told.json()["rejected"]] == [
+        (0, "suppressed")
+    ]
+    assert attributes(caller) == {"plan": "a"}

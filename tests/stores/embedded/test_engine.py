@@ -40,6 +40,7 @@ CALLS: dict[str, Callable[[OwnedStore, Path], object]] = {
     "find_user": lambda store, _: store.find_user(SPACE, "u"),
     "user_sessions": lambda store, _: store.user_sessions(SPACE, "u"),
     "hashing_preview": lambda store, _: store.hashing_preview(SPACE),
+    "is_suppressed": lambda store, _: store.is_suppressed(SPACE, "u", "plain"),
     "look_alikes": lambda store, _: store.look_alikes(SPACE),
     "export": lambda store, folder: store.export(SPACE, "users", folder / "users.csv", "csv"),
     "changes": lambda store, _: list(store.changes(SPACE, 0).users),
