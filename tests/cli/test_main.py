@@ -45,7 +45,7 @@ def test_these_are_the_commands() -> None:
         *("geo install", "geo status", "demo", "serve", "tail", "systems rotate-key"),
         *("keys create", "keys list", "keys revoke", "users look-alikes", "users set", "users history"),
         *("retention list", "retention run", "users export-person"),
-        *("users erase", "users suppressed", "users unsuppress"),
+        *("users erase", "users suppressed", "users unsuppress", "users reapply-erasures"),
         *("attributes list", "attributes create", "attributes change", "attributes delete", "sources look"),
         "attributes retype",
         *("sources map", "sources run", "sources runs", "sources undo", "sources list", "sources delete"),
@@ -65,7 +65,7 @@ def test_these_are_the_commands() -> None:
 
 
 WITHOUT_SPACE = ("systems", "geo", "serve", "keys l", "keys r", "attributes", "sources look", "clients")
-WITHOUT_SPACE += ("segments templates",)
+WITHOUT_SPACE += ("segments templates", "users reapply-erasures")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -23,6 +23,7 @@ from enduser.cli.common import (
 from enduser.cli.helping import Group
 from enduser.core.settings import SECRET_SETTINGS, SETTING_RULES, parse_setting, setting_rule, setting_text
 from enduser.service.changing_settings import recomputed_events, what_is_for_good
+from enduser.stores.contract import Store
 from enduser.stores.records import ChangeSettings
 
 app = Group("Read and change the settings of a space.")
@@ -79,6 +80,17 @@ def set_setting(
             confirm("This cannot be undone. Go on?", yes=yes)
         store.apply(space, ChangeSettings(texts))
         out.print(f"{key} = {_shown(key, parsed)}")
+        if key in ("retention_months", "event_retention_months"):
+            _note_who_goes(store, space)
+
+
+def _note_who_goes(store: Store, space: str) -> None:
+    """Say how much the next run of the retention takes away by what the settings are now."""
+    amount = store.preview_retention(space).amount
+    if amount.users or amount.contents:
+        users, events = count_of(amount.users, "user"), count_of(amount.contents, "event")
+        err.print(f"note: the next run of the retention deletes {users}, and the content of {events}")
+        err.print("  see whom: enduser retention run --dry-run; a server does it once a day in a live space")
 
 
 def _shown(name: str, value: object) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,13 +29,16 @@ from enduser.cli.common import (
 )
 from enduser.clock import now_us
 from enduser.core.links import IdKind
-from enduser.errors import StoreError, UserNotFound
-from enduser.service.erasing import Asked, ErasedPerson, erase_person, erase_user, lift_suppression
-from enduser.service.forgetting import let_bytes_go_at_once
+from enduser.errors import InputError, StoreError, UserNotFound
+from enduser.service.erasing import Asked, erase_again, erase_user, lift_suppression
+from enduser.stores import erasure_log
 from enduser.stores.answers import Erased
 from enduser.stores.contract import Store
-from enduser.stores.control import ControlStore
 from enduser.stores.embedded import EmbeddedStore
+
+if TYPE_CHECKING:
+    from enduser.service.erased_person import ErasedPerson
+    from enduser.stores.control import ControlStore
 
 AnId = Annotated[str, typer.Argument(metavar="ID", help="An id of the person.")]
 Kind = Annotated[IdKind, typer.Option("--id-kind", help="The namespace of ID.")]
@@ -65,21 +69,29 @@ def erase(
             )
         if not yes:
             _confirm(store, asked)
+        from enduser.service.erased_person import erase_person  # late: SQLAlchemy takes 0.3 s
+
         with control_of(data) as control:
             done = erase_person(store, data, control, asked, lambda: erase_user(store, asked, now_us()))
             _tell(done)
             are_gone = _let_bytes_go(store, control)
     if not are_gone:
-        raise StoreError(
-            "the person is erased, but a file that is in use has bytes of him still",
-            hint="the next erasure, or enduser serve, lets them go; the receipt says when they are gone",
-        )
+        raise _in_use()
     out.print("no file of the data folder has a byte of the person any more")
+
+
+def _in_use() -> StoreError:
+    return StoreError(
+        "who was to be erased is, but a file that is in use has bytes still",
+        hint="the next erasure, or enduser serve, lets them go; the receipt says when they are gone",
+    )
 
 
 def _let_bytes_go(store: Store, control: ControlStore) -> bool:
     """Let the bytes of what was forgotten go, as a server does by itself within the hour."""
     if isinstance(store, EmbeddedStore):
+        from enduser.service.forgetting import let_bytes_go_at_once  # late, as above
+
         return let_bytes_go_at_once(store, control, now_us())
     from enduser.stores.remote import RemoteStore  # late: few commands meet a server
 
@@ -153,3 +165,33 @@ def unsuppress(
     with opened(data, space) as store:
         lift_suppression(store, space, user_id, id_kind)
     out.print("the person may be known again")
+
+
+def reapply(
+    log: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="A log of erasures; without it that of the data folder."),
+    ] = None,
+    data: Data = DEFAULT_DATA,
+    memory_limit: Memory = MEMORY_LIMIT_MB,
+    _yes: Yes = False,
+) -> None:
+    """Erase again who was erased after a backup was made, once that is restored: by the log of erasures."""
+    must_be_there(data)
+    path = log or data / erasure_log.FILE
+    if not path.exists():
+        raise InputError(f"there is no log of erasures {path}", hint=f"name a file {erasure_log.FILE}")
+    with opened(data, memory_limit_mb=memory_limit) as store:
+        if count := events_left(store):
+            raise StoreError(
+                f"{count_of(count, 'accepted event')} may be of people who are erased",
+                hint="enduser serve applies them; do this while it runs",
+            )
+        done = erase_again(store, erasure_log.read(path))
+        with control_of(data) as control:
+            are_gone = not done or _let_bytes_go(store, control)
+    for receipt in done:
+        out.print(f"erasure {receipt.number} of {receipt.space}: {_much(receipt.amount)}")
+    out.print(f"{count_of(len(done), 'erasure')} done again" if done else "all erasures of the log are known")
+    if not are_gone:
+        raise _in_use()

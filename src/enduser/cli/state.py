@@ -27,8 +27,10 @@ from enduser.cli.common import (
     opened,
     out,
     printable,
+    short_time,
     size,
 )
+from enduser.core.retention import deletes_from
 from enduser.stores.answers import SpaceStatus
 from enduser.stores.contract import Store
 
@@ -56,9 +58,21 @@ def _print_status(found: SpaceStatus) -> None:
     out.print(f"  events     {found.events:>24,}")
     out.print(f"  users      {found.users:>24,}")
     out.print(f"  sessions   {found.sessions:>24,} closed, {found.open_sessions:,} open")
+    if found.idle_users:
+        out.print(f"  idle       {found.idle_users:>24,} users for too long: {_fate(found)}")
     for outcome, reason, count in found.outcomes.counts():
         if count:
             out.print(f"  {outcome:<10} {count:>24,} {reason}".rstrip())
+
+
+def _fate(found: SpaceStatus) -> str:
+    """Return when idle users of a space are deleted."""
+    begins = deletes_from(found.live_since)
+    if begins is None:
+        return "deleted on demand only, by enduser retention run"
+    if (found.clock_at or 0) < begins:
+        return f"a server deletes them from {short_time(begins)} UTC on"
+    return "a server deletes them within a day"
 
 
 def _note_waiting(store: Store) -> None:

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from enduser.core.events import HASH_FORM
 from enduser.core.links import IdKind, stored_ids
-from enduser.core.mentions import Naming
 from enduser.errors import SuppressionNotFound, UsageError, UserNotFound
-from enduser.service.mentions import Mention, still_named
-from enduser.service.waiting_files import forget_uploads_naming
-from enduser.sources import inbox
 from enduser.stores.answers import Applied, Erasure
-from enduser.stores.contract import Reader, Store
-from enduser.stores.control import ControlStore
-from enduser.stores.jobs import forget_jobs
-from enduser.stores.records import EraseUser, LiftSuppression
-from enduser.stores.taken_inputs import forget_taken_names
+from enduser.stores.contract import Store
+from enduser.stores.records import EraseAgain, EraseUser, LiftSuppression
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,55 +23,6 @@ class Asked:
     id_kind: IdKind
     suppresses: bool = False
     """Whether the ids stay out from then on, also one of which nothing is known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """What names a person beside the database."""
-
-    uploads: Sequence[str]
-    """Ids of files that were sent and waited to be taken: they are deleted."""
-    inbox: Sequence[str]
-    """Names of files of the inbox, and of those that cannot be read: they are the operator's, and stay."""
-    written: Sequence[Mention]
-    """What people wrote, as rules: it stays."""
-
-
-@dataclass(frozen=True, slots=True)
-class ErasedPerson:
-    """What an erasure did."""
-
-    receipt: Erasure
-    beside: Beside
-
-
-def erase_person(
-    reader: Reader, folder: Path, control: ControlStore, asked: Asked, erase: Callable[[], Applied]
-) -> ErasedPerson:
-    """Erase a person in the truth, then from the files that wait to be taken. Bytes go later.
-
-    `erase` does `erase_user`; where a server runs, on the thread that changes the truth.
-
-    Raises:
-        UserNotFound, UsageError, LimitExceeded, StoreError: as `erase_user`; nothing was deleted.
-    """
-    applied = erase()
-    assert applied.erasure is not None
-    ids = {asked.user_id.strip(), *(user.id for user in applied.erased_ids)} - {""}
-    return ErasedPerson(applied.erasure, _forget_beside(reader, folder, control, asked.space, ids))
-
-
-def _forget_beside(
-    reader: Reader, folder: Path, control: ControlStore, space: str, ids: Collection[str]
-) -> Beside:
-    """Delete what waits to be taken and names one of some ids, and say what stays that does."""
-    naming = Naming(ids)
-    files = forget_uploads_naming(folder, control, space, ids)
-    forget_jobs(control, space, naming)
-    inbox_folder = folder / inbox.FOLDER
-    forget_taken_names(control, space, naming, lambda name: (inbox_folder / name).exists())
-    named = [path.relative_to(folder).as_posix() for path in (*files.inbox, *files.unread)]
-    return Beside([upload.id for upload in files.uploads], named, still_named(reader, control, space, ids))
 
 
 def erase_user(store: Store, asked: Asked, now: int) -> Applied:
@@ -103,6 +46,21 @@ def erase_user(store: Store, asked: Asked, now: int) -> Applied:
         f"there is no user {asked.user_id!r} ({asked.id_kind}) in {asked.space}",
         hint="the ids of this space are not hashed",
     )
+
+
+def erase_again(store: Store, erasures: Iterable[Erasure]) -> Sequence[Erasure]:
+    """Erase again who was erased from a later copy of the data; return the receipts of who was not yet.
+
+    Raises:
+        InvalidSpace: an erasure is of a space that there is not; those before it are done.
+    """
+    done = []
+    for one in erasures:
+        record = EraseAgain(one.number, one.erased_at, one.id_hash, one.id_hashes, one.is_suppressed)
+        receipt = store.apply(one.space, record).erasure
+        if receipt is not None:
+            done.append(receipt)
+    return done
 
 
 def lift_suppression(store: Store, space: str, user_id: str, id_kind: IdKind) -> None:

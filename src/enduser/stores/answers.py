@@ -427,6 +427,8 @@ class SpaceStatus:
     sessions: int
     open_sessions: int
     outcomes: Outcomes = field(default_factory=Outcomes)
+    idle_users: int = 0
+    """Users who were seen, and whose last visit event is older than the retention allows."""
     """What became of all events so far."""
 
 

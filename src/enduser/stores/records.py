@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -199,6 +199,21 @@ class EraseUser:
 
 
 @dataclass(frozen=True, slots=True)
+class EraseAgain:
+    """A record: who was erased from a later copy of the data goes from this one, by keyed hashes of his ids.
+
+    Ids that this copy does not know are passed over. Who was suppressed is so again, under the ids whose
+    hashes are given. An erasure of the same number that is there already is done: nothing changes.
+    """
+
+    number: int
+    erased_at: int
+    id_hash: str
+    id_hashes: Sequence[str]
+    is_suppressed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LiftSuppression:
     """A record: the person of an id may be known again, under all ids that were suppressed with it."""
 
@@ -239,6 +254,7 @@ Record = (
     | BeginRetention
     | ForgetOld
     | LiftSuppression
+    | EraseAgain
 )
 
 

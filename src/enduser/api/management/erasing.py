@@ -32,7 +32,8 @@ from enduser.errors import (
     UsageError,
     UserNotFound,
 )
-from enduser.service.erasing import Asked, ErasedPerson, erase_person, erase_user, lift_suppression
+from enduser.service.erased_person import ErasedPerson, erase_person
+from enduser.service.erasing import Asked, erase_user, lift_suppression
 from enduser.service.erasure_json import ErasedJson, ErasureJson, erasure_json
 from enduser.service.json_form import Count
 from enduser.stores.answers import Applied, Erased, Erasure

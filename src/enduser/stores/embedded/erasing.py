@@ -16,7 +16,7 @@ from enduser.stores.embedded.fold import fold_pending
 from enduser.stores.embedded.reading import Look, persons
 from enduser.stores.embedded.registry import columns
 from enduser.stores.embedded.statements import run, run_spliced
-from enduser.stores.records import EraseUser
+from enduser.stores.records import EraseAgain, EraseUser
 
 
 def _ids_of(connection: duckdb.DuckDBPyConnection, keys: Sequence[int]) -> Sequence[UserId]:
@@ -70,6 +70,55 @@ def erase(naming: Naming, space: str, record: EraseUser, number: int) -> tuple[E
     _forget(naming)
     erasures.note(connection, receipt)
     return receipt, ids
+
+
+def tell_again(naming: Naming, record: EraseAgain) -> Sequence[UserId]:
+    """Tell copies that the object of who is erased again changes; return his ids.
+
+    The caller owns the transaction.
+    """
+    fold_pending(naming.connection, naming.settings)
+    _find_again(naming, record)
+    return tell_touched(naming.connection)
+
+
+def erase_again(naming: Naming, space: str, record: EraseAgain) -> Erasure | None:
+    """Take away the person of whom was told, and keep the receipt; None: that is there already.
+
+    The caller owns the transaction.
+    """
+    connection = naming.connection
+    if erasures.is_known(connection, record.number):
+        return None
+    keys = _find_again(naming, record)
+    receipt = Erasure(
+        number=record.number,
+        space=space,
+        erased_at=record.erased_at,
+        id_hash=record.id_hash,
+        id_hashes=record.id_hashes,
+        amount=_counted(connection, keys),
+        is_suppressed=record.is_suppressed,
+    )
+    if record.is_suppressed:
+        suppressing.suppress_again(connection, record)
+    _forget(naming)
+    erasures.note(connection, receipt)
+    return receipt
+
+
+def _find_again(naming: Naming, record: EraseAgain) -> Sequence[int]:
+    """Return the keys of the ids whose hashes these are, with all that are one person with them."""
+    known = [] if erasures.is_known(naming.connection, record.number) else record.id_hashes
+    found = erasures.keys(naming.connection, known)
+    keys = sorted({key for one in found for key in _keys_of_person_of(naming.connection, one)})
+    run(naming.connection, "erasing.erased", keys=keys)
+    run(naming.connection, "erasing.beside")
+    return keys
+
+
+def _keys_of_person_of(connection: duckdb.DuckDBPyConnection, key: int) -> list[int]:
+    return [one for (one,) in run(connection, "erasing.same_person", user_key=key)]
 
 
 def _forget(naming: Naming) -> None:

@@ -51,6 +51,11 @@ def note(connection: duckdb.DuckDBPyConnection, receipt: Erasure) -> None:
     )
 
 
+def is_known(connection: duckdb.DuckDBPyConnection, number: int) -> bool:
+    """Return whether there is an erasure of a number."""
+    return bool(run(connection, "erasures.is_known", number=number)[0][0])
+
+
 def last_number(connection: duckdb.DuckDBPyConnection) -> int:
     """Return the number of the last erasure; 0: there is none."""
     return int(run(connection, "erasures.last_number")[0][0])
@@ -78,9 +83,13 @@ def _receipt(
     return Erasure(number, space, erased_at, id_hash, id_hashes, counts, bool(is_suppressed), gone_at)
 
 
+def halves(id_hashes: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Return the keys of ids, and their checks, of which these are the keyed hashes."""
+    return [int(text[:_HALF], 16) for text in id_hashes], [int(text[_HALF:], 16) for text in id_hashes]
+
+
 def keys(connection: duckdb.DuckDBPyConnection, id_hashes: Sequence[str]) -> list[int]:
     """Return the keys of those of the current schema's ids whose keyed hashes these are."""
-    halves = [(int(text[:_HALF], 16), int(text[_HALF:], 16)) for text in id_hashes]
-    base_keys, id_checks = (list(half) for half in zip(*halves, strict=True)) if halves else ([], [])
+    base_keys, id_checks = halves(id_hashes)
     found = run(connection, "erasures.keys", base_keys=base_keys, id_checks=id_checks)
     return [key for (key,) in found]

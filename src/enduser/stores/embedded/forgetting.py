@@ -11,9 +11,9 @@ from enduser.stores.embedded import erasing, erasures, retention
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.database import Database
 from enduser.stores.import_lock import require_no_import
-from enduser.stores.records import BeginRetention, EraseUser, ForgetOld
+from enduser.stores.records import BeginRetention, EraseAgain, EraseUser, ForgetOld
 
-Forgets = EraseUser | BeginRetention | ForgetOld
+Forgets = EraseUser | EraseAgain | BeginRetention | ForgetOld
 """The records that are applied here."""
 
 
@@ -59,7 +59,7 @@ class Forgetting:
             RunNotFound: there is no such run of the retention, or it is over.
             StoreError: the copy cannot be changed, or what was accepted cannot be applied before an erasure.
         """
-        if isinstance(record, EraseUser):
+        if isinstance(record, EraseUser | EraseAgain):
             self._catch_up()
         else:
             require_no_import(self._database.folder)
@@ -68,6 +68,8 @@ class Forgetting:
             naming = self._naming(space)
             if isinstance(record, EraseUser):
                 users = erasing.tell(naming, record)
+            elif isinstance(record, EraseAgain):
+                users = erasing.tell_again(naming, record)
             elif isinstance(record, ForgetOld):
                 self._portion = retention.find(naming, retention.as_of(naming.connection, space, record))
                 users = self._portion.ids if self._portion else ()
@@ -83,6 +85,9 @@ class Forgetting:
                 number = max(erasures.last_number(naming.connection), self._last_logged) + 1
                 receipt, ids = erasing.erase(naming, space, record, number)
                 return Applied(erased=receipt.amount, erased_ids=ids, erasure=receipt)
+            case EraseAgain():
+                again = erasing.erase_again(naming, space, record)
+                return Applied(erased=again.amount if again else None, erasure=again)
             case BeginRetention():
                 return Applied(retention=retention.begin(naming, space, record))
             case ForgetOld():

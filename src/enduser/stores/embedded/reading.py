@@ -12,6 +12,7 @@ from enduser.clock import elapsed_s
 from enduser.core.end_user import USER_COLUMNS
 from enduser.core.events import UserId
 from enduser.core.links import stored_ids
+from enduser.core.retention import last_to_go
 from enduser.core.settings import SpaceSettings, settings_from_text
 from enduser.stores.answers import ChangedObject, Changes, SpaceStatus
 from enduser.stores.embedded import registry
@@ -30,7 +31,9 @@ def status(connection: duckdb.DuckDBPyConnection, space: str) -> SpaceStatus:
     """Return sizes and the clock of a space whose schema is in sight."""
     clock, live_since, events, users, sessions, opened = run(connection, "read.status")[0]
     outcomes = stored_outcomes(connection, space)
-    return SpaceStatus(space, clock, live_since, events, users, sessions, opened, outcomes)
+    last = last_to_go(clock or 0, Look(connection, space).settings().retention_months)
+    ((idle_users,),) = run(connection, "read.idle_users", last=last)
+    return SpaceStatus(space, clock, live_since, events, users, sessions, opened, outcomes, idle_users)
 
 
 def users_query(columns: Sequence[Column], form: str = "json") -> str:

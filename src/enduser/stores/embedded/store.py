@@ -104,6 +104,7 @@ from enduser.stores.records import (
     ChangeSettings,
     CloseHistory,
     DeleteList,
+    EraseAgain,
     EraseUser,
     EventChunk,
     ForgetOld,
@@ -480,7 +481,7 @@ class EmbeddedStore:
                     self._link(space, record)
                 case WriteValues():
                     applied = Applied(written=values.write_values(self._naming(space), record))
-                case EraseUser() | BeginRetention() | ForgetOld():
+                case EraseUser() | EraseAgain() | BeginRetention() | ForgetOld():
                     applied = self._forgetting.apply(space, record)
                     taker = None
                 case UndoRun() | LiftSuppression():
@@ -494,7 +495,7 @@ class EmbeddedStore:
         self._forget_released(space, record, applied)
         if applied.erasure is not None:
             self._forgetting.log()
-        self._forgotten += isinstance(record, EraseUser | ForgetOld | ChangeSettings)
+        self._forgotten += isinstance(record, EraseUser | EraseAgain | ForgetOld | ChangeSettings)
         self._rules_editions[space] += _may_change_rules(record)
         if isinstance(record, ChangeSettings) and "hash_ids" in record.texts:
             self._database.checkpoint()  # the log has plain ids still

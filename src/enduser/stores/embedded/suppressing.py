@@ -10,8 +10,9 @@ from enduser.core.events import UserId, known_id
 from enduser.core.links import stored_ids
 from enduser.errors import SuppressionNotFound
 from enduser.stores.embedded.claiming import Naming, checked_id
+from enduser.stores.embedded.erasures import halves
 from enduser.stores.embedded.statements import run
-from enduser.stores.records import EraseUser, LiftSuppression
+from enduser.stores.records import EraseAgain, EraseUser, LiftSuppression
 
 
 def as_known(record: EraseUser) -> EraseUser:
@@ -42,6 +43,21 @@ def suppress(naming: Naming, record: EraseUser, erasure: int, *, is_known: bool)
     )
     if user.is_anonymous and not is_known:
         run(naming.connection, "suppressing.forget_mentions", id=user.id, **hashing)
+
+
+def suppress_again(connection: duckdb.DuckDBPyConnection, record: EraseAgain) -> None:
+    """Keep the ids out whose hashes are given; what would stand for them, were ids hashed, is not known.
+
+    The caller owns the transaction.
+    """
+    base_keys, id_checks = halves(record.id_hashes)
+    run(
+        connection,
+        "suppressing.suppress_again",
+        erasure=record.number,
+        base_keys=base_keys,
+        id_checks=id_checks,
+    )
 
 
 def lift(naming: Naming, record: LiftSuppression) -> None:

@@ -3,6 +3,11 @@
 -- name: person_keys
 SELECT $person_key UNION SELECT user_key FROM persons WHERE person_key = $person_key;
 
+-- name: same_person
+SELECT $user_key
+UNION
+SELECT user_key FROM persons WHERE person_key IN (SELECT person_key FROM persons WHERE user_key = $user_key);
+
 -- name: ids_of
 SELECT id, is_anonymous FROM user_ids WHERE user_key IN (SELECT unnest($keys::BIGINT[])) ORDER BY is_anonymous, id;
 

@@ -9,6 +9,9 @@ WHERE user_key IN (FROM erased);
 SELECT printf('%016x%016x', user_key_of(id_hash), id_check_of(id_hash))
 FROM (SELECT id_hash($secret, $is_anonymous, '', $id) AS id_hash);
 
+-- name: is_known
+SELECT EXISTS (FROM main.erasures WHERE number = $number);
+
 -- name: last_number
 SELECT coalesce(max(number), 0) FROM main.erasures;
 

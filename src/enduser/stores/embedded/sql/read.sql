@@ -201,6 +201,9 @@ JOIN user_ids ON user_ids.user_key = visits.person_key
 LEFT JOIN places USING (place_id)
 LEFT JOIN browsers USING (browser_id)
 
+-- name: idle_users
+SELECT count(*) FROM users WHERE last_visit_at <= $last;
+
 -- name: status
 SELECT
     (SELECT clock_at FROM state),

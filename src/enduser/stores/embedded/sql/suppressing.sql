@@ -23,6 +23,10 @@ UNION ALL
 SELECT $erasure, user_key_of(hashed), id_check_of(hashed), user_key_of(own), id_check_of(id_hash($secret, false, $salt, ''))
 FROM keyed WHERE NOT is_anonymous AND NOT $hash_ids;
 
+-- name: suppress_again
+INSERT INTO suppressed
+SELECT $erasure, unnest($base_keys::BIGINT[]), unnest($id_checks::UBIGINT[]), NULL, NULL;
+
 -- name: forget_mentions
 -- Events may name an anonymous id that has no key, as nothing claims it. Where it has one, erasing does this.
 UPDATE events SET anonymous_id = NULL WHERE anonymous_id = $id;
