@@ -202,6 +202,10 @@ def test_where_events_are_only_counted_those_are_not(store: EmbeddedStore, tmp_p
     store.apply(SPACE, ChangeSettings({"unique_user": "none"}))
     outcomes = take(store, tmp_path, [visit("ada", 0), visit("eve", 1)])
     assert (outcomes.counted, outcomes.excluded["suppressed"]) == (1, 1)  # type: ignore[attr-defined]
+    path = tmp_path / "lines"
+    path.write_text(json.dumps({"got": START, "at": START, "type": "page", "msg": "m", "id": "ada"}))
+    store.apply_spooled(SpooledEvents({1: path}, {1: (0, 0)}, START))
+    assert store.status(SPACE).live_since is None
 
 
 def test_events_of_others_do_not_name_who_stays_out(store: EmbeddedStore, tmp_path: Path) -> None:
@@ -228,12 +232,14 @@ def test_events_of_others_do_not_name_who_stays_out(store: EmbeddedStore, tmp_pa
 
 
 def test_ids_of_one_key_are_told_apart(tmp_path: Path) -> None:
-    few_keys = "((id_hash >> 65) & 7)::BIGINT"
+    few_keys = "((id_hash >> 65) & 127)::BIGINT"
     with EmbeddedStore(tmp_path / "data", now_us=NOW, user_key_sql=few_keys) as store:
-        suppress(store, user("ada"))
-        others = [f"u{number}" for number in range(5)]
-        assert excluded(store, tmp_path, *(visit(text, 0) for text in ("ada", *others))) == 1
-        assert not any(store.is_suppressed(SPACE, text, "plain") for text in others)
+        out, others = (
+            [f"{kind}{number}" for number in range(count)] for kind, count in (("o", 20), ("u", 60))
+        )
+        for text in out:
+            suppress(store, user(text))
+        assert excluded(store, tmp_path, *(visit(text, 0) for text in (*out, *others))) == len(out)
 
 
 def test_an_excluded_event_makes_no_space_live_and_is_seen_by_who_watches_without_its_id(
