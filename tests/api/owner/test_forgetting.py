@@ -246,6 +246,14 @@ async def test_a_run_that_did_not_end_is_gone_on_with_after_a_restart(
     assert space.runs == [replace(unfinished, users=9, ended_at=NOW)]
 
 
+async def test_of_several_that_did_not_end_each_is_done_to_its_end(world: World) -> None:
+    space = world.of[SPACE] = Space(
+        live_since=None, runs=[RetentionRun(number, SPACE, NOW, NOW) for number in (1, 2, 3)]
+    )
+    await world.look(5)
+    assert [run.ended_at for run in space.runs] == [NOW, NOW, NOW]
+
+
 async def test_a_run_waits_while_an_import_runs_and_nothing_is_told(world: World) -> None:
     space = world.of[SPACE] = Space()
     world.refused, world.portions = [IMPORT], [1, IMPORT, IMPORT, 1]
@@ -335,6 +343,26 @@ async def test_a_file_in_use_is_waited_for_and_only_then_it_is_noted(world: Worl
     assert are_gone()
 
 
+async def test_of_a_run_that_goes_on_for_long_bytes_go_each_time_they_are_gathered(world: World) -> None:
+    """They are due since it began, whenever its last portion was."""
+    world.due = NOW - DAY
+    note_gone = world.note_gone
+
+    def goes_on(until: int, now: int) -> None:
+        note_gone(until, now)
+        world.due = NOW - DAY
+
+    world.note_gone = goes_on  # type: ignore[method-assign]
+    for later_s, went in ((0, 1), (GATHER_S - 0.001, 1), (GATHER_S, 2)):
+        world.now = NOW + round(later_s * S)
+        running = asyncio.create_task(world.forgetting.run())
+        looks = world.looks_for_bytes
+        await until(lambda looks=looks: world.looks_for_bytes > looks + 3)  # type: ignore[misc]
+        await world.end(running)
+        assert len(world.went) == went
+        world.stopping.clear()
+
+
 async def test_who_asks_gets_them_gone_at_once(world: World) -> None:
     world.due, world.lasting = NOW, 1
     running = asyncio.create_task(world.forgetting.run())
@@ -401,6 +429,19 @@ async def test_bytes_that_cannot_go_stay_due_and_hold_up_no_run(world: World) ->
     assert len([line for line in lines if line["log_level"] == "error"]) == 1
 
 
+async def test_who_asks_no_more_harms_nobody_else_who_asks(world: World) -> None:
+    world.due, world.in_use = NOW, 5
+    gone = asyncio.create_task(world.forgetting.let_bytes_go_now())
+    waits = asyncio.create_task(world.forgetting.let_bytes_go_now())
+    await until(lambda: len(world.forgetting._waiting) == 2)
+    gone.cancel()
+    with capture_logs() as lines:
+        running = asyncio.create_task(world.forgetting.run())
+        await asyncio.wait_for(waits, 20)
+        await world.end(running)
+    assert [line for line in lines if line["log_level"] == "error"] == []
+
+
 # --- a server that ends
 
 
@@ -416,3 +457,26 @@ async def test_a_server_that_ends_waits_for_no_file_and_says_so(world: World) ->
         with pytest.raises(StoreError, match="the server ends before the bytes are gone"):
             await asyncio.wait_for(one, 20)
     assert world.gone == []
+
+
+async def test_who_asks_a_server_that_has_ended_hears_it_at_once(world: World) -> None:
+    world.due = NOW
+    await world.look()
+    with pytest.raises(StoreError, match="the server ends before the bytes are gone"):
+        await asyncio.wait_for(world.forgetting.let_bytes_go_now(), 20)
+
+
+async def test_no_portion_goes_between_the_writing_anew_and_the_note_that_it_is_gone(world: World) -> None:
+    """Its bytes would be noted as gone, though they are in the new file."""
+    space = world.of[SPACE] = Space()
+    world.portions, world.due, world.in_use = [1] * 10_000, NOW - DAY, 10_000
+    running = asyncio.create_task(world.forgetting.run())
+    await until(lambda: world.went)
+    users = sum(run.users for run in space.runs)
+    looks = world.in_use
+    await until(lambda: world.in_use < looks - 5)
+    assert sum(run.users for run in space.runs) == users
+    world.in_use = 0
+    await until(lambda: sum(run.users for run in space.runs) > users)
+    assert world.gone
+    await world.end(running)

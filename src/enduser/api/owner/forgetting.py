@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
 import structlog
@@ -52,7 +52,12 @@ class Forgetting:
         self._stopping = stopping
         self._gather_s = gather_s
         self._waiting: list[asyncio.Future[None]] = []
+        self._has_ended = False
+        self._at_work = asyncio.Lock()
+        """What goes between the writing of a new file and the note that bytes are gone would be noted too."""
         self._due_since: int | None = None
+        self._went_at = 0
+        """When bytes went last: of a long run of the retention more are due after each portion."""
 
     def due_s(self) -> float:
         """Return for how many seconds bytes of something that is forgotten have been there still."""
@@ -63,8 +68,8 @@ class Forgetting:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._repeat(self._delete_by_age))
             tasks.create_task(self._repeat(self._let_bytes_go))
-        for waiting in self._waiting:
-            waiting.set_exception(_STOPPED)
+        self._has_ended = True
+        _answer(self._waiting, _STOPPED)
 
     async def let_bytes_go_now(self) -> None:
         """Let the bytes go of all that was forgotten so far, without gathering; return when they are gone.
@@ -72,6 +77,8 @@ class Forgetting:
         Raises:
             StoreError: they cannot go now; it is tried again.
         """
+        if self._has_ended:
+            raise _STOPPED
         waiting = asyncio.get_running_loop().create_future()
         self._waiting.append(waiting)
         await waiting
@@ -111,8 +118,9 @@ class Forgetting:
     async def _finish(self, run: RetentionRun) -> None:
         """Do a run to its end; after each portion others get as much time as that took."""
         while run.ended_at is None and not self._stopping.is_set():
-            began = elapsed_s()
-            run = await self._run_on_store(partial(forget_portion, self._store, run, now_us()))
+            async with self._at_work:
+                began = elapsed_s()
+                run = await self._run_on_store(partial(forget_portion, self._store, run, now_us()))
             await self._rest(elapsed_s() - began)
         if run.users or run.lives or run.contents:
             log.info("users were deleted by age", space=run.space, run=run.number, users=run.users)
@@ -125,20 +133,17 @@ class Forgetting:
         try:
             self._due_since = await self._run_on_store(self._store.bytes_due)
             if self._due_since is not None and (waiting or self._may_begin()):
-                await self._go()
+                async with self._at_work:
+                    await self._go()
         except Exception as error:
-            for one in waiting:
-                one.set_exception(error)
+            _answer(waiting, error)
             raise
-        for one in waiting:
-            if self._due_since is None:
-                one.set_result(None)
-            else:
-                one.set_exception(_STOPPED)
+        _answer(waiting, None if self._due_since is None else _STOPPED)
 
     def _may_begin(self) -> bool:
-        is_gathered = self.due_s() >= self._gather_s
-        is_late = self.due_s() >= self._gather_s + _LASTING_S
+        waited_s = min(self.due_s(), (now_us() - self._went_at) / 1e6)
+        is_gathered = waited_s >= self._gather_s
+        is_late = waited_s >= self._gather_s + _LASTING_S
         return is_gathered and (is_late or not self._store.lasting_reads())
 
     async def _go(self) -> None:
@@ -149,21 +154,32 @@ class Forgetting:
                 return
             await self._rest(_PACE_S)
         await self._run_on_store(lambda: self._store.note_gone(until, now_us()))
-        self._due_since = None
+        self._due_since, self._went_at = None, until
         log.info("bytes of what was forgotten are gone", seconds=round((now_us() - until) / 1e6, 1))
+
+
+def _answer(waiting: Iterable[asyncio.Future[None]], error: Exception | None) -> None:
+    """Tell those who wait that the bytes are gone, or why they are not."""
+    for one in waiting:
+        if one.done():  # who asked waits no more
+            continue
+        if error is None:
+            one.set_result(None)
+        else:
+            one.set_exception(error)
 
 
 def _run_to_do(reader: Reader, space: str, now: int) -> RetentionRun | None:
     """Return the run of a space that goes on, or one without a number that is to begin; None: none is due."""
-    last = next(iter(reader.retention_runs(space, limit=1)), None)
-    if last is not None and last.ended_at is None:
-        return last
+    runs = reader.retention_runs(space)
+    if unfinished := [run for run in runs if run.ended_at is None]:
+        return unfinished[-1]  # somebody may wait for each
     settings, found = reader.settings(space), reader.status(space)
     begins = deletes_from(found.live_since)
     if begins is None or (found.clock_at or 0) < begins:
         return None
     if not (settings.retention_months or settings.event_retention_months):
         return None
-    if last is not None and now - last.began_at < DAY_US:
+    if runs and now - runs[0].began_at < DAY_US:
         return None
     return RetentionRun(0, space, 0, now)
