@@ -79,6 +79,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def test_bytes_are_due_since_the_first_erasure_until_it_is_noted_that_they_are_gone(world: World) -> None:
+    world.store.write_anew()
     assert world.store.bytes_due() == ERASED_AT
     world.store.note_gone(ERASED_AT - 1, NOW)
     assert (world.store.bytes_due(), world.gone_at()) == (ERASED_AT, None)
@@ -89,7 +90,7 @@ def test_bytes_are_due_since_the_first_erasure_until_it_is_noted_that_they_are_g
 
 
 def test_bytes_of_who_went_by_age_are_due_too_and_of_a_run_that_took_nothing_none_are(world: World) -> None:
-    world.store.note_gone(NOW, NOW)
+    assert world.let_go()
     done = run_retention(world.store, SPACE, START + 1, lambda: NOW)
     assert (done.users, world.store.bytes_due()) == (0, None)
     done = run_retention(world.store, SPACE, NOW - 9, lambda: NOW - 7)
@@ -98,6 +99,20 @@ def test_bytes_of_who_went_by_age_are_due_too_and_of_a_run_that_took_nothing_non
     assert world.store.bytes_due() == NOW - 7
     world.store.note_gone(NOW - 7, NOW)
     assert (world.store.bytes_due(), world.store.retention_runs(SPACE)[0].gone_at) == (None, NOW)
+
+
+def test_an_erasure_that_waited_until_the_database_was_written_anew_is_not_noted_as_gone(
+    world: World,
+) -> None:
+    """A command says when it asked; the store may have been busy with letting bytes go."""
+    world.store.write_anew()
+    world.store.apply(SPACE, EraseUser(UserId("eve", is_anonymous=False), erased_at=ERASED_AT - 1))
+    world.store.note_gone(NOW, NOW)
+    assert [one.gone_at for one in world.store.erasures(SPACE)] == [None, NOW]
+    assert world.store.bytes_due() == ERASED_AT - 1
+    world.store.write_anew()
+    world.store.note_gone(NOW, NOW)
+    assert world.store.bytes_due() is None
 
 
 def test_where_no_server_runs_all_bytes_go_at_once_and_it_is_noted(world: World) -> None:

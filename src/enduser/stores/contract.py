@@ -593,7 +593,10 @@ class OwnedStore(Store, Protocol):
         """Return since when (µs) something is forgotten of which files may have bytes; None: nothing is."""
 
     def note_gone(self, until: int, now: int) -> None:
-        """Note that no file has a byte of what was forgotten up to a time any more. Times are µs."""
+        """Note that no file has a byte of what was forgotten up to a time any more. Times are µs.
+
+        Of who was erased since the database was last written anew it is not noted, whatever the time.
+        """
 
     @property
     def reader(self) -> Reader:

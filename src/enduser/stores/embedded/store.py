@@ -71,6 +71,7 @@ from enduser.stores.answers import (
 from enduser.stores.contract import DEFAULT_SPACE, OwnedStore
 from enduser.stores.embedded import (
     contents,
+    erasures,
     facts,
     feed,
     filters,
@@ -176,6 +177,8 @@ class EmbeddedStore:
             self._taker: tuple[str, EventTaker] | None = None
             self._forgetting = Forgetting(self._database, self._naming, self._objects_change)
             self._forgotten = 0
+            self._written_erasure = 0
+            """The number of the last erasure before the database was last written anew."""
             self._rules_editions: Counter[str] = Counter()
             self._followed: dict[str, _Followed] = {}
             self._rules: dict[str, tuple[int, Deciding, Sequence[Demand]]] = {}
@@ -673,6 +676,7 @@ class EmbeddedStore:
             if is_importing:
                 rewriting.bring_file_rows(self._database, rows)
             self._cut_files = set()
+            self._written_erasure = erasures.last_number(self._database.connection)
         finally:
             self._reader.begin(self._database.connection)
             rewriting.remove(new)
@@ -691,7 +695,8 @@ class EmbeddedStore:
     def note_gone(self, until: int, now: int) -> None:
         """Note that no file has a byte of what was forgotten up to a time any more."""
         with self._database.changing("main"):
-            run(self._database.connection, "erasures.note_gone", until=until, now=now)
+            last = self._written_erasure
+            run(self._database.connection, "erasures.note_gone", last=last, until=until, now=now)
 
     # --- what is derived
 

@@ -37,7 +37,8 @@ SELECT min(forgotten_at) FROM (
     WHERE gone_at IS NULL AND users + lives + contents > 0);
 
 -- name: note_gone
-UPDATE main.erasures SET gone_at = $now WHERE gone_at IS NULL AND erased_at <= $until;
+-- An erasure is as old as its call, and may have waited until the database was written anew: then its number tells it.
+UPDATE main.erasures SET gone_at = $now WHERE gone_at IS NULL AND erased_at <= $until AND number <= $last;
 UPDATE main.retention_runs SET gone_at = $now
 WHERE gone_at IS NULL AND coalesce(ended_at, began_at) <= $until;
 
