@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -20,6 +21,7 @@ from enduser.cli.common import (
     Space,
     Yes,
     confirm,
+    control_of,
     count_of,
     err,
     events_left,
@@ -34,9 +36,11 @@ from enduser.cli.helping import Group
 from enduser.clock import now_us
 from enduser.core.times import iso_instant
 from enduser.errors import StoreError, UsageError
+from enduser.service.forgetting import let_bytes_go_at_once
 from enduser.service.retention import begin_retention, run_retention
 from enduser.stores.answers import RetentionAmount, RetentionPreview, RetentionRun
 from enduser.stores.contract import Store
+from enduser.stores.embedded import EmbeddedStore
 
 app = Group("Delete users by age, and see who went.")
 
@@ -71,7 +75,10 @@ def run(
         if not yes:
             _print_preview(space, previewed)
             confirm("Delete all that, for good?", yes=yes)
-        out.print(f"{space}: {_line(_done(store, space, at))}")
+        done = _done(store, space, at)
+        out.print(f"{space}: {_line(done)}")
+        if isinstance(store, EmbeddedStore) and (done.users or done.lives or done.contents):
+            _let_bytes_go(store, data)
 
 
 def _instant(text: str) -> int:
@@ -104,6 +111,22 @@ def _done(store: Store, space: str, as_of: int | None) -> RetentionRun:
             if known.ended_at is not None:
                 return known
         time.sleep(_LOOK_S)
+
+
+def _let_bytes_go(store: EmbeddedStore, data: Path) -> None:
+    """Let the bytes go of what went, as a server does by itself within the hour.
+
+    Raises:
+        StoreError: some cannot go now.
+    """
+    with control_of(data) as control:
+        are_gone = let_bytes_go_at_once(store, control, now_us())
+    if not are_gone:
+        raise StoreError(
+            "that is deleted, but a file that is in use has bytes of it still",
+            hint="the next erasure, or enduser serve, lets them go; the receipt says when they are gone",
+        )
+    out.print("no file of the data folder has a byte of that any more")
 
 
 def _print_preview(space: str, previewed: RetentionPreview) -> None:
