@@ -33,7 +33,7 @@ from enduser.service.json_form import iso_time
 from enduser.service.lookups import installed_lookups
 from enduser.stores import contract
 from enduser.stores.answers import SpaceStatus
-from enduser.stores.contract import Store
+from enduser.stores.contract import OwnedStore, Store
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.embedded import store as embedded
 from enduser.stores.embedded.database import DATABASE_FILE
@@ -249,6 +249,11 @@ def folded(data: Path, space: str, memory_limit_mb: int = MEMORY_LIMIT_MB) -> It
 def is_remote(store: Store) -> bool:
     """Return whether a running server owns the store."""
     return not isinstance(store, EmbeddedStore)
+
+
+def owned(store: Store) -> OwnedStore | None:
+    """Return the store if it is this process's own; None: a running server owns it."""
+    return store if isinstance(store, EmbeddedStore) else None
 
 
 def bring_feed_up(store: Store, space: str) -> None:

@@ -25,6 +25,7 @@ from enduser.cli.common import (
     must_be_there,
     opened,
     out,
+    owned,
     printable,
 )
 from enduser.clock import now_us
@@ -34,7 +35,6 @@ from enduser.service.erasing import Asked, erase_again, erase_user, lift_suppres
 from enduser.stores import erasure_log
 from enduser.stores.answers import Erased
 from enduser.stores.contract import Store
-from enduser.stores.embedded import EmbeddedStore
 
 if TYPE_CHECKING:
     from enduser.service.erased_person import ErasedPerson
@@ -89,10 +89,10 @@ def _in_use() -> StoreError:
 
 def _let_bytes_go(store: Store, control: ControlStore) -> bool:
     """Let the bytes of what was forgotten go, as a server does by itself within the hour."""
-    if isinstance(store, EmbeddedStore):
+    if own := owned(store):
         from enduser.service.forgetting import let_bytes_go_at_once  # late, as above
 
-        return let_bytes_go_at_once(store, control, now_us())
+        return let_bytes_go_at_once(own, control, now_us())
     from enduser.stores.remote import RemoteStore  # late: few commands meet a server
 
     assert isinstance(store, RemoteStore)

@@ -28,6 +28,7 @@ from enduser.cli.common import (
     folded,
     is_remote,
     out,
+    owned,
     print_table,
     printable,
     short_time,
@@ -39,8 +40,7 @@ from enduser.errors import StoreError, UsageError
 from enduser.service.forgetting import let_bytes_go_at_once
 from enduser.service.retention import begin_retention, run_retention
 from enduser.stores.answers import RetentionAmount, RetentionPreview, RetentionRun
-from enduser.stores.contract import Store
-from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.contract import OwnedStore, Store
 
 app = Group("Delete users by age, and see who went.")
 
@@ -77,8 +77,8 @@ def run(
             confirm("Delete all that, for good?", yes=yes)
         done = _done(store, space, at)
         out.print(f"{space}: {_line(done)}")
-        if isinstance(store, EmbeddedStore) and (done.users or done.lives or done.contents):
-            _let_bytes_go(store, data)
+        if (own := owned(store)) and (done.users or done.lives or done.contents):
+            _let_bytes_go(own, data)
 
 
 def _instant(text: str) -> int:
@@ -113,7 +113,7 @@ def _done(store: Store, space: str, as_of: int | None) -> RetentionRun:
         time.sleep(_LOOK_S)
 
 
-def _let_bytes_go(store: EmbeddedStore, data: Path) -> None:
+def _let_bytes_go(store: OwnedStore, data: Path) -> None:
     """Let the bytes go of what went, as a server does by itself within the hour.
 
     Raises:
