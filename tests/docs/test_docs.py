@@ -324,6 +324,36 @@ def test_the_database_file_is_written_anew_as_the_page_says_and_keeps_no_plain_i
     assert b"plain-" not in (data / DATABASE_FILE).read_bytes()
 
 
+def test_what_the_privacy_guide_proves_an_erasure_by_finds_the_person_before_it_and_not_after(
+    tmp_path: Path,
+) -> None:
+    page = text("docs/privacy.md")
+    script = page[page.index("python -c") :].split("\n```")[0].replace("var/tmp", str(tmp_path)[1:])
+    history = [
+        "user_id,occurred_at,page_url",
+        "adam.br,2026-01-01T10:00:00Z,/a",
+        "eve,2026-01-01T10:00:00Z,/b",
+    ]
+    (tmp_path / "history.csv").write_text("\n".join(history), encoding="utf-8")
+    enduser("import", "events", "history.csv", "--close", folder=tmp_path)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+    def proven() -> int:
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=tmp_path / "data",
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"PATH": path},
+        )
+        return int(done.stdout)
+
+    assert proven() > 0
+    enduser("users", "erase", "adam.br", "--yes", folder=tmp_path)
+    assert proven() == 0
+
+
 # --- pages
 
 
