@@ -16,6 +16,7 @@ import batches
 import collecting
 import decisions
 import feed
+import forgetting
 import imports
 import live
 import reading
@@ -37,6 +38,7 @@ SECTIONS = {
     "rules": rules,
     "decisions": decisions,
     "feed": feed,
+    "forgetting": forgetting,
 }
 RESULTS = HERE / "RESULTS.md"
 NOTES = HERE / "notes.md"

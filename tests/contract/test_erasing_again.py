@@ -85,6 +85,19 @@ def test_an_erasure_after_that_has_a_number_of_its_own(tmp_path: Path) -> None:
         assert [one.number for one in store.erasures(SPACE)] == [3, 2, 1]
 
 
+def test_a_log_from_elsewhere_that_has_numbers_of_ours_is_taken_whole(tmp_path: Path) -> None:
+    data = restored(tmp_path)
+    log = shutil.move(data / erasure_log.FILE, tmp_path / "log")
+    with opened(data) as store:
+        erase_user(store, Asked(SPACE, "eve", "plain"), NOW + 2)
+        assert [one.number for one in erase_again(store, erasure_log.read(log))] == [2, 3]
+        assert users(store) == []
+        assert erase_again(store, erasure_log.read(log)) == []
+        assert {one.id_hash for one in store.erasures(SPACE)} >= {
+            one.id_hash for one in erasure_log.read(log)
+        }
+
+
 def test_a_command_does_it_and_leaves_no_byte(tmp_path: Path) -> None:
     data = restored(tmp_path)
     told = enduser("users", "reapply-erasures", data=data)

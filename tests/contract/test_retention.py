@@ -230,6 +230,29 @@ def test_earlier_lives_go_and_the_object_stays_as_it_is(store: EmbeddedStore, tm
     assert run(store, at("2024-02-01")).lives == 0
 
 
+@pytest.mark.parametrize("names", [("u", "v"), ("v", "u"), ("a", "z"), ("z", "a")])
+def test_what_goes_of_one_makes_no_earlier_life_of_another_go_or_stay(
+    store: EmbeddedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, str]
+) -> None:
+    """The browser was the first's in his earlier life, and is the second's then, whose lives it bridges."""
+    monkeypatch.setattr(limits, "RETENTION_PERSONS_AT_ONCE", 1)
+    first, second = names
+    rows = [
+        visit(first, "2022-01-01", type="alias", previous_id="browser", message="a1"),
+        visit(first, "2022-01-01"),
+        visit(first, "2024-05-01", message="m1"),
+        visit(None, "2024-04-01", "browser", message="b1"),
+        visit(None, "2023-09-01", "browser", message="b2"),
+        visit(second, "2023-06-01", message="m2"),
+        visit(second, "2024-05-02", type="alias", previous_id="browser", message="a2"),
+        visit(second, "2024-05-02", message="m3"),
+    ]
+    both = Both(store, tmp_path)
+    both.take(rows)
+    both.forget(at("2024-05-03"))
+    both.check(verifies=True)
+
+
 def test_where_lives_do_not_end_nobody_goes(store: EmbeddedStore, tmp_path: Path) -> None:
     store.apply(SPACE, ChangeSettings({"retention_months": "0"}))
     fill(store, tmp_path, visit("ada", "2001-01-01"))

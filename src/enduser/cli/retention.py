@@ -37,7 +37,6 @@ from enduser.cli.helping import Group
 from enduser.clock import now_us
 from enduser.core.times import iso_instant
 from enduser.errors import StoreError, UsageError
-from enduser.service.forgetting import let_bytes_go_at_once
 from enduser.service.retention import begin_retention, run_retention
 from enduser.stores.answers import RetentionAmount, RetentionPreview, RetentionRun
 from enduser.stores.contract import OwnedStore, Store
@@ -119,6 +118,8 @@ def _let_bytes_go(store: OwnedStore, data: Path) -> None:
     Raises:
         StoreError: some cannot go now.
     """
+    from enduser.service.forgetting import let_bytes_go_at_once  # late: SQLAlchemy takes 0.3 s
+
     with control_of(data) as control:
         are_gone = let_bytes_go_at_once(store, control, now_us())
     if not are_gone:

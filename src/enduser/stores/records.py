@@ -203,7 +203,7 @@ class EraseAgain:
     """A record: who was erased from a later copy of the data goes from this one, by keyed hashes of his ids.
 
     Ids that this copy does not know are passed over. Who was suppressed is so again, under the ids whose
-    hashes are given. An erasure of the same number that is there already is done: nothing changes.
+    hashes are given. Of an erasure of that id and time that is there already nothing changes.
     """
 
     number: int

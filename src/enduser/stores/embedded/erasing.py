@@ -72,27 +72,27 @@ def erase(naming: Naming, space: str, record: EraseUser, number: int) -> tuple[E
     return receipt, ids
 
 
-def tell_again(naming: Naming, record: EraseAgain) -> Sequence[UserId]:
+def tell_again(naming: Naming, space: str, record: EraseAgain) -> Sequence[UserId]:
     """Tell copies that the object of who is erased again changes; return his ids.
 
     The caller owns the transaction.
     """
     fold_pending(naming.connection, naming.settings)
-    _find_again(naming, record)
+    _find_again(naming, space, record)
     return tell_touched(naming.connection)
 
 
-def erase_again(naming: Naming, space: str, record: EraseAgain) -> Erasure | None:
-    """Take away the person of whom was told, and keep the receipt; None: that is there already.
+def erase_again(naming: Naming, space: str, record: EraseAgain, number: int) -> Erasure | None:
+    """Take away the person of whom was told, and keep a receipt of this number; None: it is there already.
 
     The caller owns the transaction.
     """
     connection = naming.connection
-    if erasures.is_known(connection, record.number):
+    if erasures.is_known(connection, space, record):
         return None
-    keys = _find_again(naming, record)
+    keys = _find_again(naming, space, record)
     receipt = Erasure(
-        number=record.number,
+        number=number,
         space=space,
         erased_at=record.erased_at,
         id_hash=record.id_hash,
@@ -101,16 +101,16 @@ def erase_again(naming: Naming, space: str, record: EraseAgain) -> Erasure | Non
         is_suppressed=record.is_suppressed,
     )
     if record.is_suppressed:
-        suppressing.suppress_again(connection, record)
+        suppressing.suppress_again(connection, record, number)
     _forget(naming)
     erasures.note(connection, receipt)
     return receipt
 
 
-def _find_again(naming: Naming, record: EraseAgain) -> Sequence[int]:
+def _find_again(naming: Naming, space: str, record: EraseAgain) -> Sequence[int]:
     """Return the keys of the ids whose hashes these are, with all that are one person with them."""
-    known = [] if erasures.is_known(naming.connection, record.number) else record.id_hashes
-    found = erasures.keys(naming.connection, known)
+    is_known = erasures.is_known(naming.connection, space, record)
+    found = erasures.keys(naming.connection, [] if is_known else record.id_hashes)
     keys = sorted({key for one in found for key in _keys_of_person_of(naming.connection, one)})
     run(naming.connection, "erasing.erased", keys=keys)
     run(naming.connection, "erasing.beside")

@@ -10,6 +10,7 @@ from enduser.core.events import UserId
 from enduser.stores.answers import Erased, Erasure
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.statements import run
+from enduser.stores.records import EraseAgain
 
 _HALF = 16
 """Digits of each half of a keyed hash: the key of an id, and its check."""
@@ -51,9 +52,15 @@ def note(connection: duckdb.DuckDBPyConnection, receipt: Erasure) -> None:
     )
 
 
-def is_known(connection: duckdb.DuckDBPyConnection, number: int) -> bool:
-    """Return whether there is an erasure of a number."""
-    return bool(run(connection, "erasures.is_known", number=number)[0][0])
+def is_known(connection: duckdb.DuckDBPyConnection, space: str, record: EraseAgain) -> bool:
+    """Return whether an erasure is there, under whatever number."""
+    known = {"space": space, "id_hash": record.id_hash, "erased_at": record.erased_at}
+    return bool(run(connection, "erasures.is_known", **known)[0][0])
+
+
+def is_free(connection: duckdb.DuckDBPyConnection, number: int) -> bool:
+    """Return whether no erasure has a number."""
+    return not run(connection, "erasures.is_taken", number=number)[0][0]
 
 
 def last_number(connection: duckdb.DuckDBPyConnection) -> int:

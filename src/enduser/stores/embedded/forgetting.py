@@ -50,6 +50,10 @@ class Forgetting:
             erasure_log.append(self._database.folder, fresh)
             self._last_logged = fresh[-1].number
 
+    def _next_number(self) -> int:
+        """Return the number of the next erasure."""
+        return max(erasures.last_number(self._database.connection), self._last_logged) + 1
+
     def prepare(self, space: str, record: Forgets) -> None:
         """Find what a record forgets, and take it out of the copy.
 
@@ -69,7 +73,7 @@ class Forgetting:
             if isinstance(record, EraseUser):
                 users = erasing.tell(naming, record)
             elif isinstance(record, EraseAgain):
-                users = erasing.tell_again(naming, record)
+                users = erasing.tell_again(naming, space, record)
             elif isinstance(record, ForgetOld):
                 self._portion = retention.find(naming, retention.as_of(naming.connection, space, record))
                 users = self._portion.ids if self._portion else ()
@@ -82,11 +86,13 @@ class Forgetting:
         naming = self._naming(space)
         match record:
             case EraseUser():
-                number = max(erasures.last_number(naming.connection), self._last_logged) + 1
+                number = self._next_number()
                 receipt, ids = erasing.erase(naming, space, record, number)
                 return Applied(erased=receipt.amount, erased_ids=ids, erasure=receipt)
             case EraseAgain():
-                again = erasing.erase_again(naming, space, record)
+                is_free = erasures.is_free(naming.connection, record.number)
+                number = record.number if is_free else self._next_number()
+                again = erasing.erase_again(naming, space, record, number)
                 return Applied(erased=again.amount if again else None, erasure=again)
             case BeginRetention():
                 return Applied(retention=retention.begin(naming, space, record))

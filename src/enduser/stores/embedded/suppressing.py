@@ -45,7 +45,7 @@ def suppress(naming: Naming, record: EraseUser, erasure: int, *, is_known: bool)
         run(naming.connection, "suppressing.forget_mentions", id=user.id, **hashing)
 
 
-def suppress_again(connection: duckdb.DuckDBPyConnection, record: EraseAgain) -> None:
+def suppress_again(connection: duckdb.DuckDBPyConnection, record: EraseAgain, erasure: int) -> None:
     """Keep the ids out whose hashes are given; what would stand for them, were ids hashed, is not known.
 
     The caller owns the transaction.
@@ -54,7 +54,7 @@ def suppress_again(connection: duckdb.DuckDBPyConnection, record: EraseAgain) ->
     run(
         connection,
         "suppressing.suppress_again",
-        erasure=record.number,
+        erasure=erasure,
         base_keys=base_keys,
         id_checks=id_checks,
     )

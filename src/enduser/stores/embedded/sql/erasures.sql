@@ -10,6 +10,9 @@ SELECT printf('%016x%016x', user_key_of(id_hash), id_check_of(id_hash))
 FROM (SELECT id_hash($secret, $is_anonymous, '', $id) AS id_hash);
 
 -- name: is_known
+SELECT EXISTS (FROM main.erasures WHERE space = $space AND id_hash = $id_hash AND erased_at = $erased_at);
+
+-- name: is_taken
 SELECT EXISTS (FROM main.erasures WHERE number = $number);
 
 -- name: last_number

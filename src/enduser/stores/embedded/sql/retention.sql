@@ -38,10 +38,11 @@ LIMIT $persons_max;
 SELECT EXISTS (FROM idle);
 
 -- name: returned
--- Persons who came again after a life that was over as of the time; and of the ids that their earlier lives name those
--- of which nothing is known then.
+-- All persons who came again after a life that was over as of the time; and of the ids that their earlier lives name
+-- those of which nothing is known then. All at once: what goes of one can give an id, with its events, to another, whose
+-- lives are others then.
 INSERT INTO returned
-SELECT person_key, life_started_at, begins_after FROM users WHERE begins_after < $as_of LIMIT $persons_max;
+SELECT person_key, life_started_at, begins_after FROM users WHERE begins_after < $as_of;
 INSERT INTO returned_ids
 SELECT coalesce(persons.user_key, returned.person_key), life_started_at, begins_after
 FROM returned LEFT JOIN persons USING (person_key);
