@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import duckdb
@@ -12,6 +13,7 @@ from enduser.errors import StoreError
 from enduser.stores.embedded import EmbeddedStore, database
 from enduser.stores.records import Chunk, EventChunk, Form, ImportRules, TimeUnit
 
+FOLDER = Path(database.__file__).parent
 pytestmark = pytest.mark.usefixtures("made_anew")
 
 
@@ -30,6 +32,19 @@ def test_what_a_killed_engine_had_swapped_out_goes(tmp_path: Path) -> None:
     database.Database(tmp_path, memory_limit_mb=128).close()
     assert not left.exists()
     assert others.exists()
+
+
+def test_no_temporary_table_hides_one_of_the_database(tmp_path: Path) -> None:
+    """A statement would find the temporary one first."""
+    code = [path.read_text() for path in FOLDER.rglob("*") if path.suffix in (".py", ".sql")]
+    temporary = set(re.findall(r"TEMP (?:TABLE|VIEW) (?:IF NOT EXISTS )?(?:temp\.)?(\w+)", "".join(code)))
+    assert len(temporary) > 50
+    with EmbeddedStore(tmp_path, now_us=NOW) as store:
+        stored = {
+            name for (name,) in store._execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary")
+        }
+    assert "contents" in stored
+    assert temporary & stored == set()
 
 
 def test_a_damaged_database_is_a_clear_error(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ CREATE OR REPLACE TEMP TABLE beside (user_key BIGINT);
 CREATE OR REPLACE TEMP TABLE returned (person_key BIGINT, life_started_at BIGINT, begins_after BIGINT);
 CREATE OR REPLACE TEMP TABLE returned_ids (user_key BIGINT, life_started_at BIGINT, begins_after BIGINT);
 CREATE OR REPLACE TEMP TABLE bare_links (row_id BIGINT, one_key BIGINT, other_key BIGINT);
-CREATE OR REPLACE TEMP TABLE contents (row_id BIGINT, user_key BIGINT, occurred_at BIGINT);
+CREATE OR REPLACE TEMP TABLE emptied (row_id BIGINT, user_key BIGINT, occurred_at BIGINT);
 
 -- name: idle
 -- Persons whose last visit event is too old.
@@ -84,12 +84,12 @@ SELECT EXISTS (FROM bare_links);
 
 -- name: contents
 -- The oldest events that have content still, of a time up to which it goes.
-INSERT INTO contents
+INSERT INTO emptied
 SELECT rowid, user_key, occurred_at FROM events
 WHERE occurred_at <= $last
   AND (name IS NOT NULL OR page_url IS NOT NULL OR properties IS NOT NULL OR traits IS NOT NULL OR ip IS NOT NULL)
 ORDER BY occurred_at LIMIT $events_max;
-SELECT EXISTS (FROM contents);
+SELECT EXISTS (FROM emptied);
 
 -- name: erased
 -- All ids of the persons who go.
@@ -133,12 +133,12 @@ UPDATE users SET begins_after = NULL WHERE person_key IN (SELECT person_key FROM
 
 -- name: forget_contents
 UPDATE events SET name = NULL, page_url = NULL, properties = NULL, traits = NULL, ip = NULL
-WHERE rowid IN (SELECT row_id FROM contents);
-UPDATE state SET contentless_to = greatest(contentless_to, (SELECT max(occurred_at) FROM contents));
+WHERE rowid IN (SELECT row_id FROM emptied);
+UPDATE state SET contentless_to = greatest(contentless_to, (SELECT max(occurred_at) FROM emptied));
 INSERT INTO touched_persons
-SELECT DISTINCT coalesce(persons.person_key, contents.user_key), last_fold + 1
-FROM contents LEFT JOIN persons USING (user_key), state;
-SELECT count(*) FROM contents;
+SELECT DISTINCT coalesce(persons.person_key, emptied.user_key), last_fold + 1
+FROM emptied LEFT JOIN persons USING (user_key), state;
+SELECT count(*) FROM emptied;
 
 -- name: clock
 SELECT clock_at, live_since FROM state;
