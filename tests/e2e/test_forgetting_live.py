@@ -143,7 +143,7 @@ def receipt(server: Server) -> dict[str, object]:
 
 
 def assert_whole(server: Server, users: dict[str, dict[str, object]]) -> None:
-    """Check that there are these users, that everything is as it would be computed, and no unfinished file."""
+    """Check that there are these users, all as it would be computed, and no unfinished file."""
     assert server.users() == users
     server.stop()
     assert list(server.data.rglob("*.new*")) == []
