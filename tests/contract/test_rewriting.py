@@ -254,3 +254,21 @@ def test_a_failure_on_the_way_leaves_the_old_file(
         store.write_anew()
     assert world(store) == before
     assert not rewriting.new_file_of(store.folder).exists()
+
+
+def test_a_database_that_cannot_be_opened_again_is_whole_once_it_can(
+    store: EmbeddedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, tmp_path)
+    before = world(store)
+
+    def fails() -> None:
+        raise StoreError("too many files are open")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store._database, "_open", fails)
+        with pytest.raises(StoreError, match="too many files are open"):
+            store.write_anew()
+    store.heal()
+    assert world(store) == before
+    assert store.verify(SPACE) == []

@@ -678,7 +678,8 @@ class EmbeddedStore:
             self._cut_files = set()
             self._written_erasure = erasures.last_number(self._database.connection)
         finally:
-            self._reader.begin(self._database.connection)
+            if self._database.is_usable():  # else reads wait until it is, see `heal`
+                self._reader.begin(self._database.connection)
             rewriting.remove(new)
             rows.unlink(missing_ok=True)
 
