@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -16,6 +17,7 @@ from enduser.errors import InvalidCursor
 
 _INTEGER_MAX = 9_223_372_036_854_775_807
 _Value = int | float | str | bool | None
+Row = TypeVar("Row")
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -69,6 +71,26 @@ def number_behind(cursor: str | None, sort: str) -> int | None:
     (number,) = values_behind(cursor, sort, (int,))
     assert number is None or isinstance(number, int)
     return number
+
+
+def page_before(
+    find: Callable[[int, int | None], Sequence[Row]],
+    number_of: Callable[[Row], int],
+    limit: int,
+    cursor: str | None,
+    sort: str,
+) -> tuple[Sequence[Row], str | None]:
+    """Return a page of a list by number, the greatest first, and where the next one begins; None: nowhere.
+
+    `find` returns at most so many rows before a number; None: from the beginning.
+
+    Raises:
+        InvalidCursor: the cursor names no place of this list.
+    """
+    found = find(limit, number_behind(cursor, sort))
+    last = number_of(found[-1]) if found else 0
+    has_more = len(found) == limit and bool(find(1, last))
+    return found, cursor_behind([last], sort) if has_more else None
 
 
 def _fit(values: Sequence[_Value], kinds: Sequence[type]) -> bool:

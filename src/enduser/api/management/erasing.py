@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import anyio.from_thread
@@ -38,7 +38,7 @@ from enduser.service.erasure_json import ErasedJson, ErasureJson, erasure_json
 from enduser.service.json_form import Count
 from enduser.stores.answers import Applied, Erased, Erasure
 from enduser.stores.contract import OwnedStore, Reader
-from enduser.stores.paging import cursor_behind, number_behind
+from enduser.stores.paging import page_before
 
 _NEWEST = "-erasure"
 log = structlog.get_logger()
@@ -136,16 +136,16 @@ def _told(done: ErasedPerson) -> UserErased:
 
 async def list_erasures(call: Call) -> ErasuresPage:
     """Return a page of receipts, the newest first."""
-    limit, before = call.values["limit"], number_behind(call.values["cursor"], _NEWEST)
+    values = call.values
 
-    def page(reader: Reader) -> ErasuresPage:
-        found = reader.erasures(call.space, limit=limit, before=before)
-        last = found[-1].number if found else 0
-        has_more = len(found) == limit and bool(reader.erasures(call.space, limit=1, before=last))
-        cursor = cursor_behind([last], _NEWEST) if has_more else None
-        return ErasuresPage([erasure_json(one) for one in found], cursor)
+    def page(reader: Reader) -> tuple[Sequence[Erasure], str | None]:
+        def find(limit: int, before: int | None) -> Sequence[Erasure]:
+            return reader.erasures(call.space, limit=limit, before=before)
 
-    return await call.read(page)
+        return page_before(find, lambda one: one.number, values["limit"], values["cursor"], _NEWEST)
+
+    found, next_cursor = await call.read(page)
+    return ErasuresPage([erasure_json(one) for one in found], next_cursor)
 
 
 async def _unconfirmed(call: Call) -> Unconfirmed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -15,7 +16,7 @@ from enduser.service.json_form import Count, Time, iso_time, iso_time_if_known
 from enduser.service.retention import begin_retention
 from enduser.stores.answers import IdleUser, RetentionAmount, RetentionPreview, RetentionRun
 from enduser.stores.contract import Reader
-from enduser.stores.paging import cursor_behind, number_behind
+from enduser.stores.paging import page_before
 
 _NEWEST = "-run"
 
@@ -96,16 +97,16 @@ async def begin_retention_run(call: Call) -> RetentionRunJson:
 
 async def list_retention_runs(call: Call) -> RetentionRunsPage:
     """Return a page of receipts, the newest first."""
-    limit, before = call.values["limit"], number_behind(call.values["cursor"], _NEWEST)
+    values = call.values
 
-    def page(reader: Reader) -> RetentionRunsPage:
-        found = reader.retention_runs(call.space, limit=limit, before=before)
-        last = found[-1].number if found else 0
-        has_more = len(found) == limit and bool(reader.retention_runs(call.space, limit=1, before=last))
-        cursor = cursor_behind([last], _NEWEST) if has_more else None
-        return RetentionRunsPage([_run_json(run) for run in found], cursor)
+    def page(reader: Reader) -> tuple[Sequence[RetentionRun], str | None]:
+        def find(limit: int, before: int | None) -> Sequence[RetentionRun]:
+            return reader.retention_runs(call.space, limit=limit, before=before)
 
-    return await call.read(page)
+        return page_before(find, lambda run: run.number, values["limit"], values["cursor"], _NEWEST)
+
+    found, next_cursor = await call.read(page)
+    return RetentionRunsPage([_run_json(run) for run in found], next_cursor)
 
 
 def _preview_json(found: RetentionPreview) -> RetentionJson:

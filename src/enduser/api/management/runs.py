@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -16,7 +17,7 @@ from enduser.service.json_form import Time, iso_time, iso_time_if_known
 from enduser.service.source_runs import find_run, rejected_path
 from enduser.stores.answers import Run
 from enduser.stores.contract import OwnedStore, Reader
-from enduser.stores.paging import cursor_behind, number_behind
+from enduser.stores.paging import page_before
 from enduser.stores.records import UndoRun
 
 _NEWEST = "-run"
@@ -48,17 +49,16 @@ class RunUndone(msgspec.Struct, frozen=True):
 
 async def list_runs(call: Call) -> RunsPage:
     """Return a page of runs, the newest first."""
-    values, limit = call.values, call.values["limit"]
-    before = number_behind(values["cursor"], _NEWEST)
+    values = call.values
 
-    def page(reader: Reader) -> RunsPage:
-        source, space = values["source"], call.space
-        found = reader.runs(space, source=source, limit=limit, before=before)
-        last = found[-1].run if found else 0
-        has_more = len(found) == limit and bool(reader.runs(space, source=source, limit=1, before=last))
-        return RunsPage([_json(run) for run in found], cursor_behind([last], _NEWEST) if has_more else None)
+    def page(reader: Reader) -> tuple[Sequence[Run], str | None]:
+        def find(limit: int, before: int | None) -> Sequence[Run]:
+            return reader.runs(call.space, source=values["source"], limit=limit, before=before)
 
-    return await call.read(page)
+        return page_before(find, lambda run: run.run, values["limit"], values["cursor"], _NEWEST)
+
+    found, next_cursor = await call.read(page)
+    return RunsPage([_json(run) for run in found], next_cursor)
 
 
 async def show_run(call: Call) -> RunJson:
