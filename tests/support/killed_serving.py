@@ -1,7 +1,7 @@
 """`python killed_serving.py WHERE serve OPTIONS…`: a server that kills itself in the middle of forgetting.
 
-WHERE is `portion`: of deleting by age, which has small portions, in the third before it is kept; or
-`writing`: of writing the database anew, when some of the tables are in the new file.
+WHERE is `portion`: of deleting by age, in small portions, in the third before it is kept; or `writing`: of
+writing the database anew, when some of the tables are in the new file.
 """
 
 from __future__ import annotations
