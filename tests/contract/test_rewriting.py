@@ -14,6 +14,7 @@ import pytest
 from histories import Row, random_history, write
 from stored import LOOKUPS, NOW, RULES, SPACE, take
 
+from enduser.clock import elapsed_s
 from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.events import UserId
 from enduser.core.lists import ListAction
@@ -95,8 +96,12 @@ START = 1_600_000_000_000_000
 
 def found_in(folder: Path, *texts: str) -> set[str]:
     """Return the texts that stand in a file of the database."""
-    held = b"".join(path.read_bytes() for path in folder.glob("enduser.duckdb*"))
-    return {text for text in texts if text.encode() in held}
+    return {
+        text
+        for text in texts
+        for path in folder.glob("enduser.duckdb*")
+        if text.encode() in path.read_bytes()
+    }
 
 
 class World(NamedTuple):
@@ -156,6 +161,38 @@ def test_no_byte_of_an_erased_person_is_in_the_new_file(plain_store: EmbeddedSto
     store.write_anew()
     assert found_in(store.folder, *texts, "vanished") == set()
     assert found_in(store.folder, "u1") == {"u1"}
+
+
+MILLION = 1_000_000
+_EVENTS = """
+COPY (SELECT 'user-' || (i % 1000000) AS user_id, 'm' || i AS message_id,
+             make_timestamp(1600000000000000 + i * 1000000) AS occurred_at, 'Clicked' AS name, 'https://site.example/' || (i % 977) AS page_url
+      FROM range(3000000) AS t(i)) TO '{path}' (FORMAT parquet)
+"""
+
+
+@pytest.mark.full
+def test_of_a_million_users_one_goes_with_every_byte_within_a_minute(
+    plain_store: EmbeddedStore, tmp_path: Path
+) -> None:
+    store, path = plain_store, tmp_path / "events.parquet"
+    duckdb.connect().execute(_EVENTS.format(path=path))
+    store.apply(SPACE, EventChunk(Chunk(path, Form.PARQUET, rows=3 * MILLION), RULES))
+    fill(store, tmp_path)
+    assert store.status(SPACE).users > MILLION
+    store._database.checkpoint()
+    texts = (*NAMES, "vanished-second")
+    assert found_in(store.folder, *texts) == set(texts)
+    began = elapsed_s()
+    store.apply(SPACE, EraseUser(UserId(NAMES[0], False)))
+    erased_s = elapsed_s() - began
+    store.write_anew()
+    gone_s = elapsed_s() - began
+    assert found_in(store.folder, *texts) == set()
+    print(f"erased after {erased_s:.1f} s, no byte left after {gone_s:.1f} s")
+    assert erased_s < 10
+    assert gone_s < 60
+    assert store.verify(SPACE) == []
 
 
 def test_an_import_goes_on_over_it_and_counts_identical_rows_once(
