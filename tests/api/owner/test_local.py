@@ -9,20 +9,22 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import httpx
 import pytest
-from owning import reached
+from owning import answering, nothing_seen, reached
 from running import event, write_lines
 from serving import Server, wait_until
 from stored import SPACE
 from structlog.testing import capture_logs
 
+from enduser.api.owner.local import local_app
 from enduser.core.settings import SpaceSettings
-from enduser.errors import InternalError, OwnerUnreachable, StoreError
+from enduser.errors import InternalError, NoRoom, OwnerUnreachable, StoreError
 from enduser.stores.answers import ValuesPreview, Written
+from enduser.stores.contract import OwnedStore
 from enduser.stores.records import WriteValues
 from enduser.stores.remote import RemoteStore, socket_path
 from enduser.stores.row_file import RowFile
@@ -175,3 +177,23 @@ def test_a_server_that_dies_under_a_call_is_an_error_that_says_what_to_do(server
         server.kill_owner()
         with pytest.raises(OwnerUnreachable, match=str(server.data)):
             called.result(20)
+
+
+def test_a_command_that_waits_until_bytes_are_gone_hears_when_they_are_or_why_they_cannot_go(
+    tmp_path: Path,
+) -> None:
+    outcomes: list[Exception | None] = [None, NoRoom("the disk is full", hint="make room")]
+
+    async def let_bytes_go() -> None:
+        if outcome := outcomes.pop(0):
+            raise outcome
+
+    async def on_owner(work: Callable[[], Any]) -> Any:
+        return work()
+
+    app = local_app(cast("OwnedStore", Broken(ValueError())), on_owner, nothing_seen, let_bytes_go)
+    with answering(tmp_path, app), RemoteStore(tmp_path) as remote:
+        remote.let_bytes_go()
+        with pytest.raises(NoRoom, match="the disk is full") as told:
+            remote.let_bytes_go()
+    assert (told.value.hint, outcomes) == ("make room", [])
