@@ -19,7 +19,7 @@ from enduser.errors import NoRoom, StoreError
 from enduser.ingest.spool import EVENTS, SpoolWriter, frame
 from enduser.service import forgetting
 from enduser.service.forgetting import are_gone, let_bytes_go, let_bytes_go_at_once
-from enduser.service.retention import run_retention
+from enduser.service.retention import begin_retention, run_retention
 from enduser.stores.control import ControlStore
 from enduser.stores.embedded import EmbeddedStore, rewriting
 from enduser.stores.records import CloseHistory, EraseUser
@@ -91,6 +91,8 @@ def test_bytes_are_due_since_the_first_erasure_until_it_is_noted_that_they_are_g
 
 def test_bytes_of_who_went_by_age_are_due_too_and_of_a_run_that_took_nothing_none_are(world: World) -> None:
     assert world.let_go()
+    begin_retention(world.store, SPACE, START + 1, NOW)
+    assert world.store.bytes_due() is None
     done = run_retention(world.store, SPACE, START + 1, lambda: NOW)
     assert (done.users, world.store.bytes_due()) == (0, None)
     done = run_retention(world.store, SPACE, NOW - 9, lambda: NOW - 7)
@@ -154,6 +156,8 @@ def test_a_segment_that_a_collector_writes_is_asked_to_end_and_waited_for(world:
         (segment,) = going.left
         assert segment.suffix == ".seg"
         assert not are_gone(world.store, going)
+        writer.append([frame(EVENTS, 1, START, b'{"id":"eve"}\n')], now_us=START + 1_000_000)
+        assert len([*segment.parent.glob("*.seg")]) == 2  # the writer was asked to begin another
         segment.unlink()
         assert are_gone(world.store, going)
 
