@@ -275,6 +275,22 @@ async def test_a_failure_is_told_once_and_it_is_tried_again(world: World) -> Non
     assert [run.users for run in world.of[SPACE].runs] == [1]
 
 
+async def test_a_space_in_which_it_fails_holds_up_no_other(world: World) -> None:
+    world.of = {SPACE: Space(), "acme/other": Space()}
+    apply = world.apply
+
+    def fails_in_one(space: str, record: BeginRetention | ForgetOld) -> Applied:
+        if space == SPACE:
+            raise FULL
+        return apply(space, record)
+
+    world.apply = fails_in_one  # type: ignore[method-assign]
+    with capture_logs() as lines:
+        await world.look()
+    assert [len(space.runs) for space in world.of.values()] == [0, 1]
+    assert [line["hint"] for line in lines if line["log_level"] == "error"] == ["make room"]
+
+
 async def test_a_server_that_ends_leaves_the_rest_of_a_run_to_the_next(world: World) -> None:
     space = world.of[SPACE] = Space()
     world.portions = [1] * 10_000

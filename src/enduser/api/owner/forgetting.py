@@ -106,14 +106,25 @@ class Forgetting:
     # --- users by age
 
     async def _delete_by_age(self) -> None:
-        """Do all runs that are due, or that began and did not end."""
+        """Do all runs that are due, or that began and did not end; a space that fails holds up no other."""
+        problem: Exception | None = None
         for space in await asyncio.to_thread(self._store.reader.spaces):
-            run = await asyncio.to_thread(_run_to_do, self._store.reader, space, now_us())
-            if run is None:
-                continue
-            if not run.number:
-                run = await self._run_on_store(partial(begin_retention, self._store, space, None, now_us()))
-            await self._finish(run)
+            try:
+                await self._delete_by_age_in(space)
+            except RetentionRefused:
+                raise
+            except Exception as error:  # noqa: BLE001 - it is told after the others had their turn
+                problem = problem or error
+        if problem is not None:
+            raise problem
+
+    async def _delete_by_age_in(self, space: str) -> None:
+        run = await asyncio.to_thread(_run_to_do, self._store.reader, space, now_us())
+        if run is None:
+            return
+        if not run.number:
+            run = await self._run_on_store(partial(begin_retention, self._store, space, None, now_us()))
+        await self._finish(run)
 
     async def _finish(self, run: RetentionRun) -> None:
         """Do a run to its end; after each portion others get as much time as that took."""
