@@ -402,6 +402,15 @@ class RetentionRefused(EnduserError):
     code = "retention_refused"
 
 
+def not_come() -> RetentionRefused:
+    """Return the refusal of a time that has not come."""
+    return RetentionRefused(
+        "nobody can be deleted as of a time that has not come",
+        hint="a dry run says who would be; in a live space the time is at most where its clock stands",
+        field="as_of",
+    )
+
+
 class JobNotFound(EnduserError):
     """There is no job of this number in the space, or it is so old that it is forgotten."""
 

@@ -46,6 +46,7 @@ def test_these_are_the_commands() -> None:
         *("keys create", "keys list", "keys revoke", "users look-alikes", "users set", "users history"),
         *("retention list", "retention run", "users export-person"),
         *("users erase", "users suppressed", "users unsuppress", "users reapply-erasures"),
+        "users erasures",
         *("attributes list", "attributes create", "attributes change", "attributes delete", "sources look"),
         "attributes retype",
         *("sources map", "sources run", "sources runs", "sources undo", "sources list", "sources delete"),

@@ -442,3 +442,16 @@ def test_who_has_values_and_no_object_yet_is_told_where_they_are(data: Path) -> 
     assert enduser("users", "set", "not-yet", "plan=vip", data=data).exit_code == 0
     told = enduser("users", "show", "not-yet", data=data)
     assert (told.exit_code, "enduser users history not-yet" in told.stderr) == (1, True)
+
+
+def test_who_is_here_just_now_is_listed_if_that_is_asked_for(tmp_path: Path) -> None:
+    lines = [event(name, "2026-01-01T10:00:00Z") for name in ("ada", "eve")]
+    data = tmp_path / "data"
+    assert (
+        enduser("import", "events", write_lines(tmp_path / "events.jsonl", *lines), data=data).exit_code == 0
+    )
+    assert enduser("users", "list", "--search", "ada", data=data).stdout == "Nobody of 0 users.\n"
+    told = enduser("users", "list", "--search", "ada", "--include-open", data=data)
+    assert [line.split()[0] for line in told.stdout.splitlines()] == ["user_id", "ada", "1"]
+    told = enduser("users", "list", "--include-open", "--limit", "1", data=data)
+    assert told.stdout.splitlines()[-1] == "1 of 2 found, those included whose only session is open"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,15 +101,45 @@ def test_a_log_from_elsewhere_that_has_numbers_of_ours_is_taken_whole(tmp_path: 
 
 def test_a_command_does_it_and_leaves_no_byte(tmp_path: Path) -> None:
     data = restored(tmp_path)
-    told = enduser("users", "reapply-erasures", data=data)
+    told = enduser("users", "reapply-erasures", "--yes", data=data)
     assert (told.exit_code, told.stderr) == (0, "")
     assert told.stdout.splitlines() == [
         "erasure 1 of default/production: 2 ids, 2 events, 1 session, 0 values",
         "erasure 2 of default/production: 1 id, 1 event, 1 session, 0 values",
-        "2 erasures done again",
+        "2 erasures done again; no file of the data folder has a byte of them",
     ]
-    assert enduser("users", "reapply-erasures", data=data).stdout == "all erasures of the log are known\n"
+    assert (
+        enduser("users", "reapply-erasures", "--yes", data=data).stdout
+        == "all erasures of the log are known\n"
+    )
     assert found_in(data, "device-of-ada") == []
+
+
+def test_the_log_of_another_installation_is_refused_whole(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    log = restored(tmp_path / "other") / erasure_log.FILE
+    text = log.read_text().replace('"space_guid":"', '"space_guid":"0')
+    (tmp_path / "log").write_text(text)
+    data = restored(tmp_path)
+    told = enduser("users", "reapply-erasures", tmp_path / "log", "--yes", data=data)
+    assert (told.exit_code, "of another installation" in told.stderr) == (2, True)
+    assert (
+        enduser("users", "erasures", data=data).stdout == "Nobody was erased from default/production yet.\n"
+    )
+
+
+def test_nothing_is_erased_again_unless_it_is_meant(tmp_path: Path) -> None:
+    data = restored(tmp_path)
+    told = enduser("users", "reapply-erasures", data=data)
+    assert (told.exit_code, "which has 2 erasures? Nobody is there" in told.stderr) == (2, True)
+    enduser("users", "reapply-erasures", "--yes", data=data)
+    rows = enduser("users", "erasures", data=data).stdout.splitlines()
+    assert [row.split()[0] for row in rows] == ["erasure", "2", "1"]
+    listed = json.loads(enduser("users", "erasures", "--format", "json", data=data).stdout)
+    assert [(one["erasure"], one["suppressed"], one["gone_at"] is None) for one in listed] == [
+        (2, False, False),
+        (1, True, False),
+    ]
 
 
 def test_a_log_that_is_none_is_told(tmp_path: Path) -> None:

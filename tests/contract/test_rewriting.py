@@ -165,8 +165,9 @@ def test_no_byte_of_an_erased_person_is_in_the_new_file(plain_store: EmbeddedSto
 
 MILLION = 1_000_000
 _EVENTS = """
-COPY (SELECT 'user-' || (i % 1000000) AS user_id, 'm' || i AS message_id,
-             make_timestamp(1600000000000000 + i * 1000000) AS occurred_at, 'Clicked' AS name, 'https://site.example/' || (i % 977) AS page_url
+COPY (SELECT 'user-' || (i % 1000000) AS user_id, 'm' || i AS message_id, 'Clicked' AS name,
+             make_timestamp(1600000000000000 + i * 1000000) AS occurred_at,
+             'https://site.example/' || (i % 977) AS page_url
       FROM range(3000000) AS t(i)) TO '{path}' (FORMAT parquet)
 """
 

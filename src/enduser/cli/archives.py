@@ -54,4 +54,5 @@ def export_person(
         asked = Asked(space, user_id, id_kind, now_us())
         is_file = hand_over(store, output, lambda folder: write_archive(store, asked, folder))
     if is_file:
+        output.chmod(0o600)  # it is for who asked for it
         err.print(f"all that is held on the person is written to {output}")

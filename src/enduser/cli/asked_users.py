@@ -60,6 +60,8 @@ def asked_users(
     search: str | None = None,
     columns: str | None = None,
     sort: str | None = None,
+    *,
+    include_open: bool = False,
 ) -> AskedUsers:
     """Return what options ask for.
 
@@ -74,6 +76,7 @@ def asked_users(
         search=search,
         columns=named_columns(columns),
         sort=sort,
+        include_open=include_open,
     )
 
 

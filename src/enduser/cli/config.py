@@ -87,9 +87,10 @@ def set_setting(
 def _note_who_goes(store: Store, space: str) -> None:
     """Say how much the next run of the retention takes away by what the settings are now."""
     amount = store.preview_retention(space).amount
-    if amount.users or amount.contents:
-        users, events = count_of(amount.users, "user"), count_of(amount.contents, "event")
-        err.print(f"note: the next run of the retention deletes {users}, and the content of {events}")
+    goes = [count_of(amount.users, "user")] if amount.users else []
+    goes += [f"the content of {count_of(amount.contents, 'event')}"] if amount.contents else []
+    if goes:
+        err.print(f"note: the next run of the retention deletes {' and '.join(goes)}")
         err.print("  see whom: enduser retention run --dry-run; a server does it once a day in a live space")
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
+from enduser import limits
 from enduser.cli.common import (
     DEFAULT_DATA,
     DEFAULT_SPACE,
     MEMORY_LIMIT_MB,
     Data,
+    ListFormat,
     Memory,
     Space,
     Yes,
@@ -26,12 +29,14 @@ from enduser.cli.common import (
     opened,
     out,
     owned,
+    print_table,
     printable,
 )
 from enduser.clock import now_us
 from enduser.core.links import IdKind
 from enduser.errors import InputError, StoreError, UserNotFound
 from enduser.service.erasing import Asked, erase_again, erase_user, lift_suppression
+from enduser.service.erasure_json import erasure_json
 from enduser.stores import erasure_log
 from enduser.stores.answers import Erased
 from enduser.stores.contract import Store
@@ -77,7 +82,8 @@ def erase(
             are_gone = _let_bytes_go(store, control)
     if not are_gone:
         raise _in_use()
-    out.print("no file of the data folder has a byte of the person any more")
+    but = ", but for what the notes name" if done.beside.inbox or done.beside.written else ""
+    out.print(f"no file of the data folder has a byte of the person any more{but}")
 
 
 def _in_use() -> StoreError:
@@ -174,7 +180,7 @@ def reapply(
     ] = None,
     data: Data = DEFAULT_DATA,
     memory_limit: Memory = MEMORY_LIMIT_MB,
-    _yes: Yes = False,
+    yes: Yes = False,
 ) -> None:
     """Erase again who was erased after a backup was made, once that is restored: by the log of erasures."""
     must_be_there(data)
@@ -187,11 +193,56 @@ def reapply(
                 f"{count_of(count, 'accepted event')} may be of people who are erased",
                 hint="enduser serve applies them; do this while it runs",
             )
-        done = erase_again(store, erasure_log.read(path))
+        erasures = list(erasure_log.read(path))
+        count = count_of(len(erasures), "erasure")
+        confirm(f"Erase again who stands in the log, which has {count}?", yes=yes)
+        done = erase_again(store, erasures)
         with control_of(data) as control:
             are_gone = not done or _let_bytes_go(store, control)
     for receipt in done:
         out.print(f"erasure {receipt.number} of {receipt.space}: {_much(receipt.amount)}")
-    out.print(f"{count_of(len(done), 'erasure')} done again" if done else "all erasures of the log are known")
     if not are_gone:
         raise _in_use()
+    if done:
+        count = count_of(len(done), "erasure")
+        out.print(f"{count} done again; no file of the data folder has a byte of them")
+    else:
+        out.print("all erasures of the log are known")
+
+
+def list_erasures(
+    limit: Annotated[
+        int,
+        typer.Option("--limit", metavar="N", min=1, max=limits.PAGE_ROWS_MAX, help="How many to list."),
+    ] = 20,
+    form: Annotated[
+        ListFormat, typer.Option("--format", help="A table to read, or JSON.")
+    ] = ListFormat.TABLE,
+    data: Data = DEFAULT_DATA,
+    space: Space = DEFAULT_SPACE,
+    _yes: Yes = False,
+) -> None:
+    """List the receipts of the last erasures, the newest first, with keyed hashes of ids."""
+    must_be_there(data)
+    with opened(data, space) as store:
+        found = [erasure_json(one) for one in store.erasures(space, limit=limit)]
+    if form is ListFormat.JSON:
+        out.print(msgspec.json.encode(found).decode())
+    elif found:
+        rows = [
+            (
+                *(str(one.erasure), one.erased_at[:19].replace("T", " "), one.id_hash),
+                *(f"{count:,}" for count in (one.erased.ids, one.erased.events, one.erased.values)),
+                *("yes" if one.suppressed else "no", (one.gone_at or "")[:19].replace("T", " ")),
+            )
+            for one in found
+        ]
+        print_table([_RECEIPT_HEADINGS, *rows], right=range(3, 6))
+    else:
+        out.print(f"Nobody was erased from {space} yet.")
+
+
+_RECEIPT_HEADINGS = (
+    *("erasure", "erased (UTC)", "keyed hash of the id", "ids", "events", "values", "stays out"),
+    "bytes gone (UTC)",
+)

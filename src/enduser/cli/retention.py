@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +38,7 @@ from enduser.cli.helping import Group
 from enduser.clock import now_us
 from enduser.core.times import iso_instant
 from enduser.errors import StoreError, UsageError
-from enduser.service.retention import begin_retention, run_retention
+from enduser.service.retention import begin_retention, require_past, run_retention
 from enduser.stores.answers import RetentionAmount, RetentionPreview, RetentionRun
 from enduser.stores.contract import OwnedStore, Store
 
@@ -71,7 +72,8 @@ def run(
             _print_preview(space, previewed)
             return
         _require_all_applied(store)
-        if not yes:
+        require_past(store.status(space), at, now_us())
+        if not yes and any(asdict(previewed.amount).values()):
             _print_preview(space, previewed)
             confirm("Delete all that, for good?", yes=yes)
         done = _done(store, space, at)

@@ -235,13 +235,16 @@ def list_users(
         int,
         typer.Option("--limit", metavar="N", min=1, max=limits.LISTED_USERS_MAX, help="How many to list."),
     ] = 20,
+    include_open: Annotated[
+        bool, typer.Option("--include-open", help="Also users whose only session is open; no rule with it.")
+    ] = False,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,
     _yes: Yes = False,
 ) -> None:
     """List users as a table, the last seen first unless told otherwise; `users export` gives all rows."""
-    asked = asked_users(where, segment, filter_id, search, columns, sort)
+    asked = asked_users(where, segment, filter_id, search, columns, sort, include_open=include_open)
     with folded(data, space, memory_limit) as store:
         status, query = store.status(space), asked.query(store, space, "-last_seen")
         rows = list(store.users(space, query, limit=limit + 1))
@@ -256,6 +259,9 @@ def list_users(
     else:
         names = [name for name in dict.fromkeys(query.columns) if name not in ("user_id", "is_anonymous")]
         print_table([("user_id", *names), *(shown_cells(row, names) for row in shown)])
+    if query.include_open:
+        out.print(f"{len(shown):,} of {found:,} found, those included whose only session is open")
+        return
     told = "" if is_everyone else f"{found:,} found, of "
     out.print(f"{len(shown):,} of {told}{count_of(status.users, 'user')}")
 
@@ -283,9 +289,10 @@ def count_users(
 def _counted(store: Store, space: str, query: UsersQuery) -> tuple[Counts, int]:
     """Return how many users are asked for, and how many there are."""
     counted = store.count_users(space, [query.rule or EVERYONE])
-    if not query.search:
+    if not (query.search or query.include_open):
         return counted.counts[0], counted.all_users
-    found = store.users(space, UsersQuery(rule=query.rule, search=query.search, columns=()))
+    narrow = UsersQuery(rule=query.rule, search=query.search, columns=(), include_open=query.include_open)
+    found = store.users(space, narrow)
     return Counts(sum(1 for _ in found)), counted.all_users
 
 

@@ -38,6 +38,11 @@ def deletes_from(live_since: int | None) -> int | None:
     return None if live_since is None else live_since + limits.RETENTION_GRACE_DAYS * DAY_US
 
 
+def latest_as_of(live_since: int | None, clock: int | None, now: int) -> int:
+    """Return the latest time (µs) by which users may be judged: where a live clock stands, else now."""
+    return now if live_since is None else clock or 0
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """What a space knows, as far as retention asks for it."""

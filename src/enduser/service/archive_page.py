@@ -37,18 +37,20 @@ _TABLES = {
     "(before, after), when that was noticed and when it was written down",
 }
 _USER = (
-    "the person as a whole: all ids and what links them; what is known of the person now "
-    "(end_user_object), and if the open visits were over (with_open_sessions); when what is used now "
-    "began (current_life); the values of custom attributes that hold, and who wrote them; the segments "
+    "the person as a whole: all ids and what links them; what is known of the person by the visits that are "
+    "over (end_user_object; null: none is), and as if the open ones were over too (with_open_sessions); "
+    "when what is used now began (current_life); the values of custom attributes that hold, and who wrote "
+    "them; the segments "
     "the person is in, by rules or by lists; what was told last to programs that follow segments and "
-    "attributes (told_by_feed); and when all of it would be deleted if nothing more came (retention)"
+    "attributes (told_by_feed); and after which time all of it is to be deleted if nothing more comes "
+    "(retention: counted_from is the last sign of the person; only_on_demand: somebody must start that)"
 )
 _HASHED = "Ids of the kind hashed are stored as hashes of the ids themselves, which are not kept.", ""
 _FORM = (
     "user.json is JSON, the others are tables (CSV, UTF-8, with a header): a spreadsheet opens them. An "
     "empty cell means that nothing is known, or nothing was sent. A text at which a spreadsheet would "
-    "begin to compute has a ' before it. In each table user_id and id_kind say which of the ids above a "
-    "row is of.",
+    "begin to compute has a ' before it. In each table but links user_id and id_kind say which of the ids "
+    "above a row is of.",
     "All times are in UTC (YYYY-MM-DDThh:mm:ss.ffffffZ, to the millionth of a second), durations are in "
     "seconds.",
 )
@@ -56,12 +58,13 @@ _NOT_IN_IT = (
     "Addresses (ip) are only there if this space is set to store them. Place and browser are made of the "
     "address and of what the browser said of itself when an event came; the city is approximate, and can "
     "be wrong.",
-    "Of events that are older than this space keeps the content of, only the times, the type, the ids "
-    "and the flags are left.",
+    "Of events whose content is not kept any more, for they are too old, name, page_url, properties, traits "
+    "and ip are empty; the rest is left, and what they said of name, role, type, status and info.",
     "Events that were accepted in the last seconds before this archive was made may not be in it yet.",
     "What other persons did is not in it, even where an event of theirs names an id of this person.",
-    "Numbers by which the program finds its own rows (keys, hashes, batches) are left out: they say "
-    "nothing of anybody.",
+    "Numbers by which the program finds its own rows (keys, hashes, batches) are left out.",
+    "Events can name other ids that came from the same browser (anonymous_id). Where nothing says that such "
+    "an id is this person's, what is known under it is not in here; ask for it too, if it is yours.",
     "Rules, filters and settings that somebody wrote are not in it, even where they name an id of this "
     "person.",
     "What is outside of this database is not in it: files that were imported or sent, backups, logs of "

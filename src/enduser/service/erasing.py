@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from enduser.core.events import HASH_FORM
 from enduser.core.links import IdKind, stored_ids
-from enduser.errors import SuppressionNotFound, UsageError, UserNotFound
+from enduser.errors import InputError, SuppressionNotFound, UsageError, UserNotFound
 from enduser.stores.answers import Applied, Erasure
 from enduser.stores.contract import Store
 from enduser.stores.records import EraseAgain, EraseUser, LiftSuppression
@@ -52,10 +52,18 @@ def erase_again(store: Store, erasures: Iterable[Erasure]) -> Sequence[Erasure]:
     """Erase again who was erased from a later copy of the data; return the receipts of who was not yet.
 
     Raises:
-        InvalidSpace: an erasure is of a space that there is not; those before it are done.
+        InputError: an erasure is of a space of another installation, whose hashes say nothing here; none is
+        done.
     """
+    log, guids = list(erasures), store.guids()
+    for one in log:
+        if guids.get(one.space) != one.space_guid:
+            raise InputError(
+                f"the erasure {one.number} is of a space {one.space} of another installation",
+                hint="take the log of this one: erasures.jsonl of its data folder, or a copy of that",
+            )
     done = []
-    for one in erasures:
+    for one in log:
         record = EraseAgain(one.number, one.erased_at, one.id_hash, one.id_hashes, one.is_suppressed)
         receipt = store.apply(one.space, record).erasure
         if receipt is not None:

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from enduser.stores.answers import RetentionRun
+from enduser.core.retention import latest_as_of
+from enduser.errors import not_come
+from enduser.stores.answers import RetentionRun, SpaceStatus
 from enduser.stores.contract import Store
 from enduser.stores.records import BeginRetention, ForgetOld
+
+
+def require_past(found: SpaceStatus, as_of: int | None, now: int) -> None:
+    """Check that users of a space may be judged by a time.
+
+    Raises:
+        RetentionRefused: it has not come.
+    """
+    if as_of is not None and as_of > latest_as_of(found.live_since, found.clock_at, now):
+        raise not_come()
 
 
 def begin_retention(store: Store, space: str, as_of: int | None, now: int) -> RetentionRun:

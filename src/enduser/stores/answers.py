@@ -206,6 +206,8 @@ class Erasure:
     """Whether the person stays out."""
     gone_at: int | None = None
     """When no file had a byte of what was erased any more; None: it is not so yet."""
+    space_guid: str = ""
+    """The GUID of the space: one of the same name can be another installation's."""
 
 
 @dataclass(frozen=True, slots=True)

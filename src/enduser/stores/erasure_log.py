@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import msgspec
@@ -32,11 +33,17 @@ def append(folder: Path, erasures: Sequence[Erasure]) -> None:
     with os.fdopen(descriptor, "r+b") as file:
         file.seek(_whole_bytes(path))
         file.truncate()
-        file.writelines(msgspec.json.encode(one) + b"\n" for one in erasures)
+        file.writelines(_line(one) for one in erasures)
         file.flush()
         os.fsync(file.fileno())
     if is_new:
         make_durable(folder)
+
+
+def _line(one: Erasure) -> bytes:
+    """Return an erasure as a line: what becomes of it later is not written down."""
+    told = {name: value for name, value in asdict(one).items() if name != "gone_at"}
+    return msgspec.json.encode(told) + b"\n"
 
 
 def _whole_bytes(path: Path) -> int:

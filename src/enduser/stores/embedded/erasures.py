@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import duckdb
 
@@ -83,11 +84,12 @@ def page(
 
 
 def _receipt(
-    number: int, space: str, erased_at: int, id_hash: str, id_hashes: list[str], *rest: int | None
+    number: int, space: str, erased_at: int, id_hash: str, id_hashes: list[str], *rest: Any
 ) -> Erasure:
-    *amount, is_suppressed, gone_at = rest
-    counts = Erased(*(int(count or 0) for count in amount))
-    return Erasure(number, space, erased_at, id_hash, id_hashes, counts, bool(is_suppressed), gone_at)
+    *amount, is_suppressed, gone_at, guid = rest
+    return Erasure(
+        number, space, erased_at, id_hash, id_hashes, Erased(*amount), is_suppressed, gone_at, guid
+    )
 
 
 def halves(id_hashes: Sequence[str]) -> tuple[list[int], list[int]]:

@@ -9,9 +9,9 @@ import duckdb
 
 from enduser import limits
 from enduser.core.events import UserId
-from enduser.core.retention import deletes_from, last_to_go
+from enduser.core.retention import deletes_from, last_to_go, latest_as_of
 from enduser.core.settings import SpaceSettings
-from enduser.errors import RetentionRefused, RunNotFound
+from enduser.errors import RetentionRefused, RunNotFound, not_come
 from enduser.stores.answers import IdleUser, RetentionAmount, RetentionPreview, RetentionRun
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.erasing import erase_rows, release, tell_touched
@@ -50,13 +50,8 @@ def _as_of(naming: Naming, record: BeginRetention) -> int:
             f"the space went live less than {limits.RETENTION_GRACE_DAYS} days ago: nobody is deleted yet",
             hint="a dry run says who would be; see RETENTION_GRACE_DAYS in docs/limits.md",
         )
-    latest = record.began_at if begins is None else clock
-    if as_of > latest:
-        raise RetentionRefused(
-            "nobody can be deleted as of a time that has not come",
-            hint="a dry run says who would be; in a live space the time is at most where its clock stands",
-            field="as_of",
-        )
+    if as_of > latest_as_of(live_since, clock, record.began_at):
+        raise not_come()
     return as_of
 
 

@@ -23,12 +23,12 @@ INSERT INTO main.erasures
 VALUES ($number, $space, $erased_at, $id_hash, $id_hashes, $ids, $events, $sessions, $values, $is_suppressed, NULL);
 
 -- name: after
-SELECT number, space, erased_at, id_hash, id_hashes, ids, events, sessions, "values", is_suppressed, gone_at
-FROM main.erasures WHERE number > $number ORDER BY number;
+SELECT number, space, erased_at, id_hash, id_hashes, ids, events, sessions, "values", is_suppressed, gone_at, guid
+FROM main.erasures JOIN main.spaces USING (space) WHERE number > $number ORDER BY number;
 
 -- name: page
-SELECT number, space, erased_at, id_hash, id_hashes, ids, events, sessions, "values", is_suppressed, gone_at
-FROM main.erasures WHERE space = $space AND ($before::BIGINT IS NULL OR number < $before)
+SELECT number, space, erased_at, id_hash, id_hashes, ids, events, sessions, "values", is_suppressed, gone_at, guid
+FROM main.erasures JOIN main.spaces USING (space) WHERE space = $space AND ($before::BIGINT IS NULL OR number < $before)
 ORDER BY number DESC LIMIT $limit;
 
 -- name: due

@@ -186,6 +186,10 @@ SELECT
      FROM candidates WHERE user_key IN (SELECT user_key FROM erased)),
     (SELECT count(*) FROM events
      WHERE occurred_at <= $last AND user_key NOT IN (SELECT user_key FROM erased)
+       AND NOT EXISTS (
+           FROM returned_ids WHERE returned_ids.user_key = events.user_key
+           AND CASE WHEN events.is_visit THEN events.occurred_at < life_started_at
+                    ELSE events.occurred_at <= begins_after END)
        AND (name IS NOT NULL OR page_url IS NOT NULL OR properties IS NOT NULL OR traits IS NOT NULL
             OR ip IS NOT NULL));
 
