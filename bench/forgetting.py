@@ -10,6 +10,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from attributed import attributed_folder
@@ -21,7 +22,7 @@ from servers import Server, enduser_on, metric, resident_mb, visits_command
 from sizes import Sizes
 
 MONTHS = 3
-"""Users of the history whose last visit is older go: some tenth of them."""
+"""Users of the history whose last visit is older could go; those go who are the first tenth."""
 RATE = 5_000
 _PER_CALL = 5
 """Events of a visit, which comes in one call."""
@@ -105,9 +106,8 @@ def _measured(history: History) -> str:
     say(f"forgetting at {history.users:,} users")
     with copy_of(attributed_folder(history.events, history.users, close=history.is_closed)) as folder:
         prepare(folder, 1_800)
-        somebody = run(
-            [sys.executable, HERE / "inside_forgetting.py", "prepare", folder, str(MONTHS)]
-        ).out.strip()
+        made_ready = run([sys.executable, HERE / "inside_forgetting.py", "prepare", folder, str(MONTHS)]).out
+        somebody, as_of = made_ready.split()
         before_mb = (folder / "enduser.duckdb").stat().st_size / 1e6
         with enduser_on(folder) as server:
             key = subprocess.run(
@@ -120,7 +120,7 @@ def _measured(history: History) -> str:
             load = visits_command(server, history.users, _PHASE_S_MAX, rate=RATE)
             with subprocess.Popen(load, stdout=subprocess.DEVNULL) as sending:
                 try:
-                    deleted = _forget(watched, folder, somebody)
+                    deleted = _forget(watched, folder, somebody, as_of)
                 finally:
                     sending.terminate()
             memory = resident_mb(server.roots[0])
@@ -137,14 +137,14 @@ def _measured(history: History) -> str:
     )
 
 
-def _forget(watched: Watched, folder: Any, somebody: str) -> int:
-    """Let go whom age lets go, then one person, by the API and with all bytes; return how many users went."""
+def _forget(watched: Watched, folder: Path, somebody: str, as_of: str) -> int:
+    """Let go whom age lets go, then one person with all bytes; return how many users went."""
     calm_until = time.time() + _CALM_S
     watched.during("nothing else", lambda: time.time() > calm_until)
     began = time.time()
-    preview = watched.call("GET", "retention")
+    preview = watched.call("GET", "retention", as_of=as_of)
     dry_s = time.time() - began
-    number = watched.call("POST", "retention/runs", confirmed="true")["run"]
+    number = watched.call("POST", "retention/runs", confirmed="true", as_of=as_of)["run"]
 
     def run_of() -> Any:
         return watched.call("GET", "retention/runs", limit="1")["items"][0]

@@ -2,7 +2,7 @@
 
 `python bench/inside_forgetting.py prepare FOLDER MONTHS` lets the first space have been live for long
 enough, with users who are idle for as many months as go by age, and keeps the server from beginning with
-that by itself; it prints a user.
+that by itself. It prints a user who stays, and by which time a tenth of the users go.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from pathlib import Path
 import duckdb
 
 from enduser import limits
+from enduser.core.lives import add_months
+from enduser.service.json_form import iso_time
 from enduser.stores.embedded.database import DATABASE_FILE
 
 _DAY_US = 86_400_000_000
 
 
 def prepare(folder: Path, months: str) -> None:
-    """Make the folder ready, and print the id of a user who stays."""
+    """Make the folder ready; print the id of a user who stays, and by which time a tenth of them go."""
     now = time.time_ns() // 1_000
     live_since = now - (limits.RETENTION_GRACE_DAYS + 1) * _DAY_US
     with duckdb.connect(str(folder / DATABASE_FILE)) as connection:
@@ -35,6 +37,9 @@ def prepare(folder: Path, months: str) -> None:
         last = "SELECT arg_max(person_key, last_visit_at) FROM space_1.users"
         query = f"SELECT id FROM space_1.user_ids WHERE user_key = ({last})"
         print(connection.execute(query).fetchall()[0][0])
+        tenth = "SELECT quantile_disc(last_visit_at, 0.1) FROM space_1.users"
+        ((tenth_at,),) = connection.execute(tenth).fetchall()
+        print(iso_time(add_months(tenth_at, int(months)) + 1))
 
 
 if __name__ == "__main__":

@@ -320,7 +320,7 @@ RETENTION_MONTHS_MAX = 1_200
 RETENTION_GRACE_DAYS = 7
 """Days after a space went live for which nobody is deleted by age: one can see first who would be."""
 
-RETENTION_PERSONS_AT_ONCE = 50_000
+RETENTION_PERSONS_AT_ONCE = 20_000
 """Persons that are deleted by age in one transaction; events are applied between two."""
 
 RETENTION_EVENTS_AT_ONCE = 1_000_000

@@ -194,8 +194,8 @@ def reapply(
                 hint="enduser serve applies them; do this while it runs",
             )
         erasures = list(erasure_log.read(path))
-        count = count_of(len(erasures), "erasure")
-        confirm(f"Erase again who stands in the log, which has {count}?", yes=yes)
+        named = count_of(len(erasures), "erasure")
+        confirm(f"Erase again who stands in the log, which has {named}?", yes=yes)
         done = erase_again(store, erasures)
         with control_of(data) as control:
             are_gone = not done or _let_bytes_go(store, control)
@@ -204,8 +204,8 @@ def reapply(
     if not are_gone:
         raise _in_use()
     if done:
-        count = count_of(len(done), "erasure")
-        out.print(f"{count} done again; no file of the data folder has a byte of them")
+        again = count_of(len(done), "erasure")
+        out.print(f"{again} done again; no file of the data folder has a byte of them")
     else:
         out.print("all erasures of the log are known")
 

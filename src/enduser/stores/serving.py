@@ -27,6 +27,8 @@ _LOG_BYTES_MAX = 67_108_864
 """To which SQLite cuts its log off once it is in the file; a step of a copy made anew writes 500 MB of it."""
 _BUSY_S = 5.0
 """How long to wait for another who writes, and until nobody reads what was."""
+_TAKE_OUT_KB = 262_144
+"""Memory for pages that change while many ids are taken out: with SQLite's 2 MB each is written often."""
 _EDITION = 4
 """Another one, and copies of before are made anew."""
 
@@ -181,6 +183,7 @@ class ServingCopy:
     def take_out(self, space: str, users: Iterable[UserId]) -> None:
         """Take out what some ids have, durably; `settle` leaves no trace of it."""
         self._execute("PRAGMA synchronous = FULL")
+        self._execute(f"PRAGMA cache_size = {-_TAKE_OUT_KB}")
         with self._changing():
             rows = [(space, *user) for user in users]
             self._connection.executemany(_DELETE, rows)

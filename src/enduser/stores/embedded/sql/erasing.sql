@@ -46,7 +46,7 @@ FROM named ANTI JOIN erased USING (user_key);
 INSERT INTO touched_persons SELECT user_key, last_fold + 1 FROM (FROM erased UNION ALL FROM beside), state;
 
 -- name: ids
-SELECT id, is_anonymous FROM user_ids WHERE user_key IN (FROM erased UNION ALL FROM beside);
+SELECT id, is_anonymous FROM user_ids WHERE user_key IN (FROM erased UNION ALL FROM beside) ORDER BY user_key;
 
 -- name: forget_mentions
 -- Events of others name an anonymous id of the person too, as `core.erasing` says.

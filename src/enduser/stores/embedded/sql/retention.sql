@@ -12,8 +12,9 @@ CREATE OR REPLACE TEMP TABLE bare_links (row_id BIGINT, one_key BIGINT, other_ke
 CREATE OR REPLACE TEMP TABLE emptied (row_id BIGINT, user_key BIGINT, occurred_at BIGINT);
 
 -- name: idle
--- Persons whose last visit event is too old.
-INSERT INTO idle SELECT person_key, last_visit_at FROM users WHERE last_visit_at <= $last LIMIT $persons_max;
+-- Persons whose last visit event is too old, in the order of keys, in which the serving copy has most objects too.
+INSERT INTO idle
+SELECT person_key, last_visit_at FROM users WHERE last_visit_at <= $last ORDER BY person_key LIMIT $persons_max;
 SELECT EXISTS (FROM idle);
 
 -- name: idle_unseen
