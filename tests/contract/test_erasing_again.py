@@ -46,8 +46,8 @@ def restored(tmp_path: Path) -> Path:
         fill(store, tmp_path)
     shutil.copyfile(data / DATABASE_FILE, backup)
     with opened(data) as store:
-        erase_user(store, Asked(SPACE, "ada", "plain", suppresses=True), NOW - 3)
-        erase_user(store, Asked(SPACE, "zoe", "plain"), NOW - 2)
+        erase_user(store, Asked(SPACE, "ada", "plain", suppresses=True), START + 1)
+        erase_user(store, Asked(SPACE, "zoe", "plain"), START + 2)
     shutil.copyfile(backup, data / DATABASE_FILE)
     return data
 
@@ -78,7 +78,7 @@ def test_who_is_in_the_log_goes_from_an_older_copy_under_all_ids_and_stays_out(t
 def test_an_erasure_after_that_has_a_number_of_its_own(tmp_path: Path) -> None:
     data = restored(tmp_path)
     with opened(data) as store:
-        receipt = erase_user(store, Asked(SPACE, "eve", "plain"), NOW - 1).erasure
+        receipt = erase_user(store, Asked(SPACE, "eve", "plain"), START + 3).erasure
         assert receipt is not None
         assert receipt.number == 3
         assert [one.number for one in erasure_log.read(data / erasure_log.FILE)] == [1, 2, 3]
@@ -90,7 +90,7 @@ def test_a_log_from_elsewhere_that_has_numbers_of_ours_is_taken_whole(tmp_path: 
     data = restored(tmp_path)
     log = shutil.move(data / erasure_log.FILE, tmp_path / "log")
     with opened(data) as store:
-        erase_user(store, Asked(SPACE, "eve", "plain"), NOW - 1)
+        erase_user(store, Asked(SPACE, "eve", "plain"), START + 3)
         assert [one.number for one in erase_again(store, erasure_log.read(log))] == [2, 3]
         assert users(store) == []
         assert erase_again(store, erasure_log.read(log)) == []
