@@ -48,7 +48,7 @@ def test_of_a_missing_option_or_argument_its_name_is_told() -> None:
     [
         ("users show", ["adam.br"]),
         ("users list", ["--search", "adam.br"]),
-        ("users delete", ["adam.br", "--yes"]),
+        ("users erase", ["adam.br", "--yes"]),
         ("lists add", ["vip", "adam.br"]),
         ("segments explain", ["adam.br"]),
         ("lists members", ["adam.br"]),

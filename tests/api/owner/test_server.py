@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from owning import answering
@@ -84,7 +86,8 @@ def owned(tmp_path: Path) -> Iterator[Owned]:
 @pytest.fixture
 def command(owned: Owned) -> Iterator[RemoteStore]:
     """What a command reaches of the owner."""
-    server, _ = owned.owner._local()
+    forgetting: Any = SimpleNamespace(let_bytes_go_now=None)
+    server, _ = owned.owner._local(forgetting)
     with answering(owned.folder, server.config.app), RemoteStore(owned.folder) as store:
         yield store
 
