@@ -217,12 +217,12 @@ def listed(store: EmbeddedStore) -> list[object]:
 def traces(store: EmbeddedStore, *ids: str, keys: frozenset[int] = frozenset()) -> list[str]:
     """Return the columns of all tables, temporary ones too, in which an id or a key of it stands.
 
-    What is random of spaces and write keys can have an id in it, as `ada`, and is left out.
+    What is random of spaces and write keys, and keyed hashes, can have an id in it, as `ada`: left out.
     """
     columns = store._execute(
         "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() "
         "SEMI JOIN duckdb_tables() USING (database_name, schema_name, table_name) "
-        "WHERE column_name NOT IN ('guid', 'secret', 'write_key')"
+        "WHERE column_name NOT IN ('guid', 'secret', 'write_key', 'id_hash', 'id_hashes')"
     )
     found = []
     for schema, table, column, kind in columns:
