@@ -234,6 +234,16 @@ class UserSuppressed(UsageError):
     code = "user_suppressed"
 
 
+def suppressed(message: str, field: str | None = None) -> UserSuppressed:
+    """Return the refusal of somebody who stays out, which says how he may be known again."""
+    return UserSuppressed(
+        message,
+        hint="to let the person be known again: enduser users unsuppress, or DELETE "
+        "/api/v1/suppressions/{user_id}",
+        field=field,
+    )
+
+
 class IdsHashed(UsageError):
     """The user ids of a space are hashed, so they cannot be compared with each other."""
 

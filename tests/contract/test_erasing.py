@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from histories import PLACES, Row, expected, numbered
-from owning import reached
 from stored import LOOKUPS, NOW, SPACE, assert_same, take
 from tiers import IS_FULL, tries
 
@@ -35,16 +34,6 @@ START = 1_700_000_000_000_000
 def store(tmp_path: Path):
     with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=LOOKUPS, memory_limit_mb=512) as opened:
         yield opened
-
-
-@pytest.fixture(params=["embedded", "remote"])
-def any_store(request: pytest.FixtureRequest, store: EmbeddedStore):
-    """The store itself, and the same behind the socket of its owner."""
-    if request.param == "embedded":
-        yield store
-    else:
-        with reached(store.folder, store) as remote:
-            yield remote
 
 
 def user(text: str) -> UserId:

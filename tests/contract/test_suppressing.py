@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from histories import Row, numbered
-from owning import reached
 from stored import LOOKUPS, NOW, RULES, SPACE, take
 from test_erasing import (
     ADA,
@@ -72,16 +71,6 @@ NOTHING = Erased(ids=0, events=0, sessions=0, values=0)
 def store(tmp_path: Path):
     with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=LOOKUPS, memory_limit_mb=512) as opened:
         yield opened
-
-
-@pytest.fixture(params=["embedded", "remote"])
-def any_store(request: pytest.FixtureRequest, store: EmbeddedStore):
-    """The store itself, and the same behind the socket of its owner."""
-    if request.param == "embedded":
-        yield store
-    else:
-        with reached(store.folder, store) as remote:
-            yield remote
 
 
 def suppress(store: Store, one: UserId, *, is_hashed: bool = False) -> Erased:

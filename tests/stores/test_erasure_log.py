@@ -75,3 +75,13 @@ def test_a_new_log_is_in_its_folder_durably_and_each_addition_on_the_disk(
 def test_a_disk_that_refuses_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         append(tmp_path / "gone", [erasure(1)])
+
+
+def test_the_last_number_is_told_by_the_last_whole_line_alone(tmp_path: Path) -> None:
+    append(tmp_path, [erasure(1), erasure(2)])
+    first, last = (tmp_path / FILE).read_bytes().splitlines(keepends=True)
+    (tmp_path / FILE).write_bytes(b"{}\n" + last)
+    assert last_number(tmp_path) == 2
+    (tmp_path / FILE).write_bytes(first + b"{}\n" + b"torn")
+    with pytest.raises(InputError, match=r"erasures\.jsonl: the last line is no erasure"):
+        last_number(tmp_path)

@@ -13,6 +13,7 @@ from enduser import limits
 from enduser.cli.common import (
     DEFAULT_DATA,
     Data,
+    Form,
     ListFormat,
     Yes,
     confirm,
@@ -57,9 +58,7 @@ def _group() -> None:
 
 @app.command("list")
 def list_attributes(
-    form: Annotated[
-        ListFormat, typer.Option("--format", help="A table to read, or JSON.")
-    ] = ListFormat.TABLE,
+    form: Form = ListFormat.TABLE,
     data: Data = DEFAULT_DATA,
     _yes: Yes = False,
 ) -> None:

@@ -81,6 +81,9 @@ class ListFormat(StrEnum):
     JSON = "json"
 
 
+Form = Annotated[ListFormat, typer.Option("--format", help="A table to read, or JSON.")]
+
+
 _DUCKDB_INTERRUPTED = "Query interrupted"
 """What DuckDB makes of Ctrl-C while it works."""
 

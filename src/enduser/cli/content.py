@@ -15,6 +15,7 @@ from enduser.cli.common import (
     DEFAULT_SPACE,
     MEMORY_LIMIT_MB,
     Data,
+    Form,
     ListFormat,
     Memory,
     Space,
@@ -59,7 +60,6 @@ Payload = Annotated[
 Public = Annotated[
     bool | None, typer.Option("--public/--no-public", help="Whether browsers may learn of it.")
 ]
-Form = Annotated[ListFormat, typer.Option("--format", help="A table to read, or JSON.")]
 
 
 @app.callback()

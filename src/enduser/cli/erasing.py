@@ -14,6 +14,7 @@ from enduser.cli.common import (
     DEFAULT_SPACE,
     MEMORY_LIMIT_MB,
     Data,
+    Form,
     ListFormat,
     Memory,
     Space,
@@ -22,7 +23,6 @@ from enduser.cli.common import (
     control_of,
     count_of,
     err,
-    events_left,
     folded,
     iso,
     must_be_there,
@@ -32,9 +32,10 @@ from enduser.cli.common import (
     print_table,
     printable,
 )
+from enduser.cli.forgetting import in_use, let_bytes_go, require_all_applied
 from enduser.clock import now_us
 from enduser.core.links import IdKind
-from enduser.errors import InputError, StoreError, UserNotFound
+from enduser.errors import InputError, UserNotFound
 from enduser.service.erasing import Asked, erase_again, erase_user, lift_suppression
 from enduser.service.erasure_json import erasure_json
 from enduser.stores import erasure_log
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from enduser.service.erased_person import ErasedPerson
     from enduser.stores.control import ControlStore
 
+_LEFT = "who was to be erased is, but a file that is in use has bytes still"
 AnId = Annotated[str, typer.Argument(metavar="ID", help="An id of the person.")]
 Kind = Annotated[IdKind, typer.Option("--id-kind", help="The namespace of ID.")]
 
@@ -67,11 +69,7 @@ def erase(
     """Erase a person with all linked ids: events, sessions, values, for good. Exit code 1: there is none."""
     asked = Asked(space, user_id, id_kind, suppress)
     with folded(data, space, memory_limit) as store:
-        if count := events_left(store):
-            raise StoreError(
-                f"{count_of(count, 'accepted event')} may be this person's and would bring him back",
-                hint="enduser serve applies them; erase him while it runs",
-            )
+        require_all_applied(store, "this person's and would bring him back", "erase him while it runs")
         if not yes:
             _confirm(store, asked)
         from enduser.service.erased_person import erase_person  # late: SQLAlchemy takes 0.3 s
@@ -81,24 +79,15 @@ def erase(
             _tell(done)
             are_gone = _let_bytes_go(store, control)
     if not are_gone:
-        raise _in_use()
+        raise in_use(_LEFT)
     but = ", but for what the notes name" if done.beside.inbox or done.beside.written else ""
     out.print(f"no file of the data folder has a byte of the person any more{but}")
-
-
-def _in_use() -> StoreError:
-    return StoreError(
-        "who was to be erased is, but a file that is in use has bytes still",
-        hint="the next erasure, or enduser serve, lets them go; the receipt says when they are gone",
-    )
 
 
 def _let_bytes_go(store: Store, control: ControlStore) -> bool:
     """Let the bytes of what was forgotten go, as a server does by itself within the hour."""
     if own := owned(store):
-        from enduser.service.forgetting import let_bytes_go_at_once  # late, as above
-
-        return let_bytes_go_at_once(own, control, now_us())
+        return let_bytes_go(own, control)
     from enduser.stores.remote import RemoteStore  # late: few commands meet a server
 
     assert isinstance(store, RemoteStore)
@@ -188,11 +177,7 @@ def reapply(
     if not path.exists():
         raise InputError(f"there is no log of erasures {path}", hint=f"name a file {erasure_log.FILE}")
     with opened(data, memory_limit_mb=memory_limit) as store:
-        if count := events_left(store):
-            raise StoreError(
-                f"{count_of(count, 'accepted event')} may be of people who are erased",
-                hint="enduser serve applies them; do this while it runs",
-            )
+        require_all_applied(store, "of people who are erased", "do this while it runs")
         erasures = list(erasure_log.read(path))
         named = count_of(len(erasures), "erasure")
         confirm(f"Erase again who stands in the log, which has {named}?", yes=yes)
@@ -202,7 +187,7 @@ def reapply(
     for receipt in done:
         out.print(f"erasure {receipt.number} of {receipt.space}: {_much(receipt.amount)}")
     if not are_gone:
-        raise _in_use()
+        raise in_use(_LEFT)
     if done:
         again = count_of(len(done), "erasure")
         out.print(f"{again} done again; no file of the data folder has a byte of them")
@@ -215,9 +200,7 @@ def list_erasures(
         int,
         typer.Option("--limit", metavar="N", min=1, max=limits.PAGE_ROWS_MAX, help="How many to list."),
     ] = 20,
-    form: Annotated[
-        ListFormat, typer.Option("--format", help="A table to read, or JSON.")
-    ] = ListFormat.TABLE,
+    form: Form = ListFormat.TABLE,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     _yes: Yes = False,

@@ -14,6 +14,7 @@ from enduser.cli.common import (
     DEFAULT_SPACE,
     MEMORY_LIMIT_MB,
     Data,
+    Form,
     ListFormat,
     Memory,
     Space,
@@ -46,9 +47,7 @@ def _group() -> None:
 
 @app.command("list")
 def list_all(
-    form: Annotated[
-        ListFormat, typer.Option("--format", help="A table to read, or JSON.")
-    ] = ListFormat.TABLE,
+    form: Form = ListFormat.TABLE,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,

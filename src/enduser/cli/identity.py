@@ -13,6 +13,7 @@ from enduser.cli.common import (
     DEFAULT_DATA,
     DEFAULT_SPACE,
     Data,
+    Form,
     ListFormat,
     Space,
     Yes,
@@ -40,9 +41,7 @@ def _group() -> None:
 
 @app.command("list")
 def list_all(
-    form: Annotated[
-        ListFormat, typer.Option("--format", help="A table to read, or JSON.")
-    ] = ListFormat.TABLE,
+    form: Form = ListFormat.TABLE,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     _yes: Yes = False,

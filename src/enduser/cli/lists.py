@@ -18,6 +18,7 @@ from enduser.cli.common import (
     EXIT_FOUND,
     MEMORY_LIMIT_MB,
     Data,
+    Form,
     ListFormat,
     Memory,
     Space,
@@ -63,7 +64,6 @@ From = Annotated[
     ),
 ]
 Kind = Annotated[IdKind, typer.Option("--id-kind", help="The namespace of the ids.")]
-Form = Annotated[ListFormat, typer.Option("--format", help="A table to read, or JSON.")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from enduser.cli.common import (
     DEFAULT_SPACE,
     MEMORY_LIMIT_MB,
     Data,
+    Form,
     ListFormat,
     Memory,
     Space,
@@ -25,7 +26,6 @@ from enduser.cli.common import (
     control_of,
     count_of,
     err,
-    events_left,
     folded,
     is_remote,
     out,
@@ -34,10 +34,11 @@ from enduser.cli.common import (
     printable,
     short_time,
 )
+from enduser.cli.forgetting import in_use, let_bytes_go, require_all_applied
 from enduser.cli.helping import Group
 from enduser.clock import now_us
 from enduser.core.times import iso_instant
-from enduser.errors import StoreError, UsageError
+from enduser.errors import UsageError
 from enduser.service.retention import begin_retention, require_past, run_retention
 from enduser.stores.answers import RetentionAmount, RetentionPreview, RetentionRun
 from enduser.stores.contract import OwnedStore, Store
@@ -71,7 +72,7 @@ def run(
         if dry_run:
             _print_preview(space, previewed)
             return
-        _require_all_applied(store)
+        require_all_applied(store, "of somebody who seems to be idle", "delete while it runs")
         require_past(store.status(space), at, now_us())
         if not yes and any(asdict(previewed.amount).values()):
             _print_preview(space, previewed)
@@ -87,19 +88,6 @@ def _instant(text: str) -> int:
     if at is None:
         raise UsageError(f"{text!r} is no time", hint="write it in ISO 8601, such as 2026-03-01T10:00:00Z")
     return at
-
-
-def _require_all_applied(store: Store) -> None:
-    """Check that nothing that a server accepted waits: somebody may have come back with it.
-
-    Raises:
-        StoreError: something waits.
-    """
-    if count := events_left(store):
-        raise StoreError(
-            f"{count_of(count, 'accepted event')} may be of somebody who seems to be idle",
-            hint="enduser serve applies them; delete while it runs",
-        )
 
 
 def _done(store: Store, space: str, as_of: int | None) -> RetentionRun:
@@ -120,15 +108,10 @@ def _let_bytes_go(store: OwnedStore, data: Path) -> None:
     Raises:
         StoreError: some cannot go now.
     """
-    from enduser.service.forgetting import let_bytes_go_at_once  # late: SQLAlchemy takes 0.3 s
-
     with control_of(data) as control:
-        are_gone = let_bytes_go_at_once(store, control, now_us())
+        are_gone = let_bytes_go(store, control)
     if not are_gone:
-        raise StoreError(
-            "that is deleted, but a file that is in use has bytes of it still",
-            hint="the next erasure, or enduser serve, lets them go; the receipt says when they are gone",
-        )
+        raise in_use("that is deleted, but a file that is in use has bytes of it still")
     out.print("no file of the data folder has a byte of that any more")
 
 
@@ -164,9 +147,7 @@ def list_runs(
         int,
         typer.Option("--limit", metavar="N", min=1, max=limits.PAGE_ROWS_MAX, help="How many runs to list."),
     ] = 20,
-    form: Annotated[
-        ListFormat, typer.Option("--format", help="A table to read, or JSON.")
-    ] = ListFormat.TABLE,
+    form: Form = ListFormat.TABLE,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,

@@ -15,6 +15,7 @@ from enduser.cli.common import (
     EXIT_FOUND,
     MEMORY_LIMIT_MB,
     Data,
+    Form,
     ListFormat,
     Memory,
     Space,
@@ -27,7 +28,7 @@ from enduser.cli.common import (
     printable,
 )
 from enduser.cli.rule_tree import tree
-from enduser.cli.segments import Form, RuleText, SegmentId, Sets, TemplateId, rule_named
+from enduser.cli.segments import RuleText, SegmentId, Sets, TemplateId, rule_named
 from enduser.core.links import IdKind
 from enduser.core.rules.templates import TEMPLATES, Template
 from enduser.core.segments import RuleJson, require_in_use

@@ -16,6 +16,7 @@ from enduser.cli.common import (
     DEFAULT_SPACE,
     MEMORY_LIMIT_MB,
     Data,
+    Form,
     ListFormat,
     Memory,
     Space,
@@ -59,7 +60,6 @@ Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the template; can be repeated."),
 ]
-Form = Annotated[ListFormat, typer.Option("--format", help="A table to read, or JSON.")]
 Description = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="What it means.")]
 Tags = Annotated[
     str | None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from enduser.cli.common import DEFAULT_DATA, Data, ListFormat, Yes, err, iso, opened, out, print_table
+from enduser.cli.common import DEFAULT_DATA, Data, Form, ListFormat, Yes, err, iso, opened, out, print_table
 from enduser.cli.helping import Group
 from enduser.clock import now_us
 from enduser.stores.answers import WriteKey
@@ -27,9 +27,7 @@ def _group() -> None:
 
 @app.command("list")
 def list_systems(
-    form: Annotated[
-        ListFormat, typer.Option("--format", help="A table to read, or JSON.")
-    ] = ListFormat.TABLE,
+    form: Form = ListFormat.TABLE,
     data: Data = DEFAULT_DATA,
     _yes: Yes = False,
 ) -> None:

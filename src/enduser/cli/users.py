@@ -24,6 +24,7 @@ from enduser.cli.common import (
     DEFAULT_SPACE,
     MEMORY_LIMIT_MB,
     Data,
+    Form,
     ListFormat,
     Memory,
     Space,
@@ -326,9 +327,7 @@ def list_look_alikes(
             "--limit", metavar="N", min=1, max=limits.PAGE_ROWS_MAX, help="How many groups to list."
         ),
     ] = 20,
-    form: Annotated[
-        ListFormat, typer.Option("--format", help="A table to read, or JSON.")
-    ] = ListFormat.TABLE,
+    form: Form = ListFormat.TABLE,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,

@@ -18,6 +18,7 @@ from enduser.cli.common import (
     EXIT_FOUND,
     AllowWebhooksTo,
     Data,
+    Form,
     ListFormat,
     Space,
     Yes,
@@ -67,7 +68,6 @@ Attributes = Annotated[
     list[str] | None,
     typer.Option("--attribute", metavar="NAME", help="Only, or also, of this attribute; can be repeated."),
 ]
-Form = Annotated[ListFormat, typer.Option("--format", help="A table to read, or JSON.")]
 
 
 @app.callback()

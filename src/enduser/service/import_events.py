@@ -19,6 +19,7 @@ from enduser.errors import InputError
 from enduser.ingest.files import EventFile, chunks, open_file
 from enduser.stores.answers import Applied, Rejection, SpaceStatus
 from enduser.stores.contract import Store
+from enduser.stores.data_folder import REJECTED
 from enduser.stores.import_lock import one_import
 from enduser.stores.records import Chunk, CloseHistory, EventChunk, ImportRules, TimeUnit
 from enduser.stores.scratch import scratch_folder
@@ -161,7 +162,7 @@ def _write_rejections(
         return
     if summary.rejected_file is None:
         began = _EPOCH + timedelta(microseconds=rules.started_at)
-        summary.rejected_file = store.folder / "rejected" / f"{began:%Y%m%dT%H%M%S%fZ}.csv"
+        summary.rejected_file = store.folder / REJECTED / f"{began:%Y%m%dT%H%M%S%fZ}.csv"
         summary.rejected_file.parent.mkdir(exist_ok=True)
         with summary.rejected_file.open("w", newline="", encoding="utf-8") as target:
             csv.writer(target).writerow(["file", "line", "reason"])

@@ -18,6 +18,7 @@ from enduser.sources.csv_rows import write_rows
 from enduser.sources.mapping import SourceMapping, flags, require_no_flags
 from enduser.stores.answers import Applied, Run, ValuesPreview, Written
 from enduser.stores.contract import Reader
+from enduser.stores.data_folder import REJECTED
 from enduser.stores.records import WriteValues
 from enduser.stores.row_file import RowFile, ValueColumn
 from enduser.stores.scratch import FOLDER
@@ -133,7 +134,7 @@ def find_run(reader: Reader, space: str, number: int) -> Run:
 def rejected_path(folder: Path, space: str, source: str, written_at: int) -> Path:
     """Return where the rows and values are listed that a run rejected, if it rejected any."""
     at = _EPOCH + timedelta(microseconds=written_at)
-    return folder / "rejected" / f"{space.replace('/', '-')}-{source}-{at:%Y%m%dT%H%M%S%fZ}.csv"
+    return folder / REJECTED / f"{space.replace('/', '-')}-{source}-{at:%Y%m%dT%H%M%S%fZ}.csv"
 
 
 def row_file(path: Path, form: CsvForm, mapping: SourceMapping) -> RowFile:

@@ -15,11 +15,11 @@ from enduser.core.mentions import WORD, Naming
 from enduser.ingest.compression import BrokenStreamError, compression_of
 from enduser.ingest.files import EventFile, content
 from enduser.sources import inbox
+from enduser.sources.csv_form import certain_encoding
 from enduser.stores.control import ControlStore
+from enduser.stores.data_folder import REJECTED
 from enduser.stores.uploads import Upload, forget_upload, list_uploads
 
-_REJECTED = "rejected"
-_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _WIDE = ("utf-16-le", "utf-16-be")
 _BESIDE = frozenset(map(ord, WORD))
 _ASCII_MAX = 0x7F
@@ -51,7 +51,7 @@ def find_mentions(folder: Path, control: ControlStore, space: str, ids: Collecti
     return FileMentions(
         uploads,
         search.named_below(folder / inbox.FOLDER),
-        search.lists_naming(folder / _REJECTED),
+        search.lists_naming(folder / REJECTED),
         search.unread,
     )
 
@@ -113,16 +113,10 @@ class _Search:
 
     def _is_in(self, blocks: Iterator[bytes]) -> bool:
         first = next(blocks, b"")
-        bom, encoding = next(((b, name) for b, name in _BOMS if first.startswith(b)), (b"", _guessed(first)))
+        bom, certain = certain_encoding(first)
+        encoding = certain or "utf-8"
         words = _words(self._naming.ids, encoding)
         return has_word(chain([first[len(bom) :]], blocks), words, encoding)
-
-
-def _guessed(first: bytes) -> str:
-    """Return in what a file without a mark is written, as `enduser.sources.csv_form` guesses it."""
-    if b"\0" in first[:2]:
-        return "utf-16-be" if first.startswith(b"\0") else "utf-16-le"
-    return "utf-8"
 
 
 def _words(ids: Collection[str], encoding: str) -> Collection[bytes]:

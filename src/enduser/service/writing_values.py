@@ -16,7 +16,7 @@ from enduser.core.attributes import (
     read_items,
     read_value,
 )
-from enduser.errors import InvalidValue, UserSuppressed
+from enduser.errors import InvalidValue, suppressed
 from enduser.service.value_problems import VALUE_HINTS, row_message, value_message
 from enduser.sources.json_rows import JsonRow, json_cell, write_rows
 from enduser.stores.answers import Written
@@ -97,12 +97,7 @@ def edit_by_hand(store: Store, space: str, row: JsonRow, now_us: int) -> Written
     found = write_json_rows(store, space, MANUAL, [row], now_us)
     for flaw in found.flaws.get(1, ()):
         if flaw.code is RowProblem.SUPPRESSED:
-            raise UserSuppressed(
-                flaw.message,
-                hint="to let the person be known again: enduser users unsuppress, or DELETE "
-                "/api/v1/suppressions/{user_id}",
-                field="user_id",
-            )
+            raise suppressed(flaw.message, "user_id")
         raise InvalidValue(
             flaw.message, hint="nothing was changed; correct it and send it again", field="user_id"
         )

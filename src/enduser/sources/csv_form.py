@@ -97,13 +97,21 @@ def check_form(encoding: str, delimiter: str) -> None:
             )
 
 
-def _encoding(head: bytes, *, is_whole: bool) -> str:
-    """Return in what a text seems to be written; a few broken characters make UTF-8 nothing else."""
+def certain_encoding(head: bytes) -> tuple[bytes, str | None]:
+    """Return the mark a text begins with, and in what it is written; None: neither that nor a NUL says it."""
     for bom, encoding in _BOMS:
         if head.startswith(bom):
-            return encoding
+            return bom, encoding
     if b"\0" in head[:2]:
-        return "utf-16-be" if head.startswith(b"\0") else "utf-16-le"
+        return b"", "utf-16-be" if head.startswith(b"\0") else "utf-16-le"
+    return b"", None
+
+
+def _encoding(head: bytes, *, is_whole: bool) -> str:
+    """Return in what a text seems to be written; a few broken characters make UTF-8 nothing else."""
+    _, certain = certain_encoding(head)
+    if certain is not None:
+        return certain
     lines = head if is_whole or b"\n" not in head else head.rpartition(b"\n")[0]
     text = lines.decode(errors="replace")
     known = sum(character > "\x7f" for character in text)

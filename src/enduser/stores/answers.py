@@ -429,9 +429,9 @@ class SpaceStatus:
     sessions: int
     open_sessions: int
     outcomes: Outcomes = field(default_factory=Outcomes)
+    """What became of all events so far."""
     idle_users: int = 0
     """Users who were seen, and whose last visit event is older than the retention allows."""
-    """What became of all events so far."""
 
 
 @dataclass(frozen=True, slots=True)

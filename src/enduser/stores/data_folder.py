@@ -7,6 +7,9 @@ from pathlib import Path
 
 from enduser.errors import StoreError
 
+REJECTED = "rejected"
+"""The folder of the lists of what was not taken, in a data folder."""
+
 
 def make_data_folder(folder: Path) -> None:
     """Make a data folder that only its owner sees into; one that is there keeps its mode.

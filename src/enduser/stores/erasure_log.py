@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -31,7 +32,7 @@ def append(folder: Path, erasures: Sequence[Erasure]) -> None:
     is_new = not path.exists()
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "r+b") as file:
-        file.seek(_whole_bytes(path))
+        file.seek(_behind_last_newline(file, path.stat().st_size))
         file.truncate()
         file.writelines(_line(one) for one in erasures)
         file.flush()
@@ -46,29 +47,33 @@ def _line(one: Erasure) -> bytes:
     return msgspec.json.encode(told) + b"\n"
 
 
-def _whole_bytes(path: Path) -> int:
-    """Return up to where the file has whole lines."""
-    with path.open("rb") as file:
-        end = file.seek(0, os.SEEK_END)
-        while end > 0:
-            begin = max(end - _BLOCK_BYTES, 0)
-            file.seek(begin)
-            found = file.read(end - begin).rfind(b"\n")
-            if found >= 0:
-                return begin + found + 1
-            end = begin
+def _behind_last_newline(file: BinaryIO, end: int) -> int:
+    """Return where the byte behind the last newline before `end` is; 0: there is no newline."""
+    while end > 0:
+        begin = max(end - _BLOCK_BYTES, 0)
+        file.seek(begin)
+        found = file.read(end - begin).rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        end = begin
     return 0
 
 
 def last_number(folder: Path) -> int:
-    """Return the number of the last erasure of the log; 0: there is none."""
+    """Return the number of the last erasure of the log; 0: there is none. Only its end is read.
+
+    Raises:
+        InputError: the last whole line is none.
+    """
     path = folder / FILE
     if not path.exists():
         return 0
-    last = 0
-    for one in read(path):
-        last = one.number
-    return last
+    with path.open("rb") as file:
+        end = _behind_last_newline(file, path.stat().st_size)
+        begin = _behind_last_newline(file, end - 1)
+        file.seek(begin)
+        line = file.read(end - begin)
+    return _erasure(path, line, "the last line").number if line else 0
 
 
 def read(path: Path) -> Iterator[Erasure]:
@@ -81,10 +86,13 @@ def read(path: Path) -> Iterator[Erasure]:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
                 return
-            try:
-                yield msgspec.json.decode(line, type=Erasure)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                raise InputError(
-                    f"{path}: the line {number:,} is no erasure: {error}",
-                    hint=f"name the file {FILE} of a data folder",
-                ) from None
+            yield _erasure(path, line, f"the line {number:,}")
+
+
+def _erasure(path: Path, line: bytes, which: str) -> Erasure:
+    try:
+        return msgspec.json.decode(line, type=Erasure)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path}: {which} is no erasure: {error}", hint=f"name the file {FILE} of a data folder"
+        ) from None

@@ -74,7 +74,7 @@ def number_behind(cursor: str | None, sort: str) -> int | None:
 
 
 def page_before(
-    find: Callable[[int, int | None], Sequence[Row]],
+    find: Callable[..., Sequence[Row]],
     number_of: Callable[[Row], int],
     limit: int,
     cursor: str | None,
@@ -82,14 +82,14 @@ def page_before(
 ) -> tuple[Sequence[Row], str | None]:
     """Return a page of a list by number, the greatest first, and where the next one begins; None: nowhere.
 
-    `find` returns at most so many rows before a number; None: from the beginning.
+    `find` returns at most `limit` rows before a number, `before`; None: from the beginning.
 
     Raises:
         InvalidCursor: the cursor names no place of this list.
     """
-    found = find(limit, number_behind(cursor, sort))
+    found = find(limit=limit, before=number_behind(cursor, sort))
     last = number_of(found[-1]) if found else 0
-    has_more = len(found) == limit and bool(find(1, last))
+    has_more = len(found) == limit and bool(find(limit=1, before=last))
     return found, cursor_behind([last], sort) if has_more else None
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import anyio.from_thread
@@ -37,7 +38,7 @@ from enduser.service.erasing import Asked, erase_user, lift_suppression
 from enduser.service.erasure_json import ErasedJson, ErasureJson, erasure_json
 from enduser.service.json_form import Count
 from enduser.stores.answers import Applied, Erased, Erasure
-from enduser.stores.contract import OwnedStore, Reader
+from enduser.stores.contract import OwnedStore
 from enduser.stores.paging import page_before
 
 _NEWEST = "-erasure"
@@ -98,12 +99,6 @@ async def delete_user(call: Call) -> UserErased:
             require_match(find_user_json(store, space, asked.user_id, asked.id_kind), values["If-Match"])
         return erase_user(store, asked, now_us())
 
-    if values["If-Match"] is not None:
-        await call.read(
-            lambda reader: require_match(
-                find_user_json(reader, space, asked.user_id, asked.id_kind), values["If-Match"]
-            )
-        )
     done = await _erase(call, asked, erase)
     receipt = done.receipt
     log.info("person is erased", space=space, erasure=receipt.number, id_hash=receipt.id_hash)
@@ -136,15 +131,12 @@ def _told(done: ErasedPerson) -> UserErased:
 
 async def list_erasures(call: Call) -> ErasuresPage:
     """Return a page of receipts, the newest first."""
-    values = call.values
-
-    def page(reader: Reader) -> tuple[Sequence[Erasure], str | None]:
-        def find(limit: int, before: int | None) -> Sequence[Erasure]:
-            return reader.erasures(call.space, limit=limit, before=before)
-
-        return page_before(find, lambda one: one.number, values["limit"], values["cursor"], _NEWEST)
-
-    found, next_cursor = await call.read(page)
+    limit, cursor = call.values["limit"], call.values["cursor"]
+    found, next_cursor = await call.read(
+        lambda reader: page_before(
+            partial(reader.erasures, call.space), lambda one: one.number, limit, cursor, _NEWEST
+        )
+    )
     return ErasuresPage([erasure_json(one) for one in found], next_cursor)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -26,7 +27,7 @@ from enduser.service.source_inputs import request_job
 from enduser.service.source_jobs import SourceJobs
 from enduser.stores.answers import AttributeDiff, SegmentDiff, ValuesPreview, Written
 from enduser.stores.jobs import Job, JobKind, JobState, cancel_job, find_job, list_jobs
-from enduser.stores.paging import cursor_behind, number_behind
+from enduser.stores.paging import page_before
 from enduser.stores.source_configs import find_source
 
 _NEWEST = "-job"
@@ -145,14 +146,12 @@ async def create_job(call: Call) -> JobJson:
 async def show_jobs(call: Call) -> JobsPage:
     """Return a page of jobs, the newest first."""
     values, control, space = call.values, call.services.control, call.space
-    before, limit = number_behind(values["cursor"], _NEWEST), values["limit"]
+    find = partial(list_jobs, control, space, source=values["source"])
     await call.read(lambda reader: reader.settings(space))  # there must be such a space
-    found = await call.services.on_thread(
-        lambda: list_jobs(control, space, source=values["source"], before=before, limit=limit + 1)
+    found, next_cursor = await call.services.on_thread(
+        lambda: page_before(find, lambda job: job.number, values["limit"], values["cursor"], _NEWEST)
     )
-    shown = found[:limit]
-    cursor = cursor_behind([shown[-1].number], _NEWEST) if len(found) > len(shown) else None
-    return JobsPage([_json(job, call.services.jobs) for job in shown], cursor)
+    return JobsPage([_json(job, call.services.jobs) for job in found], next_cursor)
 
 
 async def show_job(call: Call) -> JobJson:

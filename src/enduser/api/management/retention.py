@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -15,7 +15,6 @@ from enduser.errors import InvalidCursor, RetentionRefused, Unconfirmed
 from enduser.service.json_form import Count, Time, iso_time, iso_time_if_known
 from enduser.service.retention import begin_retention
 from enduser.stores.answers import IdleUser, RetentionAmount, RetentionPreview, RetentionRun
-from enduser.stores.contract import Reader
 from enduser.stores.paging import page_before
 
 _NEWEST = "-run"
@@ -97,15 +96,12 @@ async def begin_retention_run(call: Call) -> RetentionRunJson:
 
 async def list_retention_runs(call: Call) -> RetentionRunsPage:
     """Return a page of receipts, the newest first."""
-    values = call.values
-
-    def page(reader: Reader) -> tuple[Sequence[RetentionRun], str | None]:
-        def find(limit: int, before: int | None) -> Sequence[RetentionRun]:
-            return reader.retention_runs(call.space, limit=limit, before=before)
-
-        return page_before(find, lambda run: run.number, values["limit"], values["cursor"], _NEWEST)
-
-    found, next_cursor = await call.read(page)
+    limit, cursor = call.values["limit"], call.values["cursor"]
+    found, next_cursor = await call.read(
+        lambda reader: page_before(
+            partial(reader.retention_runs, call.space), lambda run: run.number, limit, cursor, _NEWEST
+        )
+    )
     return RetentionRunsPage([_run_json(run) for run in found], next_cursor)
 
 

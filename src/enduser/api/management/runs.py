@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -16,7 +16,7 @@ from enduser.errors import InvalidCursor, RunNotFound
 from enduser.service.json_form import Time, iso_time, iso_time_if_known
 from enduser.service.source_runs import find_run, rejected_path
 from enduser.stores.answers import Run
-from enduser.stores.contract import OwnedStore, Reader
+from enduser.stores.contract import OwnedStore
 from enduser.stores.paging import page_before
 from enduser.stores.records import UndoRun
 
@@ -49,15 +49,12 @@ class RunUndone(msgspec.Struct, frozen=True):
 
 async def list_runs(call: Call) -> RunsPage:
     """Return a page of runs, the newest first."""
-    values = call.values
-
-    def page(reader: Reader) -> tuple[Sequence[Run], str | None]:
-        def find(limit: int, before: int | None) -> Sequence[Run]:
-            return reader.runs(call.space, source=values["source"], limit=limit, before=before)
-
-        return page_before(find, lambda run: run.run, values["limit"], values["cursor"], _NEWEST)
-
-    found, next_cursor = await call.read(page)
+    source, limit, cursor = call.values["source"], call.values["limit"], call.values["cursor"]
+    found, next_cursor = await call.read(
+        lambda reader: page_before(
+            partial(reader.runs, call.space, source=source), lambda run: run.run, limit, cursor, _NEWEST
+        )
+    )
     return RunsPage([_json(run) for run in found], next_cursor)
 
 

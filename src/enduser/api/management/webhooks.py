@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -38,7 +39,7 @@ from enduser.service.webhooks import (
     try_webhook,
     webhook_json,
 )
-from enduser.stores.paging import cursor_behind, number_behind
+from enduser.stores.paging import page_before
 from enduser.stores.webhooks import (
     delete_webhook,
     find_webhook,
@@ -174,15 +175,13 @@ async def rotate_webhook_secret(call: Call) -> WebhookJson:
 
 async def show_dead_letters(call: Call) -> DeadLettersPage:
     """Return what a webhook gave up, the newest first."""
-    control, webhook_id, limit = call.services.control, call.values["webhook_id"], call.values["limit"]
-    before = number_behind(call.values["cursor"], _NEWEST)
+    control, values, webhook_id = call.services.control, call.values, call.values["webhook_id"]
+    find = partial(list_dead_letters, control, webhook_id)
     await call.services.on_thread(lambda: find_webhook(control, call.space, webhook_id))
-    found = await call.services.on_thread(
-        lambda: list_dead_letters(control, webhook_id, before=before, limit=limit + 1)
+    found, next_cursor = await call.services.on_thread(
+        lambda: page_before(find, lambda one: one.number, values["limit"], values["cursor"], _NEWEST)
     )
-    shown = found[:limit]
-    cursor = cursor_behind([shown[-1].number], _NEWEST) if len(found) > len(shown) else None
-    return DeadLettersPage([dead_letter_json(letter) for letter in shown], cursor)
+    return DeadLettersPage([dead_letter_json(letter) for letter in found], next_cursor)
 
 
 async def _keep(call: Call, function: Callable[[Webhooks], Result]) -> Result:

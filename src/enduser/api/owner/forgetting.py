@@ -119,12 +119,11 @@ class Forgetting:
             raise problem
 
     async def _delete_by_age_in(self, space: str) -> None:
-        run = await asyncio.to_thread(_run_to_do, self._store.reader, space, now_us())
-        if run is None:
-            return
-        if not run.number:
+        run = await asyncio.to_thread(_unfinished, self._store.reader, space)
+        if run is None and await asyncio.to_thread(_is_due, self._store.reader, space, now_us()):
             run = await self._run_on_store(partial(begin_retention, self._store, space, None, now_us()))
-        await self._finish(run)
+        if run is not None:
+            await self._finish(run)
 
     async def _finish(self, run: RetentionRun) -> None:
         """Do a run to its end; after each portion others get as much time as that took."""
@@ -180,17 +179,19 @@ def _answer(waiting: Iterable[asyncio.Future[None]], error: Exception | None) ->
             one.set_exception(error)
 
 
-def _run_to_do(reader: Reader, space: str, now: int) -> RetentionRun | None:
-    """Return the run of a space that goes on, or one without a number that is to begin; None: none is due."""
-    runs = reader.retention_runs(space)
-    if unfinished := [run for run in runs if run.ended_at is None]:
-        return unfinished[-1]  # somebody may wait for each
-    settings, found = reader.settings(space), reader.status(space)
-    begins = deletes_from(found.live_since)
-    if begins is None or (found.clock_at or 0) < begins:
-        return None
+def _unfinished(reader: Reader, space: str) -> RetentionRun | None:
+    """Return the oldest run of a space that goes on, for somebody may wait for each; None: none does."""
+    begun = [run for run in reader.retention_runs(space) if run.ended_at is None]
+    return begun[-1] if begun else None
+
+
+def _is_due(reader: Reader, space: str, now: int) -> bool:
+    """Return whether a run is to begin: the last look is the dearest, for the status counts users."""
+    if any(now - run.began_at < DAY_US for run in reader.retention_runs(space, limit=1)):
+        return False
+    settings = reader.settings(space)
     if not (settings.retention_months or settings.event_retention_months):
-        return None
-    if runs and now - runs[0].began_at < DAY_US:
-        return None
-    return RetentionRun(0, space, 0, now)
+        return False
+    found = reader.status(space)
+    begins = deletes_from(found.live_since)
+    return begins is not None and (found.clock_at or 0) >= begins

@@ -9,7 +9,7 @@ import duckdb
 from enduser import limits
 from enduser.core.events import UserId, hashed_id, known_id
 from enduser.core.settings import SpaceSettings
-from enduser.errors import LimitExceeded, UsageError, UserSuppressed
+from enduser.errors import LimitExceeded, UsageError, suppressed
 from enduser.stores.embedded.statements import Rows, run, run_spliced
 from enduser.stores.records import AddLink, RemoveLink
 
@@ -120,11 +120,7 @@ class Naming:
     def _require_unsuppressed(self) -> None:
         """Check that none of the ids in `batch_ids` is to stay out."""
         for (text,) in run(self.connection, "suppressing.first_named"):
-            raise UserSuppressed(
-                f"{text!r} was erased, and is to stay out",
-                hint="to let the person be known again: enduser users unsuppress, or DELETE "
-                "/api/v1/suppressions/{user_id}",
-            )
+            raise suppressed(f"{text!r} was erased, and is to stay out")
 
     def as_stored(self, user: UserId, *, is_hashed: bool) -> UserId:
         """Return an id hashed where user ids are, unless it `is_hashed`."""

@@ -186,7 +186,7 @@ def connect(folder: Path, *, memory_limit_mb: int, user_key_sql: str) -> duckdb.
         if not path.exists():
             _create(path)
         connection = duckdb.connect(str(path), config=config)
-    for left in (*(folder / "tmp").glob("duckdb_temp_*"), *folder.glob(f"{DATABASE_FILE}.new*")):
+    for left in (*(folder / "tmp").glob("duckdb_temp_*"), *folder.glob(f"{new_file_of(folder).name}*")):
         left.unlink(missing_ok=True)  # gigabytes, by a process that was killed
     with told(f"the database {path} cannot be brought to the newest schema"):
         prepare(connection, user_key_sql)
@@ -204,9 +204,14 @@ def _is_open(path: Path) -> bool:
     return False
 
 
+def new_file_of(folder: Path) -> Path:
+    """Return where the database of a folder is written whole before it gets its name."""
+    return folder / f"{DATABASE_FILE}.new"
+
+
 def _create(path: Path) -> None:
     """Create an empty database whole or not at all: DuckDB cannot open a file that it did not finish."""
-    unfinished = path.with_name(f"{path.name}.new")
+    unfinished = new_file_of(path.parent)
     unfinished.unlink(missing_ok=True)
     duckdb.connect(str(unfinished)).close()
     unfinished.replace(path)
@@ -279,6 +284,12 @@ def guids(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Return the GUID of each space, the oldest first."""
     query = "SELECT space, guid FROM main.spaces ORDER BY created_at, schema_name"
     return dict(connection.execute(query).fetchall())
+
+
+def secret_of(connection: duckdb.DuckDBPyConnection, space: str) -> str:
+    """Return the secret by which the ids of a space that is there are hashed to keys."""
+    ((secret,),) = connection.execute("SELECT secret FROM main.spaces WHERE space = $1", [space]).fetchall()
+    return str(secret)
 
 
 def schema_of(connection: duckdb.DuckDBPyConnection, space: str) -> str:

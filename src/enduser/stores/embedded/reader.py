@@ -495,6 +495,4 @@ class EmbeddedReader:
 
 
 def _naming(look: Look) -> Naming:
-    query = "SELECT secret FROM main.spaces WHERE space = $1"
-    secret = look.connection.execute(query, [look.space]).fetchall()[0][0]
-    return Naming(look.connection, look.settings(), secret)
+    return Naming(look.connection, look.settings(), files.secret_of(look.connection, look.space))

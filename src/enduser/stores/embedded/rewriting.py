@@ -12,7 +12,7 @@ from pathlib import Path
 
 from enduser.errors import NoRoom
 from enduser.stores.data_folder import make_durable
-from enduser.stores.embedded.database import CATALOG, DATABASE_FILE, Database
+from enduser.stores.embedded.database import CATALOG, DATABASE_FILE, Database, new_file_of
 from enduser.stores.embedded.engine import told
 from enduser.stores.embedded.statements import text_literal
 
@@ -93,11 +93,6 @@ def require_room(path: Path) -> None:
             f"data folder has {free:,} bytes free",
             hint="make room; it is tried again, and until then bytes of what was deleted stay",
         )
-
-
-def new_file_of(folder: Path) -> Path:
-    """Return where the new file of a data folder is while it is written."""
-    return folder / f"{DATABASE_FILE}.new"
 
 
 def remove(new: Path) -> None:

@@ -566,8 +566,8 @@ class EmbeddedStore:
         return EventTaker(space, self._naming(space), self._lookups)
 
     def _naming(self, space: str) -> Naming:
-        secret = self._execute("SELECT secret FROM main.spaces WHERE space = $1", [space])[0][0]
-        return Naming(self._database.connection, self.settings(space), secret)
+        connection = self._database.connection
+        return Naming(connection, self.settings(space), files.secret_of(connection, space))
 
     def _link(self, space: str, record: AddLink | RemoveLink) -> None:
         naming = self._naming(space)

@@ -87,6 +87,10 @@ CREATE OR REPLACE TEMP MACRO host_of(url) AS lower(regexp_extract(
 -- Whether a candidate clears the attribute of a number.
 CREATE OR REPLACE TEMP MACRO is_cleared(cleared, number) AS coalesce(list_contains(cleared, number), false);
 
+-- Whether an event belongs to a life before the one that began at a time, of which the retention ended at another.
+CREATE OR REPLACE TEMP MACRO is_of_earlier_life(is_visit, occurred_at, life_started_at, begins_after) AS
+    CASE WHEN is_visit THEN occurred_at < life_started_at ELSE occurred_at <= begins_after END;
+
 -- Cells of files for people: instants, and texts that no spreadsheet takes for formulas.
 CREATE OR REPLACE TEMP MACRO time_cell(event_at) AS strftime(make_timestamp(event_at), '%Y-%m-%dT%H:%M:%S.%fZ');
 CREATE OR REPLACE TEMP MACRO safe_cell(cell) AS

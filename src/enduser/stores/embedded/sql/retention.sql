@@ -56,7 +56,7 @@ WITH named AS MATERIALIZED (
 known AS MATERIALIZED (
     SELECT events.user_key FROM events LEFT JOIN returned_ids USING (user_key)
     WHERE events.user_key IN (SELECT user_key FROM named)
-      AND (CASE WHEN is_visit THEN occurred_at < life_started_at ELSE occurred_at <= begins_after END) IS NOT TRUE
+      AND is_of_earlier_life(is_visit, occurred_at, life_started_at, begins_after) IS NOT TRUE
     UNION
     SELECT user_key FROM candidates WHERE user_key IN (SELECT user_key FROM named)
     UNION
@@ -112,7 +112,7 @@ DELETE FROM links WHERE rowid IN (SELECT row_id FROM bare_links);
 -- name: earlier_events
 DELETE FROM events USING returned_ids
 WHERE events.user_key = returned_ids.user_key
-  AND CASE WHEN is_visit THEN occurred_at < life_started_at ELSE occurred_at <= begins_after END;
+  AND is_of_earlier_life(is_visit, occurred_at, life_started_at, begins_after);
 
 -- name: earlier_sessions
 DELETE FROM sessions USING returned
@@ -122,7 +122,7 @@ WHERE sessions.person_key = returned.person_key AND started_at < life_started_at
 -- Of claims those go, and are looked for anew, that an event of an earlier life may have made.
 DELETE FROM property_events USING returned_ids
 WHERE property_events.user_key = returned_ids.user_key
-  AND CASE WHEN is_visit THEN occurred_at < life_started_at ELSE occurred_at <= begins_after END;
+  AND is_of_earlier_life(is_visit, occurred_at, life_started_at, begins_after);
 DELETE FROM open_sessions USING returned
 WHERE open_sessions.person_key = returned.person_key AND started_at < life_started_at;
 INSERT INTO relinked
@@ -179,7 +179,7 @@ SELECT
     (SELECT count(*) FROM idle), (SELECT count(*) FROM erased), (SELECT count(*) FROM returned),
     (SELECT count(*) FROM events WHERE user_key IN (SELECT user_key FROM erased))
         + (SELECT count(*) FROM events JOIN returned_ids USING (user_key)
-           WHERE CASE WHEN is_visit THEN occurred_at < life_started_at ELSE occurred_at <= begins_after END),
+           WHERE is_of_earlier_life(is_visit, occurred_at, life_started_at, begins_after)),
     (SELECT count(*) FROM (SELECT person_key FROM sessions UNION ALL SELECT person_key FROM open_sessions)
      WHERE person_key IN (SELECT person_key FROM idle))
         + (SELECT count(*) FROM sessions JOIN returned USING (person_key) WHERE started_at < life_started_at),
@@ -189,8 +189,7 @@ SELECT
      WHERE occurred_at <= $last AND user_key NOT IN (SELECT user_key FROM erased)
        AND NOT EXISTS (
            FROM returned_ids WHERE returned_ids.user_key = events.user_key
-           AND CASE WHEN events.is_visit THEN events.occurred_at < life_started_at
-                    ELSE events.occurred_at <= begins_after END)
+           AND is_of_earlier_life(events.is_visit, events.occurred_at, life_started_at, begins_after))
        AND (name IS NOT NULL OR page_url IS NOT NULL OR properties IS NOT NULL OR traits IS NOT NULL
             OR ip IS NOT NULL));
 
