@@ -41,7 +41,7 @@ def report(sizes: Sizes) -> str:
         prepare(folder, window_s)
         began = time.perf_counter()
         with enduser_on(folder) as server:
-            until(lambda: _count(server, "SELECT count(*) FROM folds"))
+            until(lambda: count(server, "SELECT count(*) FROM folds"))
             served_s = time.perf_counter() - began
         saved_s = json.loads(run([sys.executable, HERE / "inside_rules.py", "decisions", folder]).out)
         began = time.perf_counter()
@@ -82,8 +82,10 @@ def until(is_there: Callable[[], object]) -> None:
         time.sleep(0.1)
 
 
-def _count(server: Server, query: str) -> int:
-    uri = f"{(server.data / 'serving.sqlite').absolute().as_uri()}?mode=ro"
+def count(server: Server, query: str) -> int:
+    """Return what a query counts in the serving copy of a server."""
+    newest = max(server.data.glob("serving-*.sqlite"), default=server.data / "none")
+    uri = f"{newest.absolute().as_uri()}?mode=ro"
     try:
         with closing(sqlite3.connect(uri, uri=True)) as connection:
             (found,) = connection.execute(query).fetchone()
@@ -93,7 +95,7 @@ def _count(server: Server, query: str) -> int:
 
 
 def _is_filled(server: Server) -> bool:
-    return _count(server, "SELECT count(*) FROM demands WHERE part >= parts") >= FACTS
+    return count(server, "SELECT count(*) FROM demands WHERE part >= parts") >= FACTS
 
 
 def _measured(server: Server, users: int, window_s: int, seconds: float) -> list[tuple[str, str, str, str]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from attributed import attributed_folder
 from batches import History, histories
-from decisions import prepare
+from decisions import count, prepare, until
 from folders import copy_of
 from measure import ENDUSER, HERE, run, say, table, verdict
 from servers import Server, enduser_on, metric, resident_mb, visits_command
@@ -34,7 +34,8 @@ def report(sizes: Sizes) -> str:
     """Measure, and return the section."""
     parts = [
         "## Forgetting",
-        f"While {RATE:,} events a second come. Bytes go with a database that is written anew.",
+        f"While {RATE:,} events a second come. The serving copy was made before. Bytes go with a copy and a "
+        "database that are written anew.",
     ]
     parts += [_measured(history) for history in histories(sizes)]
     return "\n\n".join(parts)
@@ -110,6 +111,8 @@ def _measured(history: History) -> str:
         somebody, as_of = made_ready.split()
         before_mb = (folder / "enduser.duckdb").stat().st_size / 1e6
         with enduser_on(folder) as server:
+            until(lambda: count(server, "SELECT count(*) FROM folds"))
+            copy_mb = sum(path.stat().st_size for path in folder.glob("serving*")) / 1e6
             key = subprocess.run(
                 [ENDUSER, "keys", "create", "--role", "admin", "--data", folder],
                 capture_output=True,
@@ -133,7 +136,8 @@ def _measured(history: History) -> str:
     )
     return (
         f"{told}\n\n{deleted:,} users went. Collecting goes on: {verdict(met=is_met)}. The database has "
-        f"{before_mb:,.0f} MB before and {after_mb:,.0f} MB after; the owner takes {memory:,.0f} MB."
+        f"{before_mb:,.0f} MB before and {after_mb:,.0f} MB after, the serving copy {copy_mb:,.0f} MB; the "
+        f"owner takes {memory:,.0f} MB."
     )
 
 

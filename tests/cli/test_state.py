@@ -119,7 +119,7 @@ def test_a_folder_of_others_is_made_no_data_folder_by_who_only_looks(tmp_path: P
 
 @pytest.mark.usefixtures("made_anew")
 @pytest.mark.parametrize(
-    "name", ["geo", "control.sqlite", "enduser.duckdb.new", "serving.sqlite-wal", ".DS_Store"]
+    "name", ["geo", "control.sqlite", "enduser.duckdb.new", "serving-1.sqlite-wal", ".DS_Store"]
 )
 def test_a_folder_that_was_begun_otherwise_is_a_new_data_folder(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()

@@ -28,7 +28,6 @@ from enduser.service.leftovers import clear_leftovers
 from enduser.service.mentions import still_named
 from enduser.service.waiting_files import forget_uploads_naming
 from enduser.sources.inbox import FOLDER as INBOX
-from enduser.stores import serving
 from enduser.stores.control import ControlStore
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.embedded.database import DATABASE_FILE
@@ -112,7 +111,10 @@ def forget_files(world: World) -> None:
     forget_jobs(world.control, SPACE, naming)
     forget_taken_names(world.control, SPACE, naming, lambda name: (inbox / name).exists())
     assert world.control.settle()
-    assert serving.settle(world.folder)
+    copy = world.applier.new_copy()
+    copy.write()
+    assert world.applier.go_on_with(copy)
+    copy.close()
 
 
 def test_while_a_server_runs_all_goes_but_what_is_the_operators(world: World) -> None:
@@ -123,7 +125,7 @@ def test_while_a_server_runs_all_goes_but_what_is_the_operators(world: World) ->
     segments = {"spool/00000001/00000001.seg"} & files_naming(world.folder)
     assert files_naming(world.folder) - segments >= {
         *("tmp/spool/lines-1.jsonl", "damaged/1-1-0-9", "inbox/new.csv", "deciding.new", "rejected/1.csv"),
-        *("control.sqlite-wal", "serving.sqlite-wal"),
+        *("control.sqlite-wal", "serving-1.sqlite-wal"),
     }
     world.erase()
     there = segments_with_events(world.folder)

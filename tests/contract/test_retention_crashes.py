@@ -22,9 +22,10 @@ from enduser.core.events import UserId
 from enduser.service.retention import begin_retention, forget_portion
 from enduser.service.writing_values import edit_by_hand
 from enduser.sources.json_rows import JsonRow
+from enduser.stores import serving_files
 from enduser.stores.embedded import EmbeddedStore, forgetting
 from enduser.stores.records import AddLink, ChangeSettings, CloseHistory
-from enduser.stores.serving import FILE, ServingCopy
+from enduser.stores.serving import ServingCopy
 
 MONTH = 31 * 86_400_000_000
 START = 1_600_000_000_000_000
@@ -81,7 +82,7 @@ class End(NamedTuple):
 
 def served(folder: Path) -> list[Any]:
     """Return what the serving copy has."""
-    with closing(sqlite3.connect(folder / FILE)) as copy:
+    with closing(sqlite3.connect(serving_files.first(folder))) as copy:
         return copy.execute("SELECT id, is_anonymous, object FROM objects ORDER BY 1, 2").fetchall()
 
 

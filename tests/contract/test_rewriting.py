@@ -6,6 +6,7 @@ import random
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from enduser.core.lists import ListAction
 from enduser.errors import NoRoom, ReadTimeout, StoreError
 from enduser.service.writing_values import edit_by_hand
 from enduser.sources.json_rows import JsonRow
+from enduser.stores.data_folder import ROOM_BYTES
 from enduser.stores.embedded import EmbeddedStore, database, rewriting
 from enduser.stores.embedded import store as stores
 from enduser.stores.records import (
@@ -104,6 +106,12 @@ def found_in(folder: Path, *texts: str) -> set[str]:
     }
 
 
+def write_anew(store: EmbeddedStore) -> None:
+    """Write the database anew, all of it at the end."""
+    with closing(store.new_file()) as new:
+        store.go_on_with(new)
+
+
 class World(NamedTuple):
     users: list[Any]
     sessions: list[Any]
@@ -127,7 +135,7 @@ def world(store: EmbeddedStore) -> World:
 def test_it_says_the_same_and_goes_on_as_before(store: EmbeddedStore, tmp_path: Path) -> None:
     fill(store, tmp_path)
     before, positions, keys = world(store), store.spool_positions(), store.write_keys()
-    store.write_anew()
+    write_anew(store)
     assert (world(store), store.spool_positions(), store.write_keys()) == (before, positions, keys)
     assert store.verify(SPACE) == []
     store.create_attribute(Attribute("seats", AttributeType.NUMBER))
@@ -141,7 +149,7 @@ def test_it_says_the_same_and_goes_on_as_before(store: EmbeddedStore, tmp_path: 
 def test_what_is_stored_after_it_is_there_when_the_folder_is_opened_again(tmp_path: Path) -> None:
     with EmbeddedStore(tmp_path / "data", now_us=NOW, lookups=LOOKUPS) as store:
         fill(store, tmp_path)
-        store.write_anew()
+        write_anew(store)
         take(store, tmp_path, [Row("new", None, START, "m")])
         store.fold(SPACE)
         told = world(store)
@@ -158,7 +166,7 @@ def test_no_byte_of_an_erased_person_is_in_the_new_file(plain_store: EmbeddedSto
     store.apply(SPACE, EraseUser(UserId(NAMES[0], False)))
     store._database.checkpoint()
     assert found_in(store.folder, *texts), "bytes that go by themselves need no new file"
-    store.write_anew()
+    write_anew(store)
     assert found_in(store.folder, *texts, "vanished") == set()
     assert found_in(store.folder, "u1") == {"u1"}
 
@@ -187,7 +195,7 @@ def test_of_a_million_users_one_goes_with_every_byte_within_a_minute(
     began = elapsed_s()
     store.apply(SPACE, EraseUser(UserId(NAMES[0], False)))
     erased_s = elapsed_s() - began
-    store.write_anew()
+    write_anew(store)
     gone_s = elapsed_s() - began
     assert found_in(store.folder, *texts) == set()
     print(f"erased after {erased_s:.1f} s, no byte left after {gone_s:.1f} s")
@@ -202,7 +210,7 @@ def test_an_import_goes_on_over_it_and_counts_identical_rows_once(
     row = Row("u", None, START)
     path = write(tmp_path / "rows.jsonl", [row, row])
     store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES), RULES))
-    store.write_anew()
+    write_anew(store)
     third = store.apply(SPACE, EventChunk(Chunk(path, Form.JSON_LINES, first_row=3), RULES, is_first=False))
     assert third.outcomes.stored == 2
     assert not (store.folder / "tmp" / "file-rows.parquet").exists()
@@ -222,7 +230,7 @@ def test_who_reads_when_it_is_replaced_reads_to_the_end_and_who_begins_waits(
 
     with store.reader.looking_at(SPACE) as look:
         monkeypatch.setattr(threading.Condition, "wait_for", told)
-        replaced = late.submit(store.write_anew)
+        replaced = late.submit(write_anew, store)
         assert is_closing.wait(30)
         begun = late.submit(store.reader.status, SPACE)
         assert not begun.done()
@@ -248,7 +256,7 @@ def test_who_reads_for_too_long_is_stopped(
     with ThreadPoolExecutor(1) as thread:
         reading = thread.submit(read)
         assert reads.wait(30)
-        store.write_anew()
+        write_anew(store)
         with pytest.raises(ReadTimeout, match="the database is being closed"):
             reading.result()
 
@@ -258,13 +266,13 @@ def test_without_room_nothing_is_done_and_it_is_said_how_much_is_wanted(
 ) -> None:
     fill(store, tmp_path)
     before = world(store)
-    free = (store.folder / database.DATABASE_FILE).stat().st_size + rewriting._ROOM_BYTES
+    free = (store.folder / database.DATABASE_FILE).stat().st_size + ROOM_BYTES
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, free - 1))
     with pytest.raises(NoRoom, match=f"{free - 1:,} bytes free"):
-        store.write_anew()
+        write_anew(store)
     assert world(store) == before
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, free))
-    store.write_anew()
+    write_anew(store)
     assert world(store) == before
 
 
@@ -272,9 +280,9 @@ def test_a_file_that_somebody_has_open_is_not_replaced(store: EmbeddedStore, tmp
     fill(store, tmp_path)
     before = world(store)
     with (store.folder / database.DATABASE_FILE).open(), pytest.raises(StoreError, match="in use"):
-        store.write_anew()
+        write_anew(store)
     assert world(store) == before
-    store.write_anew()
+    write_anew(store)
     assert world(store) == before
 
 
@@ -289,7 +297,7 @@ def test_a_failure_on_the_way_leaves_the_old_file(
 
     monkeypatch.setattr(rewriting, "make_durable", fails)
     with pytest.raises(OSError, match="the disk is full"):
-        store.write_anew()
+        write_anew(store)
     assert world(store) == before
     assert not rewriting.new_file_of(store.folder).exists()
 
@@ -306,7 +314,7 @@ def test_a_database_that_cannot_be_opened_again_is_whole_once_it_can(
     with monkeypatch.context() as patch:
         patch.setattr(store._database, "_open", fails)
         with pytest.raises(StoreError, match="too many files are open"):
-            store.write_anew()
+            write_anew(store)
     store.heal()
     assert world(store) == before
     assert store.verify(SPACE) == []

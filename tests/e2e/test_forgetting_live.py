@@ -73,7 +73,7 @@ def test_no_byte_stays_of_who_is_erased_while_others_come_of_whom_nothing_is_los
         person.send(20)
         server.wait_for_user(person.id)
         person.send(20)
-        for name in ("spool/", "serving.sqlite", DATABASE_FILE):
+        for name in ("spool/", "serving-", DATABASE_FILE):
             wait_until(lambda name=name: person.is_in(name))  # type: ignore[misc]
         told = process("users", "erase", person.id, "--suppress", "--yes", data=server.data)
         found = found_in(server.data, *person.texts)

@@ -306,5 +306,5 @@ def test_once_a_command_has_turned_hashing_on_no_plain_id_is_written_to_the_spoo
     assert spooled.count(hashed_id("", "after-0").encode()) == 1
     server.stop()
     assert enduser(server, "verify").endswith("equal 16 events\n")
-    copy = b"".join(path.read_bytes() for path in server.data.glob("serving.sqlite*"))
+    copy = b"".join(path.read_bytes() for path in server.data.glob("serving*"))
     assert (b"before-" in copy, hashed_id("", "before-0").encode() in copy) == (False, True)

@@ -218,6 +218,33 @@ def test_who_is_erased_while_the_copy_and_the_feed_are_behind_is_in_neither_when
     assert found == {"ada": None, "ada2": None, "eve": store.find_user(SPACE, "eve")}
 
 
+def test_it_goes_on_with_a_copy_in_a_new_file_that_has_what_came_meanwhile(
+    applier: Applier, writer: SpoolWriter, tmp_path: Path
+) -> None:
+    send(writer, "ada", "eve")
+    writer.mark(AT + 2 * HOUR)
+    applier.round()
+    with closing(applier.new_copy()) as new:
+        send(writer, "joe", at=AT + 2 * HOUR)
+        erase(applier, "ada")
+        new.write()
+        send(writer, "mia", at=AT + 2 * HOUR)
+        writer.mark(AT + 4 * HOUR)
+        applier.round()
+        assert applier.is_served(SPACE)
+        assert applier.go_on_with(new)
+        with closing(ServingReader(tmp_path)) as reader:
+            there = [
+                bool(reader.find(SPACE, one, is_anonymous=False)) for one in ("ada", "eve", "joe", "mia")
+            ]
+        assert there == [False, True, True, True]
+    assert not applier.is_served(SPACE)  # the new file is looked through once
+    applier.round()
+    assert applier.is_served(SPACE)
+    assert {path.name for path in tmp_path.glob("serving*")} >= {"serving-2.sqlite"}
+    assert not list(tmp_path.glob("serving-1*"))
+
+
 def test_who_watches_sees_nothing_of_who_is_erased(applier: Applier, writer: SpoolWriter) -> None:
     send(writer, "ada")
     applier.watch(SPACE, 0, at_s=0)

@@ -17,11 +17,11 @@ from stored import LOOKUPS, NOW, SPACE, take
 from enduser.core.events import UserId
 from enduser.errors import NoRoom, StoreError
 from enduser.ingest.spool import EVENTS, SpoolWriter, frame
-from enduser.service import forgetting
 from enduser.service.forgetting import are_gone, let_bytes_go, let_bytes_go_at_once
 from enduser.service.retention import begin_retention, run_retention
+from enduser.stores import data_folder
 from enduser.stores.control import ControlStore
-from enduser.stores.embedded import EmbeddedStore, rewriting
+from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.records import CloseHistory, EraseUser
 from enduser.stores.scratch import scratch_folder
 from enduser.stores.serving import ServingCopy
@@ -78,8 +78,14 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield World(store, control)
 
 
+def write_anew(store: EmbeddedStore) -> None:
+    """Write the database anew, and nothing else."""
+    with closing(store.new_file()) as new:
+        store.go_on_with(new)
+
+
 def test_bytes_are_due_since_the_first_erasure_until_it_is_noted_that_they_are_gone(world: World) -> None:
-    world.store.write_anew()
+    write_anew(world.store)
     assert world.store.bytes_due() == ERASED_AT
     world.store.note_gone(ERASED_AT - 1, NOW)
     assert (world.store.bytes_due(), world.gone_at()) == (ERASED_AT, None)
@@ -103,16 +109,25 @@ def test_bytes_of_who_went_by_age_are_due_too_and_of_a_run_that_took_nothing_non
     assert (world.store.bytes_due(), world.store.retention_runs(SPACE)[0].gone_at) == (None, NOW)
 
 
+def test_of_who_was_erased_while_the_database_was_written_anew_it_is_not_noted(world: World) -> None:
+    with closing(world.store.new_file()) as new:
+        new.write()
+        world.store.apply(SPACE, EraseUser(UserId("eve", is_anonymous=False), erased_at=ERASED_AT))
+        world.store.go_on_with(new)
+    world.store.note_gone(NOW, NOW)
+    assert [one.gone_at for one in world.store.erasures(SPACE)] == [None, NOW]
+
+
 def test_an_erasure_that_waited_until_the_database_was_written_anew_is_not_noted_as_gone(
     world: World,
 ) -> None:
     """A command says when it asked; the store may have been busy with letting bytes go."""
-    world.store.write_anew()
+    write_anew(world.store)
     world.store.apply(SPACE, EraseUser(UserId("eve", is_anonymous=False), erased_at=ERASED_AT - 1))
     world.store.note_gone(NOW, NOW)
     assert [one.gone_at for one in world.store.erasures(SPACE)] == [None, NOW]
     assert world.store.bytes_due() == ERASED_AT - 1
-    world.store.write_anew()
+    write_anew(world.store)
     world.store.note_gone(NOW, NOW)
     assert world.store.bytes_due() is None
 
@@ -139,7 +154,8 @@ def test_a_file_in_use_is_waited_for(world: World) -> None:
         (used / "chunk").write_text("adam.br")
         assert not world.let_go()
         assert world.gone_at() is None
-        going = let_bytes_go(world.store, world.control, NOW)
+        with closing(world.store.new_file()) as new:
+            going = let_bytes_go(world.store, world.control, new, NOW)
         assert (going.until, going.left) == (NOW, {used})
         assert not are_gone(world.store, going)
         with scratch_folder(world.folder):
@@ -152,7 +168,8 @@ def test_a_file_in_use_is_waited_for(world: World) -> None:
 def test_a_segment_that_a_collector_writes_is_asked_to_end_and_waited_for(world: World) -> None:
     with closing(SpoolWriter(world.folder, 1)) as writer:
         writer.append([frame(EVENTS, 1, START, b'{"id":"adam.br"}\n')], now_us=START)
-        going = let_bytes_go(world.store, world.control, NOW)
+        with closing(world.store.new_file()) as new:
+            going = let_bytes_go(world.store, world.control, new, NOW)
         (segment,) = going.left
         assert segment.suffix == ".seg"
         assert not are_gone(world.store, going)
@@ -162,14 +179,10 @@ def test_a_segment_that_a_collector_writes_is_asked_to_end_and_waited_for(world:
         assert are_gone(world.store, going)
 
 
-@pytest.mark.parametrize("settles", ["control", "serving"])
-def test_a_file_that_is_read_for_too_long_is_said_and_nothing_is_noted(
-    world: World, monkeypatch: pytest.MonkeyPatch, settles: str
+def test_control_data_that_is_read_for_too_long_is_said_and_nothing_is_noted(
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if settles == "control":
-        monkeypatch.setattr(ControlStore, "settle", lambda _: False)
-    else:
-        monkeypatch.setattr(forgetting.serving, "settle", lambda _: False)
+    monkeypatch.setattr(ControlStore, "settle", lambda _: False)
     with pytest.raises(StoreError, match="is being read for long") as told:
         world.let_go()
     assert "it is tried again" in str(told.value.hint)
@@ -177,7 +190,7 @@ def test_a_file_that_is_read_for_too_long_is_said_and_nothing_is_noted(
 
 
 def test_without_room_nothing_goes_and_it_is_not_noted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rewriting, "_ROOM_BYTES", 2**62)
+    monkeypatch.setattr(data_folder, "ROOM_BYTES", 2**62)
     with pytest.raises(NoRoom):
         world.let_go()
     assert world.gone_at() is None

@@ -8,17 +8,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from random import Random
 
 import pytest
 from crashing import CrashError
-from searching import found_in
 from stored import RULES, SPACE
 
 from enduser import limits
 from enduser.core.events import UserId
 from enduser.errors import StoreError
-from enduser.stores import serving
+from enduser.stores import serving, serving_files
 from enduser.stores.embedded import EmbeddedStore, erasing
 from enduser.stores.records import (
     AddLink,
@@ -30,12 +28,10 @@ from enduser.stores.records import (
     Form,
     RemoveLink,
 )
-from enduser.stores.serving import FILE, ServingCopy, forget
+from enduser.stores.serving import ServingCopy, forget
 from enduser.stores.serving_reader import ServingReader
 
 HOUR = 3_600_000_000
-PUT = "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)"
-PUT_FACT = "INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?)"
 
 
 @pytest.fixture
@@ -278,7 +274,7 @@ def test_the_copy_has_the_object_of_a_person_under_each_of_its_ids(
 
 
 def bytes_of(folder: Path) -> bytes:
-    return b"".join(path.read_bytes() for path in folder.glob(f"{FILE}*"))
+    return b"".join(path.read_bytes() for path in folder.glob("serving*"))
 
 
 class Renamed:
@@ -401,7 +397,7 @@ def test_forgetting_where_there_is_no_copy_makes_none(store: EmbeddedStore) -> N
     visit(store, "ada")
     forget(store.folder, SPACE)
     erase(store, "ada")
-    assert not (store.folder / FILE).exists()
+    assert serving_files.newest(store.folder) is None
 
 
 def test_when_ids_are_hashed_the_copy_forgets_the_plain_ones_and_is_made_anew(
@@ -460,7 +456,7 @@ def test_the_log_of_large_steps_is_cut_off_by_the_next(
 ) -> None:
     monkeypatch.setattr(serving, "_LOG_BYTES_MAX", 100_000)
     copy = ServingCopy(store.folder)
-    log = store.folder / f"{FILE}-wal"
+    log = copy.path.with_name(f"{copy.path.name}-wal")
     visit(store, *map(str, range(20_000)))
     follow(copy, store)
     visit(store, "one more")
@@ -498,7 +494,7 @@ def test_a_step_that_the_disk_refuses_says_so(store: EmbeddedStore, step: str) -
     copy = ServingCopy(store.folder)
     if step == "fill":
         follow(copy, store)
-    with closing(sqlite3.connect(store.folder / FILE)) as other:
+    with closing(sqlite3.connect(copy.path)) as other:
         other.execute("BEGIN IMMEDIATE")
         copy._connection.execute("PRAGMA busy_timeout = 0")
         with pytest.raises(StoreError, match="the serving copy cannot be changed: database is locked"):
@@ -525,67 +521,8 @@ def test_a_copy_of_another_edition_is_made_anew(
 
 def test_a_damaged_copy_is_made_anew(store: EmbeddedStore) -> None:
     visit(store, "a")
-    (store.folder / FILE).write_bytes(b"no database" * 1_000)
+    serving_files.first(store.folder).write_bytes(b"no database" * 1_000)
     copy = ServingCopy(store.folder)
     assert follow(copy, store)
     assert_same(copy, store)
     copy.close()
-
-
-def scattered(folder: Path, seed: int) -> list[str]:
-    """Make a copy of users whose rows came and were replaced in no order; return ids taken out since."""
-    random = Random(seed)
-    users = [f"u{random.randrange(10**9):09}-{'y' * random.randrange(60)}" for _ in range(400)]
-    with closing(ServingCopy(folder)) as copy:
-        for _ in range(4):
-            with copy._changing():
-                for user in random.sample(users, 200):
-                    value = json.dumps({"user_id": user, "city": "q" * random.randrange(3_000)})
-                    copy._execute(PUT, SPACE, user, 0, value.encode())
-                    copy._execute(PUT_FACT, SPACE, user, 0, random.randrange(3), b"t" * random.randrange(200))
-            copy._execute("PRAGMA wal_checkpoint(PASSIVE)")
-        gone = random.sample(users, 40)
-        copy.take_out(SPACE, [UserId(user, is_anonymous=False) for user in gone])
-    return [user[:10] for user in gone]
-
-
-def test_no_byte_of_who_was_taken_out_stays_in_a_copy_that_was_settled(tmp_path: Path) -> None:
-    left = []
-    for seed in range(12):
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        gone = scattered(folder, seed)
-        left += found_in(folder, *gone)
-        assert serving.settle(folder)
-        assert found_in(folder, *gone) == [], seed
-    assert left, "SQLite overwrites all that it moved: then settling is not needed any more"
-
-
-def test_a_copy_that_somebody_reads_is_settled_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "_BUSY_S", 0.01)
-    with closing(ServingCopy(tmp_path)) as copy:
-        copy._execute(PUT, SPACE, "adam.br", 0, b'{"user_id": "adam.br"}')
-        copy._execute(PUT, SPACE, "eve", 0, b"{}")
-    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as reading:
-        reading.execute("BEGIN")
-        assert reading.execute("SELECT count(*) FROM objects").fetchone() == (2,)
-        serving.take_out(tmp_path, SPACE, [UserId("adam.br", is_anonymous=False)])
-        assert not serving.settle(tmp_path)
-        assert found_in(tmp_path, "adam.br")
-    assert serving.settle(tmp_path)
-    assert found_in(tmp_path, "adam.br") == []
-    assert found_in(tmp_path, "eve")
-
-
-def test_where_there_is_no_copy_nothing_is_to_be_settled(tmp_path: Path) -> None:
-    assert serving.settle(tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_copy_that_cannot_be_settled_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "_BUSY_S", 0.01)
-    with closing(ServingCopy(tmp_path)) as writing, writing._changing():
-        writing._execute("INSERT INTO folds VALUES (?, 7, 0)", SPACE)
-        with pytest.raises(StoreError, match="the serving copy cannot be changed: database is locked"):
-            serving.settle(tmp_path)
-        assert writing.fold(SPACE) == 7

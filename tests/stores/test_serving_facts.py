@@ -35,7 +35,7 @@ from enduser.stores.records import (
     WriteList,
 )
 from enduser.stores.row_file import write_ids
-from enduser.stores.serving import FILE, ServingCopy
+from enduser.stores.serving import ServingCopy
 from enduser.stores.serving_reader import Served, ServingReader
 
 HOUR = 3_600_000_000
@@ -435,7 +435,7 @@ def test_of_who_is_erased_no_fact_is_left(store: EmbeddedStore, copy: ServingCop
     assert len(served(copy, "plain-00007").times) == 2
     store.apply(SPACE, EraseUser(UserId("plain-00007", is_anonymous=False)))
     assert served(copy, "plain-00007").times == {}
-    assert b"plain-00007" not in b"".join(path.read_bytes() for path in store.folder.glob(f"{FILE}*"))
+    assert b"plain-00007" not in b"".join(path.read_bytes() for path in store.folder.glob("serving*"))
     follow(copy, store)
     assert_as_made_anew(copy, store, tmp_path)
 
@@ -511,7 +511,7 @@ def test_of_a_space_that_is_forgotten_no_fact_is_left(store: EmbeddedStore, copy
     assert rows(copy) == 0
     follow(copy, store)
     assert rows(copy) == 1
-    assert b"plain" not in b"".join(path.read_bytes() for path in store.folder.glob(f"{FILE}*"))
+    assert b"plain" not in b"".join(path.read_bytes() for path in store.folder.glob("serving*"))
 
 
 def test_a_space_in_which_nothing_happened_is_served_and_has_all_facts(

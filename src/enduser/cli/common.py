@@ -133,7 +133,7 @@ _OWN_FILES = (
     *(
         DATABASE_FILE,
         "control.sqlite",
-        "serving.sqlite",
+        "serving",
         "doors.json",
         "erasures.jsonl",
         "deciding.json",

@@ -19,6 +19,7 @@ from enduser.stores.answers import Applied, Sample
 from enduser.stores.contract import OwnedStore
 from enduser.stores.records import SpooledEvents
 from enduser.stores.serving import ServingCopy
+from enduser.stores.serving_anew import NewCopy
 
 _FORGET_S = 30.0
 _SERVE_S = 1.0
@@ -239,6 +240,27 @@ class Applier:
         for space in self._store.generations():
             for follower in (self._copy, self._facts, self._feed):
                 yield space, follower.name, follower.is_stuck(space)
+
+    def new_copy(self) -> NewCopy:
+        """Begin to write the serving copy into a new file.
+
+        Raises:
+            StoreError: the copy cannot be changed.
+        """
+        return NewCopy(self._serving)
+
+    def go_on_with(self, new: NewCopy) -> bool:
+        """Take a step towards serving from a new file that is written; return whether it is served from.
+
+        Raises:
+            StoreError: the copy cannot be changed.
+        """
+        if not new.catch_up(self._store):
+            return False
+        new.take_place()
+        self._copy.begin_again()
+        self._facts.begin_again()
+        return True
 
     def close(self) -> None:
         """Close the serving copy."""

@@ -51,6 +51,10 @@ class Follower:
         """How long it was waited after the last failure, where there was one."""
         self._told: dict[str, str] = {}
 
+    def begin_again(self) -> None:
+        """Take it that no space is followed: what follows is another now."""
+        self._states.clear()
+
     def is_up(self, space: str, state: object) -> bool:
         """Return whether a space is followed up to a state; may be asked from any thread."""
         return self._states.get(space) == state

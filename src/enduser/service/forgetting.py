@@ -1,16 +1,21 @@
-"""Letting the bytes go of what was forgotten, from the database and from all files beside it."""
+"""Letting the bytes go of what was forgotten, from the database and from all files beside it.
+
+First come the two that are large, the serving copy and the database: they can be written anew, but for the
+end, while their owner goes on.
+"""
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from enduser.errors import StoreError
 from enduser.ingest.spool import clear_applied, end_segments, segments_with_events
 from enduser.service.leftovers import clear_leftovers
-from enduser.stores import serving
-from enduser.stores.contract import OwnedStore
+from enduser.stores.contract import NewFile, OwnedStore
 from enduser.stores.control import ControlStore
+from enduser.stores.serving_anew import write_anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,21 +26,22 @@ class Going:
     left: frozenset[Path]
 
 
-def let_bytes_go(store: OwnedStore, control: ControlStore, until: int) -> Going:
-    """Let the bytes go of all that was forgotten up to a time; on the thread that changes the store.
+def let_bytes_go(store: OwnedStore, control: ControlStore, new: NewFile, until: int) -> Going:
+    """Let the bytes go of all that was forgotten up to a time, when `new` was not begun yet.
+
+    Those in the serving copy are gone. It is done on the thread that changes the store.
 
     Raises:
-        NoRoom: the disk has no room for the database a second time.
         StoreError: a file cannot be written, or somebody has read one of them for too long.
     """
     end_segments(store.folder)
     segments = segments_with_events(store.folder)
-    store.write_anew()
+    store.go_on_with(new)
     used = clear_leftovers(store.folder, until)
-    if not (control.settle() and serving.settle(store.folder)):
+    if not control.settle():
         raise StoreError(
-            "a file of the data folder is being read for long, and keeps bytes of what was deleted",
-            hint="it is tried again; see which process reads control.sqlite or serving.sqlite",
+            "the control data is being read for long, and keeps bytes of what was deleted",
+            hint="it is tried again; see which process reads control.sqlite",
         )
     return Going(until, segments.union(used))
 
@@ -56,7 +62,9 @@ def let_bytes_go_at_once(store: OwnedStore, control: ControlStore, now: int) -> 
     """
     if not clear_applied(store.folder, store.spool_positions()):
         return False
-    going = let_bytes_go(store, control, now)
+    write_anew(store.folder)
+    with closing(store.new_file()) as new:
+        going = let_bytes_go(store, control, new, now)
     if not are_gone(store, going):
         return False
     store.note_gone(now, now)

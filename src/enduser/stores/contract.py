@@ -566,6 +566,23 @@ class Store(Reader, Protocol):
         """Release the data folder."""
 
 
+class NewFile(Protocol):
+    """A new file that is to take the place of the database."""
+
+    def write(self) -> None:
+        """Write ahead what can be written while all goes on, so that less is left to do; on any thread.
+
+        Raises:
+            StoreError: it cannot be written, or it was to `stop`.
+        """
+
+    def stop(self) -> None:
+        """Let `write` end soon, with an error; from any thread. It may have to be said again."""
+
+    def close(self) -> None:
+        """End it, on the thread that owns the store. If that did not go on with it, nothing is left."""
+
+
 class OwnedStore(Store, Protocol):
     """The store in the process that owns it: also what only the owner does."""
 
@@ -576,14 +593,21 @@ class OwnedStore(Store, Protocol):
             StoreError: it cannot be done now.
         """
 
-    def write_anew(self) -> None:
-        """Write the database into a new file, without the bytes of what was deleted, and go on with that.
+    def new_file(self) -> NewFile:
+        """Begin to write the database into a new file, without the bytes of what was deleted until now.
+
+        Raises:
+            NoRoom: the disk has no room for it a second time.
+            StoreError: it cannot be written.
+        """
+
+    def go_on_with(self, new: NewFile) -> None:
+        """Go on with a new file in place of the old one, with all that has changed since it was begun.
 
         Nothing changes meanwhile. Reads go on, but for a moment at the end; those that last are stopped then.
 
         Raises:
-            NoRoom: the disk has no room for it a second time.
-            StoreError: it cannot be written, or replaced; the old file stays.
+            StoreError: it cannot be written, or the old one replaced, which stays.
         """
 
     def lasting_reads(self) -> int:
@@ -595,7 +619,8 @@ class OwnedStore(Store, Protocol):
     def note_gone(self, until: int, now: int) -> None:
         """Note that no file has a byte of what was forgotten up to a time any more. Times are µs.
 
-        Of who was erased since the database was last written anew it is not noted, whatever the time.
+        Of who was erased since it was last begun to write the database anew that is not noted, whatever the
+        time.
         """
 
     @property

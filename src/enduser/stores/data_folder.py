@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
-from enduser.errors import StoreError
+from enduser.errors import NoRoom, StoreError
 
 REJECTED = "rejected"
 """The folder of the lists of what was not taken, in a data folder."""
+ROOM_BYTES = 67_108_864
+"""So much more than an old file must be free for a new one: what is written meanwhile needs some."""
 
 
 def make_data_folder(folder: Path) -> None:
@@ -38,6 +41,21 @@ def make_durable(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def require_room(what: str, size: int, folder: Path) -> None:
+    """Check that the disk has room for a file that is written anew, of up to a size, beside the old one.
+
+    Raises:
+        NoRoom: it has not.
+    """
+    wanted, free = size + ROOM_BYTES, shutil.disk_usage(folder).free
+    if free < wanted:
+        raise NoRoom(
+            f"{what} is to be written into a new file of up to {wanted:,} bytes, and the disk of the data "
+            f"folder has {free:,} bytes free",
+            hint="make room; it is tried again, and until then bytes of what was deleted stay",
+        )
 
 
 def unusable(folder: Path, error: OSError) -> StoreError:

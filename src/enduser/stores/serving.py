@@ -1,12 +1,13 @@
 """The serving copy: one person's End User Object by id, in a SQLite file that any process may read.
 
-It follows the truth fold by fold and can be made anew at any time.
+It follows the truth fold by fold and can be made anew at any time. How it is written into another file, and
+goes on there: `enduser.stores.serving_anew`.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -17,16 +18,17 @@ import msgspec
 from enduser import limits
 from enduser.core.events import UserId
 from enduser.errors import StoreError
+from enduser.stores import serving_files
 from enduser.stores.answers import ChangedObject
 from enduser.stores.contract import OwnedStore
+from enduser.stores.data_folder import make_durable
 from enduser.stores.serving_facts import FACT_TABLES, ServedFacts
 
-FILE = "serving.sqlite"
 _ROWS_PER_INSERT = 10_000
 _LOG_BYTES_MAX = 67_108_864
 """To which SQLite cuts its log off once it is in the file; a step of a copy made anew writes 500 MB of it."""
 _BUSY_S = 5.0
-"""How long to wait for another who writes, and until nobody reads what was."""
+"""How long to wait for another who writes."""
 _TAKE_OUT_KB = 262_144
 """Memory for pages that change while many ids are taken out: with SQLite's 2 MB each is written often."""
 _EDITION = 4
@@ -56,45 +58,28 @@ def forget(folder: Path, space: str) -> None:
 
     The copy can be open elsewhere; with its next fold it has everything anew.
     """
-    if not (folder / FILE).exists():
+    if serving_files.newest(folder) is None:
         return
     with closing(ServingCopy(folder)) as copy:
         copy.forget(space)
-        copy.settle()
 
 
 def take_out(folder: Path, space: str, users: Iterable[UserId]) -> None:
     """Take what some ids have out of the copy in a data folder, if there is one, durably, and overwrite it.
 
-    No read of the copy finds it from then on. Its bytes may still stand there, until `settle`.
+    No read of the copy finds it from then on. Its bytes may still stand there, until it is written anew.
 
     Raises:
         StoreError: it cannot be done.
     """
-    if not (folder / FILE).exists():
+    if serving_files.newest(folder) is None:
         return
-    with _telling(), closing(ServingCopy(folder)) as copy:
+    with telling(), closing(ServingCopy(folder)) as copy:
         copy.take_out(space, users)
 
 
-def settle(folder: Path) -> bool:
-    """Let no byte of what was taken out stay in the copy of a data folder, or beside it.
-
-    Return whether that is done; if not, somebody has read the copy for too long: call it again. The copy is
-    written anew in its order, which takes some seconds for a gigabyte. Nobody else can change it meanwhile;
-    who reads goes on. That needs room for it twice: beside it, and where SQLite keeps temporary files.
-
-    Raises:
-        StoreError: it cannot be done.
-    """
-    if not (folder / FILE).exists():
-        return True
-    with _telling(), closing(ServingCopy(folder)) as copy:
-        return copy.settle()
-
-
 @contextmanager
-def _telling() -> Iterator[None]:
+def telling() -> Iterator[None]:
     """Run a block that changes the copy, and say what it means if that fails."""
     try:
         yield
@@ -105,6 +90,9 @@ def _telling() -> Iterator[None]:
 
 
 _DELETE = "DELETE FROM objects WHERE space = ? AND id = ? AND is_anonymous = ?"
+_NOTED = "CREATE TABLE taken_out (space TEXT NOT NULL, id TEXT NOT NULL, is_anonymous INTEGER NOT NULL)"
+_IS_NOTING = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'taken_out')"
+_NOTE_NO_MORE = "DROP TABLE IF EXISTS taken_out"
 _CLEAR = """
 DELETE FROM objects WHERE rowid IN (SELECT rowid FROM objects WHERE space = ? LIMIT ?)
 """
@@ -123,19 +111,26 @@ class _Making(NamedTuple):
 class ServingCopy:
     """The copy in a data folder. One process writes it, on one thread; readers open it themselves."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the copy, making it anew if it is missing, damaged or of another edition."""
-        self._path = folder / FILE
+    def __init__(self, folder: Path, path: Path | None = None) -> None:
+        """Open the copy, making it anew if it is missing, damaged or of another edition.
+
+        It is the one in use, if no other `path` is given.
+        """
+        self._path = path or serving_files.newest(folder) or serving_files.first(folder)
         try:
             self._connection = self._opened()
         except sqlite3.DatabaseError as error:
             code = getattr(error, "sqlite_errorcode", None)  # one that we raise has none
             if code == sqlite3.SQLITE_BUSY:  # another writes: nothing is wrong with it
                 raise
-            for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
-                (folder / name).unlink(missing_ok=True)
+            serving_files.remove(self._path)
             self._connection = self._opened()
         self._facts = ServedFacts(self._connection)
+
+    @property
+    def path(self) -> Path:
+        """The file of the copy."""
+        return self._path
 
     def _opened(self) -> sqlite3.Connection:
         """Return the file opened.
@@ -166,42 +161,80 @@ class ServingCopy:
         """Close the file."""
         self._connection.close()
 
+    def go_on_with(self, new: Path) -> None:
+        """Go on with another file in place of this one, which goes with its bytes; readers follow.
+
+        The process may be killed at any time: the one or the other is there then, whole.
+        """
+        path = serving_files.after(self._path)
+        new.replace(path)
+        make_durable(path.parent)
+        other = ServingCopy(path.parent, path)
+        self._connection.close()
+        self._path, self._connection, self._facts = other._path, other._connection, other._facts
+        serving_files.remove_older(path)
+
     def fold(self, space: str) -> int:
         """Return up to which fold the copy of a space is; 0: there is none."""
         row = self._execute("SELECT fold FROM folds WHERE space = ?", space).fetchone()
         return row[0] if row else 0
 
     def forget(self, space: str) -> None:
-        """Take out the objects of a space; `settle` leaves no trace of them."""
+        """Take out the objects of a space, and leave no trace of them."""
         with self._changing():
             self._execute("DELETE FROM objects WHERE space = ?", space)
             self._execute("DELETE FROM folds WHERE space = ?", space)
             self._execute("DELETE FROM making WHERE space = ?", space)
             self._facts.forget(space)
-        self._cut_log()
-
-    def take_out(self, space: str, users: Iterable[UserId]) -> None:
-        """Take out what some ids have, durably; `settle` leaves no trace of it."""
-        self._execute("PRAGMA synchronous = FULL")
-        self._execute(f"PRAGMA cache_size = {-_TAKE_OUT_KB}")
-        with self._changing():
-            rows = [(space, *user) for user in users]
-            self._connection.executemany(_DELETE, rows)
-            self._facts.take_out(rows)
-            self._facts.forget_places(space, [user_id for _, user_id, _ in rows])
-        self._cut_log()
-
-    def settle(self) -> bool:
-        """Let no byte of what was taken out stay; see the function `settle`."""
+            self._execute(_NOTE_NO_MORE)  # what is written anew just now has them: it is worth nothing
         # What is deleted is overwritten where it stands, but not where it stood before: when SQLite parts
         # a page in two, that keeps the bytes of what moved (3.40). A file that is written anew has none.
         self._execute("VACUUM")
-        return self._cut_log()
+        self._cut_log()
 
-    def _cut_log(self) -> bool:
-        """Bring the log into the file and leave nothing of it; return whether nobody read for too long."""
-        (is_busy, _, _) = self._execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        return not is_busy
+    def take_out(self, space: str, users: Iterable[UserId]) -> None:
+        """Take out what some ids have, durably; a copy that is written anew after it has no trace of it."""
+        self._execute("PRAGMA synchronous = FULL")
+        self._execute(f"PRAGMA cache_size = {-_TAKE_OUT_KB}")
+        rows = [(space, *user) for user in users]
+        with self._changing():
+            self._take_out(rows)
+            if self.is_noting:
+                self._connection.executemany("INSERT INTO taken_out VALUES (?, ?, ?)", rows)
+        self._cut_log()
+
+    def _take_out(self, rows: Sequence[tuple[str, str, bool]]) -> None:
+        self._connection.executemany(_DELETE, rows)
+        self._facts.take_out(rows)
+        self._facts.forget_places(rows)
+
+    @property
+    def is_noting(self) -> bool:
+        """Whether it is noted what is taken out."""
+        return bool(self._execute(_IS_NOTING).fetchone()[0])
+
+    def note(self) -> None:
+        """Note from now on what is taken out: a copy that is written anew must lose it too."""
+        with telling(), self._changing():
+            self._execute(_NOTE_NO_MORE)
+            self._execute(_NOTED)
+
+    def note_no_more(self) -> None:
+        """Forget what was noted, and note nothing more."""
+        with telling(), self._changing():
+            self._execute(_NOTE_NO_MORE)
+
+    def lose_noted(self, new: ServingCopy) -> None:
+        """Let another copy lose what was noted since the last time."""
+        with telling():
+            rows = self._execute("SELECT space, id, is_anonymous FROM taken_out").fetchall()
+            with new._changing():
+                new._take_out(rows)
+            self._execute("DELETE FROM taken_out")
+
+    def _cut_log(self) -> None:
+        """Bring the log into the file and leave nothing of it, unless somebody reads for too long."""
+        self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def follow(self, space: str, store: OwnedStore) -> bool:
         """Take a step towards the store, and return whether the copy of a space has all that the store has.
@@ -213,7 +246,7 @@ class ServingCopy:
         Raises:
             StoreError: the copy cannot be changed, or the store cannot be read; nothing of the step was done.
         """
-        with _telling(), self._changing():
+        with telling(), self._changing():
             making = self._making(space)
             if making is not None and making.part < making.parts:
                 self._make(space, making, store)
@@ -238,12 +271,18 @@ class ServingCopy:
         Raises:
             StoreError: as of `follow`.
         """
-        with _telling(), self._changing():
+        with telling(), self._changing():
             return self._facts.fill(space, store)
 
     def _making(self, space: str) -> _Making | None:
         row = self._execute("SELECT fold, part, parts FROM making WHERE space = ?", space).fetchone()
         return _Making(*row) if row else None
+
+    def begin_anew(self, space: str) -> None:
+        """Have no copy of a space, until it is made anew."""
+        with telling(), self._changing():
+            self._execute("DELETE FROM folds WHERE space = ?", space)
+            self._execute("DELETE FROM making WHERE space = ?", space)
 
     def _begin(self, space: str, fold: int, users: int) -> None:
         self._execute("DELETE FROM folds WHERE space = ?", space)

@@ -85,9 +85,9 @@ class ServedFacts:
         """Take out the facts of ids, each given with its space."""
         self._connection.executemany(_DELETE, users)
 
-    def forget_places(self, space: str, ids: Iterable[str]) -> None:
+    def forget_places(self, users: Iterable[tuple[str, str, bool]]) -> None:
         """Name none of some ids as the place up to which a sweep is: it begins again."""
-        self._connection.executemany(_SWEEP_AGAIN, [(*_FIRST, space, id_) for id_ in ids])
+        self._connection.executemany(_SWEEP_AGAIN, [(*_FIRST, space, id_) for space, id_, _ in users])
 
     def follow(self, space: str, store: OwnedStore, since: int) -> None:
         """Take the facts of all persons who changed after a fold; those of before are taken out already."""

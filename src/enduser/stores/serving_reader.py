@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from enduser.core.events import UserId
 from enduser.errors import StoreError
-from enduser.stores.serving import FILE
+from enduser.stores import serving_files
 
 _OBJECT = "SELECT object FROM objects WHERE space = ? AND id = ? AND is_anonymous = ?"
 _KEPT = "SELECT number, key FROM demands WHERE space = ? AND part >= parts"
@@ -22,6 +24,8 @@ _SHARES = "SELECT key, min(part, parts) * 1.0 / parts FROM demands WHERE space =
 _WAITING = "SELECT space, sum(part < parts) FROM demands GROUP BY space"
 _FOLD = "SELECT fold, clock_at FROM folds WHERE space = ?"
 _FACTS = "SELECT demand, times FROM facts WHERE space = ? AND id = ? AND is_anonymous = ?"
+
+Result = TypeVar("Result")
 
 
 class Served(NamedTuple):
@@ -50,11 +54,15 @@ class Lookups(NamedTuple):
 
 
 class ServingReader:
-    """Reads the copy beside its writer, from any thread, on connections of its own."""
+    """Reads the copy beside its writer, from any thread, on connections of its own.
+
+    Another file may take the place of the copy at any time, and the bytes of the old one go. So what is read
+    counts only if the file is there still; else it is read again.
+    """
 
     def __init__(self, folder: Path) -> None:
-        """Read the copy of a data folder, which is there."""
-        self._uri = f"{(folder / FILE).absolute().as_uri()}?mode=ro"
+        """Read the copy of a data folder."""
+        self._folder = folder
         self._idle: list[_Reading] = []
 
     def find(self, space: str, user_id: str, *, is_anonymous: bool) -> Mapping[str, object] | None:
@@ -63,8 +71,8 @@ class ServingReader:
         Raises:
             StoreError: the copy cannot be read.
         """
-        with self._reading() as reading:
-            row = reading.connection.execute(_OBJECT, [space, user_id, is_anonymous]).fetchone()
+        key = [space, user_id, is_anonymous]
+        row = self._read(lambda reading: reading.connection.execute(_OBJECT, key).fetchone())
         return msgspec.json.decode(row[0], type=dict[str, object]) if row else None
 
     def find_served(self, space: str, user: UserId | None) -> Served | None:
@@ -73,12 +81,7 @@ class ServingReader:
         Raises:
             StoreError: the copy cannot be read.
         """
-        with self._reading() as reading:
-            reading.connection.execute("BEGIN")
-            try:
-                return reading.served(space, user)
-            finally:
-                reading.connection.execute("COMMIT")
+        return self._read(lambda reading: reading.at_one_moment(lambda: reading.served(space, user)))
 
     def lookups(self, space: str) -> Lookups | None:
         """Return how far what decisions ask for is looked up; None: there is no copy of the space.
@@ -86,10 +89,7 @@ class ServingReader:
         Raises:
             StoreError: the copy cannot be read.
         """
-        with self._reading() as reading:
-            row = reading.connection.execute(_FOLD, [space]).fetchone()
-            shares = dict(reading.connection.execute(_SHARES, [space]).fetchall())
-        return Lookups(row[0], shares) if row else None
+        return self._read(lambda reading: reading.at_one_moment(lambda: reading.lookups(space)))
 
     def waiting(self) -> dict[str, int]:
         """Return by space how many demands are not kept yet; of spaces that have some.
@@ -97,35 +97,48 @@ class ServingReader:
         Raises:
             StoreError: the copy cannot be read.
         """
-        with self._reading() as reading:
-            return dict(reading.connection.execute(_WAITING).fetchall())
+        return dict(self._read(lambda reading: reading.connection.execute(_WAITING).fetchall()))
 
-    @contextmanager
-    def _reading(self) -> Iterator[_Reading]:
-        """Let a block have a connection for itself."""
-        try:
-            reading = self._taken()
+    def _read(self, ask: Callable[[_Reading], Result]) -> Result:
+        """Ask on a connection that nobody else uses meanwhile, of the file that is the copy."""
+        while True:
+            reading = self._idle_one() or _Reading(self._newest())
             try:
-                yield reading
-            finally:
+                found = ask(reading)
+            except (sqlite3.Error, msgspec.DecodeError) as error:
+                reading.close()
+                if reading.is_current:
+                    raise StoreError(
+                        f"the serving copy cannot be read: {error}",
+                        hint="see whether too many files are open; a damaged copy is made anew at the next "
+                        "start",
+                    ) from error
+                continue
+            if reading.is_current:
                 self._idle.append(reading)
-        except sqlite3.Error as error:
-            raise StoreError(
-                f"the serving copy cannot be read: {error}",
-                hint="see whether too many files are open; a damaged copy is made anew at the next start",
-            ) from error
+                return found
+            reading.close()
 
-    def _taken(self) -> _Reading:
-        try:
-            return self._idle.pop()
-        except IndexError:
-            connection = sqlite3.connect(self._uri, uri=True, isolation_level=None, check_same_thread=False)
-            return _Reading(connection)
+    def _idle_one(self) -> _Reading | None:
+        """Return a connection to the copy; those to one of before are closed."""
+        with suppress(IndexError):
+            while True:
+                reading = self._idle.pop()
+                if reading.is_current:
+                    return reading
+                reading.close()
+        return None
+
+    def _newest(self) -> Path:
+        path = serving_files.newest(self._folder)
+        if path is None:
+            raise StoreError("there is no serving copy", hint="enduser serve makes it when it starts")
+        return path
 
     def close(self) -> None:
         """Close all connections; nobody may be reading."""
         while self._idle:
-            self._idle.pop().connection.close()
+            self._idle.pop().close()
 
 
 class _Kept(NamedTuple):
@@ -138,10 +151,31 @@ class _Kept(NamedTuple):
 class _Reading:
     """A connection, and what it has read that stays until somebody writes."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
         self._version: object = None
         self._kept: dict[str, _Kept] = {}
+
+    @cached_property
+    def connection(self) -> sqlite3.Connection:
+        uri = f"{Path(self._path).absolute().as_uri()}?mode=ro"
+        return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the file is still that of the copy."""
+        return os.path.exists(self._path)  # noqa: PTH110 - half the time, after each read
+
+    def close(self) -> None:
+        if "connection" in vars(self):
+            self.connection.close()
+
+    def at_one_moment(self, ask: Callable[[], Result]) -> Result:
+        self.connection.execute("BEGIN")
+        try:
+            return ask()
+        finally:
+            self.connection.execute("COMMIT")
 
     def served(self, space: str, user: UserId | None) -> Served | None:
         """Return what there is of an id, within a transaction."""
@@ -149,6 +183,12 @@ class _Reading:
         for fold, clock_at in self.connection.execute(_FOLD, [space]).fetchall():
             found, times = (None, {}) if user is None else self._of_user(space, user, kept.by_number)
             return Served(fold, clock_at, found, times, kept.keys)
+        return None
+
+    def lookups(self, space: str) -> Lookups | None:
+        """Return how far what is asked for is looked up, within a transaction."""
+        for fold, _ in self.connection.execute(_FOLD, [space]).fetchall():
+            return Lookups(fold, dict(self.connection.execute(_SHARES, [space]).fetchall()))
         return None
 
     def _demands(self, space: str) -> _Kept:

@@ -139,7 +139,7 @@ def test_a_failed_copy_leaves_the_truth_to_answer(both: Served, monkeypatch: pyt
 
 
 def test_a_copy_that_somebody_deleted_leaves_the_truth_to_answer(both: Served) -> None:
-    for path in both.api.folder.glob("serving.sqlite*"):
+    for path in both.api.folder.glob("serving*"):
         path.unlink()
     assert both.users.knows(SPACE)
     client = both.api.with_served(both.users)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -42,8 +43,36 @@ class Space:
     runs: list[RetentionRun] = field(default_factory=list)
 
 
+class File:
+    """A file that is written anew."""
+
+    def __init__(self, what: str, *, lasts: bool = False, problem: Exception | None = None) -> None:
+        """Write it at once; or until it is stopped, or with a problem."""
+        self.what = what
+        self.is_written = self.is_used = self.is_closed = False
+        self._problem = problem
+        self._is_stopped = threading.Event()
+        if not lasts:
+            self._is_stopped.set()
+        self._lasts = lasts
+
+    def write(self) -> None:
+        assert self._is_stopped.wait(20)
+        if self._problem:
+            raise self._problem
+        if self._lasts:
+            raise StoreError("it was to be stopped")
+        self.is_written = True
+
+    def stop(self) -> None:
+        self._is_stopped.set()
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
 class World:
-    """A server that forgets; it is its own store and reader, and what it forgets is said beforehand."""
+    """A server that forgets; it is its own store, reader and applier. What it forgets is said beforehand."""
 
     def __init__(self, spaces: dict[str, Space] | None = None) -> None:
         self.now = NOW
@@ -64,6 +93,11 @@ class World:
         self.gone: list[tuple[int, int]] = []
         """What was noted of what is gone: up to which time, and when."""
         self.looks_for_bytes = 0
+        self.steps = 0
+        """How many steps the serving copy needs before it goes on in a new file."""
+        self.files: list[File] = []
+        """What is written anew, in order."""
+        self.file = File
         self.start()
 
     def start(self) -> None:
@@ -71,7 +105,7 @@ class World:
         self.stopping = asyncio.Event()
         store: Any = self
         self.forgetting = Forgetting(
-            store, store, run_on_store=self.run_on_store, stopping=self.stopping, gather_s=GATHER_S
+            store, store, store, run_on_store=self.run_on_store, stopping=self.stopping, gather_s=GATHER_S
         )
 
     async def run_on_store(self, work: Callable[[], Any]) -> Any:
@@ -131,10 +165,26 @@ class World:
     def lasting_reads(self) -> int:
         return self.lasting
 
-    def let_bytes_go(self, _: object, __: object, until: int) -> Going:
+    def new_copy(self) -> File:
+        self.files.append(self.file("copy"))
+        return self.files[-1]
+
+    def go_on_with(self, new: File) -> bool:
+        assert new.is_written
+        self.steps -= 1
+        new.is_used = self.steps < 0
+        return new.is_used
+
+    def new_file(self) -> File:
+        self.files.append(self.file("database"))
+        return self.files[-1]
+
+    def let_bytes_go(self, _: object, __: object, new: File, until: int) -> Going:
+        assert new.is_written
         what = self.going.pop(0) if self.going else None
         if what:
             raise what
+        new.is_used = True
         self.went.append(until)
         return Going(until, frozenset())
 
@@ -309,8 +359,8 @@ async def test_a_server_that_ends_leaves_the_rest_of_a_run_to_the_next(world: Wo
         (GATHER_S - 0.001, 0, False),
         (GATHER_S, 0, True),
         (GATHER_S, 1, False),
-        (GATHER_S + 2_400 - 0.001, 1, False),
-        (GATHER_S + 2_400, 1, True),
+        (GATHER_S + 1_200 - 0.001, 1, False),
+        (GATHER_S + 1_200, 1, True),
     ],
 )
 async def test_bytes_are_gathered_and_reads_that_last_are_waited_for_but_not_for_ever(
@@ -346,6 +396,47 @@ async def test_it_is_told_for_how_long_bytes_have_been_due(world: World) -> None
     await until(lambda: world.gone)
     assert world.forgetting.due_s() == 0
     await world.end(running)
+
+
+async def test_first_the_serving_copy_is_written_anew_then_the_database_and_each_is_gone_on_with(
+    world: World,
+) -> None:
+    world.due, world.steps = NOW - DAY, 3
+    await world.look()
+    assert [(one.what, one.is_written, one.is_used, one.is_closed) for one in world.files] == [
+        ("copy", True, True, True),
+        ("database", True, True, True),
+    ]
+    assert (world.steps, world.gone) == (-1, [(NOW, NOW)])
+
+
+@pytest.mark.parametrize("what", ["copy", "database"])
+async def test_a_server_that_ends_waits_for_no_file_that_is_written_anew(world: World, what: str) -> None:
+    world.due = NOW - DAY
+    world.file = lambda name: File(name, lasts=name == what)  # type: ignore[assignment]
+    with capture_logs() as lines:
+        running = asyncio.create_task(world.forgetting.run())
+        await until(lambda: world.files and world.files[-1].what == what)
+        await world.end(running)
+    assert not world.files[-1].is_used
+    assert all(one.is_closed for one in world.files)
+    assert (world.gone, world.due, lines) == ([], NOW - DAY, [])
+
+
+@pytest.mark.parametrize("what", ["copy", "database"])
+async def test_a_file_that_cannot_be_written_is_told_and_it_is_tried_again(world: World, what: str) -> None:
+    world.due = NOW - DAY
+    problems = [FULL]
+
+    def file(name: str) -> File:
+        return File(name, problem=problems.pop() if problems and name == what else None)
+
+    world.file = file  # type: ignore[assignment]
+    with capture_logs() as lines:
+        await world.look()
+    assert [line["hint"] for line in lines if line["log_level"] == "error"] == ["make room"]
+    assert world.gone == [(NOW, NOW)]
+    assert all(one.is_closed for one in world.files)
 
 
 async def test_a_file_in_use_is_waited_for_and_only_then_it_is_noted(world: World) -> None:

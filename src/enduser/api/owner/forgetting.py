@@ -13,19 +13,22 @@ from enduser.api.management.calls import RunOnOwner
 from enduser.clock import elapsed_s, now_us
 from enduser.core.retention import DAY_US, deletes_from
 from enduser.errors import RetentionRefused, StoreError
-from enduser.service.forgetting import are_gone, let_bytes_go
+from enduser.ingest.applier import Applier
+from enduser.service.forgetting import Going, are_gone, let_bytes_go
 from enduser.service.retention import begin_retention, forget_portion
 from enduser.stores.answers import RetentionRun
-from enduser.stores.contract import OwnedStore, Reader
+from enduser.stores.contract import NewFile, OwnedStore, Reader
 from enduser.stores.control import ControlStore
+from enduser.stores.serving_anew import NewCopy
 
 _PACE_S = 1.0
 """How often it is looked whether something is to be done."""
 _REFUSED_S = 5.0
 _FAILED_S = 60.0
-GATHER_S = 600.0
-"""So long what is forgotten is gathered before its bytes go: the database is written anew for all of it."""
-_LASTING_S = 2_400.0
+_STOP_S = 1.0
+GATHER_S = 1_800.0
+"""So long what is forgotten is gathered before its bytes go: all is written anew for it, each time."""
+_LASTING_S = 1_200.0
 """So long after that reads that last, such as exports, may keep it waiting: within the hour it is done."""
 _STOPPED = StoreError(
     "the server ends before the bytes are gone", hint="they go when it runs again; the receipt says when"
@@ -39,6 +42,7 @@ class Forgetting:
     def __init__(
         self,
         store: OwnedStore,
+        applier: Applier,
         control: ControlStore,
         *,
         run_on_store: RunOnOwner,
@@ -47,6 +51,7 @@ class Forgetting:
     ) -> None:
         """Work on the thread of the store until the server is `stopping`."""
         self._store = store
+        self._applier = applier
         self._control = control
         self._run_on_store = run_on_store
         self._stopping = stopping
@@ -158,7 +163,10 @@ class Forgetting:
 
     async def _go(self) -> None:
         until = now_us()
-        going = await self._run_on_store(lambda: let_bytes_go(self._store, self._control, until))
+        await self._write_copy_anew()
+        going = await self._write_database_anew(until)
+        if going is None:
+            return
         while not await self._run_on_store(lambda: are_gone(self._store, going)):
             if self._stopping.is_set():
                 return
@@ -166,6 +174,45 @@ class Forgetting:
         await self._run_on_store(lambda: self._store.note_gone(until, now_us()))
         self._due_since, self._went_at = None, until
         log.info("bytes of what was forgotten are gone", seconds=round((now_us() - until) / 1e6, 1))
+
+    async def _write_copy_anew(self) -> None:
+        """Write the serving copy into a new file and go on with that, unless the server ends before."""
+        new = await self._run_on_store(self._applier.new_copy)
+        try:
+            is_there = not await self._is_written(new)
+            while not is_there and not self._stopping.is_set():
+                is_there = await self._run_on_store(lambda: self._applier.go_on_with(new))
+        finally:
+            await self._run_on_store(new.close)
+
+    async def _write_database_anew(self, until: int) -> Going | None:
+        """Write the database into a new file and go on with that; None: the server ends before."""
+        if self._stopping.is_set():
+            return None
+        new = await self._run_on_store(self._store.new_file)
+        try:
+            if not await self._is_written(new):
+                return None
+            return await self._run_on_store(lambda: let_bytes_go(self._store, self._control, new, until))
+        finally:
+            await self._run_on_store(new.close)
+
+    async def _is_written(self, new: NewCopy | NewFile) -> bool:
+        """Write a file while events are applied; return whether that was done before the server ends."""
+        writing = asyncio.create_task(asyncio.to_thread(new.write))
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait((writing, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        while not writing.done():
+            new.stop()
+            await asyncio.wait((writing,), timeout=_STOP_S)
+        try:
+            await writing
+        except StoreError:
+            if not self._stopping.is_set():
+                raise
+            return False
+        return True
 
 
 def _answer(waiting: Iterable[asyncio.Future[None]], error: Exception | None) -> None:

@@ -158,7 +158,9 @@ class Owner:
         await self.run_on_store(lambda: mend_webhooks(self._store, control))
         jobs = SourceJobs(self._store, control, lambda work: self._change_from_thread(loop, work))
         working = Working(jobs, control, self._options.folder, self._stopping)
-        forgetting = Forgetting(self._store, control, run_on_store=self.run_on_store, stopping=self._stopping)
+        forgetting = Forgetting(
+            self._store, self._applier, control, run_on_store=self.run_on_store, stopping=self._stopping
+        )
         caller = WebhookCaller(self._options.allowed_to_webhooks)
         telling = Telling(control, self._store.reader, caller, stopping=self._stopping)
         services = self._services(control, jobs, caller)

@@ -68,10 +68,9 @@ from enduser.stores.answers import (
     ValuesPreview,
     WriteKey,
 )
-from enduser.stores.contract import DEFAULT_SPACE, OwnedStore
+from enduser.stores.contract import DEFAULT_SPACE, NewFile, OwnedStore
 from enduser.stores.embedded import (
     contents,
-    erasures,
     facts,
     feed,
     filters,
@@ -662,9 +661,14 @@ class EmbeddedStore:
         self._taker = None
         self._cut_files = set(self.spaces())
 
-    def write_anew(self) -> None:
-        """Write the database into a new file, and go on with that."""
-        new = rewriting.write_new_file(self._database)
+    def new_file(self) -> rewriting.NewFile:
+        """Begin to write the database into a new file."""
+        return rewriting.NewFile(self._database)
+
+    def go_on_with(self, new: NewFile) -> None:
+        """Go on with a new file."""
+        assert isinstance(new, rewriting.NewFile)
+        new.finish()
         rows = self._folder / scratch.FOLDER / "file-rows.parquet"
         rows.parent.mkdir(exist_ok=True)
         try:
@@ -672,15 +676,15 @@ class EmbeddedStore:
             self._reader.close(_SWAP_PATIENCE_S)
             self._taker = None
             self._cut_files = set(self.spaces())
-            self._database.replace(new)
+            self._database.replace(new.path)
             if is_importing:
                 rewriting.bring_file_rows(self._database, rows)
             self._cut_files = set()
-            self._written_erasure = erasures.last_number(self._database.connection)
+            self._written_erasure = new.last_erasure
         finally:
             if self._database.is_usable():  # else reads wait until it is, see `heal`
                 self._reader.begin(self._database.connection)
-            rewriting.remove(new)
+            rewriting.remove(new.path)
             rows.unlink(missing_ok=True)
 
     def lasting_reads(self) -> int:

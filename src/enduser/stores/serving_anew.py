@@ -1,0 +1,126 @@
+"""The serving copy written into a new file, which has no byte of what was taken out before.
+
+SQLite overwrites what is deleted where it stands, but not where it stood before: when it parts a page in two,
+it keeps the bytes of what moved (3.40).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from enduser.errors import StoreError
+from enduser.stores import serving_files
+from enduser.stores.contract import OwnedStore
+from enduser.stores.data_folder import make_durable, require_room
+from enduser.stores.serving import ServingCopy, telling
+
+_CACHE_KB = 65_536
+_STEPS_AT_ONCE = 1_000_000
+"""Of SQLite's machine: after so many it is looked whether to stop."""
+
+
+class NewCopy:
+    """A copy in a new file, that takes the place of the one in use.
+
+    It is written from the copy as it is at one moment, beside all that goes on, and catches up at last.
+    """
+
+    def __init__(self, copy: ServingCopy) -> None:
+        """Begin, on the thread of the copy in use: it notes from now on what is taken out of it.
+
+        Raises:
+            StoreError: it cannot be changed.
+        """
+        self._copy = copy
+        self._path = serving_files.unfinished(copy.path.parent)
+        self._new: ServingCopy | None = None
+        self._is_stopped = False
+        serving_files.remove(self._path)
+        copy.note()
+
+    def write(self) -> None:
+        """Write the file; on any thread, for it may take minutes.
+
+        Raises:
+            NoRoom: the disk has no room for the copy a second time.
+            StoreError: the file cannot be written, or it was to `stop`.
+        """
+        require_room("the serving copy", serving_files.size(self._copy.path), self._path.parent)
+        with telling(), closing(sqlite3.connect(self._copy.path, isolation_level=None)) as connection:
+            connection.set_progress_handler(lambda: self._is_stopped, _STEPS_AT_ONCE)
+            connection.execute(f"PRAGMA cache_size = {-_CACHE_KB}")
+            connection.execute("VACUUM INTO ?", [str(self._path)])
+        make_durable(self._path)
+
+    def stop(self) -> None:
+        """Let `write` end soon, with an error; from any thread."""
+        self._is_stopped = True
+
+    def catch_up(self, store: OwnedStore) -> bool:
+        """Take a step towards what the store has; return whether all is there. On the thread of the copy.
+
+        A space in which that fails has no copy for now, as in one that is made anew.
+
+        Raises:
+            StoreError: a file cannot be changed.
+        """
+        new = self._opened()
+        self._copy.lose_noted(new)
+        is_done = True
+        for space in store.generations():
+            try:
+                is_done = new.follow(space, store) and is_done
+            except StoreError:
+                new.begin_anew(space)
+        return is_done
+
+    def take_place(self) -> None:
+        """Let the copy go on with the new file. On its thread.
+
+        Raises:
+            StoreError: it cannot.
+        """
+        new = self._opened()
+        self._copy.lose_noted(new)
+        new.close()
+        with telling():
+            self._copy.go_on_with(self._path)
+
+    def close(self) -> None:
+        """End it. Where it has not taken the place of the copy, that goes on, with nothing beside it."""
+        if self._new is not None:
+            self._new.close()
+        serving_files.remove(self._path)
+        self._copy.note_no_more()
+
+    def _opened(self) -> ServingCopy:
+        if not self._copy.is_noting:
+            raise StoreError(
+                "the serving copy has lost a space while it was written anew", hint="it is tried again"
+            )
+        if self._new is None:
+            with telling():
+                self._new = ServingCopy(self._path.parent, self._path)
+            self._new.note_no_more()
+        return self._new
+
+
+def write_anew(folder: Path) -> None:
+    """Write the copy of a data folder anew, where nobody else has it open.
+
+    Raises:
+        NoRoom, StoreError: as of `NewCopy.write`.
+    """
+    if serving_files.newest(folder) is None:
+        return
+    with telling():
+        copy = ServingCopy(folder)
+    with closing(copy):
+        new = NewCopy(copy)
+        try:
+            new.write()
+            new.take_place()
+        finally:
+            new.close()
