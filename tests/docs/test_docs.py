@@ -228,7 +228,7 @@ def test_every_dependency_has_its_version_and_its_reason_and_no_other() -> None:
 def test_every_file_of_a_data_folder_without_its_database_is_known_as_its_own(
     tmp_path: Path,
 ) -> None:
-    names = re.findall(r"[\w.]+", " ".join(table("docs/architecture.md", "file")))
+    names = re.findall(r"[\w.-]+", " ".join(table("docs/architecture.md", "file")))
     assert {DATABASE_FILE, "inbox"} < set(names)
     for name in set(names) - {DATABASE_FILE}:
         (tmp_path / name).touch()

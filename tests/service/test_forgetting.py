@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from enduser.ingest.spool import EVENTS, SpoolWriter, frame
 from enduser.service.forgetting import are_gone, let_bytes_go, let_bytes_go_at_once
 from enduser.service.retention import begin_retention, run_retention
 from enduser.stores import data_folder
+from enduser.stores.answers import BytesDue
 from enduser.stores.control import ControlStore
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.records import CloseHistory, EraseUser
@@ -78,21 +80,22 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield World(store, control)
 
 
-def write_anew(store: EmbeddedStore) -> None:
-    """Write the database anew, and nothing else."""
-    with closing(store.new_file()) as new:
-        store.go_on_with(new)
+def due(world: World) -> BytesDue:
+    """Return what is due, which is something."""
+    found = world.store.bytes_due()
+    assert found is not None
+    return found
 
 
 def test_bytes_are_due_since_the_first_erasure_until_it_is_noted_that_they_are_gone(world: World) -> None:
-    write_anew(world.store)
-    assert world.store.bytes_due() == ERASED_AT
-    world.store.note_gone(ERASED_AT - 1, NOW)
-    assert (world.store.bytes_due(), world.gone_at()) == (ERASED_AT, None)
-    world.store.note_gone(ERASED_AT, NOW)
-    assert (world.store.bytes_due(), world.gone_at()) == (None, NOW)
-    world.store.note_gone(NOW, NOW + 1)
-    assert world.gone_at() == NOW
+    world.store.apply(SPACE, EraseUser(UserId("eve", is_anonymous=False), erased_at=ERASED_AT + 1))
+    before = due(world)
+    assert before == BytesDue(ERASED_AT, (1, 2), {})
+    world.store.note_gone(replace(before, erasures=(1,)), NOW)
+    assert due(world) == BytesDue(ERASED_AT + 1, (2,), {})
+    world.store.note_gone(before, NOW + 1)
+    assert world.store.bytes_due() is None
+    assert [one.gone_at for one in world.store.erasures(SPACE)] == [NOW + 1, NOW]
 
 
 def test_bytes_of_who_went_by_age_are_due_too_and_of_a_run_that_took_nothing_none_are(world: World) -> None:
@@ -102,34 +105,31 @@ def test_bytes_of_who_went_by_age_are_due_too_and_of_a_run_that_took_nothing_non
     done = run_retention(world.store, SPACE, START + 1, lambda: NOW)
     assert (done.users, world.store.bytes_due()) == (0, None)
     done = run_retention(world.store, SPACE, NOW - 9, lambda: NOW - 7)
-    assert (done.users, world.store.bytes_due()) == (1, NOW - 7)
-    world.store.note_gone(NOW - 8, NOW)
-    assert world.store.bytes_due() == NOW - 7
-    world.store.note_gone(NOW - 7, NOW)
+    assert due(world) == BytesDue(NOW - 7, (), {done.number: 1})
+    world.store.note_gone(due(world), NOW)
     assert (world.store.bytes_due(), world.store.retention_runs(SPACE)[0].gone_at) == (None, NOW)
 
 
-def test_of_who_was_erased_while_the_database_was_written_anew_it_is_not_noted(world: World) -> None:
+def test_of_a_run_that_took_more_since_it_is_not_noted(world: World) -> None:
+    done = run_retention(world.store, SPACE, NOW - 9, lambda: NOW - 7)
+    found = due(world)
+    world.store.note_gone(replace(found, runs={done.number: 0}), NOW)
+    assert due(world).runs == {done.number: 1}
+
+
+@pytest.mark.parametrize("erased_at", [ERASED_AT - 1, ERASED_AT + 1])
+def test_of_who_was_erased_while_files_were_written_anew_it_is_not_noted(
+    world: World, erased_at: int
+) -> None:
+    """Whenever he asked: a command may have waited, and a backup is rid again of who was erased long ago."""
+    before = due(world)
     with closing(world.store.new_file()) as new:
         new.write()
-        world.store.apply(SPACE, EraseUser(UserId("eve", is_anonymous=False), erased_at=ERASED_AT))
+        world.store.apply(SPACE, EraseUser(UserId("eve", is_anonymous=False), erased_at=erased_at))
         world.store.go_on_with(new)
-    world.store.note_gone(NOW, NOW)
+    world.store.note_gone(before, NOW)
     assert [one.gone_at for one in world.store.erasures(SPACE)] == [None, NOW]
-
-
-def test_an_erasure_that_waited_until_the_database_was_written_anew_is_not_noted_as_gone(
-    world: World,
-) -> None:
-    """A command says when it asked; the store may have been busy with letting bytes go."""
-    write_anew(world.store)
-    world.store.apply(SPACE, EraseUser(UserId("eve", is_anonymous=False), erased_at=ERASED_AT - 1))
-    world.store.note_gone(NOW, NOW)
-    assert [one.gone_at for one in world.store.erasures(SPACE)] == [None, NOW]
-    assert world.store.bytes_due() == ERASED_AT - 1
-    write_anew(world.store)
-    world.store.note_gone(NOW, NOW)
-    assert world.store.bytes_due() is None
+    assert due(world) == BytesDue(erased_at, (2,), {})
 
 
 def test_where_no_server_runs_all_bytes_go_at_once_and_it_is_noted(world: World) -> None:

@@ -7,7 +7,7 @@ import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -16,6 +16,7 @@ import pytest
 from searching import found_in
 from stored import RULES, SPACE
 
+from enduser.clock import elapsed_s
 from enduser.core.events import UserId
 from enduser.errors import NoRoom, StoreError, UserNotFound
 from enduser.stores import serving, serving_anew, serving_files
@@ -70,8 +71,8 @@ class World:
         self.store.apply(SPACE, AddLink(user(one), user(other), 0))
         self.follow()
 
-    def go_on_with(self, new: NewCopy) -> None:
-        while not new.catch_up(self.store):
+    def go_on_with(self, new: NewCopy, spaces: Sequence[str] = (SPACE,)) -> None:
+        while not new.catch_up(self.store, spaces):
             pass
         new.take_place()
         new.close()
@@ -150,7 +151,7 @@ def test_who_is_erased_after_it_caught_up_is_not_in_it(world: World) -> None:
     world.visit("ada", "eve")
     new = NewCopy(world.copy)
     new.write()
-    assert new.catch_up(world.store)
+    assert new.catch_up(world.store, [SPACE])
     world.erase("ada")
     new.take_place()
     new.close()
@@ -181,7 +182,7 @@ def test_whatever_is_done_meanwhile_it_has_what_the_copy_has(world: World, seed:
         live()
         new.write()
         live()
-        new.catch_up(world.store)
+        new.catch_up(world.store, [SPACE])
         live()
         world.go_on_with(new)
         anew = {str(row["user_id"]): row for row in world.store.users(SPACE)}
@@ -244,7 +245,7 @@ def test_one_that_is_written_while_ids_are_hashed_is_given_up(world: World) -> N
     new.write()
     world.store.apply(SPACE, ChangeSettings({"hash_ids": "on"}))
     world.follow()
-    for step in (lambda: new.catch_up(world.store), new.take_place):
+    for step in (lambda: new.catch_up(world.store, [SPACE]), new.take_place):
         with pytest.raises(StoreError, match="has lost a space while it was written anew") as told:
             step()
         assert told.value.hint == "it is tried again"
@@ -290,10 +291,22 @@ def test_without_room_none_is_written_and_it_is_said_how_much_is_wanted(
     world.go_on_with(new)
 
 
-def test_in_a_space_that_cannot_be_followed_there_is_no_copy_for_now(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_a_space_that_is_not_followed_there_is_no_copy_for_now(world: World) -> None:
     world.visit("ada")
+    new = NewCopy(world.copy)
+    new.write()
+    world.go_on_with(new, ())
+    with closing(ServingReader(world.folder)) as reader:
+        assert reader.find_served(SPACE, user("ada")) is None
+        world.follow()
+        served = reader.find_served(SPACE, user("ada"))
+        assert served is not None
+        assert served.found is not None
+
+
+def test_where_the_store_fails_the_copy_stays_as_it_is(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.visit("ada")
+    wanted = world.objects()
     new = NewCopy(world.copy)
     new.write()
 
@@ -302,13 +315,74 @@ def test_in_a_space_that_cannot_be_followed_there_is_no_copy_for_now(
 
     with monkeypatch.context() as patched:
         patched.setattr(world.store, "changes", broken)
-        world.go_on_with(new)
-    with closing(ServingReader(world.folder)) as reader:
-        assert reader.find_served(SPACE, user("ada")) is None
-        world.follow()
-        served = reader.find_served(SPACE, user("ada"))
-        assert served is not None
-        assert served.found is not None
+        with pytest.raises(StoreError, match="the engine failed"):
+            world.go_on_with(new)
+    new.close()
+    assert world.objects() == wanted
+    assert serving_files.newest(world.folder) == world.copy.path
+
+
+def test_where_the_new_file_cannot_be_used_the_old_one_is_the_only_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.visit("ada")
+    wanted = world.objects()
+    new = NewCopy(world.copy)
+    new.write()
+
+    def fails(_: object) -> None:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(serving, "make_durable", fails)
+        with pytest.raises(OSError, match="the disk is full"):
+            world.go_on_with(new)
+    new.close()
+    assert serving_files.newest(world.folder) == world.copy.path == serving_files.first(world.folder)
+    world.visit("eve", hour=5)
+    assert world.objects().keys() == {*wanted, "eve"}
+
+
+def test_one_whose_log_did_not_get_into_its_file_is_not_used(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.visit("ada")
+    new = NewCopy(world.copy)
+    new.write()
+    assert new.catch_up(world.store, [SPACE])
+    monkeypatch.setattr(serving_files, "has_log", lambda _: True)
+    with pytest.raises(StoreError, match="its log could not be written"):
+        new.take_place()
+    new.close()
+    assert serving_files.newest(world.folder) == world.copy.path
+
+
+def test_who_is_taken_out_while_it_is_read_for_long_is_not_waited_for(world: World) -> None:
+    world.visit("ada", "eve")
+    new = NewCopy(world.copy)
+    with closing(sqlite3.connect(world.copy.path, isolation_level=None)) as reading:
+        reading.execute("BEGIN")
+        assert reading.execute("SELECT count(*) FROM objects").fetchone() == (2,)
+        began = elapsed_s()
+        world.erase("ada")
+        assert elapsed_s() - began < serving._BUSY_S / 2
+    new.close()
+
+
+LEFT = (
+    *("serving.sqlite", "serving.sqlite-wal", "serving-0.sqlite"),
+    *("serving.sqlite.new", "serving.sqlite.new-journal"),
+)
+
+
+@pytest.mark.parametrize("left", LEFT)
+def test_what_a_killed_process_or_another_version_left_goes(world: World, left: str) -> None:
+    world.visit("ada")
+    (world.folder / left).write_bytes(b"somebody")
+    there = world.files()
+    serving_files.remove_others(world.folder)
+    assert world.files() == there - {left}
+    assert list(world.objects()) == ["ada"]
 
 
 @pytest.mark.parametrize("ends_at", ["unlink", "replace"])

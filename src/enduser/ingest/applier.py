@@ -252,10 +252,13 @@ class Applier:
     def go_on_with(self, new: NewCopy) -> bool:
         """Take a step towards serving from a new file that is written; return whether it is served from.
 
+        Spaces in which the copy does not get on hold it up no more than others: there it is begun anew.
+
         Raises:
             StoreError: the copy cannot be changed.
         """
-        if not new.catch_up(self._store):
+        spaces = self._store.generations()
+        if not new.catch_up(self._store, [one for one in spaces if not self._copy.is_stuck(one)]):
             return False
         new.take_place()
         self._copy.begin_again()

@@ -15,7 +15,7 @@ from enduser.ingest.spool import clear_applied, end_segments, segments_with_even
 from enduser.service.leftovers import clear_leftovers
 from enduser.stores.contract import NewFile, OwnedStore
 from enduser.stores.control import ControlStore
-from enduser.stores.serving_anew import write_anew
+from enduser.stores.serving_anew import require_room_for_copy, write_anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,16 @@ class Going:
 
     until: int
     left: frozenset[Path]
+
+
+def require_room(store: OwnedStore) -> None:
+    """Check that the disk has room for the serving copy and for the database a second time, one by one.
+
+    Raises:
+        NoRoom: it has not.
+    """
+    require_room_for_copy(store.folder)
+    store.require_room()
 
 
 def let_bytes_go(store: OwnedStore, control: ControlStore, new: NewFile, until: int) -> Going:
@@ -60,12 +70,16 @@ def let_bytes_go_at_once(store: OwnedStore, control: ControlStore, now: int) -> 
     Raises:
         NoRoom, StoreError: as `let_bytes_go`.
     """
+    due = store.bytes_due()
+    if due is None:
+        return True
     if not clear_applied(store.folder, store.spool_positions()):
         return False
+    require_room(store)
     write_anew(store.folder)
     with closing(store.new_file()) as new:
         going = let_bytes_go(store, control, new, now)
     if not are_gone(store, going):
         return False
-    store.note_gone(now, now)
+    store.note_gone(due, now)
     return True

@@ -229,6 +229,18 @@ class RetentionAmount:
 
 
 @dataclass(frozen=True, slots=True)
+class BytesDue:
+    """What is forgotten of which files may have bytes still."""
+
+    since: int
+    """When the first of it was forgotten, in µs."""
+    erasures: Sequence[int]
+    """The numbers of the receipts of erasures."""
+    runs: Mapping[int, int]
+    """How many persons, lives and contents each run of deleting by age has taken so far, by its number."""
+
+
+@dataclass(frozen=True, slots=True)
 class RetentionRun:
     """The receipt of deleting by age. Times are µs."""
 

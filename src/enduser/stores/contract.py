@@ -35,6 +35,7 @@ from enduser.core.users_query import ALL_USERS, UsersQuery
 from enduser.errors import InputError
 from enduser.stores.answers import (
     Applied,
+    BytesDue,
     ChangedObject,
     Changes,
     Difference,
@@ -593,6 +594,13 @@ class OwnedStore(Store, Protocol):
             StoreError: it cannot be done now.
         """
 
+    def require_room(self) -> None:
+        """Check that the disk has room for the database a second time.
+
+        Raises:
+            NoRoom: it has not.
+        """
+
     def new_file(self) -> NewFile:
         """Begin to write the database into a new file, without the bytes of what was deleted until now.
 
@@ -613,15 +621,11 @@ class OwnedStore(Store, Protocol):
     def lasting_reads(self) -> int:
         """Return how many reads are made now that may last for longer than `READ_SECONDS_MAX`."""
 
-    def bytes_due(self) -> int | None:
-        """Return since when (µs) something is forgotten of which files may have bytes; None: nothing is."""
+    def bytes_due(self) -> BytesDue | None:
+        """Return what is forgotten of which files may have bytes still; None: there is nothing."""
 
-    def note_gone(self, until: int, now: int) -> None:
-        """Note that no file has a byte of what was forgotten up to a time any more. Times are µs.
-
-        Of who was erased since it was last begun to write the database anew that is not noted, whatever the
-        time.
-        """
+    def note_gone(self, due: BytesDue, now: int) -> None:
+        """Note that since now (µs) no file has a byte of what was due; not of a run that took more since."""
 
     @property
     def reader(self) -> Reader:

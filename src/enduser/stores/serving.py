@@ -115,22 +115,29 @@ class ServingCopy:
         """Open the copy, making it anew if it is missing, damaged or of another edition.
 
         It is the one in use, if no other `path` is given.
+
+        Raises:
+            StoreError: it cannot be opened or made.
         """
         self._path = path or serving_files.newest(folder) or serving_files.first(folder)
-        try:
-            self._connection = self._opened()
-        except sqlite3.DatabaseError as error:
-            code = getattr(error, "sqlite_errorcode", None)  # one that we raise has none
-            if code == sqlite3.SQLITE_BUSY:  # another writes: nothing is wrong with it
-                raise
-            serving_files.remove(self._path)
-            self._connection = self._opened()
+        with telling():
+            self._connection = self._opened_or_anew()
         self._facts = ServedFacts(self._connection)
 
     @property
     def path(self) -> Path:
         """The file of the copy."""
         return self._path
+
+    def _opened_or_anew(self) -> sqlite3.Connection:
+        try:
+            return self._opened()
+        except sqlite3.DatabaseError as error:
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)  # one that we raise has none
+            if code & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+                raise  # nothing is wrong with it
+            serving_files.remove(self._path)
+            return self._opened()
 
     def _opened(self) -> sqlite3.Connection:
         """Return the file opened.
@@ -168,11 +175,15 @@ class ServingCopy:
         """
         path = serving_files.after(self._path)
         new.replace(path)
-        make_durable(path.parent)
-        other = ServingCopy(path.parent, path)
+        try:
+            make_durable(path.parent)
+            other = ServingCopy(path.parent, path)
+        except BaseException:
+            serving_files.remove(path)  # there must be one only
+            raise
         self._connection.close()
         self._path, self._connection, self._facts = other._path, other._connection, other._facts
-        serving_files.remove_older(path)
+        serving_files.remove_others(path.parent)
 
     def fold(self, space: str) -> int:
         """Return up to which fold the copy of a space is; 0: there is none."""
@@ -197,11 +208,13 @@ class ServingCopy:
         self._execute("PRAGMA synchronous = FULL")
         self._execute(f"PRAGMA cache_size = {-_TAKE_OUT_KB}")
         rows = [(space, *user) for user in users]
+        is_noting = self.is_noting
         with self._changing():
             self._take_out(rows)
-            if self.is_noting:
+            if is_noting:
                 self._connection.executemany("INSERT INTO taken_out VALUES (?, ?, ?)", rows)
-        self._cut_log()
+        if not is_noting:  # else somebody reads for minutes, and the log goes with the file
+            self._cut_log()
 
     def _take_out(self, rows: Sequence[tuple[str, str, bool]]) -> None:
         self._connection.executemany(_DELETE, rows)

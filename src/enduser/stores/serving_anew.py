@@ -7,6 +7,7 @@ it keeps the bytes of what moved (3.40).
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -47,8 +48,9 @@ class NewCopy:
             NoRoom: the disk has no room for the copy a second time.
             StoreError: the file cannot be written, or it was to `stop`.
         """
-        require_room("the serving copy", serving_files.size(self._copy.path), self._path.parent)
-        with telling(), closing(sqlite3.connect(self._copy.path, isolation_level=None)) as connection:
+        require_room_for_copy(self._path.parent)
+        uri = f"{self._copy.path.absolute().as_uri()}?mode=rw"
+        with telling(), closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
             connection.set_progress_handler(lambda: self._is_stopped, _STEPS_AT_ONCE)
             connection.execute(f"PRAGMA cache_size = {-_CACHE_KB}")
             connection.execute("VACUUM INTO ?", [str(self._path)])
@@ -58,23 +60,19 @@ class NewCopy:
         """Let `write` end soon, with an error; from any thread."""
         self._is_stopped = True
 
-    def catch_up(self, store: OwnedStore) -> bool:
-        """Take a step towards what the store has; return whether all is there. On the thread of the copy.
+    def catch_up(self, store: OwnedStore, spaces: Iterable[str]) -> bool:
+        """Take a step towards what the store has of some spaces; return whether all is there.
 
-        A space in which that fails has no copy for now, as in one that is made anew.
+        On the thread of the copy. Of other spaces there is no copy for now, as of one that is made anew.
 
         Raises:
-            StoreError: a file cannot be changed.
+            StoreError: a file cannot be changed, or the store cannot be read.
         """
-        new = self._opened()
+        new, followed = self._opened(), set(spaces)
         self._copy.lose_noted(new)
-        is_done = True
-        for space in store.generations():
-            try:
-                is_done = new.follow(space, store) and is_done
-            except StoreError:
-                new.begin_anew(space)
-        return is_done
+        for space in store.generations().keys() - followed:
+            new.begin_anew(space)
+        return all(new.follow(space, store) for space in followed)
 
     def take_place(self) -> None:
         """Let the copy go on with the new file. On its thread.
@@ -86,6 +84,8 @@ class NewCopy:
         self._copy.lose_noted(new)
         new.close()
         with telling():
+            if serving_files.has_log(self._path):
+                raise sqlite3.OperationalError("its log could not be written into its file")
             self._copy.go_on_with(self._path)
 
     def close(self) -> None:
@@ -113,6 +113,7 @@ def write_anew(folder: Path) -> None:
     Raises:
         NoRoom, StoreError: as of `NewCopy.write`.
     """
+    serving_files.remove_others(folder)
     if serving_files.newest(folder) is None:
         return
     with telling():
@@ -124,3 +125,13 @@ def write_anew(folder: Path) -> None:
             new.take_place()
         finally:
             new.close()
+
+
+def require_room_for_copy(folder: Path) -> None:
+    """Check that the disk has room for the copy of a data folder a second time.
+
+    Raises:
+        NoRoom: it has not.
+    """
+    if path := serving_files.newest(folder):
+        require_room("the serving copy", serving_files.size(path), folder)

@@ -10,6 +10,8 @@ import os
 import re
 from pathlib import Path
 
+_BESIDE = re.compile(r"-(wal|journal|shm)$")
+"""How the names end of what SQLite keeps beside a database."""
 _NUMBERED = re.compile(r"serving-(\d+)\.sqlite")
 
 
@@ -38,8 +40,9 @@ def remove(path: Path) -> None:
 
     First the names go: who reads what is gone by then sees that, and reads the copy that took its place.
     """
-    open_files = [file for file in map(_opened, (path, _log(path))) if file is not None]
-    for name in (path, _log(path), path.with_name(f"{path.name}-shm")):
+    names = [path.with_name(path.name + end) for end in ("", "-wal", "-journal")]
+    open_files = [file for file in map(_opened, names) if file is not None]
+    for name in (*names, path.with_name(f"{path.name}-shm")):
         name.unlink(missing_ok=True)
     for file in open_files:
         os.ftruncate(file, 0)
@@ -53,17 +56,21 @@ def _opened(path: Path) -> int | None:
         return None
 
 
-def remove_older(path: Path) -> None:
-    """Remove all copies of before; a process that was killed may have left one."""
-    for other in _numbered(path.parent):
-        if other != path:
-            remove(other)
+def remove_others(folder: Path) -> None:
+    """Remove all that is left of copies that are not in use, as by a process that was killed."""
+    copies = {path.with_name(_BESIDE.sub("", path.name)) for path in folder.glob("serving*")}
+    for path in copies - {newest(folder)}:
+        remove(path)
 
 
 def size(path: Path) -> int:
     """Return how many bytes a copy has on the disk, with its log."""
-    log = _log(path)
-    return path.stat().st_size + (log.stat().st_size if log.exists() else 0)
+    return sum(name.stat().st_size for name in (path, _log(path)) if name.exists())
+
+
+def has_log(path: Path) -> bool:
+    """Return whether not all of a copy is in its file."""
+    return _log(path).exists()
 
 
 def _log(path: Path) -> Path:

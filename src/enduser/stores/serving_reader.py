@@ -159,7 +159,9 @@ class _Reading:
     @cached_property
     def connection(self) -> sqlite3.Connection:
         uri = f"{Path(self._path).absolute().as_uri()}?mode=ro"
-        return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA mmap_size = 0")  # the old file is made empty while it may be read
+        return connection
 
     @property
     def is_current(self) -> bool:

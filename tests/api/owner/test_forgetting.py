@@ -19,7 +19,7 @@ from enduser.api.owner.forgetting import Forgetting
 from enduser.core.settings import SpaceSettings
 from enduser.errors import NoRoom, RetentionRefused, StoreError
 from enduser.service.forgetting import Going
-from enduser.stores.answers import Applied, RetentionRun, SpaceStatus
+from enduser.stores.answers import Applied, BytesDue, RetentionRun, SpaceStatus
 from enduser.stores.records import BeginRetention, ForgetOld
 
 pytestmark = pytest.mark.anyio
@@ -91,7 +91,9 @@ class World:
         self.in_use = 0
         """So many looks long a file is in use."""
         self.gone: list[tuple[int, int]] = []
-        """What was noted of what is gone: up to which time, and when."""
+        """What was noted of what is gone: since when it was due, and when it was gone."""
+        self.numbers = (1,)
+        self.no_room: list[Exception] = []
         self.looks_for_bytes = 0
         self.steps = 0
         """How many steps the serving copy needs before it goes on in a new file."""
@@ -158,9 +160,13 @@ class World:
         runs[at] = replace(runs[at], users=runs[at].users + what, ended_at=None if what else record.now)
         return Applied(retention=runs[at])
 
-    def bytes_due(self) -> int | None:
+    def bytes_due(self) -> BytesDue | None:
         self.looks_for_bytes += 1
-        return self.due
+        return None if self.due is None else BytesDue(self.due, self.numbers, {})
+
+    def require_room(self, _: object) -> None:
+        if self.no_room:
+            raise self.no_room.pop()
 
     def lasting_reads(self) -> int:
         return self.lasting
@@ -192,8 +198,8 @@ class World:
         self.in_use -= 1
         return self.in_use < 0
 
-    def note_gone(self, until: int, now: int) -> None:
-        self.gone.append((until, now))
+    def note_gone(self, due: BytesDue, now: int) -> None:
+        self.gone.append((due.since, now))
         self.due = None
 
 
@@ -206,6 +212,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(module, "now_us", lambda: made.now)
     monkeypatch.setattr(module, "let_bytes_go", made.let_bytes_go)
     monkeypatch.setattr(module, "are_gone", made.are_gone)
+    monkeypatch.setattr(module, "require_room", made.require_room)
     return made
 
 
@@ -369,7 +376,7 @@ async def test_bytes_are_gathered_and_reads_that_last_are_waited_for_but_not_for
     world.due, world.lasting = NOW - round(seconds * S), lasting
     await world.look()
     assert world.went == [NOW] * goes
-    assert world.gone == [(NOW, NOW)] * goes
+    assert world.gone == [(NOW - round(seconds * S), NOW)] * goes
     assert world.forgetting.due_s() == (0 if goes else seconds)
 
 
@@ -386,7 +393,7 @@ async def test_it_is_told_for_how_long_bytes_have_been_due(world: World) -> None
     assert world.forgetting.due_s() == 0
     running = asyncio.create_task(world.forgetting.run())
     world.due = NOW
-    await until(lambda: world.forgetting._due_since)
+    await until(lambda: world.forgetting._due)
     assert world.forgetting.due_s() == 0
     world.now += 90 * S
     assert world.forgetting.due_s() == 90
@@ -407,7 +414,7 @@ async def test_first_the_serving_copy_is_written_anew_then_the_database_and_each
         ("copy", True, True, True),
         ("database", True, True, True),
     ]
-    assert (world.steps, world.gone) == (-1, [(NOW, NOW)])
+    assert (world.steps, world.gone) == (-1, [(NOW - DAY, NOW)])
 
 
 @pytest.mark.parametrize("what", ["copy", "database"])
@@ -435,8 +442,58 @@ async def test_a_file_that_cannot_be_written_is_told_and_it_is_tried_again(world
     with capture_logs() as lines:
         await world.look()
     assert [line["hint"] for line in lines if line["log_level"] == "error"] == ["make room"]
-    assert world.gone == [(NOW, NOW)]
+    assert world.gone == [(NOW - DAY, NOW)]
     assert all(one.is_closed for one in world.files)
+
+
+async def test_without_room_for_both_none_is_written(world: World) -> None:
+    world.due, world.no_room = NOW - DAY, [FULL]
+    with capture_logs() as lines:
+        running = asyncio.create_task(world.forgetting.run())
+        await until(lambda: not world.no_room)
+        files = len(world.files)
+        await until(lambda: world.gone)
+        await world.end(running)
+    assert files == 0
+    assert [line["hint"] for line in lines if line["log_level"] == "error"] == ["make room"]
+
+
+async def test_after_a_failure_the_copy_is_written_again_only_if_more_was_forgotten_since(
+    world: World,
+) -> None:
+    world.due, world.going = NOW - DAY, [FULL, FULL]
+    note = world.run_on_store
+
+    async def run_on_store(work: Callable[[], Any]) -> Any:
+        if len(world.going) == 0:
+            world.numbers = (1, 2)
+        return await note(work)
+
+    world.forgetting._run_on_store = run_on_store
+    await world.look(5)
+    assert [one.what for one in world.files] == ["copy", "database", "database", "copy", "database"]
+
+
+async def test_reads_that_began_while_files_were_written_are_waited_for_unless_somebody_waits(
+    world: World,
+) -> None:
+    world.due = NOW - DAY
+    world.now = NOW
+    world.forgetting._went_at = NOW - round(GATHER_S * S)
+    new_file = world.new_file
+
+    def reads_begin() -> File:
+        world.lasting = 1
+        return new_file()
+
+    world.new_file = reads_begin  # type: ignore[method-assign]
+    running = asyncio.create_task(world.forgetting.run())
+    await until(lambda: world.lasting)
+    await asyncio.sleep(0.05)
+    assert world.went == []
+    world.lasting = 0
+    await until(lambda: world.went)
+    await world.end(running)
 
 
 async def test_a_file_in_use_is_waited_for_and_only_then_it_is_noted(world: World) -> None:
@@ -497,7 +554,7 @@ async def test_who_asks_while_others_are_going_waits_for_what_was_forgotten_sinc
     world.note_gone = leaves_more  # type: ignore[method-assign]
     world.now, world.in_use = NOW + 2, 0
     await asyncio.wait_for(asked, 20)
-    assert [until for until, _ in world.gone] == [NOW, NOW + 2]
+    assert [since for since, _ in world.gone] == [NOW - DAY, NOW + 1]
     await world.end(running)
 
 
@@ -507,7 +564,7 @@ async def test_who_asks_hears_what_went_wrong_and_it_is_tried_again(world: World
         running = asyncio.create_task(world.forgetting.run())
         with pytest.raises(NoRoom, match="the disk is full"):
             await world.forgetting.let_bytes_go_now()
-        assert (world.gone, world.forgetting._due_since) == ([], NOW)
+        assert (world.gone, world.forgetting.due_s()) == ([], 0)
         await world.forgetting.let_bytes_go_now()
         await world.end(running)
     assert world.gone == [(NOW, NOW)]

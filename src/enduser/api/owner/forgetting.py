@@ -14,9 +14,9 @@ from enduser.clock import elapsed_s, now_us
 from enduser.core.retention import DAY_US, deletes_from
 from enduser.errors import RetentionRefused, StoreError
 from enduser.ingest.applier import Applier
-from enduser.service.forgetting import Going, are_gone, let_bytes_go
+from enduser.service.forgetting import Going, are_gone, let_bytes_go, require_room
 from enduser.service.retention import begin_retention, forget_portion
-from enduser.stores.answers import RetentionRun
+from enduser.stores.answers import BytesDue, RetentionRun
 from enduser.stores.contract import NewFile, OwnedStore, Reader
 from enduser.stores.control import ControlStore
 from enduser.stores.serving_anew import NewCopy
@@ -26,6 +26,7 @@ _PACE_S = 1.0
 _REFUSED_S = 5.0
 _FAILED_S = 60.0
 _STOP_S = 1.0
+_STEP_S = 0.05
 GATHER_S = 1_800.0
 """So long what is forgotten is gathered before its bytes go: all is written anew for it, each time."""
 _LASTING_S = 1_200.0
@@ -59,14 +60,16 @@ class Forgetting:
         self._waiting: list[asyncio.Future[None]] = []
         self._has_ended = False
         self._at_work = asyncio.Lock()
-        """What goes between the writing of a new file and the note that bytes are gone would be noted too."""
-        self._due_since: int | None = None
+        """Either users go by age or bytes do: each takes what the machine has left."""
+        self._due: BytesDue | None = None
+        self._copied_for: BytesDue | None = None
+        """For what the serving copy was written anew last: what fails after that need not do it again."""
         self._went_at = 0
         """When bytes went last: of a long run of the retention more are due after each portion."""
 
     def due_s(self) -> float:
         """Return for how many seconds bytes of something that is forgotten have been there still."""
-        return 0.0 if self._due_since is None else max(now_us() - self._due_since, 0) / 1e6
+        return 0.0 if self._due is None else max(now_us() - self._due.since, 0) / 1e6
 
     async def run(self) -> None:
         """Forget until the server ends."""
@@ -146,53 +149,70 @@ class Forgetting:
         """Let bytes go, if they have waited for long enough, or somebody waits for it."""
         waiting, self._waiting = self._waiting, []
         try:
-            self._due_since = await self._run_on_store(self._store.bytes_due)
-            if self._due_since is not None and (waiting or self._may_begin()):
+            self._due = await self._run_on_store(self._store.bytes_due)
+            if self._due is not None and (waiting or self._may_begin()):
                 async with self._at_work:
-                    await self._go()
+                    await self._go(is_hurried=bool(waiting))
         except Exception as error:
             _answer(waiting, error)
             raise
-        _answer(waiting, None if self._due_since is None else _STOPPED)
+        _answer(waiting, None if self._due is None else _STOPPED)
 
     def _may_begin(self) -> bool:
-        waited_s = min(self.due_s(), (now_us() - self._went_at) / 1e6)
-        is_gathered = waited_s >= self._gather_s
-        is_late = waited_s >= self._gather_s + _LASTING_S
-        return is_gathered and (is_late or not self._store.lasting_reads())
+        return self._waited_s() >= self._gather_s and self._may_stop_reads()
 
-    async def _go(self) -> None:
-        until = now_us()
-        await self._write_copy_anew()
-        going = await self._write_database_anew(until)
-        if going is None:
+    def _may_stop_reads(self) -> bool:
+        """Return whether no read is made that lasts, or has lasted for too long."""
+        return self._waited_s() >= self._gather_s + _LASTING_S or not self._store.lasting_reads()
+
+    def _waited_s(self) -> float:
+        return min(self.due_s(), (now_us() - self._went_at) / 1e6)
+
+    async def _go(self, *, is_hurried: bool) -> None:
+        """Let the bytes go of what is due, unless the server ends before."""
+        until, due = now_us(), await self._run_on_store(self._store.bytes_due)
+        self._due = due
+        if due is None:
             return
-        while not await self._run_on_store(lambda: are_gone(self._store, going)):
-            if self._stopping.is_set():
+        await self._run_on_store(lambda: require_room(self._store))
+        if due != self._copied_for:
+            await self._write_copy_anew()
+            self._copied_for = due
+        going = await self._write_database_anew(until, is_hurried=is_hurried)
+        while going is not None and not self._stopping.is_set():
+            if await self._run_on_store(lambda: are_gone(self._store, going)):
+                await self._run_on_store(lambda: self._store.note_gone(due, now_us()))
+                self._due, self._went_at = None, until
+                took_s = round((now_us() - until) / 1e6, 1)
+                log.info("bytes of what was forgotten are gone", seconds=took_s)
                 return
             await self._rest(_PACE_S)
-        await self._run_on_store(lambda: self._store.note_gone(until, now_us()))
-        self._due_since, self._went_at = None, until
-        log.info("bytes of what was forgotten are gone", seconds=round((now_us() - until) / 1e6, 1))
 
     async def _write_copy_anew(self) -> None:
         """Write the serving copy into a new file and go on with that, unless the server ends before."""
         new = await self._run_on_store(self._applier.new_copy)
         try:
-            is_there = not await self._is_written(new)
-            while not is_there and not self._stopping.is_set():
-                is_there = await self._run_on_store(lambda: self._applier.go_on_with(new))
+            is_written = await self._is_written(new)
+            while is_written and not self._stopping.is_set():
+                if await self._run_on_store(lambda: self._applier.go_on_with(new)):
+                    break
+                await self._rest(_STEP_S)
         finally:
             await self._run_on_store(new.close)
 
-    async def _write_database_anew(self, until: int) -> Going | None:
-        """Write the database into a new file and go on with that; None: the server ends before."""
+    async def _write_database_anew(self, until: int, *, is_hurried: bool) -> Going | None:
+        """Write the database into a new file and go on with that; None: the server ends before.
+
+        Reads that last are stopped at the end. They may go on for a while, if nobody waits for it.
+        """
         if self._stopping.is_set():
             return None
         new = await self._run_on_store(self._store.new_file)
         try:
             if not await self._is_written(new):
                 return None
+            while not (is_hurried or self._may_stop_reads()) and not self._stopping.is_set():
+                await self._rest(_PACE_S)
             return await self._run_on_store(lambda: let_bytes_go(self._store, self._control, new, until))
         finally:
             await self._run_on_store(new.close)

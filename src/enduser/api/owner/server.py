@@ -46,6 +46,7 @@ from enduser.service.deciding_state import DecidingStates
 from enduser.service.lookups import installed_lookups
 from enduser.service.source_jobs import SourceJobs
 from enduser.service.webhook_calls import WebhookCaller
+from enduser.stores import serving_files
 from enduser.stores.answers import Door
 from enduser.stores.control import ControlStore
 from enduser.stores.deciding_file import write_deciding
@@ -134,6 +135,7 @@ class Owner:
             command="enduser serve",
         )
         self._reader = SpoolReader(options.folder, store.spool_positions())
+        serving_files.remove_others(options.folder)
         self._applier = Applier(store, self._reader, ServingCopy(options.folder), tell_damage, tell_trouble)
         self._serving_reader = ServingReader(options.folder)
         self._deciding_states = DecidingStates(options.folder)

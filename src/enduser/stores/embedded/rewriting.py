@@ -7,6 +7,7 @@ log. Only what is copied has none of them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,14 +15,22 @@ import duckdb
 
 from enduser.errors import StoreError
 from enduser.stores.data_folder import make_durable, require_room
-from enduser.stores.embedded import erasures
 from enduser.stores.embedded.database import CATALOG, DATABASE_FILE, Database, new_file_of
 from enduser.stores.embedded.engine import told
-from enduser.stores.embedded.statements import text_literal
+from enduser.stores.embedded.statements import Rows, text_literal
 
 _WHAT = "the database could not be written into a new file"
 _HINT = "see whether the disk is full; it is tried again, and until then bytes of what was deleted stay"
 _BUCKETS = 65_536
+_COLUMNS = (
+    "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() "
+    "WHERE database_name = $1 ORDER BY schema_name, table_name, column_index"
+)
+_SEQUENCES = "SELECT sequence_oid, last_value FROM duckdb_sequences() WHERE database_name = $1 ORDER BY ALL"
+_ATTRIBUTES = f"SELECT rowid, number FROM {CATALOG}.main.attributes ORDER BY ALL"
+"""One that is changed is another row: it may have got another type, and then its own again."""
+_EMPTIED = f"SELECT number, contents FROM {CATALOG}.main.retention_runs WHERE contents > 0 ORDER BY number"
+"""Which content of old events went."""
 
 
 class Large(NamedTuple):
@@ -52,7 +61,7 @@ LARGE: Mapping[str, Large] = {
     "users": Large(("person_key",), ("begins_after",)),
 }
 """What is not here is small, or changes too much to be copied before. Of events that are too old the content
-is changed in place too: then nothing that was copied before is worth anything."""
+is changed in place too: then what was copied before is worth nothing."""
 
 
 class _Table(NamedTuple):
@@ -84,13 +93,11 @@ class NewFile:
             StoreError: the file cannot be written.
         """
         self.path = new_file_of(database.folder)
-        self.last_erasure = erasures.last_number(database.connection)
-        """The number of the last erasure that no byte of the file can be of."""
         self._database = database
         self._is_stopped = False
         self._digests: dict[str, Mapping[int, object]] = {}
         """Of each table that is parted, the digests of its parts, when all is copied."""
-        require_room("the database", (database.folder / DATABASE_FILE).stat().st_size, database.folder)
+        require_room_for_database(database)
         with told(_WHAT, _HINT):
             self._layout = self._layout_now()
             self._attach()
@@ -120,7 +127,8 @@ class NewFile:
     def stop(self) -> None:
         """Let `write` end soon, with an error; from any thread. It may not hear the first time."""
         self._is_stopped = True
-        self._copying.interrupt()
+        with suppress(duckdb.ConnectionException):  # it is closed
+            self._copying.interrupt()
 
     def _require_going_on(self) -> None:
         if self._is_stopped:
@@ -138,7 +146,6 @@ class NewFile:
         with told(_WHAT, _HINT):
             is_copied = all(table.name in self._digests for table in self._large if table.kind.is_parted)
             if not (is_copied and self._layout_now() == self._layout and self._is_brought_up()):
-                self._detach()
                 self._attach()
                 for table in self._names():
                     self._connection.execute(f"INSERT INTO fresh.{table} FROM {CATALOG}.{table}")
@@ -154,7 +161,7 @@ class NewFile:
         self._copying.close()
         if self._database.is_usable():
             with told(_WHAT, _HINT):
-                self._connection.execute("DETACH DATABASE IF EXISTS fresh")
+                self._detach()
         remove(self.path)
 
     # --- bringing up to now
@@ -206,31 +213,19 @@ class NewFile:
     # --- the two databases
 
     def _attach(self) -> None:
+        self._detach()
         remove(self.path)
         self._connection.execute(f"ATTACH {text_literal(self.path)} AS fresh")
         self._connection.execute(f"COPY FROM DATABASE {CATALOG} TO fresh (SCHEMA)")
 
     def _detach(self) -> None:
         self._connection.execute("DETACH DATABASE IF EXISTS fresh")
-        remove(self.path)
 
-    def _layout_now(self) -> list[Any]:
+    def _layout_now(self) -> Sequence[Rows]:
         """Return what must be the same to the end, if what is copied before is to be of use."""
-        columns = (
-            "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() "
-            "WHERE database_name = $1 ORDER BY schema_name, table_name, column_index"
-        )
-        numbers = (
-            "SELECT schema_name, sequence_name, last_value FROM duckdb_sequences() "
-            "WHERE database_name = $1 ORDER BY ALL"
-        )
-        rows = [self._connection.execute(query, [CATALOG]).fetchall() for query in (columns, numbers)]
-        emptied = [
-            self._one(f"SELECT contentless_to FROM {CATALOG}.{schema}.state")
-            for schema, table in self._tables()
-            if table == "state"
+        return [self._connection.execute(query, [CATALOG]).fetchall() for query in (_COLUMNS, _SEQUENCES)] + [
+            self._connection.execute(query).fetchall() for query in (_ATTRIBUTES, _EMPTIED)
         ]
-        return [*rows, emptied]
 
     def _tables(self) -> list[tuple[str, str]]:
         """Return (schema, name) of each table."""
@@ -267,6 +262,15 @@ def _digests(connection: duckdb.DuckDBPyConnection, table: _Table, rows: str) ->
     """Return a digest of each part of some rows, by the part; a user has all his rows in one."""
     query = f"SELECT user_key & {_BUCKETS - 1} AS part, {table.kind.digest} FROM {rows} GROUP BY part"
     return {part: digest for part, *digest in connection.execute(query).fetchall()}
+
+
+def require_room_for_database(database: Database) -> None:
+    """Check that the disk has room for the database a second time.
+
+    Raises:
+        NoRoom: it has not.
+    """
+    require_room("the database", (database.folder / DATABASE_FILE).stat().st_size, database.folder)
 
 
 def keep_file_rows(database: Database, path: Path) -> bool:

@@ -47,6 +47,7 @@ from enduser.errors import InvalidSetting, InvalidSpaceName, LimitExceeded, Stor
 from enduser.stores import scratch, serving
 from enduser.stores.answers import (
     Applied,
+    BytesDue,
     ChangedObject,
     Changes,
     Difference,
@@ -176,8 +177,8 @@ class EmbeddedStore:
             self._taker: tuple[str, EventTaker] | None = None
             self._forgetting = Forgetting(self._database, self._naming, self._objects_change)
             self._forgotten = 0
-            self._written_erasure = 0
-            """The number of the last erasure before the database was last written anew."""
+            self._new_file: rewriting.NewFile | None = None
+            """The last file that was begun beside the database."""
             self._rules_editions: Counter[str] = Counter()
             self._followed: dict[str, _Followed] = {}
             self._rules: dict[str, tuple[int, Deciding, Sequence[Demand]]] = {}
@@ -655,15 +656,22 @@ class EmbeddedStore:
         """Make the store usable again after it failed, if that can be done."""
         if self._database.is_usable():
             return
+        if self._new_file is not None:
+            self._new_file.stop()
         self._reader.close()  # the engine forgets a database only when nobody holds it
         self._database.reopen()
         self._reader.begin(self._database.connection)
         self._taker = None
         self._cut_files = set(self.spaces())
 
+    def require_room(self) -> None:
+        """Check that the disk has room for the database a second time."""
+        rewriting.require_room_for_database(self._database)
+
     def new_file(self) -> rewriting.NewFile:
         """Begin to write the database into a new file."""
-        return rewriting.NewFile(self._database)
+        self._new_file = rewriting.NewFile(self._database)
+        return self._new_file
 
     def go_on_with(self, new: NewFile) -> None:
         """Go on with a new file."""
@@ -680,7 +688,6 @@ class EmbeddedStore:
             if is_importing:
                 rewriting.bring_file_rows(self._database, rows)
             self._cut_files = set()
-            self._written_erasure = new.last_erasure
         finally:
             if self._database.is_usable():  # else reads wait until it is, see `heal`
                 self._reader.begin(self._database.connection)
@@ -691,17 +698,26 @@ class EmbeddedStore:
         """Return how many reads are made now that may last."""
         return self._reader.lasting
 
-    def bytes_due(self) -> int | None:
-        """Return since when something is forgotten of which files may have bytes still."""
+    def bytes_due(self) -> BytesDue | None:
+        """Return what is forgotten of which files may have bytes still."""
         with told(ANSWER):
-            ((since,),) = run(self._database.connection, "erasures.due")
-        return None if since is None else int(since)
+            erased = run(self._database.connection, "erasures.due")
+            runs = run(self._database.connection, "erasures.due_runs")
+        since = [at for *_, at in (*erased, *runs)]
+        numbers = tuple(number for number, _ in erased)
+        return BytesDue(min(since), numbers, {n: amount for n, amount, _ in runs}) if since else None
 
-    def note_gone(self, until: int, now: int) -> None:
-        """Note that no file has a byte of what was forgotten up to a time any more."""
+    def note_gone(self, due: BytesDue, now: int) -> None:
+        """Note that no file has a byte of what was due any more."""
         with self._database.changing("main"):
-            last = self._written_erasure
-            run(self._database.connection, "erasures.note_gone", last=last, until=until, now=now)
+            run(
+                self._database.connection,
+                "erasures.note_gone",
+                erasures=list(due.erasures),
+                runs=list(due.runs),
+                amounts=list(due.runs.values()),
+                now=now,
+            )
 
     # --- what is derived
 

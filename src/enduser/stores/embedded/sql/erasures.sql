@@ -32,18 +32,20 @@ FROM main.erasures JOIN main.spaces USING (space) WHERE space = $space AND ($bef
 ORDER BY number DESC LIMIT $limit;
 
 -- name: due
--- Since when something is forgotten of which files may have bytes still.
-SELECT min(forgotten_at) FROM (
-    SELECT min(erased_at) AS forgotten_at FROM main.erasures WHERE gone_at IS NULL
-    UNION ALL
-    SELECT min(coalesce(ended_at, began_at)) FROM main.retention_runs
-    WHERE gone_at IS NULL AND users + lives + contents > 0);
+-- Erasures of which files may have bytes still.
+SELECT number, erased_at FROM main.erasures WHERE gone_at IS NULL ORDER BY number;
+
+-- name: due_runs
+-- Likewise of who went by age, and how much a run has taken so far.
+SELECT number, users + lives + contents AS amount, coalesce(ended_at, began_at) FROM main.retention_runs
+WHERE gone_at IS NULL AND amount > 0 ORDER BY number;
 
 -- name: note_gone
--- An erasure is as old as its call, and may have waited until the database was written anew: then its number tells it.
-UPDATE main.erasures SET gone_at = $now WHERE gone_at IS NULL AND erased_at <= $until AND number <= $last;
+-- A run that has taken more since is still due.
+UPDATE main.erasures SET gone_at = $now WHERE gone_at IS NULL AND number IN (SELECT unnest($erasures::BIGINT[]));
 UPDATE main.retention_runs SET gone_at = $now
-WHERE gone_at IS NULL AND coalesce(ended_at, began_at) <= $until;
+WHERE gone_at IS NULL
+  AND (number, users + lives + contents) IN (SELECT (unnest($runs::BIGINT[]), unnest($amounts::BIGINT[])));
 
 -- name: keys
 -- The keys of the ids of some keyed hashes.
