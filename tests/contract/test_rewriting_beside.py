@@ -294,7 +294,7 @@ def test_whatever_happens_at_any_time_nothing_is_lost_and_nothing_comes_back(
         for _ in range(chosen.randrange(most)):
             world.do(chosen.choice(COMMON if chosen.random() < 0.8 else SELDOM))
 
-    for _ in range(3):
+    for _ in range(2):
         live(4)
         with closing(world.store.new_file()) as new:
             live(3)

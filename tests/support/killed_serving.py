@@ -28,7 +28,7 @@ def die() -> None:
 
 def main() -> None:
     where = sys.argv.pop(1)
-    portions, note, tables = count(1), retention.note, rewriting._tables
+    portions, note, names = count(1), retention.note, rewriting.NewFile._names
 
     def noted(*arguments: Any) -> Any:
         if next(portions) == PORTIONS:
@@ -36,7 +36,7 @@ def main() -> None:
         return note(*arguments)
 
     def some_tables(*arguments: Any) -> Iterator[str]:
-        for number, table in enumerate(tables(*arguments)):
+        for number, table in enumerate(names(*arguments)):
             if number == TABLES:
                 die()
             yield table
@@ -46,7 +46,7 @@ def main() -> None:
         retention.note = noted
     else:
         assert where == "writing"
-        rewriting._tables = some_tables
+        rewriting.NewFile._names = some_tables  # type: ignore[method-assign, assignment]
     enduser()
 
 

@@ -9,6 +9,7 @@ import duckdb
 import pytest
 from stored import NOW, SPACE
 
+from enduser import limits
 from enduser.core.events import UserId
 from enduser.errors import StoreError
 from enduser.stores.contract import OwnedStore
@@ -57,8 +58,9 @@ def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
 
 @pytest.mark.parametrize("name", CALLS)
 def test_a_call_that_meets_a_failing_engine_fails_with_what_to_do(
-    store: EmbeddedStore, tmp_path: Path, name: str
+    store: EmbeddedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
+    monkeypatch.setattr(limits, "READ_SECONDS_MAX", 0.05)
     store._reader.close()
     store._database.connection.close()
     with pytest.raises(StoreError) as failed:
