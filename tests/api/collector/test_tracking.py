@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -68,7 +68,9 @@ async def connected(site: Site) -> AsyncIterator[Client]:
     try:
         yield Client(reader, writer)
     finally:
-        writer.close()
+        writer.transport.abort()
+        with suppress(OSError):
+            await writer.wait_closed()  # the loop must not end before the connection
 
 
 @pytest.fixture

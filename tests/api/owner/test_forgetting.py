@@ -374,7 +374,9 @@ async def test_bytes_are_gathered_and_reads_that_last_are_waited_for_but_not_for
     world: World, seconds: float, lasting: int, goes: bool
 ) -> None:
     world.due, world.lasting = NOW - round(seconds * S), lasting
-    await world.look()
+    running = asyncio.create_task(world.forgetting.run())
+    await until(lambda: world.gone if goes else world.looks_for_bytes >= 3)
+    await world.end(running)
     assert world.went == [NOW] * goes
     assert world.gone == [(NOW - round(seconds * S), NOW)] * goes
     assert world.forgetting.due_s() == (0 if goes else seconds)
@@ -409,7 +411,9 @@ async def test_first_the_serving_copy_is_written_anew_then_the_database_and_each
     world: World,
 ) -> None:
     world.due, world.steps = NOW - DAY, 3
-    await world.look()
+    running = asyncio.create_task(world.forgetting.run())
+    await until(lambda: world.gone)
+    await world.end(running)
     assert [(one.what, one.is_written, one.is_used, one.is_closed) for one in world.files] == [
         ("copy", True, True, True),
         ("database", True, True, True),
@@ -440,7 +444,9 @@ async def test_a_file_that_cannot_be_written_is_told_and_it_is_tried_again(world
 
     world.file = file  # type: ignore[assignment]
     with capture_logs() as lines:
-        await world.look()
+        running = asyncio.create_task(world.forgetting.run())
+        await until(lambda: world.gone)
+        await world.end(running)
     assert [line["hint"] for line in lines if line["log_level"] == "error"] == ["make room"]
     assert world.gone == [(NOW - DAY, NOW)]
     assert all(one.is_closed for one in world.files)
@@ -470,7 +476,9 @@ async def test_after_a_failure_the_copy_is_written_again_only_if_more_was_forgot
         return await note(work)
 
     world.forgetting._run_on_store = run_on_store
-    await world.look(5)
+    running = asyncio.create_task(world.forgetting.run())
+    await until(lambda: world.gone)
+    await world.end(running)
     assert [one.what for one in world.files] == ["copy", "database", "database", "copy", "database"]
 
 
@@ -587,7 +595,9 @@ async def test_bytes_that_cannot_go_stay_due_and_hold_up_no_run(world: World) ->
     space = world.of[SPACE] = Space()
     world.due, world.going = NOW - DAY, [FULL] * 10_000
     with capture_logs() as lines:
-        await world.look()
+        running = asyncio.create_task(world.forgetting.run())
+        await until(lambda: len(world.going) < 9_998 and space.runs and space.runs[0].ended_at)
+        await world.end(running)
     assert [run.ended_at for run in space.runs] == [NOW]
     assert (world.forgetting.due_s(), len(world.going) < 9_998) == (86_400, True)
     assert len([line for line in lines if line["log_level"] == "error"]) == 1
@@ -631,7 +641,7 @@ async def test_who_asks_a_server_that_has_ended_hears_it_at_once(world: World) -
 
 
 async def test_no_portion_goes_between_the_writing_anew_and_the_note_that_it_is_gone(world: World) -> None:
-    """Its bytes would be noted as gone, though they are in the new file."""
+    """Each takes what the machine has left."""
     space = world.of[SPACE] = Space()
     world.portions, world.due, world.in_use = [1] * 10_000, NOW - DAY, 10_000
     running = asyncio.create_task(world.forgetting.run())
