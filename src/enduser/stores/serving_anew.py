@@ -101,8 +101,7 @@ class NewCopy:
                 "the serving copy has lost a space while it was written anew", hint="it is tried again"
             )
         if self._new is None:
-            with telling():
-                self._new = ServingCopy(self._path.parent, self._path)
+            self._new = ServingCopy(self._path.parent, self._path)
             self._new.note_no_more()
         return self._new
 
@@ -116,9 +115,7 @@ def write_anew(folder: Path) -> None:
     serving_files.remove_others(folder)
     if serving_files.newest(folder) is None:
         return
-    with telling():
-        copy = ServingCopy(folder)
-    with closing(copy):
+    with closing(ServingCopy(folder)) as copy:
         new = NewCopy(copy)
         try:
             new.write()
