@@ -395,7 +395,7 @@ def test_a_read_that_takes_too_long_is_stopped_and_the_next_one_works(
     for _ in range(2):
         with (
             pytest.raises(ReadTimeout, match=r"longer than 0\.05 s"),
-            store.reader.looking_at(SPACE) as look,
+            store.reader.looks.at(SPACE) as look,
         ):
             look.rows("SELECT count(*) FROM range(1000000000000) AS n(i) WHERE hash(i) = 1", {})
     monkeypatch.setattr(limits, "READ_SECONDS_MAX", 30)
@@ -406,7 +406,7 @@ def test_a_read_that_runs_out_of_time_between_two_statements_is_stopped(
     store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "READ_SECONDS_MAX", 0)
-    with pytest.raises(ReadTimeout), store.reader.looking_at(SPACE) as look:
+    with pytest.raises(ReadTimeout), store.reader.looks.at(SPACE) as look:
         read_often(look)
 
 
@@ -416,7 +416,7 @@ def read_often(look: Look) -> None:
 
 
 def test_what_the_engine_refuses_is_an_error_of_the_store(store: EmbeddedStore) -> None:
-    with pytest.raises(StoreError, match="could not answer"), store.reader.looking_at(SPACE) as look:
+    with pytest.raises(StoreError, match="could not answer"), store.reader.looks.at(SPACE) as look:
         look.rows("SELECT 1 FROM nothing", {})
     assert store.users_page(SPACE).items == []
 
@@ -425,15 +425,15 @@ def test_who_reads_is_stopped_when_the_database_is_closed(store: EmbeddedStore) 
     begun = threading.Event()
 
     def read() -> None:
-        with store.reader.looking_at(SPACE, "EXPORT_SECONDS_MAX") as look:
+        with store.reader.looks.at(SPACE, "EXPORT_SECONDS_MAX") as look:
             begun.set()
             look.rows("SELECT count(*) FROM range(1000000000000) AS n(i) WHERE hash(i) = 1", {})
 
     with ThreadPoolExecutor(1) as thread:
         reading = thread.submit(read)
         assert begun.wait(20)
-        store._reader.close()
+        store.looks.close()
         with pytest.raises(ReadTimeout, match="being closed"):
             reading.result(20)
-    store._reader.begin(store._database.connection)
+    store.looks.begin(store._database.connection)
     assert store.users_page(SPACE).items == []

@@ -138,7 +138,7 @@ STEPS = [
     (forgetting.serving, "take_out", "after"),
     (forgetting.retention, "forget", "after"),
     (forgetting.retention, "note", "after"),
-    (EmbeddedStore, "_forget_released", "before"),
+    (EmbeddedStore, "_follow_up", "before"),
 ]
 """The last of them is right after the commit."""
 DAILY = [STEPS[2], STEPS[4], STEPS[5]]

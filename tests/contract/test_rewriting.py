@@ -24,7 +24,7 @@ from enduser.service.writing_values import edit_by_hand
 from enduser.sources.json_rows import JsonRow
 from enduser.stores.data_folder import ROOM_BYTES
 from enduser.stores.embedded import EmbeddedStore, database, rewriting
-from enduser.stores.embedded import store as stores
+from enduser.stores.embedded.parts import file
 from enduser.stores.records import (
     AddLink,
     Chunk,
@@ -228,7 +228,7 @@ def test_who_reads_when_it_is_replaced_reads_to_the_end_and_who_begins_waits(
         is_closing.set()
         return wait_for(condition, *args)
 
-    with store.reader.looking_at(SPACE) as look:
+    with store.reader.looks.at(SPACE) as look:
         monkeypatch.setattr(threading.Condition, "wait_for", told)
         replaced = late.submit(write_anew, store)
         assert is_closing.wait(30)
@@ -245,11 +245,11 @@ def test_who_reads_for_too_long_is_stopped(
     store: EmbeddedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(store, tmp_path)
-    monkeypatch.setattr(stores, "_SWAP_PATIENCE_S", 0.01)
+    monkeypatch.setattr(file, "_SWAP_PATIENCE_S", 0.01)
     reads = threading.Event()
 
     def read() -> None:
-        with store.reader.looking_at(SPACE) as look:
+        with store.reader.looks.at(SPACE) as look:
             reads.set()
             look.connection.execute("SELECT count(*) FROM range(10000000), range(1000000)").fetchall()
 

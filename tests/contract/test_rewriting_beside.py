@@ -391,9 +391,9 @@ def test_one_that_is_given_up_leaves_nothing(world: World) -> None:
 def test_one_whose_database_was_opened_anew_meanwhile_is_refused_and_nothing_is_lost(world: World) -> None:
     with closing(world.store.new_file()) as new:
         new.write()
-        world.store._reader.close()
+        world.store.looks.close()
         world.store._database.reopen()
-        world.store._reader.begin(world.store._database.connection)
+        world.store.looks.begin(world.store._database.connection)
         before = world.everything()
         with pytest.raises(StoreError, match="could not be written into a new file"):
             world.store.go_on_with(new)

@@ -83,7 +83,7 @@ def test_counts_and_lists_agree_with_words_on_random_rules(asked: Asked) -> None
 
 
 def test_decisions_agree_with_words_on_random_rules(asked: Asked) -> None:
-    with asked.store.reader.looking_at(SPACE) as look:
+    with asked.store.reader.looks.at(SPACE) as look:
         program = Program([rules_of(look).read(rule) for rule in asked.rules])
     edges = program.edges(asked.world.now, ZoneInfo(asked.world.time_zone))
     times, lists = told(asked.store, program, ZoneInfo(asked.world.time_zone))

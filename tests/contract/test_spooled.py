@@ -290,15 +290,15 @@ def test_a_file_whose_rows_were_being_counted_when_the_database_was_opened_again
 def test_a_read_that_lasts_while_the_database_is_opened_again_keeps_nobody_from_reading(
     store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with store.reader.looking_at(SPACE):
+    with store.reader.looks.at(SPACE):
         store._database.connection.close()
         store.heal()
     assert store.reader.status(SPACE).events == 0
-    store.reader.close()
+    store.looks.close()
     monkeypatch.setattr(limits, "READ_SECONDS_MAX", 0.05)
     with pytest.raises(StoreError):
         store.reader.status(SPACE)
-    store.reader.begin(store._database.connection)
+    store.looks.begin(store._database.connection)
 
 
 def test_a_database_that_the_engine_gave_up_is_opened_again(store: EmbeddedStore, tmp_path: Path) -> None:

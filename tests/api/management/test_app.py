@@ -306,7 +306,7 @@ def test_a_mistake_of_the_program_is_logged_and_not_told(api: Api, monkeypatch: 
 
 def test_a_read_that_takes_too_long_says_so(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     def endless(reader: object, space: str, *_: object, **__: object) -> None:
-        with api.store.reader.looking_at(space) as look:
+        with api.store.reader.looks.at(space) as look:
             look.rows("SELECT count(*) FROM range(1000000000000) AS n(i) WHERE hash(i) = 1", {})
 
     monkeypatch.setattr(limits, "READ_SECONDS_MAX", 0.05)

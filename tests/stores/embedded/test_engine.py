@@ -61,7 +61,7 @@ def test_a_call_that_meets_a_failing_engine_fails_with_what_to_do(
     store: EmbeddedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(limits, "READ_SECONDS_MAX", 0.05)
-    store._reader.close()
+    store.looks.close()
     store._database.connection.close()
     with pytest.raises(StoreError) as failed:
         CALLS[name](store, tmp_path)

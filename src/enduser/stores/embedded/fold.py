@@ -7,8 +7,10 @@ import duckdb
 from enduser import limits
 from enduser.core.settings import SpaceSettings
 from enduser.stores.embedded.capped import ExactFold
+from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.linking import regroup
 from enduser.stores.embedded.statements import run
+from enduser.stores.records import AddLink, RemoveLink
 
 EVENTS_PER_PART = 12_000_000
 """Pending events that one part of a fold may hold; bounds memory to about 1 GB."""
@@ -70,6 +72,18 @@ def fold_pending(connection: duckdb.DuckDBPyConnection, settings: SpaceSettings)
         _fold_part(connection, parameters | {"part": part})
     run(connection, "fold.finish")
     run(connection, "fold.number", touched_max=limits.TOUCHED_MAX)
+
+
+def fold_link(naming: Naming, record: AddLink | RemoveLink) -> None:
+    """Keep what the API says of two ids, and fold it at once. The caller owns the transaction.
+
+    Raises:
+        UsageError, LimitExceeded, UserSuppressed: as `Naming.say` and `Naming.require_one`.
+    """
+    naming.say(record)
+    fold_pending(naming.connection, naming.settings)
+    if isinstance(record, AddLink):
+        naming.require_one(record)
 
 
 def _fold_part(connection: duckdb.DuckDBPyConnection, parameters: dict[str, int]) -> None:

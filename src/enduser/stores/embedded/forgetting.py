@@ -8,8 +8,8 @@ from enduser.core.events import UserId
 from enduser.stores import erasure_log, serving
 from enduser.stores.answers import Applied
 from enduser.stores.embedded import erasing, erasures, retention
-from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.database import Database
+from enduser.stores.embedded.reading import Look
 from enduser.stores.import_lock import require_no_import
 from enduser.stores.records import BeginRetention, EraseAgain, EraseUser, ForgetOld
 
@@ -25,12 +25,9 @@ class Forgetting:
     forgets them. Should that not happen, the copy gets them back.
     """
 
-    def __init__(
-        self, database: Database, naming: Callable[[str], Naming], copy_changes: Callable[[str], None]
-    ) -> None:
-        """Forget in a database; `naming` names the ids of a space, `copy_changes` hears of its objects."""
+    def __init__(self, database: Database, copy_changes: Callable[[str], None]) -> None:
+        """Forget in a database; `copy_changes` hears of the space whose objects change."""
         self._database = database
-        self._naming = naming
         self._copy_changes = copy_changes
         self._catch_up: Callable[[], None] = lambda: None
         self._portion: retention.Portion | None = None
@@ -69,7 +66,7 @@ class Forgetting:
             require_no_import(self._database.folder)
         users: Sequence[UserId] = ()
         with self._database.changing(self._database.schema(space)):
-            naming = self._naming(space)
+            naming = Look(self._database.connection, space).naming()
             if isinstance(record, EraseUser):
                 users = erasing.tell(naming, record)
             elif isinstance(record, EraseAgain):
@@ -81,9 +78,9 @@ class Forgetting:
         if users:
             serving.take_out(self._database.folder, space, users)
 
-    def apply(self, space: str, record: Forgets) -> Applied:
+    def apply(self, look: Look, record: Forgets) -> Applied:
         """Forget what was found last. The caller owns the transaction."""
-        naming = self._naming(space)
+        naming, space = look.naming(), look.space
         match record:
             case EraseUser():
                 number = self._next_number()

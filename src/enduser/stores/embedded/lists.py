@@ -9,12 +9,14 @@ import duckdb
 from enduser import limits
 from enduser.core.events import UserId
 from enduser.core.lists import ListAction, check_list_id, check_list_name
+from enduser.core.segments import require_unused
 from enduser.errors import InvalidList, LimitExceeded, ListExists, ListNotFound
 from enduser.stores.answers import Page, StaticList, WrittenList
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.given_rows import read_rows, rejected_rows
 from enduser.stores.embedded.pages import check_limit, page_of
 from enduser.stores.embedded.reading import Look
+from enduser.stores.embedded.segments import uses_there
 from enduser.stores.embedded.statements import bound, run, run_spliced, statements
 from enduser.stores.paging import values_behind
 from enduser.stores.records import DeleteList, WriteList
@@ -53,17 +55,19 @@ def write_list(naming: Naming, record: WriteList) -> WrittenList:
     return WrittenList(added, removed, rejected, rejected_rows(connection, limits.LIST_IDS_PER_CALL_MAX))
 
 
-def delete_list(connection: duckdb.DuckDBPyConnection, record: DeleteList) -> None:
+def delete_list(look: Look, record: DeleteList) -> None:
     """Take a list away. The caller owns the transaction.
 
     Ids that were known by it alone are `forget_released` afterwards.
 
     Raises:
         ListNotFound: it is not there.
+        InUse: rules name it.
     """
-    number, _ = _find(connection, record.list_id)
-    run(connection, "lists.delete", list=number)
-    _tell(connection, "released")
+    number, _ = _find(look.connection, record.list_id)
+    look.run("lists.delete", list=number)
+    _tell(look.connection, "released")
+    require_unused(uses_there(look, "lists", record.list_id), f"the list {record.list_id!r}")
 
 
 def forget_released(

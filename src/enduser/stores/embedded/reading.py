@@ -16,7 +16,8 @@ from enduser.core.retention import last_to_go
 from enduser.core.settings import SpaceSettings, settings_from_text
 from enduser.stores.answers import ChangedObject, Changes, SpaceStatus
 from enduser.stores.embedded import registry
-from enduser.stores.embedded.database import Database
+from enduser.stores.embedded.claiming import Naming
+from enduser.stores.embedded.database import Database, secret_of
 from enduser.stores.embedded.engine import ANSWER, told
 from enduser.stores.embedded.registry import Column
 from enduser.stores.embedded.statements import Rows, bound, run, spliced, statements, used
@@ -82,8 +83,11 @@ class Look:
 
     def settings(self) -> SpaceSettings:
         """Return the settings of the space."""
-        query = "SELECT name, value FROM main.settings WHERE space = $1"
-        return settings_from_text(dict(self.connection.execute(query, [self.space]).fetchall()))
+        return settings_from_text(dict(self.run("spaces.settings_of", space=self.space)))
+
+    def naming(self) -> Naming:
+        """Return how ids of the space are named."""
+        return Naming(self.connection, self.settings(), secret_of(self.connection, self.space))
 
     def columns(self) -> Sequence[Column]:
         """Return the custom attributes."""

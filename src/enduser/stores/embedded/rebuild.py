@@ -14,24 +14,25 @@ from enduser.stores.embedded.statements import run, text_literal
 from enduser.stores.embedded.values import restate_all
 
 
-def recompute(database: Database, naming: Naming) -> None:
+def recompute(naming: Naming) -> None:
     """Recompute all that is derived in the current schema; the caller owns the transaction.
 
     Until it commits, readers see what was.
     """
-    run(database.connection, "rebuild.clear")
-    ((contentless_to,),) = run(database.connection, "rebuild.contentless_to")
+    connection = naming.connection
+    run(connection, "rebuild.clear")
+    ((contentless_to,),) = run(connection, "rebuild.contentless_to")
     run(
-        database.connection,
+        connection,
         "taking.store_properties",
         batch=0,
         properties=list(ANALYTICS_PROPERTIES),
         contentless_to=contentless_to,
     )
     naming.take_claims(batch=0)
-    regroup(database.connection)
-    restate_all(database.connection)
-    fold_pending(database.connection, naming.settings)
+    regroup(connection)
+    restate_all(connection)
+    fold_pending(connection, naming.settings)
 
 
 def differences(database: Database, schema: str, naming: Naming) -> Sequence[Difference]:
@@ -50,7 +51,7 @@ def differences(database: Database, schema: str, naming: Naming) -> Sequence[Dif
         with database.looking_at(stored):
             run(database.connection, "rebuild.shadow")
             database.execute(f"SET search_path = 'shadow.space,{stored}'")
-            recompute(database, naming)
+            recompute(naming)
             database.execute(f"SET search_path = '{stored}'")
             rows = run(database.connection, "rebuild.differences")
         return [Difference(kind, side, user_id, text) for kind, side, user_id, text in rows]

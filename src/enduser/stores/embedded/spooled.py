@@ -10,6 +10,7 @@ import duckdb
 from enduser.core.settings import SpaceSettings
 from enduser.stores.answers import Applied
 from enduser.stores.embedded.fold import fold_pending
+from enduser.stores.embedded.reading import Look
 from enduser.stores.embedded.statements import run
 from enduser.stores.embedded.taking import EventTaker
 from enduser.stores.records import (
@@ -41,6 +42,11 @@ def follow_clock(
     if clock_at is not None:
         run(connection, "spooled.follow_clock", clock_at=clock_at)
     fold_pending(connection, settings)
+
+
+def close_history(look: Look) -> None:
+    """Let a history clock show that every visit until now is over."""
+    look.run("spooled.close_history", window=look.settings().window_us)
 
 
 def is_due(

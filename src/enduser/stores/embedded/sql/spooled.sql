@@ -4,6 +4,9 @@
 -- A live clock is the server's, as far as everything accepted until then is applied. It never goes back.
 UPDATE state SET clock_at = greatest(clock_at, $clock_at) WHERE live_since IS NOT NULL;
 
+-- name: close_history
+UPDATE state SET clock_at = greatest(clock_at, greatest_event_at + $window) WHERE live_since IS NULL;
+
 -- name: is_due
 -- Whether an open session is over at this time, or the clock was not written down for long.
 SELECT coalesce(bool_or(
