@@ -28,10 +28,11 @@ from enduser.errors import (
     RuleTooLarge,
     UsersNotTracked,
 )
+from enduser.stores.answering import answer
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.records import ChangeSettings, CloseHistory, DeleteList, WriteList
-from enduser.stores.remote import answer, decoded, encoded
 from enduser.stores.row_file import write_ids
+from enduser.stores.wire import decoded, encoded
 
 PLAN = {"field": "plan", "operator": "is", "value": "vip"}
 TEST = "acme/test"

@@ -20,7 +20,7 @@ from enduser.core.events import Event, UserId, hashed_id
 from enduser.core.links import ApiLinks, Edge
 from enduser.core.users_query import UsersQuery
 from enduser.errors import InvalidSetting
-from enduser.stores import remote
+from enduser.stores.answering import answer
 from enduser.stores.answers import HashingPreview
 from enduser.stores.embedded import EmbeddedStore, capped, fold, rebuild
 from enduser.stores.embedded.database import DATABASE_FILE
@@ -35,6 +35,7 @@ from enduser.stores.records import (
     RemoveLink,
     SpooledEvents,
 )
+from enduser.stores.wire import decoded, encoded
 
 SALT = "pepper"
 ON = ChangeSettings({"hash_ids": "on"})
@@ -459,8 +460,8 @@ def test_other_spaces_keep_their_ids(store: EmbeddedStore, tmp_path: Path) -> No
 
 def test_the_preview_can_be_asked_from_afar(store: EmbeddedStore, tmp_path: Path) -> None:
     take(store, tmp_path, [visit("u", 0)])
-    told = remote.answer(store, "hashing_preview", remote.encoded({"space": SPACE}))
-    assert remote.decoded(told, HashingPreview) == HashingPreview(1, 0, 0)  # type: ignore[arg-type]
+    told = answer(store, "hashing_preview", encoded({"space": SPACE}))
+    assert decoded(told, HashingPreview) == HashingPreview(1, 0, 0)  # type: ignore[arg-type]
 
 
 def test_a_failure_in_the_middle_leaves_all_as_it_was(

@@ -18,10 +18,11 @@ from enduser import limits
 from enduser.core.events import Event, UserId, hashed_id, take_once
 from enduser.core.links import ApiLinks, Edge, claims, held_claims, persons
 from enduser.errors import LimitExceeded, UsageError
-from enduser.stores import remote
+from enduser.stores.answering import answer
 from enduser.stores.answers import Page
 from enduser.stores.embedded import EmbeddedStore, capped, fold
 from enduser.stores.records import AddLink, ChangeSettings, CloseHistory, RemoveLink, SpooledEvents
+from enduser.stores.wire import decoded, encoded
 
 MINUTE = 60_000_000
 START = 1_700_000_000_000_000
@@ -453,17 +454,17 @@ def test_spooled_events_claim_too_and_an_export_without_their_link_is_the_one_be
 
 def test_links_can_be_made_and_listed_from_afar(store: EmbeddedStore, tmp_path: Path) -> None:
     def call(method: str, **arguments: object) -> bytes:
-        found = remote.answer(store, method, remote.encoded({"space": SPACE, **arguments}))
+        found = answer(store, method, encoded({"space": SPACE, **arguments}))
         assert isinstance(found, bytes)
         return found
 
     pair = user("u"), anonymous("a")
     call("apply", record={"AddLink": AddLink(*pair, at(1))})
-    (row,) = remote.decoded(call("links_page"), Page).items
+    (row,) = decoded(call("links_page"), Page).items
     assert linked(row) == Linked(*pair, at(1), "api")
-    assert remote.decoded(call("find_link", one=pair[0], other=pair[1]), dict) == row
+    assert decoded(call("find_link", one=pair[0], other=pair[1]), dict) == row
     call("apply", record={"RemoveLink": RemoveLink(*pair, at(2))})
-    assert remote.decoded(call("links_page"), Page).items == []
+    assert decoded(call("links_page"), Page).items == []
 
 
 def test_verify_reports_a_wrong_person_and_a_wrong_claim(store: EmbeddedStore, tmp_path: Path) -> None:

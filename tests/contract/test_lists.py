@@ -19,7 +19,7 @@ from enduser.core.events import UserId, hashed_id
 from enduser.core.links import IdKind
 from enduser.core.lists import ListAction
 from enduser.errors import InvalidCursor, InvalidList, InvalidSetting, LimitExceeded, ListExists, ListNotFound
-from enduser.stores import remote
+from enduser.stores.answering import answer
 from enduser.stores.answers import StaticList, WrittenList
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.records import (
@@ -32,6 +32,7 @@ from enduser.stores.records import (
     WriteValues,
 )
 from enduser.stores.row_file import RowFile, ValueColumn, row_of, write_ids
+from enduser.stores.wire import decoded_answer, encoded
 
 SECOND = 1_000_000
 START = 1_700_000_000 * SECOND
@@ -424,13 +425,13 @@ def test_the_order_in_which_ids_are_added_does_not_matter(
 def test_lists_can_be_read_and_changed_from_afar(store: EmbeddedStore, tmp_path: Path) -> None:
     rows = write_ids(tmp_path / "ids.txt", ["a"], "plain")
     record = {"WriteList": WriteList("staff", CREATE, rows, START)}
-    remote.answer(store, "apply", remote.encoded({"space": SPACE, "record": record}))
+    answer(store, "apply", encoded({"space": SPACE, "record": record}))
     asked = {"space": SPACE, "list_id": "staff"}
     for method, arguments, right in (
         ("lists", {"space": SPACE}, store.lists(SPACE)),
         ("find_list", asked, store.find_list(SPACE, "staff")),
         ("list_members_page", asked, store.list_members_page(SPACE, "staff")),
     ):
-        answered = remote.answer(store, method, remote.encoded(arguments))
+        answered = answer(store, method, encoded(arguments))
         assert isinstance(answered, bytes)
-        assert remote.decoded(answered, remote._hints(method)["return"]) == right
+        assert decoded_answer(method, answered) == right

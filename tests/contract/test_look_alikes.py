@@ -12,10 +12,11 @@ from stored import NOW, SPACE, take
 from enduser import limits
 from enduser.core.events import UserId
 from enduser.errors import IdsHashed, LimitExceeded
-from enduser.stores import remote
+from enduser.stores.answering import answer
 from enduser.stores.answers import LookAlikeGroup, LookAlikes
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.records import AddLink, ChangeSettings
+from enduser.stores.wire import decoded, encoded
 
 NOTHING = LookAlikes([], 0, 0)
 
@@ -117,5 +118,5 @@ def test_hashed_ids_cannot_be_compared_and_it_says_so(store: EmbeddedStore, tmp_
 
 def test_they_can_be_asked_for_from_afar(store: EmbeddedStore, tmp_path: Path) -> None:
     with_ids(store, tmp_path, "ada", "Ada")
-    told = remote.answer(store, "look_alikes", remote.encoded({"space": SPACE, "limit": 7}))
-    assert remote.decoded(told, LookAlikes) == store.look_alikes(SPACE)  # type: ignore[arg-type]
+    told = answer(store, "look_alikes", encoded({"space": SPACE, "limit": 7}))
+    assert decoded(told, LookAlikes) == store.look_alikes(SPACE)  # type: ignore[arg-type]

@@ -23,11 +23,12 @@ from enduser.core.end_user import USER_COLUMNS
 from enduser.core.events import UserId, hashed_id
 from enduser.core.users_query import UsersQuery
 from enduser.errors import InvalidCursor, InvalidSpace, LimitExceeded, ReadTimeout, StoreError, UsageError
+from enduser.stores.answering import answer
 from enduser.stores.answers import Page
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.embedded.reading import Look
 from enduser.stores.records import ChangeSettings, CloseHistory
-from enduser.stores.remote import answer, decoded, encoded
+from enduser.stores.wire import decoded, encoded
 
 MINUTE = 60_000_000
 START = 1_700_000_000_000_000

@@ -24,10 +24,13 @@ from enduser.errors import (
     OwnerUnreachable,
     UsageError,
 )
+from enduser.stores.answering import answer
 from enduser.stores.contract import Store
 from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.owner_socket import SOCKET, socket_path
 from enduser.stores.records import ChangeSettings, Chunk, CloseHistory, EventChunk, Form
-from enduser.stores.remote import METHODS, SOCKET, RemoteStore, answer, encoded, socket_path
+from enduser.stores.remote import RemoteStore
+from enduser.stores.wire import METHODS, encoded
 
 
 @pytest.fixture
@@ -109,6 +112,11 @@ def test_a_remote_store_has_every_method_of_the_contract_with_the_same_parameter
         assert ours == theirs, name
 
 
+def test_nothing_of_the_contract_is_left_to_do_nothing() -> None:
+    named = [name for name in dir(Store) if not name.startswith("_")]
+    assert [name for name in named if getattr(RemoteStore, name) is getattr(Store, name)] == []
+
+
 @pytest.mark.parametrize(
     ("method", "body"), [("close", b"{}"), ("gone", b"{}"), ("settings", b'{"space": 3}')]
 )
@@ -121,7 +129,7 @@ def test_a_folder_whose_owner_does_not_answer_is_in_use(tmp_path: Path) -> None:
     with private_socket(str(tmp_path / SOCKET)):
         pass
     with pytest.raises(DataFolderInUse, match="does not answer"):
-        RemoteStore(tmp_path)
+        RemoteStore.reach(tmp_path)
 
 
 async def ends(scope, receive, send) -> None:
@@ -143,7 +151,7 @@ CALLS = {
 @pytest.mark.parametrize("name", CALLS)
 def test_a_server_that_ends_within_a_call_is_an_error_that_says_what_to_do(tmp_path: Path, name: str) -> None:
     server = answering(tmp_path, ends)
-    with server, RemoteStore(tmp_path) as store, pytest.raises(OwnerUnreachable, match="500") as caught:
+    with server, RemoteStore.reach(tmp_path) as store, pytest.raises(OwnerUnreachable, match="500") as caught:
         CALLS[name](store)
     assert "log" in str(caught.value.hint)
 
@@ -152,7 +160,7 @@ def test_a_server_that_ends_within_a_call_is_an_error_that_says_what_to_do(tmp_p
 @pytest.mark.parametrize("name", CALLS)
 def test_a_server_that_has_ended_since_is_an_error_that_says_what_to_do(tmp_path: Path, name: str) -> None:
     with answering(tmp_path, ends):
-        store = RemoteStore(tmp_path)
+        store = RemoteStore.reach(tmp_path)
     with store, pytest.raises(OwnerUnreachable, match=str(tmp_path)):
         CALLS[name](store)
 
@@ -160,7 +168,7 @@ def test_a_server_that_has_ended_since_is_an_error_that_says_what_to_do(tmp_path
 @pytest.mark.parametrize("name", ["a call", "a watch"])
 def test_an_answer_of_another_version_is_an_error_that_says_so(tmp_path: Path, name: str) -> None:
     server = answering(tmp_path, says_something_else)
-    with server, RemoteStore(tmp_path) as store, pytest.raises(UsageError) as caught:
+    with server, RemoteStore.reach(tmp_path) as store, pytest.raises(UsageError) as caught:
         CALLS[name](store)
     assert "one version" in str(caught.value.hint)
 

@@ -15,7 +15,8 @@ from serving import wait_until
 from enduser.api.http_server import Server, private_socket, server_of
 from enduser.api.owner.local import Watch, local_app
 from enduser.stores.answers import Sample
-from enduser.stores.remote import RemoteStore, socket_path
+from enduser.stores.owner_socket import socket_path
+from enduser.stores.remote import RemoteStore
 
 
 def nothing_seen(_space: str, after: int, _at_s: float) -> tuple[int, list[Sample]]:
@@ -36,7 +37,7 @@ def reached(folder: Path, store: Any, watch: Watch = nothing_seen) -> Iterator[R
             return await asyncio.get_running_loop().run_in_executor(thread, work)
 
         app = local_app(store, run_on_owner, watch, nothing_to_go)
-        with answering(folder, app), RemoteStore(folder) as remote:
+        with answering(folder, app), RemoteStore.reach(folder) as remote:
             yield remote
 
 

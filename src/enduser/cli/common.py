@@ -226,11 +226,12 @@ def _store(data: Path, memory_limit_mb: int) -> Store:
             data, now_us=now_us(), lookups=lookups, memory_limit_mb=memory_limit_mb, command=running_command()
         )
     except DataFolderInUse:
-        from enduser.stores.remote import RemoteStore, is_served  # late: few commands meet a server
+        from enduser.stores.owner_socket import is_served
+        from enduser.stores.remote import RemoteStore  # late: few commands meet a server
 
         if not is_served(data):
             raise
-        return RemoteStore(data)
+        return RemoteStore.reach(data)
 
 
 @contextmanager

@@ -117,14 +117,15 @@ def follow(
     _yes: Yes = False,
 ) -> None:
     """Show rows of the feed of a running server as they come, from now on unless told otherwise."""
-    from enduser.stores.remote import RemoteStore, is_served  # late: few commands meet a server
+    from enduser.stores.owner_socket import is_served
+    from enduser.stores.remote import RemoteStore  # late: few commands meet a server
 
     if not is_served(data):
         raise UsageError(
             f"no server runs on {data}", hint="start one: enduser serve; what is there: enduser feed list"
         )
     which = filter_of(kinds, segments, attributes)
-    with RemoteStore(data) as store, suppress(KeyboardInterrupt):
+    with RemoteStore.reach(data) as store, suppress(KeyboardInterrupt):
         for row in islice(_rows(store, space, cursor, which), count):
             line = "  ".join(cell for cell in _cells(row) if cell)
             out.print(_json(row) if form is ListFormat.JSON else printable(line))

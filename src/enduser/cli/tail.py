@@ -29,13 +29,14 @@ def tail(
     count: Count = None, data: Data = DEFAULT_DATA, space: Space = DEFAULT_SPACE, _yes: Yes = False
 ) -> None:
     """Show events and what became of them, as the running server applies them; of many at once the last."""
-    from enduser.stores.remote import RemoteStore, is_served  # late: few commands meet a server
+    from enduser.stores.owner_socket import is_served
+    from enduser.stores.remote import RemoteStore  # late: few commands meet a server
 
     if not is_served(data):
         raise UsageError(
             f"no server runs on {data}", hint="start one: enduser serve; what is stored: enduser status"
         )
-    with RemoteStore(data) as store, suppress(KeyboardInterrupt):
+    with RemoteStore.reach(data) as store, suppress(KeyboardInterrupt):
         for sample in islice(_watched(store, space), count):
             out.print(line_of(sample))
 

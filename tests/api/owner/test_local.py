@@ -25,8 +25,9 @@ from enduser.core.settings import SpaceSettings
 from enduser.errors import InternalError, NoRoom, OwnerUnreachable, StoreError
 from enduser.stores.answers import ValuesPreview, Written
 from enduser.stores.contract import OwnedStore
+from enduser.stores.owner_socket import socket_path
 from enduser.stores.records import WriteValues
-from enduser.stores.remote import RemoteStore, socket_path
+from enduser.stores.remote import RemoteStore
 from enduser.stores.row_file import RowFile
 
 MANY = 20_000
@@ -141,7 +142,11 @@ class Writing:
 def test_what_a_write_would_do_is_told_while_another_goes_on(tmp_path: Path) -> None:
     record = WriteValues("crm", RowFile([tmp_path / "rows"], 1, [], 1), 7)
     owned = Writing()
-    with reached(tmp_path, owned) as store, RemoteStore(tmp_path) as other, ThreadPoolExecutor(1) as thread:
+    with (
+        reached(tmp_path, owned) as store,
+        RemoteStore.reach(tmp_path) as other,
+        ThreadPoolExecutor(1) as thread,
+    ):
         folding = thread.submit(other.fold, SPACE)
         assert owned.is_writing.wait(20)
         assert store.preview_values(SPACE, record).written.run == 7
@@ -153,7 +158,7 @@ def test_a_server_that_dies_amid_rows_is_an_error_that_says_what_to_do(
 ) -> None:
     history = write_lines(tmp_path / "history.jsonl", *(event(f"u{n}") for n in range(MANY)))
     server.cli("import", "events", history, "--close")
-    with RemoteStore(server.data) as store:
+    with RemoteStore.reach(server.data) as store:
         rows = store.users(SPACE)
         next(rows)
         server.kill_owner()
@@ -168,7 +173,7 @@ def connections(path: str) -> int:
 
 
 def test_a_server_that_dies_under_a_call_is_an_error_that_says_what_to_do(server: Server) -> None:
-    with RemoteStore(server.data) as store, ThreadPoolExecutor(1) as caller:
+    with RemoteStore.reach(server.data) as store, ThreadPoolExecutor(1) as caller:
         path = socket_path(server.data)
         wait_until(lambda: connections(path) == 1)
         os.kill(server.process.pid, signal.SIGSTOP)
@@ -192,7 +197,7 @@ def test_a_command_that_waits_until_bytes_are_gone_hears_when_they_are_or_why_th
         return work()
 
     app = local_app(cast("OwnedStore", Broken(ValueError())), on_owner, nothing_seen, let_bytes_go)
-    with answering(tmp_path, app), RemoteStore(tmp_path) as remote:
+    with answering(tmp_path, app), RemoteStore.reach(tmp_path) as remote:
         remote.let_bytes_go()
         with pytest.raises(NoRoom, match="the disk is full") as told:
             remote.let_bytes_go()

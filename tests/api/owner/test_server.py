@@ -88,7 +88,7 @@ def command(owned: Owned) -> Iterator[RemoteStore]:
     """What a command reaches of the owner."""
     forgetting: Any = SimpleNamespace(let_bytes_go_now=None)
     server, _ = owned.owner._local(forgetting)
-    with answering(owned.folder, server.config.app), RemoteStore(owned.folder) as store:
+    with answering(owned.folder, server.config.app), RemoteStore.reach(owned.folder) as store:
         yield store
 
 

@@ -34,7 +34,7 @@ from enduser.api.patience import sweep
 from enduser.clock import elapsed_s
 from enduser.ingest.doors import Doors
 from enduser.ingest.group_commit import GroupCommit
-from enduser.stores.remote import API_SOCKET, socket_path
+from enduser.stores.owner_socket import API_SOCKET, socket_path
 
 TICK_S = 1.0
 """How often an idle collector marks the time in its series, and looks whether its doors changed."""

@@ -16,9 +16,10 @@ from enduser.api.management.calls import RunOnOwner
 from enduser.api.problems import error_response, mistake
 from enduser.clock import elapsed_s
 from enduser.errors import EnduserError
-from enduser.stores import remote
+from enduser.stores.answering import BESIDE, answer
 from enduser.stores.answers import Sample
 from enduser.stores.contract import OwnedStore
+from enduser.stores.wire import encoded
 
 Handler = Callable[[Request], Awaitable[Response]]
 Watch = Callable[[str, int, float], tuple[int, list[Sample]]]
@@ -38,9 +39,9 @@ def local_app(
     async def call(request: Request) -> Response:
         method = request.path_params["method"]
         body = await request.body()
-        if method in remote.BESIDE:
-            return Response(await to_thread.run_sync(lambda: remote.answer(store.reader, method, body)))
-        result = await run_on_owner(lambda: remote.answer(store, method, body))
+        if method in BESIDE:
+            return Response(await to_thread.run_sync(lambda: answer(store.reader, method, body)))
+        result = await run_on_owner(lambda: answer(store, method, body))
         if isinstance(result, Iterator):
             return StreamingResponse(result)
         return Response(result)
@@ -52,11 +53,11 @@ def local_app(
             store.settings(space)  # there must be such a space
             return watch(space, after, elapsed_s())
 
-        return Response(remote.encoded(await run_on_owner(look)))
+        return Response(encoded(await run_on_owner(look)))
 
     async def bytes_gone(_: Request) -> Response:
         await let_bytes_go()
-        return Response(remote.encoded(None))
+        return Response(encoded(None))
 
     routes = [
         Route("/store/{method}", _answered(call), methods=["POST"]),

@@ -51,7 +51,7 @@ from enduser.stores.answers import Door
 from enduser.stores.control import ControlStore
 from enduser.stores.deciding_file import write_deciding
 from enduser.stores.embedded import EmbeddedStore
-from enduser.stores.remote import API_SOCKET, socket_path
+from enduser.stores.owner_socket import API_SOCKET, socket_path
 from enduser.stores.serving import ServingCopy
 from enduser.stores.serving_reader import ServingReader
 from enduser.stores.uploads import forget_unfinished_uploads
