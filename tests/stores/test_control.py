@@ -19,8 +19,8 @@ from enduser.core.mentions import Naming
 from enduser.errors import KeyNotFound, LimitExceeded, SchemaTooNew, StoreError, UsageError
 from enduser.stores import clients, identity_keys, jobs, source_configs, taken_inputs, uploads, webhooks
 from enduser.stores import control as module
-from enduser.stores.contract import DEFAULT_SPACE
 from enduser.stores.control import FILE, METADATA, REVISION, ControlStore, Role
+from enduser.stores.data_folder import DEFAULT_SPACE
 
 NOW = 1_700_000_000_000_000
 MINUTE = 60_000_000

@@ -23,7 +23,7 @@ from enduser.ingest.group_commit import GroupCommit
 from enduser.ingest.spool import EVENTS, SpoolReader
 from enduser.limits import SPOOL_BYTES_MAX
 from enduser.stores.answers import Door, WriteKey
-from enduser.stores.contract import DEFAULT_SPACE
+from enduser.stores.data_folder import DEFAULT_SPACE
 
 KEY = "k" * 32
 ENDED = "e" * 32

@@ -18,7 +18,7 @@ import duckdb
 import httpx
 from running import DEADLINE_S, command, enduser
 
-from enduser.stores.contract import DEFAULT_SPACE
+from enduser.stores.data_folder import DEFAULT_SPACE
 
 Found = TypeVar("Found")
 

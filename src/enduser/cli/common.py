@@ -31,7 +31,7 @@ from enduser.errors import (
 from enduser.ingest.spool import events_waiting
 from enduser.service.json_form import iso_time
 from enduser.service.lookups import installed_lookups
-from enduser.stores import contract
+from enduser.stores import data_folder
 from enduser.stores.answers import SpaceStatus
 from enduser.stores.contract import OwnedStore, Store
 from enduser.stores.embedded import EmbeddedStore
@@ -47,7 +47,7 @@ EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
 
 DEFAULT_DATA = Path("enduser-data")
-DEFAULT_SPACE = contract.DEFAULT_SPACE
+DEFAULT_SPACE = data_folder.DEFAULT_SPACE
 MEMORY_LIMIT_MB = embedded.MEMORY_LIMIT_MB
 
 Data = Annotated[

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enduser import limits
 from enduser.core.outcomes import RejectReason
 from enduser.errors import InputError
-from enduser.stores.contract import require_columns
+from enduser.stores.records import require_columns
 
 COLUMNS = frozenset(
     "user_id anonymous_id occurred_at message_id type name active ip user_agent "

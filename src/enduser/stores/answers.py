@@ -396,6 +396,10 @@ class Applied:
     """Of deleting by age, so far."""
 
 
+API_KEY_PREFIX = "eud_"
+"""Begins every API key, and no write key."""
+
+
 @dataclass(frozen=True, slots=True)
 class WriteKey:
     """A public key by which events reach a space. From `ends_at` on it is refused; None: it has no end."""

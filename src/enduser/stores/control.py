@@ -22,8 +22,8 @@ from sqlalchemy import event
 from enduser import limits
 from enduser.core.mentions import Naming
 from enduser.errors import InvalidSpace, KeyNotFound, LimitExceeded, SchemaTooNew, StoreError, UsageError
-from enduser.stores.contract import API_KEY_PREFIX, DEFAULT_SPACE
-from enduser.stores.data_folder import make_data_folder, unusable
+from enduser.stores.answers import API_KEY_PREFIX
+from enduser.stores.data_folder import DEFAULT_SPACE, make_data_folder, unusable
 
 FILE = "control.sqlite"
 REVISION = "0006"

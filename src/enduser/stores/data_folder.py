@@ -1,4 +1,4 @@
-"""Making a data folder."""
+"""Making a data folder, and what is in each."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 
 from enduser.errors import NoRoom, StoreError
 
+DEFAULT_SPACE = "default/production"
+"""The space that a data folder begins with."""
 REJECTED = "rejected"
 """The folder of the lists of what was not taken, in a data folder."""
 ROOM_BYTES = 67_108_864

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 from enduser.core.events import UserId
 from enduser.core.lists import ListAction
 from enduser.core.origin import Browser, Place
+from enduser.errors import InputError
 from enduser.stores.row_file import RowFile
 
 
@@ -38,6 +39,25 @@ class Chunk:
     first_row: int = 1
     rows: int | None = None
     """Rows of the range, for Parquet."""
+
+
+def require_columns(path: str, columns: Iterable[str]) -> None:
+    """Check that a file with columns has a time and an id.
+
+    Raises:
+        InputError: names the missing column.
+    """
+    present = list(columns)
+    missing = []
+    if "occurred_at" not in present:
+        missing.append("occurred_at")
+    if "user_id" not in present and "anonymous_id" not in present:
+        missing.append("user_id")
+    if missing:
+        raise InputError(
+            f"{path} lacks the column {' and '.join(missing)}; it has: {', '.join(present)}",
+            hint="rename the columns as docs/file-formats.md says",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,7 @@ from enduser.ingest.door import Request, lines_of
 from enduser.ingest.doors import Doors
 from enduser.ingest.messages import read_call
 from enduser.ingest.spool import EVENTS, frame
-from enduser.stores.answers import Door
-from enduser.stores.contract import API_KEY_PREFIX
+from enduser.stores.answers import API_KEY_PREFIX, Door
 
 ROUTES: Mapping[str, str] = {
     path: route for route in messages.ROUTES for path in (f"/v1/{route}", f"/v1/{route[0]}")

@@ -10,9 +10,8 @@ import duckdb
 
 from enduser import limits
 from enduser.errors import InputError
-from enduser.stores.contract import require_columns
 from enduser.stores.embedded.statements import text_literal
-from enduser.stores.records import Chunk
+from enduser.stores.records import Chunk, require_columns
 
 _TEXT: tuple[str, ...] = ("user_id", "anonymous_id", "message_id", "type", "name", "ip", "user_agent")
 _TEXT += ("country", "region", "city")

@@ -7,7 +7,8 @@ from typing import Self
 
 from enduser import limits
 from enduser.errors import LimitExceeded
-from enduser.stores.contract import DEFAULT_SPACE, OwnedStore
+from enduser.stores.contract import OwnedStore
+from enduser.stores.data_folder import DEFAULT_SPACE
 from enduser.stores.embedded import database as files
 from enduser.stores.embedded.database import Database
 from enduser.stores.embedded.folder import FolderLock
