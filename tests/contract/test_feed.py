@@ -106,11 +106,11 @@ def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
         yield one
 
 
-SOME = {"SWEEP_US": 1}
+SOME = {"feed.SWEEP_US": 1}
 PARTS = tries(6, 12)
 """In so many batches events come."""
-BY_PORTIONS = {**SOME, "_JUDGED_AT_ONCE": 2, "_NODES_AT_ONCE": 5}
-ALL = {**SOME, "_SOME": 0, "_REMEMBERED_AT_ONCE": 3}
+BY_PORTIONS = {**SOME, "feed_step._JUDGED_AT_ONCE": 2, "feed_step._NODES_AT_ONCE": 5}
+ALL = {**SOME, "feed_step._SOME": 0, "feed_step._REMEMBERED_AT_ONCE": 3}
 
 
 @pytest.mark.parametrize("bounds", [SOME, BY_PORTIONS, ALL], ids=["some", "some, in portions", "all"])
@@ -119,7 +119,7 @@ def test_who_reads_the_feed_knows_what_holds(
     store: EmbeddedStore, seed: int, bounds: Mapping[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in bounds.items():
-        monkeypatch.setattr(feed, name, value)
+        monkeypatch.setattr(f"enduser.stores.embedded.{name}", value)
     rng = random.Random(f"feed/{seed}")
     world = World(rng, users=40)
     world.prepare(store)

@@ -47,7 +47,7 @@ from enduser.stores.embedded import (
     erasing,
     erasures,
     exports,
-    feed,
+    feed_pages,
     filters,
     hashing,
     listing,
@@ -267,7 +267,7 @@ class EmbeddedReader:
         """Return rows of the feed behind a number."""
         pages.check_limit(limit)
         with self.looks.at(space) as look:
-            return feed.page(look, after, limit, which)
+            return feed_pages.page(look, after, limit, which)
 
     def write_person(self, space: str, user_id: str, id_kind: str, folder: Path) -> HeldPerson | None:
         """Write all that is held on the person of an id into a folder."""

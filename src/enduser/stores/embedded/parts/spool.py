@@ -10,6 +10,7 @@ from enduser.stores.embedded import database as files
 from enduser.stores.embedded import feed
 from enduser.stores.embedded.database import Database
 from enduser.stores.embedded.engine import ANSWER, told
+from enduser.stores.embedded.followed import Followed, followed_now
 from enduser.stores.embedded.looks import Looks
 from enduser.stores.embedded.parts.part import Part
 from enduser.stores.embedded.reading import Look
@@ -29,7 +30,7 @@ class _Followed:
     """What the feed of a space follows, as of an edition of the rules."""
 
     edition: int
-    what: feed.Followed
+    what: Followed
     is_idle: bool = False
     """Whether there is nothing to do for it."""
 
@@ -80,7 +81,7 @@ class Spool(Part):
             return 0
         with self._changing(space) as look:
             if known is None or not is_known:
-                known = _Followed(self._rules_editions[space], feed.followed_now(look))
+                known = _Followed(self._rules_editions[space], followed_now(look))
             written = feed.follow(look, known.what, written_at)
             is_idle = feed.is_idle(look, known.what)
         self._followed[space] = replace(known, is_idle=is_idle)

@@ -134,6 +134,7 @@ DELETE FROM feed WHERE number < (SELECT kept_from FROM feed_state);
 
 -- name: rename
 -- An attribute has another name: what was told of it is told of that.
+UPDATE main.settings SET value = $setting WHERE space = $space AND name = 'feed_attributes';
 UPDATE feed SET subject = $new_name WHERE kind = 'changed' AND subject = $name;
 UPDATE told SET attributes = json_merge_patch(
     attributes, json_object($new_name, json_extract(attributes, '/' || $name)), json_object($name, NULL))::VARCHAR
