@@ -14,7 +14,7 @@ from stored import SPACE
 
 from enduser import limits
 from enduser.core.events import UserId
-from enduser.core.mentions import Naming
+from enduser.core.mentions import Mentions
 from enduser.ingest.applier import Applier
 from enduser.ingest.spool import (
     EVENTS,
@@ -105,15 +105,15 @@ def files_naming(folder: Path) -> set[str]:
 
 def forget_files(world: World) -> None:
     """Do what lets his bytes go, but for the spool; nobody is at work."""
-    naming, inbox = Naming([ADAM.id]), world.folder / INBOX
+    mentions, inbox = Mentions([ADAM.id]), world.folder / INBOX
     assert clear_leftovers(world.folder, AT * 2) == []
-    forget_uploads_naming(world.folder, world.control, SPACE, naming.ids)
-    forget_jobs(world.control, SPACE, naming)
-    forget_taken_names(world.control, SPACE, naming, lambda name: (inbox / name).exists())
+    forget_uploads_naming(world.folder, world.control, SPACE, mentions.ids)
+    forget_jobs(world.control, SPACE, mentions)
+    forget_taken_names(world.control, SPACE, mentions, lambda name: (inbox / name).exists())
     assert world.control.settle()
     copy = world.applier.new_copy()
     copy.write()
-    assert world.applier.go_on_with(copy)
+    assert world.applier.serve_from(copy)
     copy.close()
 
 

@@ -15,7 +15,8 @@ from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.filters import SavedFilter, UserFilter
 from enduser.core.lists import ListAction
-from enduser.core.segments import Saving, Segment, SegmentUse
+from enduser.core.segments import Saving, Segment
+from enduser.core.uses import Use
 from enduser.errors import (
     FilterExists,
     FilterNotFound,
@@ -165,7 +166,7 @@ def test_a_store_reached_from_afar_saves_the_same_filters(store: EmbeddedStore) 
 def test_an_attribute_that_a_filter_names_is_in_use(store: EmbeddedStore, more: dict[str, Any]) -> None:
     save(store, space=TEST, **more)
     assert store.uses(SPACE, "attributes", "plan") == []
-    assert store.uses(TEST, "attributes", "plan") == [SegmentUse(kind="filter", id="vips", name="VIPS")]
+    assert store.uses(TEST, "attributes", "plan") == [Use(kind="filter", id="vips", name="VIPS")]
     with pytest.raises(InUse, match=r"'plan' is used by: filter 'vips' \(VIPS\) in acme/test"):
         store.delete_attribute("plan")
     store.delete_filter(TEST, "vips")
@@ -221,7 +222,7 @@ def test_a_segment_that_a_filter_names_is_neither_archived_nor_deleted(store: Em
         store.delete_segment(SPACE, "vips")
     with pytest.raises(InUse, match="filter 'mine'"):
         segment(store, "vips", PLAN, is_new=False, is_archived=True)
-    assert store.uses(SPACE, "segments", "vips") == [SegmentUse(kind="filter", id="mine", name="MINE")]
+    assert store.uses(SPACE, "segments", "vips") == [Use(kind="filter", id="mine", name="MINE")]
     store.delete_filter(SPACE, "mine")
     store.delete_segment(SPACE, "vips")
 

@@ -109,7 +109,7 @@ def found_in(folder: Path, *texts: str) -> set[str]:
 def write_anew(store: EmbeddedStore) -> None:
     """Write the database anew, all of it at the end."""
     with closing(store.new_file()) as new:
-        store.go_on_with(new)
+        store.replace_file(new)
 
 
 class World(NamedTuple):

@@ -247,7 +247,7 @@ def copies(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 def go_on(world: World, new: Any) -> None:
     """Let the store go on with a new file, which must have all that the old one had."""
     before = world.everything()
-    world.store.go_on_with(new)
+    world.store.replace_file(new)
     after = world.everything()
     for name, rows in before.items():
         assert after[name] == rows, name
@@ -331,7 +331,7 @@ def test_of_a_table_that_lost_whole_row_groups_what_is_left_is_copied(
         world.store._execute("DELETE FROM space_1.sessions WHERE rowid < 500")
         world.do("checkpoint")
         before = world.everything()
-        world.store.go_on_with(new)
+        world.store.replace_file(new)
         assert world.everything() == before
     assert copies == [True]
 
@@ -396,7 +396,7 @@ def test_one_whose_database_was_opened_anew_meanwhile_is_refused_and_nothing_is_
         world.store.looks.begin(world.store._database.connection)
         before = world.everything()
         with pytest.raises(StoreError, match="could not be written into a new file"):
-            world.store.go_on_with(new)
+            world.store.replace_file(new)
     assert world.everything() == before
     with closing(world.store.new_file()) as new:
         new.write()

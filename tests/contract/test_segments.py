@@ -14,8 +14,9 @@ from stored import LOOKUPS, NOW, SPACE, retype
 
 from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType
-from enduser.core.segments import EVERYONE, Counts, RuleJson, Saving, Segment, SegmentUse
+from enduser.core.segments import EVERYONE, Counts, RuleJson, Saving, Segment
 from enduser.core.users_query import UsersQuery
+from enduser.core.uses import Use
 from enduser.errors import (
     InUse,
     InvalidRule,
@@ -174,7 +175,7 @@ def test_what_a_rule_names_is_told_by_what_names_it(store: EmbeddedStore) -> Non
     changed = {"kind": "changed", "field": "seats"}
     save(store, "vips", all_of(VIPS, changed, STAFF))
     save(store, "more", any_of(in_segment("vips"), where("country", "is", "NO")))
-    vips, more = (SegmentUse(kind="segment", id=one, name=one.title()) for one in ("vips", "more"))
+    vips, more = (Use(kind="segment", id=one, name=one.title()) for one in ("vips", "more"))
     assert store.uses(SPACE, "attributes", "plan") == [vips]
     assert store.uses(SPACE, "attributes", "seats") == [vips]
     assert store.uses(SPACE, "attributes", "country") == [more]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from enduser.core.mentions import Naming
+from enduser.core.mentions import Mentions
 
 
 @pytest.mark.parametrize(
@@ -47,14 +47,14 @@ from enduser.core.mentions import Naming
     ],
 )
 def test_an_id_is_a_word_of_its_own(text: str, is_named: bool) -> None:
-    assert Naming(["adam", "a+b", "李"]).is_in(text) is is_named
+    assert Mentions(["adam", "a+b", "李"]).are_in(text) is is_named
 
 
 @pytest.mark.parametrize("ids", [["a", "a b"], ["a b", "a"]])
 def test_of_an_id_and_a_longer_one_either_is_found(ids: list[str]) -> None:
-    assert Naming(ids).is_in("x a b x")
-    assert Naming(ids).is_in("x a x")
-    assert Naming(ids).ids == tuple(ids)
+    assert Mentions(ids).are_in("x a b x")
+    assert Mentions(ids).are_in("x a x")
+    assert Mentions(ids).ids == tuple(ids)
 
 
 @pytest.mark.parametrize(
@@ -71,4 +71,4 @@ def test_of_an_id_and_a_longer_one_either_is_found(ids: list[str]) -> None:
     ],
 )
 def test_a_json_value_names_whom_a_text_in_it_names(value: Any, is_named: bool) -> None:
-    assert Naming(["adam"]).is_in(value) is is_named
+    assert Mentions(["adam"]).are_in(value) is is_named

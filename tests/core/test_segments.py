@@ -1,4 +1,4 @@
-"""What people say of a segment, and who uses it."""
+"""What people say of a segment, and whether it can be asked."""
 
 from __future__ import annotations
 
@@ -8,18 +8,8 @@ from typing import Any
 import pytest
 
 from enduser import limits
-from enduser.core.segments import (
-    EVERYONE,
-    BrokenSegment,
-    SavedSegment,
-    Segment,
-    SegmentUse,
-    check_segment,
-    require_in_use,
-    require_unbroken,
-    require_unused,
-)
-from enduser.errors import InUse, InvalidSegment, SegmentNotFound
+from enduser.core.segments import EVERYONE, SavedSegment, Segment, check_segment, require_in_use
+from enduser.errors import InvalidSegment, SegmentNotFound
 
 
 def check(**said: Any) -> None:
@@ -108,39 +98,6 @@ def test_what_cannot_be_is_told_with_what_can(said: dict[str, Any], message: str
 
 def test_a_description_may_have_lines() -> None:
     check(description="One.\n\tTwo.")
-
-
-def test_what_uses_something_is_named_with_its_space() -> None:
-    require_unused([], "the list 'x'")
-    use = SegmentUse(kind="content", id="banner", name="A banner")
-    with pytest.raises(InUse) as caught:
-        require_unused([("acme/test", use)], "the list 'x'")
-    assert caught.value.message == "the list 'x' is used by: content 'banner' (A banner) in acme/test"
-    assert caught.value.hint == "change or archive those first"
-
-
-@pytest.mark.parametrize(
-    ("more", "told"), [(-1, ""), (0, ""), (1, " and 1 more"), (1_000, " and 1,000 more")]
-)
-def test_the_first_that_use_something_are_named_and_the_others_counted(more: int, told: str) -> None:
-    count = limits.USES_NAMED_MAX + more
-    use = SegmentUse(kind="segment", id="a", name="A")
-    with pytest.raises(InUse) as caught:
-        require_unused([("s/e", use)] * count, "x")
-    named = ", ".join(["segment 'a' (A) in s/e"] * min(count, limits.USES_NAMED_MAX))
-    assert caught.value.message == f"x is used by: {named}{told}"
-
-
-def test_what_would_be_broken_is_named_with_the_reason() -> None:
-    require_unbroken([], "x")
-    broken = BrokenSegment(space="acme/test", id="a", name="A", reason="rules[0].value: it is no number")
-    with pytest.raises(InUse) as caught:
-        require_unbroken([broken, broken], "'seats' cannot be a string")
-    told = "the segment 'a' (A) in acme/test: rules[0].value: it is no number"
-    assert caught.value.message == (
-        f"'seats' cannot be a string: rules would not be right any more, of {told}; {told}"
-    )
-    assert caught.value.hint == "change or archive those first"
 
 
 def test_an_archived_segment_can_be_asked_by_its_rule_only() -> None:

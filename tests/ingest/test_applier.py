@@ -232,7 +232,7 @@ def test_it_goes_on_with_a_copy_in_a_new_file_that_has_what_came_meanwhile(
         writer.mark(AT + 4 * HOUR)
         applier.round()
         assert applier.is_served(SPACE)
-        assert applier.go_on_with(new)
+        assert applier.serve_from(new)
         with closing(ServingReader(tmp_path)) as reader:
             there = [
                 bool(reader.find(SPACE, one, is_anonymous=False)) for one in ("ada", "eve", "joe", "mia")

@@ -126,7 +126,7 @@ def test_of_who_was_erased_while_files_were_written_anew_it_is_not_noted(
     with closing(world.store.new_file()) as new:
         new.write()
         world.store.apply(SPACE, EraseUser(UserId("eve", is_anonymous=False), erased_at=erased_at))
-        world.store.go_on_with(new)
+        world.store.replace_file(new)
     world.store.note_gone(before, NOW)
     assert [one.gone_at for one in world.store.erasures(SPACE)] == [None, NOW]
     assert due(world) == BytesDue(erased_at, (2,), {})

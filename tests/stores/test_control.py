@@ -15,7 +15,7 @@ from alembic import autogenerate, command, config, migration, script
 from searching import found_in
 
 from enduser import limits
-from enduser.core.mentions import Naming
+from enduser.core.mentions import Mentions
 from enduser.errors import KeyNotFound, LimitExceeded, SchemaTooNew, StoreError, UsageError
 from enduser.stores import clients, identity_keys, jobs, source_configs, taken_inputs, uploads, webhooks
 from enduser.stores import control as module
@@ -280,7 +280,7 @@ def with_names_that_come_and_go(folder: Path, seed: int) -> list[str]:
                 for name in random.sample(names, 400):
                     taken_inputs.remember_taken(connection, DEFAULT_SPACE, "crm", name, "v")
         gone = random.sample(names, 60)
-        taken_inputs.forget_taken_names(control, DEFAULT_SPACE, Naming(gone), lambda _: False)
+        taken_inputs.forget_taken_names(control, DEFAULT_SPACE, Mentions(gone), lambda _: False)
     return [name[:13] for name in gone]
 
 
@@ -314,12 +314,12 @@ def test_what_names_somebody_is_found_in_a_space_and_in_what_all_share(control: 
         uploads.begin_upload(control, space, "adam.br2.csv", NOW)
         with control.changing() as connection:
             taken_inputs.remember_taken(connection, space, "crm", "of/adam.br.csv", "1")
-    naming = Naming(["adam.br"])
-    assert control.naming_rows("acme/test", naming) == [
+    mentions = Mentions(["adam.br"])
+    assert control.naming_rows("acme/test", mentions) == [
         ("api_keys", key.id),
         ("taken_inputs", "crm/of/adam.br.csv"),
     ]
-    assert control.naming_rows("acme/test", Naming(["adam"])) == []
+    assert control.naming_rows("acme/test", Mentions(["adam"])) == []
 
 
 def test_jobs_that_are_over_and_name_somebody_are_forgotten(control: ControlStore) -> None:
@@ -336,7 +336,7 @@ def test_jobs_that_are_over_and_name_somebody_are_forgotten(control: ControlStor
     ]
     job(DEFAULT_SPACE, "of adam.br", jobs.JobState.DONE)
     job(DEFAULT_SPACE, "users", jobs.JobState.FAILED, "no 'adam.br' there")
-    assert jobs.forget_jobs(control, DEFAULT_SPACE, Naming(["adam.br"])) == 2
+    assert jobs.forget_jobs(control, DEFAULT_SPACE, Mentions(["adam.br"])) == 2
     left = [*jobs.list_jobs(control, DEFAULT_SPACE), *jobs.list_jobs(control, "acme/test")]
     assert sorted(one.number for one in left) == kept
 
@@ -347,7 +347,7 @@ def test_of_taken_files_that_name_somebody_those_that_are_gone_are_forgotten(con
         for space, name in taken:
             taken_inputs.remember_taken(connection, space, "crm", name, "v")
     gone = taken_inputs.forget_taken_names(
-        control, DEFAULT_SPACE, Naming(["adam.br"]), lambda name: name == "adam.br/2"
+        control, DEFAULT_SPACE, Mentions(["adam.br"]), lambda name: name == "adam.br/2"
     )
     assert gone == 1
     assert taken_inputs.taken_versions(control, DEFAULT_SPACE, "crm") == {"adam.br/2": "v"}

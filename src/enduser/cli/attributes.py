@@ -27,7 +27,7 @@ from enduser.cli.common import (
 from enduser.cli.helping import Group
 from enduser.clock import now_us
 from enduser.core.attributes import Attribute, AttributeType, ConflictRule
-from enduser.core.segments import require_unbroken
+from enduser.core.uses import require_unbroken
 from enduser.errors import AttributeNotFound
 from enduser.stores.contract import Store
 

@@ -14,8 +14,8 @@ _ENDINGS = r"(?:\.(?:csv|tsv|txt|json|jsonl|parquet|gz|zst))*"
 """Behind an id may stand how names of files end."""
 
 
-class Naming:
-    """Finds some ids in texts."""
+class Mentions:
+    """The ways in which texts can name somebody: by one of his ids."""
 
     def __init__(self, ids: Collection[str]) -> None:
         """Find these, which are as they are stored or as people write them; there is at least one."""
@@ -25,7 +25,7 @@ class Naming:
         any_of = "|".join(map(re.escape, ids))
         self._pattern = re.compile(f"(?<!{beside})(?:{any_of}){_ENDINGS}(?!{beside})")
 
-    def is_in(self, value: Any) -> bool:
+    def are_in(self, value: Any) -> bool:
         """Return whether a text names one, or a text anywhere in a JSON value, a name of a field too."""
         return any(self._pattern.search(text) for text in _texts(value))
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from enduser import limits
 from enduser.core.rules.explaining import Verdict
-from enduser.errors import InUse, InvalidSegment, SegmentNotFound
+from enduser.errors import InvalidSegment, SegmentNotFound
 
 RuleJson = dict[str, Any]
 """A rule as JSON has it; `enduser.core.rules.reading` reads it."""
-
-Named = Literal["attributes", "segments", "lists"]
-"""What rules can name."""
 
 EVERYONE: RuleJson = {"combinator": "and", "rules": []}
 
@@ -67,28 +64,6 @@ class SavedSegment:
     """When its first version was saved."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentUse:
-    """What uses a segment, a list or an attribute."""
-
-    kind: str
-    """`segment`, `filter`, `content` or `setting`."""
-    id: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokenSegment:
-    """A segment, or a filter, that could not be any more after a change."""
-
-    space: str
-    kind: str = "segment"
-    id: str
-    name: str
-    reason: str
-    """What would be wrong with it, and where."""
-
-
 @dataclass(frozen=True, slots=True)
 class Counts:
     """How many a rule means."""
@@ -100,8 +75,8 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """How many some rules mean, all at one moment."""
+class RuleCounts:
+    """How many each of some rules means, all at one moment."""
 
     counts: Sequence[Counts]
     all_users: int
@@ -160,40 +135,6 @@ def require_in_use(saved: SavedSegment) -> None:
             hint=f"take it into use again (enduser segments restore {saved.segment.id}), or ask by its rule",
             field="segment_id",
         )
-
-
-def require_unused(used_by: Sequence[tuple[str, SegmentUse]], what: str) -> None:
-    """Check that nothing uses something; each use comes with its space.
-
-    Raises:
-        InUse: it is used; the first `USES_NAMED_MAX` that use it are named.
-    """
-    if used_by:
-        names = [f"{use.kind} {use.id!r} ({use.name}) in {space}" for space, use in used_by]
-        raise InUse(f"{what} is used by: {_first(names, ', ')}", hint="change or archive those first")
-
-
-def require_unbroken(broken: Sequence[BrokenSegment], change: str) -> None:
-    """Check that no segment and no filter would be broken by a change.
-
-    Raises:
-        InUse: some would be; the first `USES_NAMED_MAX` are named, and why.
-    """
-    if broken:
-        raise InUse(f"{change}: {told_broken(broken)}", hint="change or archive those first")
-
-
-def told_broken(broken: Sequence[BrokenSegment]) -> str:
-    """Return which segments and filters would be broken, and why, for people."""
-    reasons = [f"the {one.kind} {one.id!r} ({one.name}) in {one.space}: {one.reason}" for one in broken]
-    return f"rules would not be right any more, of {_first(reasons, '; ')}"
-
-
-def _first(texts: Sequence[str], between: str) -> str:
-    """Return the first of some texts, and how many there are more."""
-    rest = len(texts) - limits.USES_NAMED_MAX
-    more = f" and {rest:,} more" if rest > 0 else ""
-    return between.join(texts[: limits.USES_NAMED_MAX]) + more
 
 
 def check_segment(segment: Segment) -> None:

@@ -249,7 +249,7 @@ class Applier:
         """
         return NewCopy(self._serving)
 
-    def go_on_with(self, new: NewCopy) -> bool:
+    def serve_from(self, new: NewCopy) -> bool:
         """Take a step towards serving from a new file that is written; return whether it is served from.
 
         Spaces in which the copy does not get on hold it up no more than others: there it is begun anew.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from enduser.core.mentions import Naming
+from enduser.core.mentions import Mentions
 from enduser.service.erasing import Asked
 from enduser.service.mentions import Mention, still_named
 from enduser.service.waiting_files import forget_uploads_naming
@@ -58,10 +58,10 @@ def _forget_beside(
     reader: Reader, folder: Path, control: ControlStore, space: str, ids: Collection[str]
 ) -> Beside:
     """Delete what waits to be taken and names one of some ids, and say what stays that does."""
-    naming = Naming(ids)
+    mentions = Mentions(ids)
     files = forget_uploads_naming(folder, control, space, ids)
-    forget_jobs(control, space, naming)
+    forget_jobs(control, space, mentions)
     inbox_folder = folder / inbox.FOLDER
-    forget_taken_names(control, space, naming, lambda name: (inbox_folder / name).exists())
+    forget_taken_names(control, space, mentions, lambda name: (inbox_folder / name).exists())
     named = [path.relative_to(folder).as_posix() for path in (*files.inbox, *files.unread)]
     return Beside([upload.id for upload in files.uploads], named, still_named(reader, control, space, ids))

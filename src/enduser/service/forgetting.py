@@ -46,7 +46,7 @@ def let_bytes_go(store: OwnedStore, control: ControlStore, new: NewFile, until: 
     """
     end_segments(store.folder)
     segments = segments_with_events(store.folder)
-    store.go_on_with(new)
+    store.replace_file(new)
     used = clear_leftovers(store.folder, until)
     if not control.settle():
         raise StoreError(

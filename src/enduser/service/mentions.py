@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from enduser import limits
-from enduser.core.mentions import Naming
+from enduser.core.mentions import Mentions
 from enduser.core.settings import SECRET_SETTINGS
 from enduser.stores.answers import Run
 from enduser.stores.contract import Reader
@@ -30,9 +30,9 @@ def still_named(reader: Reader, control: ControlStore, space: str, ids: Collecti
     An id counts where it stands as a word of its own: in rules, payloads, texts that are searched, names and
     descriptions. Ids that a space stores hashed are found only if they are given as people write them.
     """
-    naming = Naming(ids)
-    found = [Mention(kind, key) for kind, key, said in _said(reader, space) if naming.is_in(said)]
-    return [*found, *(Mention(table, key) for table, key in control.naming_rows(space, naming))]
+    mentions = Mentions(ids)
+    found = [Mention(kind, key) for kind, key, said in _said(reader, space) if mentions.are_in(said)]
+    return [*found, *(Mention(table, key) for table, key in control.naming_rows(space, mentions))]
 
 
 def _said(reader: Reader, space: str) -> Iterator[tuple[str, str, object]]:

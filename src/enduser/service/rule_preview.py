@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from enduser.core.rules.composing import both, contrary
 from enduser.core.rules.naming import segments_named
-from enduser.core.segments import Counted, Counts, RuleJson
+from enduser.core.segments import Counts, RuleCounts, RuleJson
 from enduser.core.users_query import UsersQuery
 from enduser.errors import InvalidRule
 from enduser.service.json_form import Count, EndUserJson, end_user_json
@@ -65,7 +65,7 @@ def preview_rule(
     return RulePreview(**plain, sample=shown, entering=entering, leaving=leaving)
 
 
-def _only(counted: Counted, which: int) -> Counts:
+def _only(counted: RuleCounts, which: int) -> Counts:
     """Return how many one of two rules means that the other does not; the third is of both."""
     one, common = counted.counts[which], counted.counts[2]
     return Counts(one.users - common.users, one.not_yet_seen - common.not_yet_seen)

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from enduser.core.segments import Counted, Counts, Facet, RuleJson, SavedSegment, SegmentUse
+from enduser.core.segments import Counts, Facet, RuleCounts, RuleJson, SavedSegment
+from enduser.core.uses import Use
 from enduser.service.json_form import Count, Time, iso_time, iso_time_if_known
 
 Rule = Annotated[
@@ -95,7 +96,7 @@ def segment_json(saved: SavedSegment) -> SegmentJson:
     )
 
 
-def count_json(counts: Counts, counted: Counted) -> CountJson:
+def count_json(counts: Counts, counted: RuleCounts) -> CountJson:
     """Return the JSON form of one of several counts."""
     return CountJson(
         count=counts.users,
@@ -112,6 +113,6 @@ def facet_json(name: str, facet: Facet) -> FacetJson:
     return FacetJson(field=name, values=values, others=facet.others, unknown=facet.unknown)
 
 
-def use_json(use: SegmentUse) -> UseJson:
+def use_json(use: Use) -> UseJson:
     """Return the JSON form of what names something."""
     return UseJson(kind=use.kind, id=use.id, name=use.name)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from enduser import limits
-from enduser.core.mentions import WORD, Naming
+from enduser.core.mentions import WORD, Mentions
 from enduser.ingest.compression import BrokenStreamError, compression_of
 from enduser.ingest.files import EventFile, content
 from enduser.sources import inbox
@@ -75,7 +75,7 @@ class _Search:
     """Searches files for ids."""
 
     def __init__(self, ids: Collection[str]) -> None:
-        self._naming = Naming(ids)
+        self._mentions = Mentions(ids)
         self.unread: list[Path] = []
 
     def named_below(self, folder: Path) -> list[Path]:
@@ -92,13 +92,13 @@ class _Search:
         found = []
         for path in sorted(folder.glob("*.csv")):
             with suppress(FileNotFoundError), path.open(encoding="utf-8", errors="replace") as lines:
-                if any(map(self._naming.is_in, lines)):
+                if any(map(self._mentions.are_in, lines)):
                     found.append(path)
         return found
 
     def is_named(self, path: Path, name: str) -> bool:
         """Return whether a file names somebody; one that is gone does not."""
-        if self._naming.is_in(name):
+        if self._mentions.are_in(name):
             return True
         try:
             with path.open("rb") as raw:
@@ -115,7 +115,7 @@ class _Search:
         first = next(blocks, b"")
         bom, certain = certain_encoding(first)
         encoding = certain or "utf-8"
-        words = _words(self._naming.ids, encoding)
+        words = _words(self._mentions.ids, encoding)
         return has_word(chain([first[len(bom) :]], blocks), words, encoding)
 
 

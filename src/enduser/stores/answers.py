@@ -11,8 +11,8 @@ from enduser.core.candidates import Candidate
 from enduser.core.events import Event, UserId
 from enduser.core.outcomes import Outcomes
 from enduser.core.rules.demands import Demand
-from enduser.core.segments import BrokenSegment
 from enduser.core.settings import SpaceSettings
+from enduser.core.uses import BrokenUse
 from enduser.stores.records import TimeUnit
 
 
@@ -82,7 +82,7 @@ class RetypePreview:
     """Those that cannot be read as the other type."""
     examples: Sequence[str]
     """One of these, if there are some."""
-    broken: Sequence[BrokenSegment] = ()
+    broken: Sequence[BrokenUse] = ()
     """Segments whose rules could not be any more; while there are some, it is refused."""
 
 

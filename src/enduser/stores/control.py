@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from enduser import limits
-from enduser.core.mentions import Naming
+from enduser.core.mentions import Mentions
 from enduser.errors import InvalidSpace, KeyNotFound, LimitExceeded, SchemaTooNew, StoreError, UsageError
 from enduser.stores.answers import API_KEY_PREFIX
 from enduser.stores.data_folder import DEFAULT_SPACE, make_data_folder, unusable
@@ -226,7 +226,7 @@ class ControlStore:
             (is_busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             return not is_busy
 
-    def naming_rows(self, space: str, naming: Naming) -> Sequence[tuple[str, str]]:
+    def naming_rows(self, space: str, mentions: Mentions) -> Sequence[tuple[str, str]]:
         """Return what names somebody, of a space and of all: its table, and the key of its row."""
         known = sa.MetaData()
         with self.reading() as connection:
@@ -235,7 +235,7 @@ class ControlStore:
                 (table.name, "/".join(str(row[one.name]) for one in table.primary_key if one.name != "space"))
                 for table in known.sorted_tables
                 for row in connection.execute(sa.select(table)).mappings().all()
-                if row.get("space", space) == space and naming.is_in(list(row.values()))
+                if row.get("space", space) == space and mentions.are_in(list(row.values()))
             ]
 
     @contextmanager

@@ -11,7 +11,7 @@ import msgspec
 import sqlalchemy as sa
 
 from enduser import limits
-from enduser.core.mentions import Naming
+from enduser.core.mentions import Mentions
 from enduser.errors import JobNotCancellable, JobNotFound, LimitExceeded
 from enduser.stores.control import METADATA, ControlStore
 from enduser.stores.taken_inputs import remember_taken
@@ -272,12 +272,12 @@ def note_failure(
             remember_taken(connection, job.space, job.source, failed.name, failed.version)
 
 
-def forget_jobs(control: ControlStore, space: str, naming: Naming) -> int:
+def forget_jobs(control: ControlStore, space: str, mentions: Mentions) -> int:
     """Forget the jobs of a space that are over and name somebody, as by a file's name; return how many."""
     over = sa.and_(_JOBS.c.space == space, _JOBS.c.state.not_in(UNFINISHED))
     with control.changing() as connection:
         rows = connection.execute(sa.select(_JOBS.c.number, _JOBS.c.inputs, _JOBS.c.error).where(over)).all()
-        named = [row.number for row in rows if naming.is_in([row.inputs, row.error])]
+        named = [row.number for row in rows if mentions.are_in([row.inputs, row.error])]
         connection.execute(_JOBS.delete().where(_JOBS.c.number.in_(named)))
     return len(named)
 

@@ -168,7 +168,7 @@ class ServingCopy:
         """Close the file."""
         self._connection.close()
 
-    def go_on_with(self, new: Path) -> None:
+    def move_to(self, new: Path) -> None:
         """Go on with another file in place of this one, which goes with its bytes; readers follow.
 
         The process may be killed at any time: the one or the other is there then, whole.

@@ -86,7 +86,7 @@ class NewCopy:
         with telling():
             if serving_files.has_log(self._path):
                 raise sqlite3.OperationalError("its log could not be written into its file")
-            self._copy.go_on_with(self._path)
+            self._copy.move_to(self._path)
 
     def close(self) -> None:
         """End it. Where it has not taken the place of the copy, that goes on, with nothing beside it."""

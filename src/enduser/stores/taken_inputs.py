@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
 
-from enduser.core.mentions import Naming
+from enduser.core.mentions import Mentions
 from enduser.stores.control import METADATA, ControlStore
 
 _TAKEN = sa.Table(
@@ -39,13 +39,13 @@ def forget_taken(connection: sa.Connection, space: str, source: str) -> None:
 
 
 def forget_taken_names(
-    control: ControlStore, space: str, naming: Naming, is_there: Callable[[str], bool]
+    control: ControlStore, space: str, mentions: Mentions, is_there: Callable[[str], bool]
 ) -> int:
     """Forget files of a space that have somebody's id in their name and are gone; return how many."""
     with control.changing() as connection:
         query = sa.select(_TAKEN.c.source, _TAKEN.c.name).where(_TAKEN.c.space == space)
         rows = connection.execute(query).all()
-        gone = [row for row in rows if naming.is_in(row.name) and not is_there(row.name)]
+        gone = [row for row in rows if mentions.are_in(row.name) and not is_there(row.name)]
         for row in gone:
             connection.execute(_TAKEN.delete().where(_of(space, row.source), _TAKEN.c.name == row.name))
     return len(gone)

@@ -175,7 +175,7 @@ class World:
         self.files.append(self.file("copy"))
         return self.files[-1]
 
-    def go_on_with(self, new: File) -> bool:
+    def serve_from(self, new: File) -> bool:
         assert new.is_written
         self.steps -= 1
         new.is_used = self.steps < 0

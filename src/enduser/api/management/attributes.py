@@ -13,7 +13,7 @@ from enduser.api.management.calls import Call, Route
 from enduser.api.management.parameters import ATTRIBUTE, CONFIRMED
 from enduser.clock import now_us
 from enduser.core.attributes import Attribute, AttributeType, ConflictRule
-from enduser.core.segments import require_unbroken, told_broken
+from enduser.core.uses import require_unbroken, told_broken
 from enduser.errors import (
     AttributeNotFound,
     Forbidden,

@@ -194,7 +194,7 @@ class Forgetting:
         try:
             is_written = await self._is_written(new)
             while is_written and not self._stopping.is_set():
-                if await self._run_on_store(lambda: self._applier.go_on_with(new)):
+                if await self._run_on_store(lambda: self._applier.serve_from(new)):
                     break
                 await self._rest(_STEP_S)
         finally:

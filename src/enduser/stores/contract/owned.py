@@ -56,7 +56,7 @@ class OwnedStore(Store, Protocol):
             StoreError: it cannot be written.
         """
 
-    def go_on_with(self, new: NewFile) -> None:
+    def replace_file(self, new: NewFile) -> None:
         """Go on with a new file in place of the old one, with all that has changed since it was begun.
 
         Nothing changes meanwhile. Reads go on, but for a moment at the end; those that last are stopped then.

@@ -12,17 +12,10 @@ from enduser.core.contents import Decision, SavedContent
 from enduser.core.events import UserId
 from enduser.core.feed import EVERY_ROW, FeedFilter, FeedPage
 from enduser.core.filters import SavedFilter
-from enduser.core.segments import (
-    Counted,
-    Explained,
-    Facet,
-    Named,
-    RuleJson,
-    SavedSegment,
-    SegmentUse,
-)
+from enduser.core.segments import Explained, Facet, RuleCounts, RuleJson, SavedSegment
 from enduser.core.settings import SpaceSettings
 from enduser.core.users_query import ALL_USERS, UsersQuery
+from enduser.core.uses import Named, Use
 from enduser.stores.answers import (
     Erased,
     Erasure,
@@ -198,13 +191,13 @@ class Reader(Protocol):
             SegmentNotFound: there is no segment of this id.
         """
 
-    def uses(self, space: str, kind: Named, name: str) -> Sequence[SegmentUse]:
+    def uses(self, space: str, kind: Named, name: str) -> Sequence[Use]:
         """Return what names one of the `attributes`, `segments` or `lists` of a space.
 
         Archived segments are left out: they can name what is gone.
         """
 
-    def count_users(self, space: str, rules: Sequence[RuleJson]) -> Counted:
+    def count_users(self, space: str, rules: Sequence[RuleJson]) -> RuleCounts:
         """Return how many each of some rules means, all at one moment.
 
         Raises:

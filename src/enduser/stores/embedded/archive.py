@@ -15,7 +15,7 @@ from enduser.core.rules.tree import Rule
 from enduser.errors import InvalidRule, RuleTooLarge
 from enduser.stores.answers import HeldLife, HeldLink, HeldPerson, HeldValue, NamedId, ToldOf
 from enduser.stores.embedded import candidates
-from enduser.stores.embedded.asking import NARROWED, conditions, rules_of
+from enduser.stores.embedded.asking import OF_PERSON, conditions, rules_of
 from enduser.stores.embedded.engine import told
 from enduser.stores.embedded.reading import Look, object_of, persons
 from enduser.stores.embedded.segments import every_segment
@@ -91,15 +91,15 @@ def _segments(look: Look, person_key: int, lists: set[str], *, is_seen: bool) ->
     """
     rules = dict(_rules(look))
     if is_seen and rules:
-        look.run("asking.narrow", person_key=person_key)
+        look.run("asking.gather_person", person_key=person_key)
     writer = conditions(look)
     for segment, rule in rules.items():
         look.check_time()
         if not is_seen:
             holds = judge(rule, Person(None, {}, lists), writer.now, writer.zone).holds
         else:
-            asked = replace(writer, parameters={}, tables=NARROWED)
-            splices = {"users": NARROWED.users, "condition": asked.of(rule)}
+            asked = replace(writer, parameters={}, tables=OF_PERSON)
+            splices = {"users": OF_PERSON.users, "condition": asked.of(rule)}
             query = spliced(statements("archive")["segment"][0], (), splices)
             held: Any = look.rows(query, asked.parameters)[0]["held"]
             holds = held > 0

@@ -14,11 +14,11 @@ from enduser.core.rules.explaining import Explainer, judge
 from enduser.core.rules.programs import Person, Program
 from enduser.core.rules.tree import Happening, Rule
 from enduser.core.segments import (
-    Counted,
     Counts,
     Explained,
     Facet,
     FacetValue,
+    RuleCounts,
     RuleJson,
     SavedSegment,
     SegmentVerdict,
@@ -54,7 +54,7 @@ def rules_of(look: Look) -> Rules:
 # --- counts
 
 
-def count_users(look: Look, asked: Sequence[RuleJson]) -> Counted:
+def count_users(look: Look, asked: Sequence[RuleJson]) -> RuleCounts:
     """Return how many users each of some rules means; see `Reader.count_users`."""
     if len(asked) > limits.RULES_COUNTED_MAX:
         raise LimitExceeded(
@@ -65,7 +65,7 @@ def count_users(look: Look, asked: Sequence[RuleJson]) -> Counted:
     reader = rules_of(look)
     counts = [_count(look, reader.read(rule)) for rule in asked]
     all_users, clock_at = look.run("asking.all_users")[0]
-    return Counted(counts, all_users, clock_at)
+    return RuleCounts(counts, all_users, clock_at)
 
 
 def _count(look: Look, rule: Rule) -> Counts:
@@ -148,12 +148,12 @@ def _parted_by(writer: Conditions, name: str) -> Mapping[str, str]:
 HAPPENINGS_AT_ONCE = 10
 """Things that happened of which one statement asks: each takes memory of its own."""
 _NAMES = ("users", "sessions", "open_sessions", "events", "candidates")
-NARROWED = Tables(**{name: f"asked_{name}" for name in _NAMES})
-"""What `asking.narrow` makes of one person."""
+OF_PERSON = Tables(**{name: f"asked_{name}" for name in _NAMES})
+"""What `asking.gather_person` makes of one person."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedPerson:
     """One id of which is asked whom rules mean, and what there is of its person."""
 
     look: Look
@@ -174,8 +174,8 @@ class Asked:
     def _times(self, happenings: Sequence[Happening]) -> Iterator[tuple[Happening, Sequence[int]]]:
         if not happenings:
             return
-        self.look.run("asking.narrow", person_key=self.person_key)
-        clock, times = conditions(self.look, NARROWED), [list[int]() for _ in happenings]
+        self.look.run("asking.gather_person", person_key=self.person_key)
+        clock, times = conditions(self.look, OF_PERSON), [list[int]() for _ in happenings]
         for some in portions_of_happenings(
             [(what, [(None, None)]) for what in happenings], HAPPENINGS_AT_ONCE
         ):
@@ -210,14 +210,14 @@ def _wanted(look: Look, segment_ids: Sequence[str] | None) -> Sequence[SavedSegm
     return [one for one in saved if segment_ids is None or one.segment.id in segment_ids]
 
 
-def asked(look: Look, user_id: str, id_kind: str | None) -> Asked:
+def asked(look: Look, user_id: str, id_kind: str | None) -> AskedPerson:
     """Return what there is of the person of an id; somebody with an object comes first."""
     person_keys = list(persons(look, user_id, id_kind))
     for person_key in person_keys:
         values = _values(look, person_key)
         if values is not None:
-            return Asked(look, person_key, values)
-    return Asked(look, person_keys[0] if person_keys else None, None)
+            return AskedPerson(look, person_key, values)
+    return AskedPerson(look, person_keys[0] if person_keys else None, None)
 
 
 def _values(look: Look, person_key: int) -> Mapping[str, object] | None:

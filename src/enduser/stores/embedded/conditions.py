@@ -119,7 +119,7 @@ _ONE = "SELECT {number} AS number, person_key, happened_at FROM ({happened})"
 
 Span = tuple[int | None, int | None]
 """From an instant on and before another, in µs; None: without an end."""
-Asked = tuple[Happening | InList, Sequence[Span]]
+Sought = tuple[Happening | InList, Sequence[Span]]
 """What may have happened, and within which spans it is looked for."""
 Key = TypeVar("Key")
 Item = TypeVar("Item")
@@ -321,7 +321,7 @@ class Conditions:
         )
         return self._happened(what, [(begins, ends)])
 
-    def each_happened(self, asked: Mapping[int, Asked]) -> str:
+    def each_happened(self, asked: Mapping[int, Sought]) -> str:
         """Return the query of what happened to whom, and when, of several things at once.
 
         Rows are (number, person_key, happened_at); a thing is looked for within any of its spans, and the
@@ -420,12 +420,12 @@ def portions(
         yield portion
 
 
-def portions_of_happenings(asked: Sequence[Asked], at_once: int) -> Iterator[Mapping[int, Asked]]:
+def portions_of_happenings(asked: Sequence[Sought], at_once: int) -> Iterator[Mapping[int, Sought]]:
     """Yield things that may have happened, by their numbers, so many at once as one statement asks of."""
     return portions(dict(enumerate(asked)), at_once, _conditions_on, _AT_ONCE)
 
 
-def _conditions_on(asked: Asked) -> int:
+def _conditions_on(asked: Sought) -> int:
     what, _ = asked
     return 0 if isinstance(what, Changes | InList) else sum(1 for _ in nodes(what.rules))
 

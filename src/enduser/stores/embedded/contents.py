@@ -95,7 +95,7 @@ def deciding(look: Look, *, only_public: bool) -> Deciding:
         segments=[name for name in told if name in read],
         rules={name: segments[name].rule for name in read},
         attributes={column.attribute.name: column.attribute.type for column in look.columns()},
-        lists=[list_id for (list_id,) in look.run("asking.list_ids")],
+        lists=[list_id for (list_id,) in look.run("lists.ids")],
         unread=unread,
         since_fold=look.run("contents.since_fold")[0][0],
     )

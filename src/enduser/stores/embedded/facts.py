@@ -17,7 +17,7 @@ from enduser.stores.embedded.statements import run_spliced, spliced, statements
 _ROWS_PER_FETCH = 10_000
 _LIVES = "person_key, total_sessions, life_started_at, last_visit_at, begins_after"
 """What conditions on what happened look at of users."""
-_NARROWED_BY_KIND = {
+_GATHERED_BY_KIND = {
     Sessions: "sessions",
     Events: "events",
     Changes: "candidates",
@@ -25,8 +25,8 @@ _NARROWED_BY_KIND = {
 }
 """Which table each kind of thing is looked for in."""
 _NAMES = ("users", "sessions", "open_sessions", "events", "candidates", "list_members")
-NARROWED = Tables(**{name: f"asked_{name}" for name in _NAMES})
-"""The tables that `narrow` makes."""
+OF_ASKED = Tables(**{name: f"asked_{name}" for name in _NAMES})
+"""The tables that `gather_asked` makes."""
 
 
 def changed_facts(look: Look, wanted: Sequence[Demand], since: int) -> Iterator[Fact]:
@@ -44,7 +44,7 @@ def some_facts(look: Look, wanted: Sequence[Demand], part: int, parts: int) -> I
 
 def _facts(look: Look, wanted: Sequence[Demand]) -> Iterator[Fact]:
     clock = conditions(look)
-    narrow(look, clock, wanted)
+    gather_asked(look, clock, wanted)
     listed = [str(number) for number, demand in enumerate(wanted) if isinstance(demand.what, InList)]
     splices = {"times": str(limits.FACT_TIMES_MAX + 1), "listed": ", ".join(listed) or "NULL"}
     for writer, happened in _happened(clock, wanted):
@@ -55,7 +55,7 @@ def _facts(look: Look, wanted: Sequence[Demand]) -> Iterator[Fact]:
                 yield Fact(id_, is_anonymous, wanted[number], _times(times))
 
 
-def narrow(look: Look, clock: Conditions, wanted: Sequence[Demand], of_users: str = _LIVES) -> None:
+def gather_asked(look: Look, clock: Conditions, wanted: Sequence[Demand], of_users: str = _LIVES) -> None:
     """Gather what demands look at of the persons in `asked_ids`, as far back as they do.
 
     `of_users` are the columns that are wanted of them.
@@ -71,18 +71,18 @@ def narrow(look: Look, clock: Conditions, wanted: Sequence[Demand], of_users: st
         since[type(what)] = min(since.get(type(what), least), least)
     columns = {clock.columns[one.what.field.name].number for one in wanted if isinstance(one.what, Changes)}
     each = [{"n": str(number)} for number in sorted(columns)]
-    run_spliced(look.connection, "facts.narrow", (), {"columns": of_users})
-    for kind, name in _NARROWED_BY_KIND.items():
+    run_spliced(look.connection, "facts.gather", (), {"columns": of_users})
+    for kind, name in _GATHERED_BY_KIND.items():
         if kind in since:
             bounds = {"since": since[kind], "names": sorted(names)}
-            run_spliced(look.connection, f"facts.narrow_{name}", each, None, **bounds)
+            run_spliced(look.connection, f"facts.gather_{name}", each, None, **bounds)
 
 
 def _happened(clock: Conditions, wanted: Sequence[Demand]) -> Iterator[tuple[Conditions, str]]:
     """Yield queries of when what demands ask for happened, as far back as they do; numbers say which."""
     asked = [(demand.what, [(demand.begins(clock.now, clock.zone), None)]) for demand in wanted]
     for some in portions_of_happenings(asked, HAPPENINGS_AT_ONCE):
-        writer = replace(clock, tables=NARROWED, parameters={})
+        writer = replace(clock, tables=OF_ASKED, parameters={})
         yield writer, writer.each_happened(some)
 
 

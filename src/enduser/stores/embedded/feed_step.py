@@ -123,10 +123,12 @@ class Step:
             return
         demands = demands_of(program, self._writer.zone)
         unused = [column.name for column in self._columns if column.attribute.name not in program.fields]
-        facts.narrow(self._look, self._writer, demands, f"* EXCLUDE ({', '.join(unused)})" if unused else "*")
+        facts.gather_asked(
+            self._look, self._writer, demands, f"* EXCLUDE ({', '.join(unused)})" if unused else "*"
+        )
         rules = {name: self._followed.rules[name] for name in kept}
         for some in portions(rules, _JUDGED_AT_ONCE, _nodes_of, _NODES_AT_ONCE):
-            writer = replace(self._writer, parameters={}, tables=facts.NARROWED)
+            writer = replace(self._writer, parameters={}, tables=facts.OF_ASKED)
             held = [
                 f"CASE WHEN {writer.of(rule)} THEN {writer.bind(name)} END" for name, rule in some.items()
             ]
@@ -184,9 +186,7 @@ _ASKED_USERS = "(FROM users WHERE person_key IN (SELECT person_key FROM asked_id
 
 def _users(columns: Sequence[Column], form: str, of_users: str) -> str:
     """Return the query of the objects of some users with their keys, which ends in conditions."""
-    query = users_query(columns, form).replace("SELECT", "SELECT users.person_key,", 1)
-    assert "FROM users\n" in query
-    return query.replace("FROM users\n", f"FROM {of_users}\n")
+    return users_query(columns, form, users=of_users, beside="users.person_key")
 
 
 def _nodes_of(rule: Rule) -> int:

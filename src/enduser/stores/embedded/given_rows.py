@@ -11,7 +11,7 @@ from enduser.stores.answers import Rejection
 from enduser.stores.embedded import suppressing
 from enduser.stores.embedded.claiming import Naming
 from enduser.stores.embedded.registry import know_types
-from enduser.stores.embedded.statements import Splices, run, run_spliced, statements, text_literal
+from enduser.stores.embedded.statements import Splices, run, run_spliced, spliced, statements, text_literal
 from enduser.stores.row_file import ANONYMOUS, RowFile
 
 
@@ -48,7 +48,7 @@ def cells(rows: RowFile) -> Splices:
     """Return what statements need to read rows of a file."""
     kinds = ", ".join(f"'k{number}': 'VARCHAR'" for number in range(rows.cells))
     return {
-        "file": statements("given_rows")["file"][0].replace("{columns}", f"{{{kinds}}}"),
+        "file": spliced(statements("given_rows")["file"][0], (), {"columns": kinds}),
         "id_at": str(rows.id_at),
         "kind_cell": _kind_cell(rows),
         "effective_cell": "NULL::VARCHAR" if rows.effective_at is None else f"k{rows.effective_at}",

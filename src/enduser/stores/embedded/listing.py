@@ -114,8 +114,8 @@ class Listing:
 
         Besides, each row has the value by which it is ordered, as `sort_value`.
         """
-        query, parameters = objects(self.look, include_open=self.asked.include_open, form=form)
-        query = query.replace("SELECT", f"SELECT {self.order.value} AS sort_value,", 1)
+        value = f"{self.order.value} AS sort_value"
+        query, parameters = objects(self.look, include_open=self.asked.include_open, form=form, beside=value)
         return f"{query} AND {self.condition}", {**parameters, **self.parameters}
 
     @property

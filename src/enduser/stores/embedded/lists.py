@@ -9,7 +9,7 @@ import duckdb
 from enduser import limits
 from enduser.core.events import UserId
 from enduser.core.lists import ListAction, check_list_id, check_list_name
-from enduser.core.segments import require_unused
+from enduser.core.uses import require_unused
 from enduser.errors import InvalidList, LimitExceeded, ListExists, ListNotFound
 from enduser.stores.answers import Page, StaticList, WrittenList
 from enduser.stores.embedded.claiming import Naming

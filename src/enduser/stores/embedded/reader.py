@@ -13,17 +13,10 @@ from enduser.core.events import UserId
 from enduser.core.feed import EVERY_ROW, FeedFilter, FeedPage
 from enduser.core.filters import SavedFilter
 from enduser.core.rules.programs import Person, Program
-from enduser.core.segments import (
-    Counted,
-    Explained,
-    Facet,
-    Named,
-    RuleJson,
-    SavedSegment,
-    SegmentUse,
-)
+from enduser.core.segments import Explained, Facet, RuleCounts, RuleJson, SavedSegment
 from enduser.core.settings import SpaceSettings
 from enduser.core.users_query import ALL_USERS, UsersQuery
+from enduser.core.uses import Named, Use
 from enduser.stores.answers import (
     Erased,
     Erasure,
@@ -201,12 +194,12 @@ class EmbeddedReader:
         with self.looks.at(space) as look:
             return segments.versions(look.connection, segment_id)
 
-    def uses(self, space: str, kind: Named, name: str) -> Sequence[SegmentUse]:
+    def uses(self, space: str, kind: Named, name: str) -> Sequence[Use]:
         """Return what names an attribute, a segment or a list."""
         with self.looks.at(space) as look:
             return segments.uses(look, kind, name)
 
-    def count_users(self, space: str, rules: Sequence[RuleJson]) -> Counted:
+    def count_users(self, space: str, rules: Sequence[RuleJson]) -> RuleCounts:
         """Return how many each of some rules means."""
         with self.looks.at(space) as look:
             return asking.count_users(look, rules)

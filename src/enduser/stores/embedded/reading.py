@@ -25,7 +25,6 @@ from enduser.stores.embedded.taking import stored_outcomes
 
 _ROWS_PER_FETCH = 10_000
 SESSION_ORDER = ("user_id", "is_anonymous", "started_at")
-_FROM_USERS = "FROM users\n"
 
 
 def status(connection: duckdb.DuckDBPyConnection, space: str) -> SpaceStatus:
@@ -37,9 +36,16 @@ def status(connection: duckdb.DuckDBPyConnection, space: str) -> SpaceStatus:
     return SpaceStatus(space, clock, live_since, events, users, sessions, opened, outcomes, idle_users)
 
 
-def users_query(columns: Sequence[Column], form: str = "json") -> str:
-    """Return the query of End User Objects, which ends in conditions, with its values in a form."""
-    return spliced(statements("read")["users"][0], [column.splices(form) for column in columns])
+def users_query(
+    columns: Sequence[Column], form: str = "json", *, users: str = "users", beside: str | None = None
+) -> str:
+    """Return the query of End User Objects, which ends in conditions, with its values in a form.
+
+    `users` is the table of the sums behind them, `beside` an expression that comes first in each row.
+    """
+    each = [column.splices(form) for column in columns]
+    once = {"users": users, "beside": "" if beside is None else f"{beside}, "}
+    return spliced(statements("read")["users"][0], each, once)
 
 
 def with_attributes(
@@ -121,11 +127,11 @@ def persons(look: Look, user_id: str, id_kind: str | None) -> Iterator[int]:
             yield person_key
 
 
-def objects(look: Look, *, include_open: bool, form: str = "json") -> tuple[str, dict[str, object]]:
-    """Return the query of End User Objects, which ends in conditions, and its parameters."""
-    query = users_query(look.columns(), form)
-    assert _FROM_USERS in query
-    query = query.replace(_FROM_USERS, f"FROM {sums(look, include_open=include_open)}\n")
+def objects(
+    look: Look, *, include_open: bool, form: str = "json", beside: str | None = None
+) -> tuple[str, dict[str, object]]:
+    """Return the query of End User Objects as `users_query` does, and its parameters."""
+    query = users_query(look.columns(), form, users=sums(look, include_open=include_open), beside=beside)
     return query, {"months": look.settings().retention_months} if include_open else {}
 
 
@@ -167,7 +173,7 @@ def changes(database: Database, space: str, since: int) -> Changes:
     is_everything = not touched_since <= since <= fold
     which = "all_users" if is_everything else "changed_users"
     columns = database.columns()
-    query = statements("read")[which][0].replace("(users)", f"({_users_by_person(columns)})")
+    query = _objects_by_id(which, columns)
     rows = _rows(database, space, query, {} if is_everything else {"since": since})
     return Changes(fold, is_everything, clock_at, (_change(row, columns) for row in rows))
 
@@ -176,14 +182,15 @@ def objects_of_part(database: Database, space: str, part: int, parts: int) -> It
     """Yield the objects of one of `parts` ranges of persons, with each id of each person."""
     first, behind = (KEYS * number // parts for number in (part, part + 1))
     columns = database.columns()
-    query = statements("read")["all_users"][0].replace("(users)", f"({_users_by_person(columns)})")
-    query += "WHERE objects.person_key BETWEEN $first AND $last"
+    query = f"{_objects_by_id('all_users', columns)} WHERE objects.person_key BETWEEN $first AND $last"
     rows = _rows(database, space, query, {"first": first, "last": behind - 1})
     return (_change(row, columns) for row in rows)
 
 
-def _users_by_person(columns: Sequence[Column]) -> str:
-    return users_query(columns).replace("SELECT", "SELECT users.person_key,", 1)
+def _objects_by_id(which: str, columns: Sequence[Column]) -> str:
+    """Return the query of objects with each id of each person."""
+    query = users_query(columns, beside="users.person_key")
+    return spliced(statements("read")[which][0], (), {"objects": query})
 
 
 def _change(row: Mapping[str, object], columns: Sequence[Column]) -> ChangedObject:

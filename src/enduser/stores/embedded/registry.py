@@ -70,7 +70,7 @@ class Column:
         return {
             "n": number,
             "kind": attribute.type,
-            "rank": _RANKS[attribute.conflict_rule].replace("{n}", number),
+            "rank": _RANKS[attribute.conflict_rule].format(n=number),
             "shown": _SHOWN[form].get(attribute.type, "{0}").format(self.name),
             "shown_before": _SHOWN[form].get(attribute.type, "{0}").format(f"b{number}"),
         }

@@ -17,18 +17,9 @@ from enduser.core.rules.book import RuleBook
 from enduser.core.rules.naming import Names, names_of, renamed
 from enduser.core.rules.reading import Vocabulary, with_root, without_additions
 from enduser.core.rules.tree import Rule
-from enduser.core.segments import (
-    BrokenSegment,
-    Named,
-    RuleJson,
-    SavedSegment,
-    Saving,
-    Segment,
-    SegmentUse,
-    check_segment,
-    require_unused,
-)
+from enduser.core.segments import RuleJson, SavedSegment, Saving, Segment, check_segment
 from enduser.core.settings import SpaceSettings
+from enduser.core.uses import BrokenUse, Named, Use, require_unused
 from enduser.errors import (
     InvalidParameter,
     InvalidRule,
@@ -41,7 +32,7 @@ from enduser.errors import (
 )
 from enduser.stores.embedded import filters, registry
 from enduser.stores.embedded.reading import Look
-from enduser.stores.embedded.statements import Rows, bound, run, spliced, statements, used
+from enduser.stores.embedded.statements import Rows, run, run_spliced, statements
 
 
 def vocabulary(connection: duckdb.DuckDBPyConnection, settings: SpaceSettings) -> Vocabulary:
@@ -49,7 +40,7 @@ def vocabulary(connection: duckdb.DuckDBPyConnection, settings: SpaceSettings) -
     return Vocabulary(
         custom={column.attribute.name: column.attribute.type for column in registry.columns(connection)},
         zone=ZoneInfo(settings.time_zone),
-        lists={list_id for (list_id,) in _rows(connection, "list_ids")},
+        lists={list_id for (list_id,) in run(connection, "lists.ids")},
         tracks_users=settings.unique_user != "none",
     )
 
@@ -93,7 +84,7 @@ class Rules:
         """The types of the custom attributes."""
         return self._words.custom
 
-    def require_use(self, use: SegmentUse) -> None:
+    def require_use(self, use: Use) -> None:
         """Check the rule of a segment or a filter that is there.
 
         Raises:
@@ -145,7 +136,7 @@ def versions(connection: duckdb.DuckDBPyConnection, segment_id: str) -> Sequence
     return found
 
 
-def uses(look: Look, kind: Named, name: str) -> Sequence[SegmentUse]:
+def uses(look: Look, kind: Named, name: str) -> Sequence[Use]:
     """Return what names an attribute, a segment or a list; see `Reader.uses`."""
     rows = _rows(look.connection, "uses", {"kind": kind}, name=name, also_archived=False)
     found = [("segment", *row) for row in rows]
@@ -154,7 +145,7 @@ def uses(look: Look, kind: Named, name: str) -> Sequence[SegmentUse]:
         found += [("content", *row) for row in run(look.connection, "contents.uses", segment=name)]
     if kind == "attributes" and name in look.settings().feed_attributes:
         found.append(("setting", "feed_attributes", "what the feed tells"))
-    return [SegmentUse(kind=what, id=id_, name=shown) for what, id_, shown in found]
+    return [Use(kind=what, id=id_, name=shown) for what, id_, shown in found]
 
 
 # --- saving; the caller owns the transaction
@@ -213,7 +204,7 @@ def _checked(look: Look, segment: Segment) -> tuple[Segment, Names]:
     return replace(segment, rule=without_additions(with_root(segment.rule))), names_of(rule)
 
 
-def _require_with(rules: Rules, use: SegmentUse) -> None:
+def _require_with(rules: Rules, use: Use) -> None:
     """Check the rule of a segment or a filter that names a segment which is to be another.
 
     Raises:
@@ -268,7 +259,7 @@ def rename_attribute(look: Look, name: str, new_name: str, at: int) -> None:
         )
 
 
-def broken_by_retype(look: Look, name: str, kind: AttributeType) -> list[BrokenSegment]:
+def broken_by_retype(look: Look, name: str, kind: AttributeType) -> list[BrokenUse]:
     """Return the segments and filters that could not be any more if an attribute had another type."""
     broken = []
     rules = Rules(look.connection, look.settings())
@@ -282,11 +273,11 @@ def broken_by_retype(look: Look, name: str, kind: AttributeType) -> list[BrokenS
             pass  # it is no matter of types
         except (InvalidRule, InvalidParameter) as error:
             names = {"kind": use.kind, "id": use.id, "name": use.name}
-            broken.append(BrokenSegment(space=look.space, reason=error.message, **names))
+            broken.append(BrokenUse(space=look.space, reason=error.message, **names))
     return broken
 
 
-def uses_there(look: Look, kind: Named, name: str) -> list[tuple[str, SegmentUse]]:
+def uses_there(look: Look, kind: Named, name: str) -> list[tuple[str, Use]]:
     """Return what names something, each with its space."""
     return [(look.space, use) for use in uses(look, kind, name)]
 
@@ -382,11 +373,5 @@ def _rows(
     **values: object,
 ) -> Rows:
     """Run a statement of `sql/segments.sql`; `newest` in it is the last version of each segment."""
-    rows: Rows = []
-    known = statements("segments")
-    for template in known[name]:
-        text = spliced(template, (), {"newest": f"({known['newest'][0]})", **(splices or {})})
-        rows = connection.execute(
-            text, used(text, {key: bound(value) for key, value in values.items()})
-        ).fetchall()
-    return rows
+    newest = f"({statements('segments')['newest'][0]})"
+    return run_spliced(connection, f"segments.{name}", (), {"newest": newest, **(splices or {})}, **values)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from enduser.core.attributes import Attribute, AttributeType
-from enduser.core.segments import BrokenSegment, require_unbroken, require_unused
+from enduser.core.uses import BrokenUse, require_unbroken, require_unused
 from enduser.stores.answers import RetypePreview
 from enduser.stores.embedded import feed, registry, segments, values
 from enduser.stores.embedded.engine import ANSWER, told
@@ -58,7 +58,7 @@ class Attributes(Part):
             self._in_each_space(lambda look: feed.forget_attribute(look, name))
             self._tell_attributes_anew(restates=False)
 
-    def _broken_by_retype(self, name: str, kind: AttributeType) -> Sequence[BrokenSegment]:
+    def _broken_by_retype(self, name: str, kind: AttributeType) -> Sequence[BrokenUse]:
         found = self._in_each_space(lambda look: segments.broken_by_retype(look, name, kind))
         return [broken for broken_there in found for broken in broken_there]
 

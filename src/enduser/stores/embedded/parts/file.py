@@ -46,7 +46,7 @@ class DatabaseFile(Part):
         self._new_file = rewriting.NewFile(self._database)
         return self._new_file
 
-    def go_on_with(self, new: NewFile) -> None:
+    def replace_file(self, new: NewFile) -> None:
         """Go on with a new file."""
         assert isinstance(new, rewriting.NewFile)
         new.finish()

@@ -3,9 +3,6 @@
 -- name: moment
 SELECT clock_at, (SELECT list(source ORDER BY position) FROM sources) FROM state;
 
--- name: list_ids
-SELECT id FROM lists;
-
 -- name: all_users
 SELECT (SELECT count(*) FROM users WHERE total_sessions > 0), clock_at FROM state;
 
@@ -22,7 +19,7 @@ SELECT NULL, coalesce(sum(users) FILTER (value IS NOT NULL), 0)::BIGINT, 'known'
 UNION ALL
 SELECT NULL, coalesce(sum(users) FILTER (value IS NULL), 0)::BIGINT, 'unknown' FROM parted
 
--- name: narrow
+-- name: gather_person
 -- What there is of one person, in tables of the same form as those of all.
 CREATE OR REPLACE TEMP TABLE asked_ids AS
 SELECT $person_key AS user_key UNION SELECT user_key FROM persons WHERE person_key = $person_key;

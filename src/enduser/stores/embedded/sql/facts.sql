@@ -18,7 +18,7 @@ SELECT user_ids.user_key, coalesce(persons.person_key, user_ids.user_key) AS per
 FROM user_ids LEFT JOIN persons USING (user_key)
 WHERE coalesce(persons.person_key, user_ids.user_key) BETWEEN $first AND $last;
 
--- name: narrow
+-- name: gather
 -- What there is of those persons, in tables of the same form as those of all, as far as conditions on what happened
 -- look at it: of a row that is somewhere in a large table each column costs as much as all others.
 CREATE OR REPLACE TEMP TABLE asked_users AS
@@ -26,11 +26,11 @@ SELECT {columns} FROM users WHERE person_key IN (SELECT person_key FROM asked_id
 CREATE OR REPLACE TEMP TABLE asked_open_sessions AS
 FROM open_sessions WHERE person_key IN (SELECT person_key FROM asked_ids);
 
--- name: narrow_sessions
+-- name: gather_sessions
 CREATE OR REPLACE TEMP TABLE asked_sessions AS
 FROM sessions WHERE started_at >= $since AND person_key IN (SELECT person_key FROM asked_ids);
 
--- name: narrow_events
+-- name: gather_events
 -- Events since a time, and of some names also those before.
 CREATE OR REPLACE TEMP TABLE asked_events AS
 SELECT user_key, occurred_at, is_visit, type, name, page_url, properties FROM events
@@ -40,13 +40,13 @@ SELECT user_key, occurred_at, is_visit, type, name, page_url, properties FROM ev
 WHERE len($names::VARCHAR[]) > 0 AND name IN (SELECT unnest($names::VARCHAR[]))
   AND occurred_at < $since AND user_key IN (SELECT user_key FROM asked_ids);
 
--- name: narrow_candidates
+-- name: gather_candidates
 -- Of a change one must know what was before.
 CREATE OR REPLACE TEMP TABLE asked_candidates AS
 SELECT user_key, source, run, row, effective_at, cleared<<, a{n}>>
 FROM candidates WHERE user_key IN (SELECT user_key FROM asked_ids);
 
--- name: narrow_list_members
+-- name: gather_list_members
 CREATE OR REPLACE TEMP TABLE asked_list_members AS
 FROM list_members WHERE user_key IN (SELECT user_key FROM asked_ids);
 

@@ -3,7 +3,7 @@
 
 -- name: file
 read_csv($paths, auto_detect = false, header = false, delim = chr(31), quote = '', escape = '', new_line = '\n',
-         max_line_size = 4194304, buffer_size = 16777216, columns = {columns})
+         max_line_size = 4194304, buffer_size = 16777216, columns = {{columns}})
 
 -- name: read
 -- The rows of a file, each good or with the reason why not, and of whom they speak. The marks in cells are those

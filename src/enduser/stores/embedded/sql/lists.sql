@@ -76,3 +76,6 @@ FROM page
 LEFT JOIN persons USING (user_key)
 LEFT JOIN users ON users.person_key = coalesce(persons.person_key, page.user_key)
 ORDER BY user_id, is_anonymous
+
+-- name: ids
+SELECT id FROM lists;

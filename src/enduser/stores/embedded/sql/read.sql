@@ -1,9 +1,10 @@
 -- End User Objects and sessions as people see them. What stands between << and >> is repeated for each custom
--- attribute: {n} is the number of its column, {shown} its value as JSON has it.
+-- attribute: {n} is the number of its column, {shown} its value as JSON has it. {users} is the table of the sums
+-- behind the objects, {beside} what comes before all else in a row.
 
 -- name: users
 SELECT
-    user_ids.id AS user_id,
+    {beside}user_ids.id AS user_id,
     user_ids.is_anonymous,
     users.first_seen,
     users.last_seen,
@@ -16,7 +17,7 @@ SELECT
     places.country, places.region, places.city,
     browsers.name AS browser_name, browsers.version AS browser_version,
     users.name, users.role, users.type, users.status, users.info<<, {shown} AS a{n}>>
-FROM users
+FROM {users}
 JOIN user_ids ON user_ids.user_key = users.person_key
 LEFT JOIN places USING (place_id)
 LEFT JOIN browsers USING (browser_id)
@@ -28,7 +29,7 @@ SELECT user_key FROM user_ids WHERE id = $id AND is_anonymous = $is_anonymous;
 -- name: all_users
 -- All objects, with each id of each person.
 SELECT own.id AS own_id, own.is_anonymous AS own_is_anonymous, objects.* EXCLUDE (person_key)
-FROM (users) AS objects
+FROM ({objects}) AS objects
 LEFT JOIN persons USING (person_key)
 JOIN user_ids AS own ON own.user_key = coalesce(persons.user_key, objects.person_key)
 
@@ -47,7 +48,7 @@ owned AS (
 SELECT own.id AS own_id, own.is_anonymous AS own_is_anonymous, objects.* EXCLUDE (person_key)
 FROM owned
 JOIN user_ids AS own USING (user_key)
-LEFT JOIN (users) AS objects ON objects.person_key = owned.person_key
+LEFT JOIN ({objects}) AS objects ON objects.person_key = owned.person_key
 
 -- name: links
 -- What holds: the least claim of each anonymous id and the links of the API, where they were taken. The

@@ -41,6 +41,3 @@ DELETE FROM segments WHERE id = $id;
 -- name: uses
 -- The segments whose rules name something of a kind: an attribute, a segment or a list. Archived ones ask for nothing.
 SELECT id, name FROM {newest} WHERE list_contains({kind}, $name) AND ($also_archived OR NOT is_archived) ORDER BY id
-
--- name: list_ids
-SELECT id FROM lists;
