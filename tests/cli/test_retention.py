@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ready_made import copied
@@ -50,11 +51,11 @@ def users(folder: Path) -> set[str]:
     return {json.loads(row)["user_id"] for row in rows}
 
 
-def receipts(folder: Path, *options: object) -> list[dict[str, object]]:
+def receipts(folder: Path, *options: object) -> list[dict[str, Any]]:
     """Return the receipts, as JSON."""
     told = enduser("retention", "list", "--format", "json", *options, data=folder)
     assert told.exit_code == 0, told.stderr
-    found: list[dict[str, object]] = json.loads(told.stdout)
+    found: list[dict[str, Any]] = json.loads(told.stdout)
     return found
 
 
@@ -86,8 +87,9 @@ def test_who_is_too_old_goes_and_the_receipt_says_how_much(folder: Path) -> None
     assert users(folder) == {"eve", "zoe"}
     assert enduser("verify", data=folder).exit_code == 0
     (receipt,) = receipts(folder)
-    assert receipt["ended_at"] is not None
-    assert (receipt["users"], receipt["ids"], receipt["events"], receipt["lives"]) == (1, 2, 4, 1)
+    assert (receipt["as_of"], receipt["ended_at"] is None) == ("2026-01-02T10:30:00.000000Z", False)
+    amount = receipt["amount"]
+    assert (amount["users"], amount["ids"], amount["events"], amount["lives"]) == (1, 2, 4, 1)
 
 
 def test_no_file_has_a_byte_of_who_went_when_the_command_returns(made: Path, tmp_path: Path) -> None:
@@ -121,8 +123,8 @@ def test_receipts_are_listed_the_newest_first(folder: Path) -> None:
     assert headings.split()[:3] == ["run", "began", "(UTC)"]
     counts = [row.split()[5:12] for row in (newest, oldest)]
     assert counts == [["0"] * 7, ["1", "2", "1", "4", "3", "0", "0"]]
-    assert [row["number"] for row in receipts(folder)] == [2, 1]
-    assert [row["number"] for row in receipts(folder, "--limit", 1)] == [2]
+    assert [row["run"] for row in receipts(folder)] == [2, 1]
+    assert [row["run"] for row in receipts(folder, "--limit", 1)] == [2]
 
 
 def test_it_is_judged_by_another_time_if_one_is_named(folder: Path) -> None:
@@ -204,7 +206,7 @@ def test_a_running_server_does_it_and_the_command_waits_for_its_end(made: Path, 
         told = enduser("retention", "run", "--as-of", "9999-01-01T00:00:00Z", "--yes", data=server.data)
         assert (told.exit_code, "has not come" in told.stderr) == (2, True)
         (receipt,) = receipts(server.data)
-        assert (receipt["users"], receipt["ended_at"] is None) == (1, False)
+        assert (receipt["amount"]["users"], receipt["ended_at"] is None) == (1, False)
         server.stop()
     finally:
         server.kill()

@@ -106,7 +106,7 @@ def wanted(made: Path, tmp_path_factory: pytest.TempPathFactory) -> End:
         run = begin_retention(store, SPACE, AS_OF, NOW)
         while run.ended_at is None:
             run = forget_portion(store, run, NOW)
-        assert (run.users, run.lives, run.contents) == (3, 1, 3)
+        assert (run.amount.users, run.amount.lives, run.amount.contents) == (3, 1, 3)
         return end_of(store)
 
 
@@ -173,7 +173,7 @@ def go_on(store: EmbeddedStore) -> bool:
     """Go on with the run, or begin it, sometimes with a copy that is up; return True at its end."""
     run = next(iter(store.retention_runs(SPACE)), None) or begin_retention(store, SPACE, AS_OF, NOW)
     assert {row[:2] for row in served(store.folder)} <= set(known(store))
-    if run.users % 2:
+    if run.amount.users % 2:
         follow(store)
     while run.ended_at is None:
         run = forget_portion(store, run, NOW)

@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import killed_serving
@@ -136,9 +137,9 @@ def killing(serve: Callable[..., Server], data: Path, where: str) -> Server:
         return serve("--collectors", 1, data=data)
 
 
-def receipt(server: Server) -> dict[str, object]:
+def receipt(server: Server) -> dict[str, Any]:
     """Return the receipt of the last run."""
-    found: list[dict[str, object]] = json.loads(server.cli("retention", "list", "--format", "json"))
+    found: list[dict[str, Any]] = json.loads(server.cli("retention", "list", "--format", "json"))
     return found[0]
 
 
@@ -162,7 +163,7 @@ def test_a_run_of_the_retention_goes_on_when_the_server_was_killed_within_it(
     server.restart()
     wait_until(lambda: receipt(server)["ended_at"])
     done = receipt(server)
-    assert (done["number"], done["users"], done["events"]) == (1, OLD, OLD)
+    assert (done["run"], done["amount"]["users"], done["amount"]["events"]) == (1, OLD, OLD)
     assert_whole(server, {user: before[user] for user in before if user.startswith("u")})
 
 

@@ -103,7 +103,7 @@ def test_bytes_of_who_went_by_age_are_due_too_and_of_a_run_that_took_nothing_non
     begin_retention(world.store, SPACE, START + 1, NOW)
     assert world.store.bytes_due() is None
     done = run_retention(world.store, SPACE, START + 1, lambda: NOW)
-    assert (done.users, world.store.bytes_due()) == (0, None)
+    assert (done.amount.users, world.store.bytes_due()) == (0, None)
     done = run_retention(world.store, SPACE, NOW - 9, lambda: NOW - 7)
     assert due(world) == BytesDue(NOW - 7, (), {done.number: 1})
     world.store.note_gone(due(world), NOW)

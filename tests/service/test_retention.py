@@ -33,7 +33,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedS
 def test_a_run_is_done_portion_by_portion_to_its_end(store: EmbeddedStore) -> None:
     clock = count(NOW - 10)
     done = run_retention(store, SPACE, NOW - 10, lambda: next(clock))
-    assert (done.users, done.events, done.as_of) == (3, 3, NOW - 10)
+    assert (done.amount.users, done.amount.events, done.as_of) == (3, 3, NOW - 10)
     assert (done.began_at, done.ended_at) == (NOW - 10, NOW - 6)
     assert store.status(SPACE).events == 0
 
@@ -43,7 +43,7 @@ def test_a_run_begins_with_nothing_and_each_portion_adds_to_its_receipt(store: E
     assert begun == RetentionRun(begun.number, SPACE, NOW, NOW)
     for users in (1, 2, 3):
         portion = forget_portion(store, begun, NOW)
-        assert (portion.users, portion.ended_at) == (users, None)
+        assert (portion.amount.users, portion.ended_at) == (users, None)
     assert forget_portion(store, begun, NOW).ended_at == NOW
     with pytest.raises(RunNotFound):
         forget_portion(store, begun, NOW)

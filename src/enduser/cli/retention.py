@@ -40,6 +40,7 @@ from enduser.clock import now_us
 from enduser.core.times import iso_instant
 from enduser.errors import UsageError
 from enduser.service.retention import begin_retention, require_past, run_retention
+from enduser.service.retention_json import run_json
 from enduser.stores.answers import RetentionAmount, RetentionPreview, RetentionRun
 from enduser.stores.contract import OwnedStore, Store
 
@@ -74,12 +75,12 @@ def run(
             return
         require_all_applied(store, "of somebody who seems to be idle", "delete while it runs")
         require_past(store.status(space), at, now_us())
-        if not yes and any(asdict(previewed.amount).values()):
+        if not yes and previewed.amount.is_any:
             _print_preview(space, previewed)
             confirm("Delete all that, for good?", yes=yes)
         done = _done(store, space, at)
         out.print(f"{space}: {_line(done)}")
-        if (own := owned(store)) and (done.users or done.lives or done.contents):
+        if (own := owned(store)) and done.amount.is_any:
             _let_bytes_go(own, data)
 
 
@@ -129,7 +130,7 @@ def _print_preview(space: str, previewed: RetentionPreview) -> None:
         err.print(f"note: a server deletes users by age once a day, from {begins} UTC on")
 
 
-def _amounts(amount: RetentionAmount | RetentionRun) -> str:
+def _amounts(amount: RetentionAmount) -> str:
     """Return how much goes, or went, in words."""
     persons = f"{count_of(amount.users, 'user')} with {count_of(amount.ids, 'id')}"
     much = f"{count_of(amount.events, 'event')}, {count_of(amount.sessions, 'session')}"
@@ -138,7 +139,7 @@ def _amounts(amount: RetentionAmount | RetentionRun) -> str:
 
 
 def _line(done: RetentionRun) -> str:
-    return f"run {done.number} deleted {_amounts(done)}"
+    return f"run {done.number} deleted {_amounts(done.amount)}"
 
 
 @app.command("list")
@@ -157,7 +158,7 @@ def list_runs(
     with folded(data, space, memory_limit) as store:
         found = store.retention_runs(space, limit=limit)
     if form is ListFormat.JSON:
-        out.print(msgspec.json.encode(found).decode())
+        out.print(msgspec.json.encode([run_json(one) for one in found]).decode())
     elif found:
         print_table([_HEADINGS, *_rows(found)], right=range(3, 10))
     else:
@@ -174,9 +175,6 @@ def _rows(found: Sequence[RetentionRun]) -> Iterator[list[str]]:
     for one in found:
         yield [
             *(str(one.number), short_time(one.began_at), short_time(one.as_of)),
-            *(
-                f"{count:,}"
-                for count in (one.users, one.ids, one.lives, one.events, one.sessions, one.values)
-            ),
-            *(f"{one.contents:,}", short_time(one.ended_at), short_time(one.gone_at)),
+            *(f"{count:,}" for count in asdict(one.amount).values()),
+            *(short_time(one.ended_at), short_time(one.gone_at)),
         ]

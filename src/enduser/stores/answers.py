@@ -227,6 +227,11 @@ class RetentionAmount:
     contents: int = 0
     """Events that stay, but whose content goes."""
 
+    @property
+    def is_any(self) -> bool:
+        """Whether anything goes."""
+        return bool(self.users or self.lives or self.contents)
+
 
 @dataclass(frozen=True, slots=True)
 class BytesDue:
@@ -251,14 +256,8 @@ class RetentionRun:
     began_at: int
     ended_at: int | None = None
     """None: it goes on, or its process ended before it did."""
-    users: int = 0
-    """As in `RetentionAmount`, these too."""
-    ids: int = 0
-    lives: int = 0
-    events: int = 0
-    sessions: int = 0
-    values: int = 0
-    contents: int = 0
+    amount: RetentionAmount = RetentionAmount()
+    """What went so far."""
     gone_at: int | None = None
     """When no file had a byte of it any more; None: it is not so yet."""
 

@@ -54,7 +54,7 @@ def test_a_run_begins_at_once_and_its_receipt_says_how_far_it_is(own_api: Api) -
         "POST", f"{RETENTION}/runs", params={"as_of": AS_OF, "confirmed": "true"}
     ).json()
     assert (began["run"], began["ended_at"], began["amount"]["users"]) == (1, None, 0)
-    assert finish(own_api, 1).users == 6
+    assert finish(own_api, 1).amount.users == 6
     (receipt,) = own_api.client.get(f"{RETENTION}/runs").json()["items"]
     assert receipt == {
         **began,

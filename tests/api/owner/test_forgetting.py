@@ -19,7 +19,7 @@ from enduser.api.owner.forgetting import Forgetting
 from enduser.core.settings import SpaceSettings
 from enduser.errors import NoRoom, RetentionRefused, StoreError
 from enduser.service.forgetting import Going
-from enduser.stores.answers import Applied, BytesDue, RetentionRun, SpaceStatus
+from enduser.stores.answers import Applied, BytesDue, RetentionAmount, RetentionRun, SpaceStatus
 from enduser.stores.records import BeginRetention, ForgetOld
 
 pytestmark = pytest.mark.anyio
@@ -157,7 +157,8 @@ class World:
         what = self.portions.pop(0) if self.portions else 0
         if isinstance(what, Exception):
             raise what
-        runs[at] = replace(runs[at], users=runs[at].users + what, ended_at=None if what else record.now)
+        amount = RetentionAmount(runs[at].amount.users + what)
+        runs[at] = replace(runs[at], amount=amount, ended_at=None if what else record.now)
         return Applied(retention=runs[at])
 
     def bytes_due(self) -> BytesDue | None:
@@ -268,7 +269,7 @@ async def test_each_run_is_done_to_its_end_and_it_is_told_who_went(world: World)
     world.portions = [2, 3]
     with capture_logs() as lines:
         await world.look()
-    assert [[run.users for run in space.runs] for space in world.of.values()] == [[5], [0], [0]]
+    assert [[run.amount.users for run in space.runs] for space in world.of.values()] == [[5], [0], [0]]
     told = [(line["event"], line["space"], line["users"]) for line in lines]
     assert told == [("users were deleted by age", SPACE, 5)]
 
@@ -296,11 +297,11 @@ async def test_after_each_portion_others_get_as_much_time_as_that_took(
 async def test_a_run_that_did_not_end_is_gone_on_with_after_a_restart(
     world: World, live_since: int | None
 ) -> None:
-    unfinished = RetentionRun(1, SPACE, NOW - DAY, NOW - 1, users=7)
+    unfinished = RetentionRun(1, SPACE, NOW - DAY, NOW - 1, amount=RetentionAmount(7))
     space = world.of[SPACE] = Space(live_since=live_since, runs=[unfinished])
     world.portions = [2]
     await world.look()
-    assert space.runs == [replace(unfinished, users=9, ended_at=NOW)]
+    assert space.runs == [replace(unfinished, amount=RetentionAmount(9), ended_at=NOW)]
 
 
 async def test_of_several_that_did_not_end_each_is_done_to_its_end(world: World) -> None:
@@ -317,7 +318,7 @@ async def test_a_run_waits_while_an_import_runs_and_nothing_is_told(world: World
     with capture_logs() as lines:
         await world.look(6)
     (done,) = space.runs
-    assert (done.users, done.ended_at) == (2, NOW)
+    assert (done.amount.users, done.ended_at) == (2, NOW)
     assert [line["event"] for line in lines] == ["users were deleted by age"]
 
 
@@ -329,7 +330,7 @@ async def test_a_failure_is_told_once_and_it_is_tried_again(world: World) -> Non
         await world.look(6)
     told = [(line["event"], line["hint"]) for line in lines if line["log_level"] == "error"]
     assert told == [("nothing can be forgotten", "make room"), ("nothing can be forgotten", None)]
-    assert [run.users for run in world.of[SPACE].runs] == [1]
+    assert [run.amount.users for run in world.of[SPACE].runs] == [1]
 
 
 async def test_a_space_in_which_it_fails_holds_up_no_other(world: World) -> None:
@@ -352,7 +353,7 @@ async def test_a_server_that_ends_leaves_the_rest_of_a_run_to_the_next(world: Wo
     space = world.of[SPACE] = Space()
     world.portions = [1] * 10_000
     running = asyncio.create_task(world.forgetting.run())
-    await until(lambda: space.runs and space.runs[0].users > 3)
+    await until(lambda: space.runs and space.runs[0].amount.users > 3)
     await world.end(running)
     assert space.runs[0].ended_at is None
 
@@ -646,11 +647,11 @@ async def test_no_portion_goes_between_the_writing_anew_and_the_note_that_it_is_
     world.portions, world.due, world.in_use = [1] * 10_000, NOW - DAY, 10_000
     running = asyncio.create_task(world.forgetting.run())
     await until(lambda: world.went)
-    users = sum(run.users for run in space.runs)
+    users = sum(run.amount.users for run in space.runs)
     looks = world.in_use
     await until(lambda: world.in_use < looks - 5)
-    assert sum(run.users for run in space.runs) == users
+    assert sum(run.amount.users for run in space.runs) == users
     world.in_use = 0
-    await until(lambda: sum(run.users for run in space.runs) > users)
+    await until(lambda: sum(run.amount.users for run in space.runs) > users)
     assert world.gone
     await world.end(running)

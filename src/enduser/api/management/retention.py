@@ -12,24 +12,13 @@ from enduser.api.management.calls import Call, Route
 from enduser.api.management.parameters import CONFIRMED, CURSOR, JUDGED_AS_OF, LIMIT, SPACE
 from enduser.clock import now_us
 from enduser.errors import InvalidCursor, RetentionRefused, Unconfirmed
-from enduser.service.json_form import Count, Time, iso_time, iso_time_if_known
+from enduser.service.json_form import Time, iso_time, iso_time_if_known
 from enduser.service.retention import begin_retention
+from enduser.service.retention_json import AmountJson, RetentionRunJson, amount_json, run_json
 from enduser.stores.answers import IdleUser, RetentionAmount, RetentionPreview, RetentionRun
 from enduser.stores.paging import page_before
 
 _NEWEST = "-run"
-
-
-class AmountJson(msgspec.Struct, frozen=True, kw_only=True):
-    """How much goes by age, or went."""
-
-    users: Annotated[Count, Meta(description="persons, with all that was known of them")]
-    ids: Count
-    lives: Annotated[Count, Meta(description="persons who stay, but whose earlier lives go")]
-    events: Count
-    sessions: Count
-    values: Annotated[Count, Meta(description="all that was ever said of custom attributes")]
-    contents: Annotated[Count, Meta(description="events that stay, but whose content goes")]
 
 
 class IdleUserJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,17 +38,6 @@ class RetentionJson(msgspec.Struct, frozen=True, kw_only=True):
         Time | None, Meta(description="from when on users are deleted by age; null: on demand only")
     ]
     examples: Annotated[list[IdleUserJson], Meta(description="those whose last sign is the oldest")]
-
-
-class RetentionRunJson(msgspec.Struct, frozen=True, kw_only=True):
-    """The receipt of a run of deleting by age."""
-
-    run: int
-    as_of: Annotated[Time, Meta(description="by this time users were judged")]
-    began_at: Time
-    ended_at: Annotated[Time | None, Meta(description="null: it goes on")]
-    amount: AmountJson
-    gone_at: Annotated[Time | None, Meta(description="when no file had a byte of it any more")]
 
 
 class RetentionRunsPage(msgspec.Struct, frozen=True):
@@ -91,7 +69,7 @@ async def begin_retention_run(call: Call) -> RetentionRunJson:
             field="confirmed",
         )
     as_of = call.values["as_of"]
-    return _run_json(await call.change(lambda store: begin_retention(store, call.space, as_of, now_us())))
+    return run_json(await call.change(lambda store: begin_retention(store, call.space, as_of, now_us())))
 
 
 async def list_retention_runs(call: Call) -> RetentionRunsPage:
@@ -102,13 +80,13 @@ async def list_retention_runs(call: Call) -> RetentionRunsPage:
             partial(reader.retention_runs, call.space), lambda run: run.number, limit, cursor, _NEWEST
         )
     )
-    return RetentionRunsPage([_run_json(run) for run in found], next_cursor)
+    return RetentionRunsPage([run_json(run) for run in found], next_cursor)
 
 
 def _preview_json(found: RetentionPreview) -> RetentionJson:
     return RetentionJson(
         as_of=iso_time(found.as_of),
-        amount=_amount_json(found.amount),
+        amount=amount_json(found.amount),
         deletes_from=iso_time_if_known(found.deletes_from),
         examples=[_idle_json(one) for one in found.examples],
     )
@@ -118,27 +96,15 @@ def _idle_json(one: IdleUser) -> IdleUserJson:
     return IdleUserJson(user_id=one.user_id, is_anonymous=one.is_anonymous, last_at=iso_time(one.last_at))
 
 
-def _amount_json(amount: RetentionAmount | RetentionRun) -> AmountJson:
-    return msgspec.convert(amount, AmountJson, from_attributes=True)
-
-
-def _run_json(run: RetentionRun) -> RetentionRunJson:
-    return RetentionRunJson(
-        run=run.number,
-        as_of=iso_time(run.as_of),
-        began_at=iso_time(run.began_at),
-        ended_at=iso_time_if_known(run.ended_at),
-        amount=_amount_json(run),
-        gone_at=iso_time_if_known(run.gone_at),
-    )
-
-
 _AMOUNT = RetentionAmount(users=1_204, ids=1_310, lives=33, events=18_034, sessions=3_400, values=5_000)
 _PREVIEW = RetentionPreview(
     1_772_359_200_000_000, _AMOUNT, None, [IdleUser("adam.br", False, 1_756_000_000_000_000)]
 )
-_RUN = _run_json(
-    RetentionRun(7, "", 1_772_359_200_000_000, 1_772_359_200_000_000, 1_772_359_202_000_000, 1_204, 1_310)
+_RUN = run_json(
+    RetentionRun(
+        *(7, "", 1_772_359_200_000_000, 1_772_359_200_000_000, 1_772_359_202_000_000),
+        RetentionAmount(users=1_204, ids=1_310),
+    )
 )
 
 ROUTES = (

@@ -140,8 +140,8 @@ class Forgetting:
                 began = elapsed_s()
                 run = await self._run_on_store(partial(forget_portion, self._store, run, now_us()))
             await self._rest(elapsed_s() - began)
-        if run.users or run.lives or run.contents:
-            log.info("users were deleted by age", space=run.space, run=run.number, users=run.users)
+        if run.amount.is_any:
+            log.info("users were deleted by age", space=run.space, run=run.number, users=run.amount.users)
 
     # --- bytes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import duckdb
 
@@ -153,13 +154,18 @@ def note(
     )
     if not rows:
         raise _not_found(record.run)
-    return RetentionRun(*rows[0])
+    return _receipt(*rows[0])
 
 
 def runs(look: Look, before: int | None, limit: int) -> Sequence[RetentionRun]:
     """Return the last runs, the newest first; see `Reader.retention_runs`."""
     rows = look.run("retention.runs", space=look.space, before=before, limit=limit)
-    return [RetentionRun(*row) for row in rows]
+    return [_receipt(*row) for row in rows]
+
+
+def _receipt(number: int, space: str, as_of: int, began_at: int, *more: Any) -> RetentionRun:
+    ended_at, *counts, gone_at = more
+    return RetentionRun(number, space, as_of, began_at, ended_at, RetentionAmount(*counts), gone_at)
 
 
 def preview(look: Look, as_of: int | None) -> RetentionPreview:
