@@ -24,7 +24,7 @@ from enduser.stores.data_folder import ROOM_BYTES
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.records import AddLink, ChangeSettings, Chunk, CloseHistory, EraseUser, EventChunk, Form
 from enduser.stores.serving import ServingCopy
-from enduser.stores.serving_anew import NewCopy, write_anew
+from enduser.stores.serving_anew import NewCopy, require_room_for_copy, write_anew
 from enduser.stores.serving_reader import ServingReader
 
 HOUR = 3_600_000_000
@@ -277,18 +277,16 @@ def test_one_that_is_told_to_stop_ends_soon_and_leaves_the_copy_as_it_is(
     )
 
 
-def test_without_room_none_is_written_and_it_is_said_how_much_is_wanted(
+def test_without_room_for_it_a_second_time_it_is_said_how_much_is_wanted(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.visit("ada")
-    new = NewCopy(world.copy)
     wanted = serving_files.size(world.copy.path) + ROOM_BYTES
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, wanted - 1))
     with pytest.raises(NoRoom, match=f"the serving copy is .* {wanted - 1:,} bytes free"):
-        new.write()
+        require_room_for_copy(world.folder)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, wanted))
-    new.write()
-    world.go_on_with(new)
+    require_room_for_copy(world.folder)
 
 
 def test_of_a_space_that_is_not_followed_there_is_no_copy_for_now(world: World) -> None:

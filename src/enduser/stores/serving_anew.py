@@ -42,13 +42,11 @@ class NewCopy:
         copy.note()
 
     def write(self) -> None:
-        """Write the file; on any thread, for it may take minutes.
+        """Write the file, for which there must be room; on any thread, for it may take minutes.
 
         Raises:
-            NoRoom: the disk has no room for the copy a second time.
             StoreError: the file cannot be written, or it was to `stop`.
         """
-        require_room_for_copy(self._path.parent)
         uri = f"{self._copy.path.absolute().as_uri()}?mode=rw"
         with telling(), closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
             connection.set_progress_handler(lambda: self._is_stopped, _STEPS_AT_ONCE)
@@ -107,10 +105,10 @@ class NewCopy:
 
 
 def write_anew(folder: Path) -> None:
-    """Write the copy of a data folder anew, where nobody else has it open.
+    """Write the copy of a data folder anew, where nobody else has it open; there must be room for it.
 
     Raises:
-        NoRoom, StoreError: as of `NewCopy.write`.
+        StoreError: it cannot be written.
     """
     serving_files.remove_others(folder)
     if serving_files.newest(folder) is None:
