@@ -56,9 +56,10 @@ def _said(reader: Reader, space: str) -> Iterator[tuple[str, str, object]]:
 def _said_of_segments(reader: Reader, space: str) -> Iterator[tuple[str, str, object]]:
     for segment in reader.segments(space):
         yield "segment", segment.segment.id, asdict(segment)
-        for version in reader.segment_versions(space, segment.segment.id):
-            if version.version != segment.version:
-                yield "version", f"{version.segment.id}/{version.version}", asdict(version)
+        if segment.version > 1:  # one by one: all at once they may be more than memory has room for
+            for version in reader.segment_versions(space, segment.segment.id):
+                if version.version != segment.version:
+                    yield "version", f"{version.segment.id}/{version.version}", asdict(version)
 
 
 def _runs(reader: Reader, space: str) -> Iterable[Run]:
