@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -11,6 +9,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from enduser import limits
+from enduser.api.basic_auth import user_and_password
 from enduser.api.problems import JSON, Headers, refusal
 from enduser.core.contents import Decision
 from enduser.core.events import UserId, known_id
@@ -147,23 +146,14 @@ def _values(query: bytes) -> Mapping[str, str]:
 
 def _door(headers: Mapping[bytes, bytes], in_query: str | None, doors: Doors, now_us: int) -> Door:
     told = headers.get(b"authorization", b"")[: limits.AUTHORIZATION_BYTES_MAX]
-    key = _basic_user(told) or in_query
+    found = user_and_password(told)
+    key = (found and found[0]) or in_query
     if not key:
         raise Unauthorized("there is no write key", hint="send it as ?key=, or as the user name of Basic")
     door = doors.find(key, now_us)
     if door is None:
         raise Unauthorized("the write key is unknown", hint="enduser systems list shows the write keys")
     return door
-
-
-def _basic_user(authorization: bytes) -> str | None:
-    scheme, _, told = authorization.partition(b" ")
-    if scheme.lower() != b"basic":
-        return None
-    try:
-        return base64.b64decode(told.strip(), validate=True).decode().partition(":")[0]
-    except (binascii.Error, UnicodeDecodeError):
-        return None
 
 
 def _user(values: Mapping[str, str]) -> tuple[str, str]:

@@ -5,8 +5,6 @@ Functions of the call and of what the doors know (docs/tracking-protocol.md); `t
 
 from __future__ import annotations
 
-import base64
-import binascii
 import zlib
 from collections.abc import Mapping
 from functools import lru_cache
@@ -16,6 +14,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from enduser import limits
+from enduser.api.basic_auth import user_and_password
 from enduser.api.collector.server_keys import ServerKeys
 from enduser.clock import now_us
 from enduser.errors import BodyTooLarge, InvalidSpace, MalformedRequest, Unauthorized, UnsupportedMediaType
@@ -257,12 +256,8 @@ def _authorized(authorization: bytes) -> str | None:
     scheme, _, told = authorization.partition(b" ")
     if scheme.lower() == b"bearer":
         return told.strip().decode("latin-1")
-    if scheme.lower() != b"basic":
-        return None
-    try:
-        return base64.b64decode(told.strip(), validate=True).decode().partition(":")[0]
-    except (binascii.Error, UnicodeDecodeError):
-        return None
+    found = user_and_password(authorization)
+    return found and found[0]
 
 
 def client_ip(peer: str | None, headers: Mapping[bytes, bytes], trusted_hops: int) -> str | None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-
 import msgspec
 
 from enduser import limits
+from enduser.api.basic_auth import user_and_password
 from enduser.api.management.calls import Call, Route, Services
 from enduser.api.management.parameters import BASIC
 from enduser.clock import now_us
@@ -38,7 +36,7 @@ async def create_token(call: Call) -> AccessTokenJson:
         raise MalformedRequest(
             "grant_type is not client_credentials", hint="send grant_type=client_credentials as a form"
         )
-    client_id, secret = _basic(call.values["Authorization"] or "")
+    client_id, secret = _client_of(call.values["Authorization"] or "")
     control, now, asked = call.services.control, now_us(), told.scope.split()
     token = await call.services.on_thread(lambda: create_access_token(control, client_id, secret, now, asked))
     if token is None:
@@ -49,14 +47,9 @@ async def create_token(call: Call) -> AccessTokenJson:
     return AccessTokenJson(token.text, "Bearer", limits.ACCESS_TOKEN_SECONDS, " ".join(token.scopes))
 
 
-def _basic(header: str) -> tuple[str, str]:
-    scheme, _, encoded = header.partition(" ")
-    try:
-        text = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, ValueError):
-        text = ""
-    client_id, colon, secret = text.partition(":")
-    if scheme.lower() != "basic" or not colon:
+def _client_of(header: str) -> tuple[str, str]:
+    client_id, secret = user_and_password(header.encode("latin-1")) or ("", None)
+    if secret is None:
         raise Unauthorized(
             "a client's id and secret are needed",
             hint="send them by Basic authentication; for a client: enduser clients create",
