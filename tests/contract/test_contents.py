@@ -12,7 +12,8 @@ from stored import LOOKUPS, NOW, SPACE
 from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.contents import Content
-from enduser.core.segments import EVERYONE, Saving, Segment
+from enduser.core.rules.rule_json import EVERYONE
+from enduser.core.segments import Saving, Segment
 from enduser.errors import ContentExists, ContentNotFound, InUse, InvalidContent, LimitExceeded
 from enduser.stores.embedded import EmbeddedStore
 

@@ -23,7 +23,8 @@ from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.events import UserId
 from enduser.core.feed import CHANGED, ENTERED, EVERY_ROW, LEFT, FeedFilter
-from enduser.core.segments import EVERYONE, Saving, Segment
+from enduser.core.rules.rule_json import EVERYONE
+from enduser.core.segments import Saving, Segment
 from enduser.core.users_query import UsersQuery
 from enduser.errors import FeedExpired, InUse, LimitExceeded
 from enduser.service.writing_values import write_json_rows

@@ -14,7 +14,8 @@ from stored import LOOKUPS, NOW, SPACE, retype
 
 from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType
-from enduser.core.segments import EVERYONE, Counts, RuleJson, Saving, Segment
+from enduser.core.rules.rule_json import EVERYONE, RuleJson
+from enduser.core.segments import Counts, Saving, Segment
 from enduser.core.users_query import UsersQuery
 from enduser.core.uses import Use
 from enduser.errors import (

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from enduser import limits
-from enduser.core.segments import EVERYONE, SavedSegment, Segment, check_segment, require_in_use
+from enduser.core.rules.rule_json import EVERYONE
+from enduser.core.segments import SavedSegment, Segment, check_segment, require_in_use
 from enduser.errors import InvalidSegment, SegmentNotFound
 
 

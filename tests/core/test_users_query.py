@@ -9,7 +9,7 @@ import pytest
 from enduser import limits
 from enduser.core.attributes import AttributeType
 from enduser.core.end_user import USER_COLUMNS
-from enduser.core.segments import EVERYONE
+from enduser.core.rules.rule_json import EVERYONE
 from enduser.core.users_query import UsersQuery, check_query
 from enduser.errors import InvalidParameter, LimitExceeded
 

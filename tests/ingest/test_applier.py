@@ -15,7 +15,8 @@ from enduser import limits
 from enduser.api.owner.server import tell_damage
 from enduser.clock import elapsed_s
 from enduser.core.events import UserId
-from enduser.core.segments import EVERYONE, RuleJson, Saving, Segment
+from enduser.core.rules.rule_json import EVERYONE, RuleJson
+from enduser.core.segments import Saving, Segment
 from enduser.errors import StoreError
 from enduser.ingest import applier as applier_module
 from enduser.ingest import following

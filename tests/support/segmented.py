@@ -10,7 +10,8 @@ from stored import SPACE, take
 
 from enduser.core.attributes import API, Attribute, AttributeType
 from enduser.core.lists import ListAction
-from enduser.core.segments import RuleJson, SavedSegment, Saving, Segment
+from enduser.core.rules.rule_json import RuleJson
+from enduser.core.segments import SavedSegment, Saving, Segment
 from enduser.service.json_form import iso_time
 from enduser.service.writing_values import write_json_rows
 from enduser.sources.json_rows import JsonRow

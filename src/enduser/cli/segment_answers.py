@@ -30,8 +30,9 @@ from enduser.cli.common import (
 from enduser.cli.rule_tree import tree
 from enduser.cli.segments import RuleText, SegmentId, Sets, TemplateId, rule_named
 from enduser.core.links import IdKind
+from enduser.core.rules.rule_json import RuleJson
 from enduser.core.rules.templates import TEMPLATES, Template
-from enduser.core.segments import RuleJson, require_in_use
+from enduser.core.segments import require_in_use
 from enduser.core.users_query import UsersQuery
 from enduser.service.explained import user_segments
 from enduser.service.json_form import EndUserJson, end_user_json

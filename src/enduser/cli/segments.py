@@ -34,8 +34,9 @@ from enduser.cli.common import (
 )
 from enduser.cli.helping import Group
 from enduser.clock import now_us
+from enduser.core.rules.rule_json import RuleJson
 from enduser.core.rules.templates import Template, find_template
-from enduser.core.segments import RuleJson, SavedSegment, Saving, Segment
+from enduser.core.segments import SavedSegment, Saving, Segment
 from enduser.errors import UsageError
 from enduser.service.segment_json import segment_json, use_json
 from enduser.stores.contract import Store

@@ -46,7 +46,8 @@ from enduser.clock import now_us
 from enduser.core.attributes import AttributeType
 from enduser.core.end_user import USER_COLUMNS
 from enduser.core.links import IdKind
-from enduser.core.segments import EVERYONE, Counts
+from enduser.core.rules.rule_json import EVERYONE
+from enduser.core.segments import Counts
 from enduser.core.times import iso_instant
 from enduser.core.users_query import UsersQuery
 from enduser.errors import UsageError, UserNotFound

@@ -14,7 +14,7 @@ from enduser.core.rules.changing import next_turn
 from enduser.core.rules.demands import Demand, demands_of
 from enduser.core.rules.programs import Person, Program
 from enduser.core.rules.reading import Vocabulary
-from enduser.core.segments import RuleJson
+from enduser.core.rules.rule_json import RuleJson
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,8 @@ from enduser import limits
 from enduser.core.attributes import AttributeType
 from enduser.core.rules.naming import Names, names_of, renamed
 from enduser.core.rules.reading import with_root, without_additions
+from enduser.core.rules.rule_json import RuleJson
 from enduser.core.rules.tree import Rule
-from enduser.core.segments import RuleJson
 from enduser.core.users_query import UsersQuery, check_query
 from enduser.errors import InvalidFilter
 

@@ -9,12 +9,8 @@ from typing import Any
 
 from enduser import limits
 from enduser.core.rules.explaining import Verdict
+from enduser.core.rules.rule_json import RuleJson
 from enduser.errors import InvalidSegment, SegmentNotFound
-
-RuleJson = dict[str, Any]
-"""A rule as JSON has it; `enduser.core.rules.reading` reads it."""
-
-EVERYONE: RuleJson = {"combinator": "and", "rules": []}
 
 _ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{limits.SEGMENT_ID_CHARACTERS_MAX - 1}}}", re.ASCII)
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")

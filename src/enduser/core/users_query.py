@@ -10,7 +10,7 @@ from enduser import limits
 from enduser.core.attributes import AttributeType
 from enduser.core.end_user import USER_COLUMNS
 from enduser.core.rules.fields import USER_FIELDS
-from enduser.core.segments import RuleJson
+from enduser.core.rules.rule_json import RuleJson
 from enduser.errors import InvalidParameter, LimitExceeded
 
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from enduser.core.segments import RuleJson, require_in_use
+from enduser.core.rules.rule_json import RuleJson
+from enduser.core.segments import require_in_use
 from enduser.core.users_query import UsersQuery
 from enduser.errors import FilterNotFound, InvalidParameter, InvalidRule, RuleTooLarge, SegmentNotFound
 from enduser.stores.contract import Reader

@@ -9,7 +9,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from enduser.core.rules.composing import both, contrary
 from enduser.core.rules.naming import segments_named
-from enduser.core.segments import Counts, RuleCounts, RuleJson
+from enduser.core.rules.rule_json import RuleJson
+from enduser.core.segments import Counts, RuleCounts
 from enduser.core.users_query import UsersQuery
 from enduser.errors import InvalidRule
 from enduser.service.json_form import Count, EndUserJson, end_user_json

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from enduser.core.segments import Counts, Facet, RuleCounts, RuleJson, SavedSegment
+from enduser.core.rules.rule_json import RuleJson
+from enduser.core.segments import Counts, Facet, RuleCounts, SavedSegment
 from enduser.core.uses import Use
 from enduser.service.json_form import Count, Time, iso_time, iso_time_if_known
 

@@ -14,7 +14,8 @@ from stored import NOW, SPACE
 
 from enduser import limits
 from enduser.core.attributes import Attribute, AttributeType
-from enduser.core.segments import EVERYONE, Saving, Segment
+from enduser.core.rules.rule_json import EVERYONE
+from enduser.core.segments import Saving, Segment
 from enduser.service.feed import cursor_of
 from enduser.service.writing_values import write_json_rows
 from enduser.sources.json_rows import JsonRow

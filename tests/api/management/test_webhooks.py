@@ -18,7 +18,8 @@ from enduser import limits
 from enduser.api.management.app import management_app
 from enduser.core.addresses import networks_of
 from enduser.core.attributes import Attribute, AttributeType
-from enduser.core.segments import EVERYONE, Saving, Segment
+from enduser.core.rules.rule_json import EVERYONE
+from enduser.core.segments import Saving, Segment
 from enduser.core.signing import signature_of
 from enduser.service.feed import cursor_of
 from enduser.service.webhook_calls import WebhookCaller

@@ -13,9 +13,9 @@ from enduser import limits
 from enduser.api.management.calls import Call, Route
 from enduser.api.management.parameters import SPACE, TEMPLATE_ID, TEMPLATE_PARAMETERS
 from enduser.api.management.users import USER_EXAMPLE
+from enduser.core.rules.rule_json import RuleJson
 from enduser.core.rules.schema import rule_schema
 from enduser.core.rules.templates import TEMPLATES, Template, find_template
-from enduser.core.segments import RuleJson
 from enduser.errors import (
     InvalidParameter,
     InvalidRule,

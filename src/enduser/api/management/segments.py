@@ -34,8 +34,9 @@ from enduser.api.management.rules import (
     rule_of_body,
 )
 from enduser.clock import now_us
+from enduser.core.rules.rule_json import RuleJson
 from enduser.core.rules.templates import find_template
-from enduser.core.segments import RuleJson, SavedSegment, Saving, Segment, require_in_use
+from enduser.core.segments import SavedSegment, Saving, Segment, require_in_use
 from enduser.core.users_query import UsersQuery
 from enduser.errors import (
     InUse,

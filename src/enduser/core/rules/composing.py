@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enduser.core.rules.reading import with_root
-from enduser.core.segments import RuleJson
+from enduser.core.rules.rule_json import RuleJson
 
 
 def both(one: RuleJson, other: RuleJson) -> RuleJson:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from enduser import limits
+from enduser.core.rules.rule_json import RuleJson
 from enduser.core.rules.values import shown
-from enduser.core.segments import RuleJson
 from enduser.errors import InvalidParameter, TemplateNotFound
 
 ParameterValue = str | int | float | bool

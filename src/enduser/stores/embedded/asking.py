@@ -12,6 +12,7 @@ from enduser.core.attributes import AttributeType
 from enduser.core.end_user import USER_COLUMNS
 from enduser.core.rules.explaining import Explainer, judge
 from enduser.core.rules.programs import Person, Program
+from enduser.core.rules.rule_json import RuleJson
 from enduser.core.rules.tree import Happening, Rule
 from enduser.core.segments import (
     Counts,
@@ -19,7 +20,6 @@ from enduser.core.segments import (
     Facet,
     FacetValue,
     RuleCounts,
-    RuleJson,
     SavedSegment,
     SegmentVerdict,
 )

@@ -13,8 +13,9 @@ from enduser import limits
 from enduser.core.attributes import AttributeType
 from enduser.core.filters import SavedFilter, UserFilter, check_filter, kept, with_renamed
 from enduser.core.rules.naming import Names
+from enduser.core.rules.rule_json import RuleJson
 from enduser.core.rules.tree import Rule
-from enduser.core.segments import RuleJson, Saving
+from enduser.core.segments import Saving
 from enduser.core.uses import Named
 from enduser.errors import FilterExists, FilterNotFound, LimitExceeded
 from enduser.stores.embedded.statements import run

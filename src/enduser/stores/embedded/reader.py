@@ -13,7 +13,8 @@ from enduser.core.events import UserId
 from enduser.core.feed import EVERY_ROW, FeedFilter, FeedPage
 from enduser.core.filters import SavedFilter
 from enduser.core.rules.programs import Person, Program
-from enduser.core.segments import Explained, Facet, RuleCounts, RuleJson, SavedSegment
+from enduser.core.rules.rule_json import RuleJson
+from enduser.core.segments import Explained, Facet, RuleCounts, SavedSegment
 from enduser.core.settings import SpaceSettings
 from enduser.core.users_query import ALL_USERS, UsersQuery
 from enduser.core.uses import Named, Use

@@ -16,8 +16,9 @@ from enduser.core.attributes import AttributeType
 from enduser.core.rules.book import RuleBook
 from enduser.core.rules.naming import Names, names_of, renamed
 from enduser.core.rules.reading import Vocabulary, with_root, without_additions
+from enduser.core.rules.rule_json import RuleJson
 from enduser.core.rules.tree import Rule
-from enduser.core.segments import RuleJson, SavedSegment, Saving, Segment, check_segment
+from enduser.core.segments import SavedSegment, Saving, Segment, check_segment
 from enduser.core.settings import SpaceSettings
 from enduser.core.uses import BrokenUse, Named, Use, require_unused
 from enduser.errors import (
