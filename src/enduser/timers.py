@@ -1,4 +1,4 @@
-"""What happens by time, in one place to read, but for webhooks: their calls last (`api.owner.webhooks`)."""
+"""What happens by time, in one place to read, but for webhooks: their calls last (`service.telling`)."""
 
 from __future__ import annotations
 

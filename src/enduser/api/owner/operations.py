@@ -20,12 +20,12 @@ from enduser.api.figures import BUCKETS_S, DECIDERS, Figures
 from enduser.api.owner.applying import Applying
 from enduser.api.owner.collectors import Collectors
 from enduser.api.owner.forgetting import Forgetting
-from enduser.api.owner.webhooks import RESULTS, Telling
 from enduser.clock import now_us
 from enduser.core.identity import Verdict
 from enduser.ingest.applier import Applier
 from enduser.ingest.spool import SpoolReader
 from enduser.service.deciding_state import DecidingStates
+from enduser.service.telling import RESULTS, Telling
 
 PATHS = ("/healthz", "/readyz", "/metrics")
 

@@ -31,7 +31,6 @@ from enduser.api.owner.deciding import DecisionsApp
 from enduser.api.owner.forgetting import Forgetting
 from enduser.api.owner.local import local_app
 from enduser.api.owner.operations import Vitals, operations_app
-from enduser.api.owner.webhooks import Telling
 from enduser.api.owner.working import Working
 from enduser.api.patience import sweep
 from enduser.clock import now_us
@@ -45,6 +44,7 @@ from enduser.service.changing_attributes import mend_webhooks
 from enduser.service.deciding_state import DecidingStates
 from enduser.service.lookups import installed_lookups
 from enduser.service.source_jobs import SourceJobs
+from enduser.service.telling import Telling
 from enduser.service.webhook_calls import WebhookCaller
 from enduser.stores import serving_files
 from enduser.stores.answers import Door

@@ -12,12 +12,12 @@ from structlog.testing import capture_logs
 from waiting import until
 
 from enduser import limits
-from enduser.api.owner import webhooks as module
-from enduser.api.owner.webhooks import BACK_OFF_S, Telling
 from enduser.core.addresses import networks_of
 from enduser.core.feed import EVERY_ROW, FeedFilter, FeedPage, FeedRow
 from enduser.errors import FeedExpired, StoreError
+from enduser.service import telling as module
 from enduser.service.feed import cursor_of
+from enduser.service.telling import BACK_OFF_S, Telling
 from enduser.service.webhook_calls import WebhookCaller
 from enduser.stores.control import ControlStore
 from enduser.stores.webhooks import (
