@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import resource
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import typer
-from running import enduser, environment, process
+from running import answered, enduser, environment, event, process, write_lines
 from typer.core import TyperGroup
 
 from enduser import __version__
 from enduser.cli import app
+from enduser.core.feed import EVERY_ROW
 from enduser.errors import EnduserError, StoreError
+from enduser.stores.control import ControlStore
+from enduser.stores.data_folder import DEFAULT_SPACE
 from enduser.stores.embedded import EmbeddedStore
+from enduser.stores.webhooks import create_webhook, new_webhook
 
 
 def commands() -> dict[str, object]:
@@ -75,6 +80,80 @@ def test_every_command_takes_a_data_folder_and_a_yes_and_explains_each_option(na
     assert {"--data", "--yes"} <= set(parameters) or name == "sources look"
     assert ("--space" in parameters) == (not name.startswith(WITHOUT_SPACE))
     assert all(parameter.help for option, parameter in parameters.items())
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that has one of everything that can be taken away again."""
+    folder = tmp_path_factory.mktemp("asking") / "data"
+    events = event("adam", "2024-01-01T10:00:00Z"), event("eve", "2026-01-01T10:00:00Z")
+    everyone = '{"combinator": "and", "rules": []}'
+    write_lines(folder.parent / "log.jsonl")
+    table = write_lines(folder.parent / "crm.csv", "user_id,Plan", "adam,vip")
+    for command in (
+        ("import", "events", write_lines(folder.parent / "events.jsonl", *events), "--close"),
+        ("attributes", "create", "plan", "--type", "string"),
+        ("segments", "create", "VIPs", "--id", "vips", "--rule", everyone),
+        ("filters", "save", "oslo", "--search", "oslo"),
+        ("lists", "create", "staff", "adam"),
+        ("content", "create", "banner"),
+        ("sources", "map", "crm", table, "--yes"),
+        ("sources", "run", "crm", table),
+        ("config", "set", "retention_months", "12", "--yes"),
+    ):
+        told = enduser(*command, data=folder)
+        assert told.exit_code == 0, told.output
+    with ControlStore(folder) as control:
+        made = new_webhook(DEFAULT_SPACE, "CRM", "https://acme.com", EVERY_ROW, 0, 1)
+        create_webhook(control, replace(made, id="hook"))
+    return folder
+
+
+ASKING = [
+    ("attributes delete", ("plan",), "nothing was deleted"),
+    ("attributes retype", ("plan", "number"), "nothing was changed"),
+    ("config set", ("inactivity_window_s", "600"), "nothing was changed"),
+    ("config set", ("hash_ids", "on"), "nothing was changed"),
+    ("content delete", ("banner",), "nothing was deleted"),
+    ("demo", (), "nothing was added"),
+    ("filters delete", ("oslo",), "nothing was deleted"),
+    ("identity delete", ("x",), "nothing was deleted"),
+    ("lists delete", ("staff",), "nothing was deleted"),
+    ("retention run", (), "nothing was deleted"),
+    ("segments delete", ("vips",), "nothing was deleted"),
+    ("sources delete", ("crm",), "nothing was forgotten"),
+    ("sources map", ("crm", "crm.csv"), "nothing was saved"),
+    ("sources undo", ("1",), "nothing was taken back"),
+    ("users erase", ("adam",), "nothing was erased"),
+    ("users erase", ("zoe", "--suppress"), "nobody is kept out"),
+    ("users export-person", ("adam", "--output", "crm.csv"), "nothing was written"),
+    ("users reapply-erasures", ("log.jsonl",), "nothing was erased"),
+    ("webhooks delete", ("hook",), "nothing was deleted"),
+]
+"""What commands that ask are given, and what they say where the answer is no."""
+
+
+def test_these_are_the_commands_that_ask() -> None:
+    asking = {name for name, command in COMMANDS.items() if "yes" in (p.name for p in command.params)}
+    assert asking == {name for name, _, _ in ASKING}
+
+
+@pytest.mark.parametrize(("name", "given", "undone"), ASKING)
+def test_who_says_no_is_told_what_was_not_done(
+    monkeypatch: pytest.MonkeyPatch, made: Path, name: str, given: tuple[str, ...], undone: str
+) -> None:
+    """Nothing was: the next question is asked of the same folder."""
+    monkeypatch.chdir(made.parent)
+    told = answered(b"n\n", *name.split(), *given, data=made)
+    assert (told.exit_code, told.stderr.splitlines()[-1]) == (1, undone), told.output
+    assert "[y/N]" in told.stdout
+
+
+@pytest.mark.parametrize(("typed", "code"), [(b"\n", 1), (b"", 130)], ids=["says nothing", "goes away"])
+def test_who_does_not_answer_has_not_said_yes(made: Path, typed: bytes, code: int) -> None:
+    told = answered(typed, "lists", "delete", "staff", data=made)
+    assert (told.exit_code, told.stderr.splitlines()[-1]) == (code, "nothing was deleted")
+    assert "staff" in enduser("lists", "list", data=made).stdout
 
 
 def cpu_s() -> float:

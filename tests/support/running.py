@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from typer import testing
 from typer.testing import CliRunner, Result
@@ -31,6 +33,17 @@ def enduser(*arguments: object, data: Path | None = None, stdin: str | bytes | N
     return CliRunner().invoke(
         app, [str(word) for word in (*arguments, *with_data)], input=stdin, catch_exceptions=False
     )
+
+
+class _Terminal(io.BytesIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def answered(typed: bytes, *arguments: object, data: Path | None = None) -> Result:
+    """Run a command in this process for somebody who types that on a terminal, and then nothing more."""
+    with patch.object(testing, "make_input_stream", lambda *_: _Terminal(typed)):
+        return enduser(*arguments, data=data)
 
 
 def process(*arguments: object, data: Path | None = None, **options: Any) -> subprocess.CompletedProcess[str]:

@@ -44,7 +44,11 @@ def export_person(
     if output != STDOUT:
         check_output(output)
     if output.is_file():
-        confirm(f"{output} is there, perhaps of another person. Replace it?", yes=yes)
+        confirm(
+            f"{output} is there, perhaps of another person. Replace it?",
+            yes=yes,
+            undone="nothing was written",
+        )
     with folded(data, space, memory_limit) as store:
         if count := events_left(store):
             err.print(

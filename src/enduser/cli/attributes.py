@@ -181,7 +181,7 @@ def retype_attribute(
         )
         out.print(f"{count_of(found.values - found.lost, 'value')} of {name} can be read as {kind}{lost}.")
         require_unbroken(found.broken, f"{name!r} cannot be a {kind}")
-        confirm(f"Make {name} a {kind}?", yes=yes)
+        confirm(f"Make {name} a {kind}?", yes=yes, undone="nothing was changed")
         store.change_attribute(name, replace(_find(store, name), type=kind), now_us())
     out.print(f"the attribute {name} is of the type {kind}")
 

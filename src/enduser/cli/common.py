@@ -42,7 +42,10 @@ if TYPE_CHECKING:
     from enduser.stores.control import ControlStore
 
 EXIT_FOUND = 1
-"""Done, with a finding: rows were rejected, a user or a place database is not there, numbers differ."""
+"""Done, with a finding: rows were rejected, a user or a place database is not there, numbers differ.
+
+Or a question was answered with no.
+"""
 EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
 
@@ -286,8 +289,12 @@ def fail(error: EnduserError) -> NoReturn:
     raise typer.Exit(EXIT_FOUND if isinstance(error, UserNotFound) else EXIT_FAILED)
 
 
-def confirm(question: str, *, yes: bool, hint: str = "add --yes") -> None:
+def confirm(
+    question: str, *, yes: bool, undone: str = "nothing was deleted", hint: str = "add --yes"
+) -> None:
     """Ask on a terminal; elsewhere only `--yes` goes on.
+
+    Who does not say yes is told what is `undone`, and the command ends: after a no with `EXIT_FOUND`.
 
     Raises:
         UsageError: nobody is there to ask.
@@ -296,7 +303,14 @@ def confirm(question: str, *, yes: bool, hint: str = "add --yes") -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError(f"{question} Nobody is there to ask.", hint=hint)
-    typer.confirm(question, abort=True)
+    try:
+        is_meant = typer.confirm(question)
+    except typer.Abort:
+        err.print(f"\n{undone}")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    if not is_meant:
+        err.print(undone)
+        raise typer.Exit(EXIT_FOUND)
 
 
 def json_object_of(told: str, what: str, hint: str) -> dict[str, Any]:

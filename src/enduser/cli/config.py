@@ -73,11 +73,15 @@ def set_setting(
         parsed, texts = parse_setting(key, value), {key: value}
         if events := recomputed_events(store, space, texts):
             from_events = count_of(events, "event")
-            confirm(f"This recomputes all sessions of {space} from {from_events}. Go on?", yes=yes)
+            confirm(
+                f"This recomputes all sessions of {space} from {from_events}. Go on?",
+                yes=yes,
+                undone="nothing was changed",
+            )
         if sentences := what_is_for_good(store, space, texts):
             for sentence in sentences:  # also to who said yes already
                 err.print(sentence)
-            confirm("This cannot be undone. Go on?", yes=yes)
+            confirm("This cannot be undone. Go on?", yes=yes, undone="nothing was changed")
         store.apply(space, ChangeSettings(texts))
         out.print(f"{key} = {_shown(key, parsed)}")
         if key in ("retention_months", "event_retention_months"):

@@ -68,5 +68,6 @@ def _refuse_to_mix(store: Store, space: str, *, yes: bool) -> None:
             f"{space} has {count_of(events, 'event')} already, and nothing takes invented users out again. "
             "Mix them in?",
             yes=yes,
+            undone="nothing was added",
             hint="name a new folder with --data or an empty space with --space; or add --yes",
         )

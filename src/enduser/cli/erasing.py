@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from enduser.service.erased_person import ErasedPerson
     from enduser.stores.control import ControlStore
 
+_UNDONE = "nothing was erased"
 _LEFT = "who was to be erased is, but a file that is in use has bytes still"
 AnId = Annotated[str, typer.Argument(metavar="ID", help="An id of the person.")]
 Kind = Annotated[IdKind, typer.Option("--id-kind", help="The namespace of ID.")]
@@ -114,9 +115,17 @@ def _confirm(store: Store, asked: Asked) -> None:
     named = f"{asked.user_id!r} ({asked.id_kind})"
     if found is not None:
         kept = ", and the person stays out" if asked.suppresses else ""
-        confirm(f"{_much(found)} go, and nothing brings them back{kept}. Erase the person?", yes=False)
+        confirm(
+            f"{_much(found)} go, and nothing brings them back{kept}. Erase the person?",
+            yes=False,
+            undone=_UNDONE,
+        )
     elif asked.suppresses:
-        confirm(f"Nothing is known of {named} in {asked.space}. Keep it out?", yes=False)
+        confirm(
+            f"Nothing is known of {named} in {asked.space}. Keep it out?",
+            yes=False,
+            undone="nobody is kept out",
+        )
     else:
         raise UserNotFound(
             f"there is no user {named} in {asked.space}",
@@ -180,7 +189,7 @@ def reapply(
         require_all_applied(store, "of people who are erased", "do this while it runs")
         erasures = list(erasure_log.read(path))
         named = count_of(len(erasures), "erasure")
-        confirm(f"Erase again who stands in the log, which has {named}?", yes=yes)
+        confirm(f"Erase again who stands in the log, which has {named}?", yes=yes, undone=_UNDONE)
         done = erase_again(store, erasures)
         with control_of(data) as control:
             are_gone = not done or _let_bytes_go(store, control)

@@ -23,7 +23,8 @@ terminal. Results go to standard output; notes, progress and errors go to standa
 | exit code | meaning |
 |---|---|
 | 0 | done |
-| 1 | done, with a finding: rows were rejected, there is no such user, `verify` found differences |
+| 1 | done, with a finding: rows were rejected, there is no such user, `verify` found differences; \
+or a question was answered with no |
 | 2 | failed or used wrongly, nothing was applied; [errors](errors.md) says what to do |
 | 130 | interrupted (Ctrl-C) |
 """

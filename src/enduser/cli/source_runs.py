@@ -247,7 +247,7 @@ def undo_run(
         found = find_run(store, space, run)
         told = f"run {run} of {found.source}, {short_time(found.written_at)} UTC, {found.input}"
         count = count_of(found.new + found.changed, "user")
-        confirm(f"{told}: it changed {count}. Take it back?", yes=yes)
+        confirm(f"{told}: it changed {count}. Take it back?", yes=yes, undone="nothing was taken back")
         store.apply(space, UndoRun(run, now_us()))
     out.print(f"run {run} is undone")
 

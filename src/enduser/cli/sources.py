@@ -151,7 +151,7 @@ def map_columns(
         proposed = propose(looked.columns, store.attributes(), wish)
         mapping = replace(proposed, is_anonymous=anonymous, effective_at=effective_at, blank=blank.value)
         _print_mapping(looked, mapping)
-        confirm(f"Save this for the source {name}?", yes=yes)
+        confirm(f"Save this for the source {name}?", yes=yes, undone="nothing was saved")
         known = CsvMapping(mapping, form.encoding, form.delimiter)
         config, is_new = _config(control, space, name)
         made = save_mapping(store, control, config, known, form.columns, is_new=is_new)
@@ -335,6 +335,6 @@ def delete(name: Name, data: Data = DEFAULT_DATA, space: Space = DEFAULT_SPACE, 
     must_be_there(data)
     with control_of(data) as control:
         find_source(control, space, name)
-        confirm(f"Forget what the source {name} takes?", yes=yes)
+        confirm(f"Forget what the source {name} takes?", yes=yes, undone="nothing was forgotten")
         delete_source(control, space, name)
     out.print(f"the source {name} is gone; its values stay")
