@@ -236,6 +236,25 @@ def test_wrong_options_of_the_table_end_with_2(data: Path, options: list[str], m
     assert message in result.stderr
 
 
+def test_as_json_each_user_is_a_line_as_the_api_has_it(data: Path) -> None:
+    told = enduser(
+        "users", "list", "--limit", 2, "--columns", "last_seen,city", "--format", "json", data=data
+    )
+    assert list(map(json.loads, told.stdout.splitlines())) == [
+        {"user_id": "x" * 250, "is_anonymous": False, "last_seen": "2026-01-07T10:00:00.000000Z"}
+        | {"city": None, "attributes": {}},
+        {"user_id": "new\nline \u001b[31m[red]:smile:", "is_anonymous": False, "attributes": {}}
+        | {"last_seen": "2026-01-06T10:00:00.000000Z", "city": None},
+    ]
+
+
+def test_as_json_a_user_has_all_attributes_unless_told_otherwise_and_nobody_is_nothing(data: Path) -> None:
+    told = enduser("users", "list", "--search", "adam", "--format", "json", data=data)
+    (adam,) = map(json.loads, told.stdout.splitlines())
+    assert set(adam) == {*COLUMNS, "attributes"}
+    assert enduser("users", "list", "--search", "nobody", "--format", "json", data=data).stdout == ""
+
+
 def test_without_users_the_table_says_what_to_do(tmp_path: Path) -> None:
     result = enduser("users", "list", data=tmp_path)
     assert result.exit_code == 0

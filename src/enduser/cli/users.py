@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import msgspec
@@ -52,6 +52,7 @@ from enduser.core.times import iso_instant
 from enduser.core.users_query import UsersQuery
 from enduser.errors import UsageError, UserNotFound
 from enduser.service.as_of import find_user_as_of
+from enduser.service.json_form import listed_user_json
 from enduser.service.provenance import find_said
 from enduser.service.writing_values import edit_by_hand
 from enduser.sources.json_rows import JsonRow
@@ -240,32 +241,44 @@ def list_users(
     include_open: Annotated[
         bool, typer.Option("--include-open", help="Also users whose only session is open; no rule with it.")
     ] = False,
+    form: Form = ListFormat.TABLE,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,
     _yes: Yes = False,
 ) -> None:
-    """List users as a table, the last seen first unless told otherwise; `users export` gives all rows."""
+    """List users, the last seen first unless told otherwise. As JSON each is a line of its own.
+
+    `users export` gives all rows.
+    """
     asked = asked_users(where, segment, filter_id, search, columns, sort, include_open=include_open)
     with folded(data, space, memory_limit) as store:
-        status, query = store.status(space), asked.query(store, space, "-last_seen")
-        rows = list(store.users(space, query, limit=limit + 1))
+        query = asked.query(store, space, "-last_seen")
+        if form is ListFormat.JSON:
+            for row in store.users(space, query, limit=limit):
+                out.print(msgspec.json.encode(listed_user_json(row)).decode())
+            return
+        status, rows = store.status(space), list(store.users(space, query, limit=limit + 1))
         found = len(rows) if len(rows) <= limit else _counted(store, space, query)[0].users
     is_everyone = query.rule is None and not query.search
     if not rows:
         out.print(_nobody(status) if is_everyone else f"Nobody of {count_of(status.users, 'user')}.")
         return
     shown = rows[:limit]
-    if query.columns is None:
-        print_table([_HEADINGS, *map(_cells, shown)], right=(2, 3, 4))
-    else:
-        names = [name for name in dict.fromkeys(query.columns) if name not in ("user_id", "is_anonymous")]
-        print_table([("user_id", *names), *(shown_cells(row, names) for row in shown)])
+    _print_users(shown, query.columns)
     if query.include_open:
         out.print(f"{len(shown):,} of {found:,} found, those included whose only session is open")
         return
     told = "" if is_everyone else f"{found:,} found, of "
     out.print(f"{len(shown):,} of {told}{count_of(status.users, 'user')}")
+
+
+def _print_users(rows: Sequence[Mapping[str, object]], columns: Sequence[str] | None) -> None:
+    if columns is None:
+        print_table([_HEADINGS, *map(_cells, rows)], right=(2, 3, 4))
+    else:
+        names = [name for name in dict.fromkeys(columns) if name not in ("user_id", "is_anonymous")]
+        print_table([("user_id", *names), *(shown_cells(row, names) for row in rows)])
 
 
 @app.command("count")
