@@ -79,7 +79,8 @@ def test_an_unknown_user_ends_with_1_and_says_so(data: Path, unknown: str) -> No
     assert result.exit_code == 1
     assert result.stderr.startswith(
         f"error: there is no End User Object for {unknown!r} in default/production\n"
-        "  an object appears with a user's first session; look for another spelling, or --id-kind"
+        "  an object appears with a user's first session; look for another spelling, or another kind of id: "
+        "plain, hashed, anonymous"
     )
     assert result.stdout == ""
 

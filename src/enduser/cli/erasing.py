@@ -34,10 +34,11 @@ from enduser.cli.common import (
 )
 from enduser.cli.forgetting import in_use, let_bytes_go, require_all_applied
 from enduser.clock import now_us
-from enduser.core.links import IdKind
-from enduser.errors import InputError, UserNotFound
+from enduser.core.links import OTHER_ID, IdKind
+from enduser.errors import InputError
 from enduser.service.erasing import Asked, erase_again, erase_user, lift_suppression
 from enduser.service.erasure_json import erasure_json
+from enduser.service.no_user import no_user
 from enduser.stores import erasure_log
 from enduser.stores.answers import Erased
 from enduser.stores.contract import Store
@@ -127,9 +128,11 @@ def _confirm(store: Store, asked: Asked) -> None:
             undone="nobody is kept out",
         )
     else:
-        raise UserNotFound(
-            f"there is no user {named} in {asked.space}",
-            hint="look for another spelling, or --id-kind; to keep the id out all the same, add --suppress",
+        raise no_user(
+            asked.space,
+            asked.user_id,
+            asked.id_kind,
+            hint=f"{OTHER_ID}; to keep the id out all the same, add --suppress",
         )
 
 

@@ -45,7 +45,7 @@ from enduser.cli.helping import Group
 from enduser.clock import now_us
 from enduser.core.attributes import AttributeType
 from enduser.core.end_user import USER_COLUMNS
-from enduser.core.links import IdKind
+from enduser.core.links import OTHER_ID, IdKind
 from enduser.core.rules.rule_json import EVERYONE
 from enduser.core.segments import Counts
 from enduser.core.times import iso_instant
@@ -53,6 +53,7 @@ from enduser.core.users_query import UsersQuery
 from enduser.errors import UsageError, UserNotFound
 from enduser.service.as_of import find_user_as_of
 from enduser.service.json_form import listed_user_json
+from enduser.service.no_user import NOT_THEN
 from enduser.service.provenance import find_said
 from enduser.service.writing_values import edit_by_hand
 from enduser.sources.json_rows import JsonRow
@@ -61,7 +62,6 @@ from enduser.stores.contract import Store
 
 app = Group("Read End User Objects, edit, hand out and erase them.")
 
-_LATER = "no session was closed by then; ask for a later time, another spelling, or --id-kind"
 _HEADINGS = "user_id", "last_seen (UTC)", "sessions", "time in app", "average", "country", "city", "browser"
 _DURATIONS = frozenset(
     ("average_session_duration", "total_session_duration", "average_time_between_sessions")
@@ -99,7 +99,7 @@ def show(
         if found is None:
             raise UserNotFound(
                 f"there is no End User Object for {user_id!r} in {space}",
-                hint=_why_not(store, space, user_id, id_kind) if at is None else _LATER,
+                hint=_why_not(store, space, user_id, id_kind) if at is None else NOT_THEN,
             )
         said = find_said(store, space, user_id, id_kind)
     for name in USER_COLUMNS:
@@ -213,7 +213,7 @@ def _why_not(store: Store, space: str, user_id: str, kind: str | None) -> str:
     if any(find_said(store, space, user_id, kind).changes()):
         told = "custom attributes are known, and appear with the first session"
         return f"{told}: enduser users history {user_id}"
-    return "an object appears with a user's first session; look for another spelling, or --id-kind"
+    return f"an object appears with a user's first session; {OTHER_ID}"
 
 
 def _shown(name: str, value: object) -> str:

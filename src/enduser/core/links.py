@@ -17,6 +17,8 @@ from enduser.core.settings import SpaceSettings
 IdKind = Literal["plain", "hashed", "anonymous"]
 """What an id is that a reader gives: a user id, one as stored where ids are hashed, or an anonymous id."""
 ID_KINDS: tuple[IdKind, ...] = get_args(IdKind)
+OTHER_ID = f"look for another spelling, or another kind of id: {', '.join(ID_KINDS)}"
+"""What to do where nothing is known under an id."""
 
 Pair = frozenset[UserId]
 Persons = Mapping[UserId, frozenset[UserId]]

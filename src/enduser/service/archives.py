@@ -14,9 +14,9 @@ import msgspec
 from enduser.core.events import UserId
 from enduser.core.links import IdKind
 from enduser.core.lives import add_months
-from enduser.errors import UserNotFound
 from enduser.service.archive_page import README, kind_of, page
 from enduser.service.json_form import end_user_json, iso_time, iso_time_if_known, origin_json
+from enduser.service.no_user import no_user
 from enduser.service.provenance import json_value
 from enduser.stores.answers import HeldPerson, HeldValue, NamedId
 from enduser.stores.contract import Reader
@@ -51,10 +51,7 @@ def write_archive(reader: Reader, asked: Asked, folder: Path) -> Path:
     """
     held = reader.write_person(asked.space, asked.user_id, asked.id_kind, folder)
     if held is None:
-        raise UserNotFound(
-            f"there is no user {asked.user_id!r} ({asked.id_kind}) in {asked.space}",
-            hint="look for another spelling, or another kind of id",
-        )
+        raise no_user(asked.space, asked.user_id, asked.id_kind)
     texts = {README: page(held, asked.space, asked.at), USER_FILE: _user(held, asked)}
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 from enduser.core.events import HASH_FORM
 from enduser.core.links import IdKind, stored_ids
-from enduser.errors import InputError, SuppressionNotFound, UsageError, UserNotFound
+from enduser.errors import InputError, SuppressionNotFound, UsageError
+from enduser.service.no_user import no_user
 from enduser.stores.answers import Applied, Erasure
 from enduser.stores.contract import Store
 from enduser.stores.records import EraseAgain, EraseUser, LiftSuppression
+
+_NOT_HASHED = "the ids of this space are not hashed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +45,7 @@ def erase_user(store: Store, asked: Asked, now: int) -> Applied:
     for user in stored_ids(store.settings(asked.space), asked.user_id, asked.id_kind):
         record = EraseUser(user, is_hashed=True, erased_at=now, suppresses=asked.suppresses)
         return store.apply(asked.space, record)
-    raise UserNotFound(
-        f"there is no user {asked.user_id!r} ({asked.id_kind}) in {asked.space}",
-        hint="the ids of this space are not hashed",
-    )
+    raise no_user(asked.space, asked.user_id, asked.id_kind, hint=_NOT_HASHED)
 
 
 def erase_again(store: Store, erasures: Iterable[Erasure]) -> Sequence[Erasure]:
@@ -82,5 +82,5 @@ def lift_suppression(store: Store, space: str, user_id: str, id_kind: IdKind) ->
         return
     raise SuppressionNotFound(
         f"{user_id!r} ({id_kind}) is no id that is to stay out of {space}",
-        hint="the ids of this space are not hashed",
+        hint=_NOT_HASHED,
     )

@@ -81,7 +81,7 @@ def test_who_finds_no_user_is_told_only_what_can_help(
 ) -> None:
     hint = get(api.client, path, 404, **query)["error"]["hint"]
     assert ("include_open=true" in hint) == may_be_there_earlier
-    assert hint.endswith("look for another spelling, or give id_kind")
+    assert hint.endswith("look for another spelling, or another kind of id: plain, hashed, anonymous")
 
 
 # --- as of a time
@@ -105,7 +105,7 @@ def test_a_user_of_whom_no_session_was_closed_by_a_time_is_not_found(api: Api) -
     for user_id, time in (("adam", "2026-01-01T10:30:29Z"), ("nobody", "2026-01-01T10:30:29Z")):
         error = get(api.client, f"users/{user_id}", 404, as_of=time)["error"]
         assert error["code"] == "user_not_found"
-        assert error["hint"].startswith("no session of his was closed by then; ask for a later time")
+        assert error["hint"].startswith("no session was closed by then; ask for a later time")
 
 
 def test_open_sessions_and_a_time_cannot_be_asked_for_together(api: Api) -> None:

@@ -37,6 +37,7 @@ from enduser.service.erased_person import ErasedPerson, erase_person
 from enduser.service.erasing import Asked, erase_user, lift_suppression
 from enduser.service.erasure_json import ErasedJson, ErasureJson, erasure_json
 from enduser.service.json_form import Count
+from enduser.service.no_user import no_user
 from enduser.stores.answers import Applied, Erased, Erasure
 from enduser.stores.contract import OwnedStore
 from enduser.stores.paging import page_before
@@ -149,10 +150,7 @@ async def _unconfirmed(call: Call) -> Unconfirmed:
     user_id, id_kind = call.values["user_id"], call.values["id_kind"]
     found = await call.read(lambda reader: reader.preview_erasure(call.space, user_id, id_kind))
     if found is None and not call.values["suppress"]:
-        raise UserNotFound(
-            f"there is no user {user_id!r} ({id_kind}) in {call.space}",
-            hint="look for another spelling, or give id_kind",
-        )
+        raise no_user(call.space, user_id, id_kind)
     return Unconfirmed(
         f"nothing is known of {user_id!r} ({id_kind}) in {call.space}; it would be kept out"
         if found is None

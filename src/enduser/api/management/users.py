@@ -19,15 +19,15 @@ from enduser.api.management.parameters import (
     SPACE,
     USER_ID,
 )
+from enduser.core.links import OTHER_ID
 from enduser.errors import IdsHashed, InvalidCursor, InvalidParameter, LimitExceeded, UserNotFound
 from enduser.service.as_of import find_user_as_of
 from enduser.service.json_form import Count, EndUserJson, SessionJson, end_user_json, session_json
+from enduser.service.no_user import NOT_THEN, no_user
 from enduser.service.provenance import find_said
 
 _EARLIER = "with include_open=true a user is there before the first session closes"
 """Which it may be is not looked up: that would cost each call for an unknown user a read of the database."""
-_SPELLING = "look for another spelling, or give id_kind"
-_LATER = "no session of his was closed by then; ask for a later time"
 
 
 class SessionsPage(msgspec.Struct, frozen=True):
@@ -70,7 +70,7 @@ async def _find_user(call: Call) -> Mapping[str, object]:
     include_open = call.values["include_open"]
     found = await call.find_user(call.values["user_id"], call.values["id_kind"], include_open=include_open)
     if found is None:
-        raise _no_user(call, _SPELLING if include_open else f"{_EARLIER}; {_SPELLING}")
+        raise _no_user(call, OTHER_ID if include_open else f"{_EARLIER}; {OTHER_ID}")
     return found
 
 
@@ -84,7 +84,7 @@ async def _find_user_as_of(call: Call) -> Mapping[str, object]:
         )
     found = await call.read(lambda reader: find_user_as_of(reader, call.space, user_id, id_kind, as_of))
     if found is None:
-        raise _no_user(call, f"{_LATER}; {_SPELLING}")
+        raise _no_user(call, NOT_THEN)
     return found
 
 
@@ -101,7 +101,7 @@ async def list_sessions(call: Call) -> SessionsPage:
         )
     )
     if not page.items and values["cursor"] is None:
-        raise _no_user(call, _SPELLING)
+        raise _no_user(call)
     return SessionsPage([session_json(row) for row in page.items], page.next_cursor)
 
 
@@ -112,11 +112,8 @@ async def list_look_alikes(call: Call) -> LookAlikesJson:
     return LookAlikesJson(groups, found.total_groups, found.total_ids)
 
 
-def _no_user(call: Call, hint: str) -> UserNotFound:
-    values = call.values
-    return UserNotFound(
-        f"there is no user {values['user_id']!r} ({values['id_kind']}) in {call.space}", hint=hint
-    )
+def _no_user(call: Call, hint: str = OTHER_ID) -> UserNotFound:
+    return no_user(call.space, call.values["user_id"], call.values["id_kind"], hint)
 
 
 USER_EXAMPLE = EndUserJson(

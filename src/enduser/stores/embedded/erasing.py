@@ -8,6 +8,7 @@ import duckdb
 
 from enduser import limits
 from enduser.core.events import UserId
+from enduser.core.links import OTHER_ID
 from enduser.errors import UserNotFound
 from enduser.stores.answers import Erased, Erasure
 from enduser.stores.embedded import erasures, suppressing
@@ -165,7 +166,7 @@ def _find(naming: Naming, record: EraseUser) -> Sequence[int]:
     if not found and not record.suppresses:
         raise UserNotFound(
             f"there is no user {record.user.id!r}: nothing is known of him",
-            hint="look for another spelling, or the other kind of id",
+            hint=OTHER_ID,
         )
     keys = _keys_of(naming.connection, found[0][0]) if found else []
     run(naming.connection, "erasing.erased", keys=keys)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import duckdb
 
 from enduser.core.events import UserId, known_id
-from enduser.core.links import stored_ids
+from enduser.core.links import OTHER_ID, stored_ids
 from enduser.errors import SuppressionNotFound
 from enduser.stores.embedded.claiming import Naming, checked_id
 from enduser.stores.embedded.erasures import halves
@@ -73,7 +73,7 @@ def lift(naming: Naming, record: LiftSuppression) -> None:
     if not run(naming.connection, "suppressing.lift", secret=naming.secret, **user._asdict()):
         raise SuppressionNotFound(
             f"{record.user.id!r} is no id that is to stay out",
-            hint="look for another spelling, or the other kind of id",
+            hint=OTHER_ID,
         )
 
 
