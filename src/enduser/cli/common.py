@@ -41,6 +41,8 @@ from enduser.stores.embedded.database import DATABASE_FILE
 if TYPE_CHECKING:
     from enduser.stores.control import ControlStore
 
+BY = "command line"
+"""Who has saved what a command saves."""
 EXIT_FOUND = 1
 """Done, with a finding: rows were rejected, a user or a place database is not there, numbers differ.
 

@@ -11,6 +11,7 @@ import msgspec
 import typer
 
 from enduser.cli.common import (
+    BY,
     DEFAULT_DATA,
     DEFAULT_SPACE,
     MEMORY_LIMIT_MB,
@@ -45,7 +46,6 @@ from enduser.stores.contract import Store
 
 app = Group("Keep content items: what is shown to the users of a segment, or to everyone.")
 
-_BY = "command line"
 
 ContentId = Annotated[str, typer.Argument(metavar="CONTENT", help="The content item's id.")]
 Kind = Annotated[
@@ -171,7 +171,7 @@ def create(
     changes = _changes(name=name, kind=kind, payload=payload, segment=segment, is_public=public)
     content = Content(**{"id": content_id, "name": content_id, **changes})
     with opened(data, space, memory_limit) as store:
-        store.save_content(space, content, Saving(now_us(), _BY, is_new=True))
+        store.save_content(space, content, Saving(now_us(), BY, is_new=True))
     shown = printable(content_id)
     out.print(f"the content item {shown} is there; who sees it: enduser content decide USER")
 
@@ -201,7 +201,7 @@ def change(
     must_be_there(data)
     with opened(data, space, memory_limit) as store:
         content = replace(find_content(store.contents(space), content_id).content, **changes)
-        store.save_content(space, content, Saving(now_us(), _BY, is_new=False))
+        store.save_content(space, content, Saving(now_us(), BY, is_new=False))
     out.print(f"the content item {printable(content_id)} is changed")
 
 

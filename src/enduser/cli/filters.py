@@ -10,6 +10,7 @@ import typer
 
 from enduser.cli.asked_users import Columns, Search, Sort, Where, named_columns
 from enduser.cli.common import (
+    BY,
     DEFAULT_DATA,
     DEFAULT_SPACE,
     MEMORY_LIMIT_MB,
@@ -36,7 +37,6 @@ from enduser.service.filter_json import filter_json
 
 app = Group("Keep filters: what is asked for of users again and again.")
 
-_BY = "command line"
 FilterId = Annotated[str, typer.Argument(metavar="ID", help="The filter's id.")]
 
 
@@ -94,7 +94,7 @@ def save(
     with opened(data, space, memory_limit) as store:
         there = [one.filter for one in store.filters(space) if one.filter.id == filter_id]
         asked = replace(there[0] if there else UserFilter(id=filter_id, name=filter_id), **given)
-        store.save_filter(space, asked, Saving(now_us(), _BY, is_new=not there))
+        store.save_filter(space, asked, Saving(now_us(), BY, is_new=not there))
     shown = printable(filter_id)
     out.print(f"the filter {shown} is saved; list its users: enduser users list --filter {shown}")
 

@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from enduser.cli.common import (
+    BY,
     DEFAULT_DATA,
     DEFAULT_SPACE,
     MEMORY_LIMIT_MB,
@@ -43,7 +44,6 @@ from enduser.stores.contract import Store
 
 app = Group("Keep segments: rules that are saved under a name, and ask whom they mean.")
 
-_BY = "command line"
 _ID_BYTES = 6
 
 SegmentId = Annotated[str, typer.Argument(metavar="SEGMENT", help="The segment's id.")]
@@ -282,7 +282,7 @@ def create(
         is_followed=bool(followed),
     )
     with opened(data, space, memory_limit) as store:
-        store.save_segment(space, segment, Saving(now_us(), _BY, is_new=True))
+        store.save_segment(space, segment, Saving(now_us(), BY, is_new=True))
     out.print(f"the segment {segment.id} is there; count its users: enduser segments count {segment.id}")
 
 
@@ -346,7 +346,7 @@ def restore(
 def _changed(store: Store, space: str, segment_id: str, **changes: Any) -> str:
     """Change a segment; return what was done, if anything was."""
     before = store.find_segment(space, segment_id)
-    saving = Saving(now_us(), _BY, is_new=False, version=before.version)
+    saving = Saving(now_us(), BY, is_new=False, version=before.version)
     saved = store.save_segment(space, replace(before.segment, **changes), saving)
     if saved.version == before.version:
         return f"the segment {segment_id} is so already: version {saved.version:,}"

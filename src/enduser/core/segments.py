@@ -36,7 +36,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """How a segment is saved."""
+    """How a segment, a filter or a content item is saved."""
 
     at: int
     """Server time in µs."""

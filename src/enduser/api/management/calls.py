@@ -13,6 +13,8 @@ import msgspec
 
 from enduser import limits
 from enduser.api.management.served import ServedUsers
+from enduser.clock import now_us
+from enduser.core.segments import Saving
 from enduser.errors import EnduserError, Forbidden, MalformedRequest, StoreError, TooBusy
 from enduser.ingest.json_flaws import flaw_of
 from enduser.service.deciding_state import DecidingStates
@@ -99,6 +101,10 @@ class Call:
         except msgspec.ValidationError as error:
             raise MalformedRequest(flaw_of(error), hint=hint) from None
 
+    def saving(self, *, is_new: bool) -> Saving:
+        """Return how something is saved now by who calls."""
+        return Saving(now_us(), self.caller, is_new)
+
     async def read(self, function: Callable[[Reader], Result]) -> Result:
         """Read from the store beside the thread that changes it."""
         reader = self.services.store.reader
@@ -133,6 +139,12 @@ class Call:
                 f"{things} are the same in all spaces, and this key opens only some",
                 hint="use a key that opens all: enduser keys create without --space",
             )
+
+
+def given(told: msgspec.Struct) -> dict[str, Any]:
+    """Return what a body says, of a kind whose fields need not be said, by name."""
+    fields = msgspec.structs.asdict(told)
+    return {name: value for name, value in fields.items() if value is not msgspec.UNSET}
 
 
 def _served(

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from enduser import limits
-from enduser.api.management.calls import Answer, Call, Route
+from enduser.api.management.calls import Answer, Call, Route, given
 from enduser.api.management.etags import etag_of, require_match
 from enduser.api.management.parameters import CONTENT_ID, CONTENT_IF_MATCH, ID_KIND, SPACE, USER_ID
-from enduser.clock import now_us
 from enduser.core.contents import Content, SavedContent, find_content
-from enduser.core.segments import Saving
 from enduser.errors import (
     ContentExists,
     ContentNotFound,
@@ -25,7 +22,7 @@ from enduser.errors import (
 from enduser.service.content_json import ContentJson, Kind, Payload, Public, SegmentId, content_json
 from enduser.service.deciding_state import DecidingStateJson
 from enduser.service.decisions import DecisionJson, ShownContent, decision_json
-from enduser.stores.contract import Reader
+from enduser.stores.contract import OwnedStore, Reader
 
 _HINT = "docs/content.md shows the calls"
 _WHAT = "content item"
@@ -98,23 +95,22 @@ async def create_content(call: Call) -> Answer:
         segment=told.segment,
         is_public=told.public,
     )
-    saving = _saving(call, is_new=True)
+    saving = call.saving(is_new=True)
     return _answer(await call.change(lambda store: store.save_content(call.space, content, saving)))
 
 
 async def change_content(call: Call) -> Answer:
     """Change a content item; with `If-Match` only if it is as that names it."""
     told, content_id = call.told(ContentChange, _HINT), call.values["content_id"]
-    given = {name: value for name in told.__struct_fields__ if (value := getattr(told, name)) is not UNSET}
-    if "public" in given:
-        given["is_public"] = given.pop("public")
-    saving, wanted = _saving(call, is_new=False), call.values["If-Match"]
+    changes = given(told)
+    if "public" in changes:
+        changes["is_public"] = changes.pop("public")
+    saving, wanted = call.saving(is_new=False), call.values["If-Match"]
 
-    def change(store: Any) -> SavedContent:
+    def change(store: OwnedStore) -> SavedContent:
         found = find_content(store.contents(call.space), content_id)
         require_match(content_json(found), wanted, _WHAT)
-        saved: SavedContent = store.save_content(call.space, replace(found.content, **given), saving)
-        return saved
+        return store.save_content(call.space, replace(found.content, **changes), saving)
 
     return _answer(await call.change(change))
 
@@ -123,7 +119,7 @@ async def delete_content(call: Call) -> ContentDeleted:
     """Take a content item away; with `If-Match` only if it is as that names it."""
     content_id, wanted = call.values["content_id"], call.values["If-Match"]
 
-    def delete(store: Any) -> None:
+    def delete(store: OwnedStore) -> None:
         require_match(content_json(find_content(store.contents(call.space), content_id)), wanted, _WHAT)
         store.delete_content(call.space, content_id)
 
@@ -141,10 +137,6 @@ async def decide(call: Call) -> DecisionJson:
 def _answer(saved: SavedContent) -> Answer:
     told = content_json(saved)
     return Answer(told, {"ETag": etag_of(told)})
-
-
-def _saving(call: Call, *, is_new: bool) -> Saving:
-    return Saving(now_us(), call.caller, is_new)
 
 
 _CONTENT = ContentJson(

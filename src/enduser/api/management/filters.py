@@ -11,12 +11,10 @@ from msgspec import UNSET, Meta, UnsetType
 
 from enduser import limits
 from enduser.api.management.asked_users import HINT, NEWEST
-from enduser.api.management.calls import Call, Route
+from enduser.api.management.calls import Call, Route, given
 from enduser.api.management.parameters import FILTER_ID, SPACE
 from enduser.api.management.rules import RULE_ERRORS, RULE_EXAMPLE, rule_of_body
-from enduser.clock import now_us
 from enduser.core.filters import SavedFilter, UserFilter
-from enduser.core.segments import Saving
 from enduser.errors import FilterExists, FilterNotFound, InvalidFilter, LimitExceeded
 from enduser.service.filter_json import Columns, FilterJson, Search, Sort, filter_json
 from enduser.service.segment_json import Rule
@@ -90,7 +88,7 @@ async def create_filter(call: Call) -> FilterJson:
         columns=None if told.columns is None else tuple(told.columns),
         sort=told.sort,
     )
-    saving = Saving(now_us(), call.caller, is_new=True)
+    saving = call.saving(is_new=True)
     with rule_of_body():
         return filter_json(await call.change(lambda store: store.save_filter(call.space, asked, saving)))
 
@@ -98,14 +96,14 @@ async def create_filter(call: Call) -> FilterJson:
 async def change_filter(call: Call) -> FilterJson:
     """Change a filter."""
     told, filter_id = call.told(FilterChange, HINT), call.values["filter_id"]
-    given = {name: value for name in told.__struct_fields__ if (value := getattr(told, name)) is not UNSET}
-    if given.get("columns") is not None:
-        given["columns"] = tuple(given["columns"])
-    saving = Saving(now_us(), call.caller, is_new=False)
+    changes = given(told)
+    if changes.get("columns") is not None:
+        changes["columns"] = tuple(changes["columns"])
+    saving = call.saving(is_new=False)
 
     def change(store: OwnedStore) -> SavedFilter:
         found = store.find_filter(call.space, filter_id)
-        return store.save_filter(call.space, replace(found.filter, **given), saving)
+        return store.save_filter(call.space, replace(found.filter, **changes), saving)
 
     with rule_of_body():
         return filter_json(await call.change(change))

@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from enduser import limits
 from enduser.api.management.asked_users import NEWEST, PAGE_EXAMPLE, UsersPage
-from enduser.api.management.calls import Answer, Call, Route
+from enduser.api.management.calls import Answer, Call, Route, given
 from enduser.api.management.etags import etag_of, require_match
 from enduser.api.management.parameters import (
     ARCHIVED,
@@ -33,10 +33,9 @@ from enduser.api.management.rules import (
     facet_of,
     rule_of_body,
 )
-from enduser.clock import now_us
 from enduser.core.rules.rule_json import RuleJson
 from enduser.core.rules.templates import find_template
-from enduser.core.segments import SavedSegment, Saving, Segment, require_in_use
+from enduser.core.segments import SavedSegment, Segment, require_in_use
 from enduser.core.users_query import UsersQuery
 from enduser.errors import (
     InUse,
@@ -156,7 +155,7 @@ async def create_segment(call: Call) -> Answer:
         is_public=told.public,
         is_followed=told.followed,
     )
-    saving = Saving(now_us(), call.caller, is_new=True)
+    saving = call.saving(is_new=True)
     with rule_of_body("rule" if told.template is UNSET else "template"):
         return _answer(await call.change(lambda store: store.save_segment(call.space, segment, saving)))
 
@@ -189,19 +188,19 @@ async def show_segment(call: Call) -> Answer:
 async def change_segment(call: Call) -> Answer:
     """Change a segment; with `If-Match` only if it is as that names it."""
     told = call.told(SegmentChange, HINT)
-    given = {name: value for name in told.__struct_fields__ if (value := getattr(told, name)) is not UNSET}
+    changes = given(told)
     for name in ("public", "followed", "archived"):
-        if name in given:
-            given[f"is_{name}"] = given.pop(name)
-    if "tags" in given:
-        given["tags"] = tuple(given["tags"])
+        if name in changes:
+            changes[f"is_{name}"] = changes.pop(name)
+    if "tags" in changes:
+        changes["tags"] = tuple(changes["tags"])
     segment_id, wanted = call.values["segment_id"], call.values["If-Match"]
-    saving = Saving(now_us(), call.caller, is_new=False)
+    saving = call.saving(is_new=False)
 
     def change(store: OwnedStore) -> SavedSegment:
         found = store.find_segment(call.space, segment_id)
         require_match(segment_json(found), wanted, "segment")
-        return store.save_segment(call.space, replace(found.segment, **given), saving)
+        return store.save_segment(call.space, replace(found.segment, **changes), saving)
 
     with rule_of_body():
         return _answer(await call.change(change))
