@@ -72,15 +72,15 @@ def test_a_content_item_is_made_listed_and_shown(data: Path) -> None:
     assert rows[1][:6] == ["tour", "A", "tour", "tour", "(everyone)", "yes"]
     lines = run(data, "show", "hello").splitlines()
     assert lines[:5] == [
-        "id          hello",
-        "name        hello",
-        "kind        content",
-        "segment     norway",
-        "public      no",
+        "id         hello",
+        "name       hello",
+        "kind       content",
+        "segment    norway",
+        "public     no",
     ]
     assert json.loads("".join(lines[8:])) == {"text": "Hé"}
     assert json.loads(run(data, "show", "hello", "--format", "json")) == one
-    assert "segment     (everyone)" in run(data, "show", "tour")
+    assert "segment    (everyone)" in run(data, "show", "tour")
 
 
 def test_a_payload_comes_from_a_file_or_standard_input(data: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from enduser.cli.common import (
     DEFAULT_SPACE,
     MEMORY_LIMIT_MB,
     Data,
+    KnownKind,
     Memory,
     Space,
     Yes,
@@ -24,14 +25,13 @@ from enduser.cli.common import (
 )
 from enduser.cli.export import STDOUT, Output, check_output, hand_over
 from enduser.clock import now_us
-from enduser.core.links import IdKind
 from enduser.errors import UsageError
 from enduser.service.archives import NAME, Asked, write_archive
 
 
 def export_person(
     user_id: Annotated[str, typer.Argument(metavar="ID", help="An id of the person.")],
-    id_kind: Annotated[IdKind, typer.Option("--id-kind", help="The namespace of ID.")] = "plain",
+    id_kind: KnownKind = "plain",
     output: Output = Path(NAME),
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
 from enduser import limits
@@ -19,9 +18,11 @@ from enduser.cli.common import (
     confirm,
     control_of,
     count_of,
+    existing,
     must_be_there,
     opened,
     out,
+    print_json,
     print_table,
 )
 from enduser.cli.helping import Group
@@ -63,11 +64,10 @@ def list_attributes(
     _yes: Yes = False,
 ) -> None:
     """List the custom attributes, the oldest first."""
-    must_be_there(data)
-    with opened(data) as store:
+    with existing(data) as store:
         found = store.attributes()
     if form is ListFormat.JSON:
-        out.print(msgspec.json.encode(found).decode())
+        print_json(found)
     elif found:
         headings = ("name", "type", "conflict rule", "sources", "personal", "display name")
         print_table([headings, *map(_cells, found)])
@@ -171,8 +171,7 @@ def retype_attribute(
     yes: Yes = False,
 ) -> None:
     """Give an attribute another type, in all spaces; says first what becomes of its values."""
-    must_be_there(data)
-    with opened(data) as store:
+    with existing(data) as store:
         found = store.preview_retype(name, kind)
         lost = (
             f"; {found.lost:,} cannot, such as {found.examples[0]!r}, and are lost for good"
@@ -189,8 +188,7 @@ def retype_attribute(
 @app.command("delete")
 def delete_attribute(name: Name, data: Data = DEFAULT_DATA, yes: Yes = False) -> None:
     """Delete a custom attribute with all its values and their history, in all spaces, for good."""
-    must_be_there(data)
-    with opened(data) as store:
+    with existing(data) as store:
         _find(store, name)
         confirm(
             f"All values of {name} and their history go, in all spaces, and nothing brings them back. "

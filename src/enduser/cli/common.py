@@ -1,32 +1,27 @@
-"""What all commands share: options, output, and errors as one readable line."""
+"""What commands share: options, opening the data folder, and output."""
 
 from __future__ import annotations
 
-import errno
-import os
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 from rich.cells import cell_len
 from rich.console import Console
-from typer.core import TyperGroup
 
+from enduser import limits
 from enduser.cli.helping import running_command
 from enduser.clock import now_us
+from enduser.core.links import IdKind
 from enduser.errors import (
     DataFolderInUse,
     DataFolderMissing,
-    EnduserError,
-    InputError,
-    StoreError,
     UsageError,
-    UserNotFound,
 )
 from enduser.ingest.spool import events_waiting
 from enduser.service.json_form import iso_time
@@ -86,11 +81,18 @@ class ListFormat(StrEnum):
     JSON = "json"
 
 
+UsersLimit = Annotated[
+    int, typer.Option("--limit", metavar="N", min=1, max=limits.LISTED_USERS_MAX, help="How many to list.")
+]
+RowsLimit = Annotated[
+    int, typer.Option("--limit", metavar="N", min=1, max=limits.PAGE_ROWS_MAX, help="How many to list.")
+]
+KnownKind = Annotated[IdKind, typer.Option("--id-kind", help="The namespace of the id.")]
+AnyKind = Annotated[
+    IdKind | None,
+    typer.Option("--id-kind", help="The namespace of the id; without it plain is tried, then anonymous."),
+]
 Form = Annotated[ListFormat, typer.Option("--format", help="A table to read, or JSON.")]
-
-
-_DUCKDB_INTERRUPTED = "Query interrupted"
-"""What DuckDB makes of Ctrl-C while it works."""
 
 
 class _Output(Console):
@@ -105,33 +107,6 @@ class _Output(Console):
 
 err = _Output(stderr=True)
 out = _Output()
-
-
-class Commands(TyperGroup):
-    """The root of all commands: what goes wrong in operation ends as one line and an exit code."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run a command."""
-        try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
-            return result
-        except EnduserError as error:
-            fail(error)
-        except KeyboardInterrupt:
-            _interrupted()
-        except RuntimeError as error:
-            if str(error) != _DUCKDB_INTERRUPTED:
-                raise
-            _interrupted()
-        except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            is_full = error.errno == errno.ENOSPC
-            hint = "make room on the disk, then run the same command again" if is_full else None
-            fail(StoreError(f"{where}{error.strerror or error}", hint=hint))
 
 
 _OWN_FILES = (
@@ -207,6 +182,19 @@ def opened(
         yield store
 
 
+@contextmanager
+def existing(data: Path, space: str | None = None, memory_limit_mb: int = MEMORY_LIMIT_MB) -> Iterator[Store]:
+    """Open the data folder as `opened` does, if there is one.
+
+    Raises:
+        DataFolderMissing: there is none.
+        InvalidSpace: there is no such space.
+    """
+    must_be_there(data)
+    with opened(data, space, memory_limit_mb) as store:
+        yield store
+
+
 def control_of(data: Path) -> ControlStore:
     """Open the control data of a data folder, made if it is missing.
 
@@ -249,10 +237,9 @@ def folded(data: Path, space: str, memory_limit_mb: int = MEMORY_LIMIT_MB) -> It
         DataFolderMissing: there is none.
         InvalidSpace: there is no such space.
     """
-    must_be_there(data)
-    with opened(data, space, memory_limit_mb) as opened_store:
-        opened_store.fold(space)
-        yield opened_store
+    with existing(data, space, memory_limit_mb) as store:
+        store.fold(space)
+        yield store
 
 
 def is_remote(store: Store) -> bool:
@@ -276,19 +263,6 @@ def events_left(store: Store) -> int:
     if not isinstance(store, EmbeddedStore):
         return 0
     return events_waiting(store.folder, store.spool_positions())
-
-
-def _interrupted() -> NoReturn:
-    err.print("interrupted; run the same command again to finish: nothing is taken twice")
-    raise typer.Exit(EXIT_INTERRUPTED)
-
-
-def fail(error: EnduserError) -> NoReturn:
-    """Print what happened and what to do, and leave: a user who is not there is a finding, else it failed."""
-    err.print(f"error: {error.message}", style="red")
-    if error.hint:
-        err.print(f"  {error.hint}")
-    raise typer.Exit(EXIT_FOUND if isinstance(error, UserNotFound) else EXIT_FAILED)
 
 
 def confirm(
@@ -315,28 +289,17 @@ def confirm(
         raise typer.Exit(EXIT_FOUND)
 
 
-def json_object_of(told: str, what: str, hint: str) -> dict[str, Any]:
-    """Return the JSON object that an option names: itself, or in a file; `-` is standard input.
-
-    Raises:
-        UsageError: what is named is none; it says `what` it should be, and the `hint`.
-        InputError: there is no such file.
-    """
-    try:
-        return msgspec.json.decode(_text_of(told), type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise UsageError(f"the {what} is no JSON object: {error}", hint=hint) from None
+def print_json(told: object) -> None:
+    """Print what is told to programs, on one line."""
+    out.print(msgspec.json.encode(told).decode())
 
 
-def _text_of(told: str) -> str | bytes:
-    if told.lstrip().startswith("{"):
-        return told
-    if told == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return Path(told).read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"there is no file {told}", hint="name a file, or give the JSON itself") from None
+def print_fields(fields: Iterable[tuple[str, str]]) -> None:
+    """Print names and values, one below the other."""
+    fields = list(fields)
+    width = max(len(name) for name, _ in fields)
+    for name, value in fields:
+        out.print(f"{name:<{width}} {printable(value)}".rstrip())
 
 
 def print_table(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> None:

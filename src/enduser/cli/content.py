@@ -15,6 +15,7 @@ from enduser.cli.common import (
     DEFAULT_DATA,
     DEFAULT_SPACE,
     MEMORY_LIMIT_MB,
+    AnyKind,
     Data,
     Form,
     ListFormat,
@@ -23,20 +24,21 @@ from enduser.cli.common import (
     Yes,
     confirm,
     err,
+    existing,
     folded,
     is_remote,
-    json_object_of,
-    must_be_there,
     opened,
     out,
+    print_fields,
+    print_json,
     print_table,
     printable,
     short_time,
 )
+from enduser.cli.given import json_object_of
 from enduser.cli.helping import Group
 from enduser.clock import now_us
 from enduser.core.contents import Content, Decision, SavedContent, find_content
-from enduser.core.links import IdKind
 from enduser.core.segments import Saving
 from enduser.errors import UsageError
 from enduser.service.content_json import content_json
@@ -79,12 +81,11 @@ def list_all(
     _yes: Yes = False,
 ) -> None:
     """List the content items of a space, by id; as JSON each with its payload."""
-    must_be_there(data)
-    with opened(data, space, memory_limit) as store:
+    with existing(data, space, memory_limit) as store:
         found = store.contents(space)
         state = _deciding_state(store, space)
     if form is ListFormat.JSON:
-        out.print(msgspec.json.encode(list(map(content_json, found))).decode())
+        print_json(list(map(content_json, found)))
     elif found:
         print_table([("id", "name", "kind", "segment", "public", "saved (UTC)", "by"), *map(_cells, found)])
     else:
@@ -126,15 +127,14 @@ def show(
     _yes: Yes = False,
 ) -> None:
     """Show a content item with its payload."""
-    must_be_there(data)
-    with opened(data, space, memory_limit) as store:
+    with existing(data, space, memory_limit) as store:
         told = content_json(find_content(store.contents(space), content_id))
     if form is ListFormat.JSON:
-        out.print(msgspec.json.encode(told).decode())
+        print_json(told)
         return
-    for name, value in msgspec.to_builtins(told).items():
-        if name != "payload":
-            out.print(f"{name:<11} {printable(_text(value))}".rstrip())
+    fields = msgspec.to_builtins(told)
+    del fields["payload"]
+    print_fields((name, _text(value)) for name, value in fields.items())
     out.print(msgspec.json.format(msgspec.json.encode(told.payload)).decode())
 
 
@@ -198,8 +198,7 @@ def change(
     changes = _changes(name=name, kind=kind, payload=payload, segment=segment, is_public=public)
     if everyone:
         changes["segment"] = None
-    must_be_there(data)
-    with opened(data, space, memory_limit) as store:
+    with existing(data, space, memory_limit) as store:
         content = replace(find_content(store.contents(space), content_id).content, **changes)
         store.save_content(space, content, Saving(now_us(), BY, is_new=False))
     out.print(f"the content item {printable(content_id)} is changed")
@@ -234,8 +233,7 @@ def delete(
     yes: Yes = False,
 ) -> None:
     """Delete a content item; nobody sees it any more."""
-    must_be_there(data)
-    with opened(data, space, memory_limit) as store:
+    with existing(data, space, memory_limit) as store:
         name = printable(find_content(store.contents(space), content_id).content.name)
         shown = printable(content_id)
         confirm(f"Delete the content item {shown} ({name})?", yes=yes)
@@ -249,10 +247,7 @@ def delete(
 @app.command("decide")
 def decide(
     user_id: Annotated[str, typer.Argument(metavar="USER", help="An id of the user.")],
-    id_kind: Annotated[
-        IdKind | None,
-        typer.Option("--id-kind", help="The namespace of USER; without it plain is tried, then anonymous."),
-    ] = None,
+    id_kind: AnyKind = None,
     everything: Annotated[bool, typer.Option("--all", help="Also what browsers may not learn of.")] = False,
     form: Form = ListFormat.TABLE,
     data: Data = DEFAULT_DATA,
@@ -266,7 +261,7 @@ def decide(
         contents = [saved.content for saved in store.contents(space)]
     told = decision_json(decision)
     if form is ListFormat.JSON:
-        out.print(msgspec.json.encode(told).decode())
+        print_json(told)
         return
     shown = {content.id for content in decision.contents}
     rows = [

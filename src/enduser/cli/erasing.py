@@ -5,36 +5,38 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
-from enduser import limits
 from enduser.cli.common import (
     DEFAULT_DATA,
     DEFAULT_SPACE,
     MEMORY_LIMIT_MB,
     Data,
     Form,
+    KnownKind,
     ListFormat,
     Memory,
+    RowsLimit,
     Space,
     Yes,
     confirm,
     control_of,
     count_of,
     err,
+    existing,
     folded,
     iso,
     must_be_there,
     opened,
     out,
     owned,
+    print_json,
     print_table,
     printable,
 )
 from enduser.cli.forgetting import in_use, let_bytes_go, require_all_applied
 from enduser.clock import now_us
-from enduser.core.links import OTHER_ID, IdKind
+from enduser.core.links import OTHER_ID
 from enduser.errors import InputError
 from enduser.service.erasing import Asked, erase_again, erase_user, lift_suppression
 from enduser.service.erasure_json import erasure_json
@@ -50,7 +52,6 @@ if TYPE_CHECKING:
 _UNDONE = "nothing was erased"
 _LEFT = "who was to be erased is, but a file that is in use has bytes still"
 AnId = Annotated[str, typer.Argument(metavar="ID", help="An id of the person.")]
-Kind = Annotated[IdKind, typer.Option("--id-kind", help="The namespace of ID.")]
 
 
 def erase(
@@ -62,7 +63,7 @@ def erase(
             help="Keep the person out from then on, whatever names one of the ids; also an unknown ID.",
         ),
     ] = False,
-    id_kind: Kind = "plain",
+    id_kind: KnownKind = "plain",
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,
@@ -149,27 +150,25 @@ def _much(erased: Erased) -> str:
 
 def show_suppressed(
     user_id: AnId,
-    id_kind: Kind = "plain",
+    id_kind: KnownKind = "plain",
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     _yes: Yes = False,
 ) -> None:
     """Say whether an id was erased and is to stay out: yes or no. Nothing else is known of it."""
-    must_be_there(data)
-    with opened(data, space) as store:
+    with existing(data, space) as store:
         out.print("yes" if store.is_suppressed(space, user_id, id_kind) else "no")
 
 
 def unsuppress(
     user_id: AnId,
-    id_kind: Kind = "plain",
+    id_kind: KnownKind = "plain",
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     _yes: Yes = False,
 ) -> None:
     """Let a person who stays out be known again, under all ids that were suppressed with this one."""
-    must_be_there(data)
-    with opened(data, space) as store:
+    with existing(data, space) as store:
         lift_suppression(store, space, user_id, id_kind)
     out.print("the person may be known again")
 
@@ -208,21 +207,17 @@ def reapply(
 
 
 def list_erasures(
-    limit: Annotated[
-        int,
-        typer.Option("--limit", metavar="N", min=1, max=limits.PAGE_ROWS_MAX, help="How many to list."),
-    ] = 20,
+    limit: RowsLimit = 20,
     form: Form = ListFormat.TABLE,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     _yes: Yes = False,
 ) -> None:
     """List the receipts of the last erasures, the newest first, with keyed hashes of ids."""
-    must_be_there(data)
-    with opened(data, space) as store:
+    with existing(data, space) as store:
         found = [erasure_json(one) for one in store.erasures(space, limit=limit)]
     if form is ListFormat.JSON:
-        out.print(msgspec.json.encode(found).decode())
+        print_json(found)
     elif found:
         rows = [
             (

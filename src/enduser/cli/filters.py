@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
 from enduser.cli.asked_users import Columns, Search, Sort, Where, named_columns
@@ -21,9 +20,9 @@ from enduser.cli.common import (
     Space,
     Yes,
     confirm,
-    must_be_there,
-    opened,
+    existing,
     out,
+    print_json,
     print_table,
     printable,
     short_time,
@@ -54,11 +53,10 @@ def list_all(
     _yes: Yes = False,
 ) -> None:
     """List the saved filters of a space, by id; as JSON each with its rule."""
-    must_be_there(data)
-    with opened(data, space, memory_limit) as store:
+    with existing(data, space, memory_limit) as store:
         found = store.filters(space)
     if form is ListFormat.JSON:
-        out.print(msgspec.json.encode(list(map(filter_json, found))).decode())
+        print_json(list(map(filter_json, found)))
     elif found:
         print_table([("id", "name", "search", "columns", "sort", "saved (UTC)"), *map(_cells, found)])
     else:
@@ -90,8 +88,7 @@ def save(
     rule = None if where is None else rule_of(where)
     told = {"name": name, "rule": rule, "search": search, "columns": named_columns(columns), "sort": sort}
     given: dict[str, Any] = {key: value for key, value in told.items() if value is not None}
-    must_be_there(data)
-    with opened(data, space, memory_limit) as store:
+    with existing(data, space, memory_limit) as store:
         there = [one.filter for one in store.filters(space) if one.filter.id == filter_id]
         asked = replace(there[0] if there else UserFilter(id=filter_id, name=filter_id), **given)
         store.save_filter(space, asked, Saving(now_us(), BY, is_new=not there))
@@ -108,8 +105,7 @@ def delete(
     yes: Yes = False,
 ) -> None:
     """Delete a filter; the users stay as they are."""
-    must_be_there(data)
-    with opened(data, space, memory_limit) as store:
+    with existing(data, space, memory_limit) as store:
         found, shown = store.find_filter(space, filter_id), printable(filter_id)
         confirm(f"Delete the filter {shown} ({printable(found.filter.name)})?", yes=yes)
         store.delete_filter(space, filter_id)

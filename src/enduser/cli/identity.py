@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from enduser.cli.common import (
@@ -20,9 +19,11 @@ from enduser.cli.common import (
     confirm,
     control_of,
     err,
+    existing,
     must_be_there,
     opened,
     out,
+    print_json,
     print_table,
     short_time,
 )
@@ -47,15 +48,14 @@ def list_all(
     _yes: Yes = False,
 ) -> None:
     """List the identity keys of a space, the oldest first; secrets are not shown again."""
-    must_be_there(data)
-    with opened(data, space) as store, control_of(data) as control:
+    with existing(data, space) as store, control_of(data) as control:
         from enduser.service.identity_json import identity_key_json
         from enduser.stores.identity_keys import list_identity_keys
 
         mode = store.settings(space).identity
         found = list_identity_keys(control, space)
         if form is ListFormat.JSON:
-            out.print(msgspec.json.encode([identity_key_json(key) for key in found]).decode())
+            print_json([identity_key_json(key) for key in found])
             return
     rows = [(key.id, key.name, key.kind, short_time(key.created_at)) for key in found]
     print_table([("id", "name", "kind", "created (UTC)"), *rows])

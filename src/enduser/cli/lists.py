@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -22,15 +21,18 @@ from enduser.cli.common import (
     ListFormat,
     Memory,
     Space,
+    UsersLimit,
     Yes,
     confirm,
     count_of,
     err,
+    existing,
     folded,
     iso,
-    must_be_there,
     opened,
     out,
+    print_fields,
+    print_json,
     print_table,
     printable,
     short_time,
@@ -106,7 +108,7 @@ def list_all(
         found = store.lists(space)
     if form is ListFormat.JSON:
         told = [{"id": one.id, "name": one.name, "members": one.members, "seen": one.seen} for one in found]
-        out.print(json.dumps(told))
+        print_json(told)
         return
     rows = [
         (one.id, one.name, f"{one.members:,}", f"{one.members - one.seen:,}", short_time(one.changed_at))
@@ -126,25 +128,23 @@ def show(
     """Show a static list with the counts of its members."""
     with folded(data, space, memory_limit) as store:
         found = store.find_list(space, list_id)
-    for name, value in (
-        ("id", printable(found.id)),
-        ("name", printable(found.name)),
-        ("created_at", iso(found.created_at)),
-        ("changed_at", iso(found.changed_at)),
-        ("members", f"{found.members:,}"),
-        ("seen", f"{found.seen:,}"),
-        ("not_yet_seen", f"{found.members - found.seen:,}"),
-    ):
-        out.print(f"{name:<13} {value}".rstrip())
+    print_fields(
+        (
+            ("id", found.id),
+            ("name", found.name),
+            ("created_at", iso(found.created_at)),
+            ("changed_at", iso(found.changed_at)),
+            ("members", f"{found.members:,}"),
+            ("seen", f"{found.seen:,}"),
+            ("not_yet_seen", f"{found.members - found.seen:,}"),
+        )
+    )
 
 
 @app.command("members")
 def list_members(
     list_id: ListId,
-    limit: Annotated[
-        int,
-        typer.Option("--limit", metavar="N", min=1, max=limits.LISTED_USERS_MAX, help="How many to list."),
-    ] = 20,
+    limit: UsersLimit = 20,
     form: Form = ListFormat.TABLE,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
@@ -156,7 +156,7 @@ def list_members(
         found = islice(_members(store, space, list_id), limit)
         if form is ListFormat.JSON:
             for row in found:
-                out.print(json.dumps({**row, "added_at": iso(row["added_at"])}))
+                print_json({**row, "added_at": iso(row["added_at"])})
             return
         rows = list(map(_cells, found))
         members = store.find_list(space, list_id).members
@@ -248,8 +248,7 @@ def _change(
 ) -> None:
     if not ids.named and ids.source is None:
         raise UsageError("no id is named", hint="name some, or a file of them with --from")
-    must_be_there(data)
-    with opened(data, space, memory_limit_mb) as store, scratch_folder(store.folder) as folder:
+    with existing(data, space, memory_limit_mb) as store, scratch_folder(store.folder) as folder:
         change = ListChange(list_id, action, ids.given(folder), ids.kind)
         _tell(change_list(store, space, change, now_us()))
 
@@ -278,8 +277,7 @@ def delete(
     yes: Yes = False,
 ) -> None:
     """Delete a static list; the users who are in it stay as they are."""
-    must_be_there(data)
-    with opened(data, space, memory_limit) as store:
+    with existing(data, space, memory_limit) as store:
         found = store.find_list(space, list_id)
         shown = printable(list_id)
         confirm(f"Delete the list {shown} with {count_of(found.members, 'member')}?", yes=yes)

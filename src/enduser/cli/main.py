@@ -35,8 +35,8 @@ from enduser.cli import (
     users,
     webhooks,
 )
-from enduser.cli.common import Commands
 from enduser.cli.helping import Group
+from enduser.cli.root import Commands
 
 app = Group(
     "One exact End User Object for every user of a web site or app.",

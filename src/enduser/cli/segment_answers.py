@@ -14,22 +14,24 @@ from enduser.cli.common import (
     DEFAULT_SPACE,
     EXIT_FOUND,
     MEMORY_LIMIT_MB,
+    AnyKind,
     Data,
     Form,
     ListFormat,
     Memory,
     Space,
+    UsersLimit,
     Yes,
     count_of,
     err,
     folded,
     out,
+    print_json,
     print_table,
     printable,
 )
 from enduser.cli.rule_tree import tree
 from enduser.cli.segments import RuleText, SegmentId, Sets, TemplateId, rule_named
-from enduser.core.links import IdKind
 from enduser.core.rules.rule_json import RuleJson
 from enduser.core.rules.templates import TEMPLATES, Template
 from enduser.core.segments import require_in_use
@@ -53,7 +55,10 @@ def count(
     with folded(data, space, memory_limit) as store:
         counted = store.count_users(space, [_rule_in_use(store, space, segment_id)])
     told = count_json(counted.counts[0], counted)
-    out.print(msgspec.json.encode(told).decode() if form is ListFormat.JSON else _counted(told))
+    if form is ListFormat.JSON:
+        print_json(told)
+    else:
+        out.print(_counted(told))
 
 
 def _counted(told: CountJson) -> str:
@@ -71,10 +76,7 @@ def list_members(
             "--sort", metavar="ATTRIBUTE", help="An attribute; with a - before it the greatest come first."
         ),
     ] = "-last_seen",
-    limit: Annotated[
-        int,
-        typer.Option("--limit", metavar="N", min=1, max=limits.LISTED_USERS_MAX, help="How many to list."),
-    ] = 20,
+    limit: UsersLimit = 20,
     form: Form = ListFormat.TABLE,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
@@ -87,7 +89,7 @@ def list_members(
         found = store.users(space, UsersQuery(rule=rule, sort=sort), limit=limit)
         if form is ListFormat.JSON:
             for row in found:
-                out.print(msgspec.json.encode(end_user_json(row)).decode())
+                print_json(end_user_json(row))
             return
         rows = [_user_cells(end_user_json(row)) for row in found]
         users = store.count_users(space, [rule]).counts[0].users
@@ -119,7 +121,7 @@ def part(
         rule = _rule_in_use(store, space, segment_id)
         told = facet_json(name, store.facet(space, rule, name, limit))
     if form is ListFormat.JSON:
-        out.print(msgspec.json.encode(told).decode())
+        print_json(told)
         return
     rows = [(_value(one.value), f"{one.users:,}") for one in told.values]
     rows += [("(others)", f"{told.others:,}")] if told.others else []
@@ -154,7 +156,7 @@ def preview(
     with folded(data, space, memory_limit) as store:
         told = preview_rule(store, space, asked, segment_id, sample)
     if form is ListFormat.JSON:
-        out.print(msgspec.json.encode(told).decode())
+        print_json(told)
         return
     out.print(_counted(told))
     _print_sample(told.sample)
@@ -178,10 +180,7 @@ def explain(
     segment_id: Annotated[
         str | None, typer.Argument(metavar="SEGMENT", help="A segment's id; without it all in use.")
     ] = None,
-    id_kind: Annotated[
-        IdKind | None,
-        typer.Option("--id-kind", help="The namespace of USER; without it plain is tried, then anonymous."),
-    ] = None,
+    id_kind: AnyKind = None,
     form: Form = ListFormat.TABLE,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
@@ -194,7 +193,7 @@ def explain(
             _rule_in_use(store, space, segment_id)
         told = user_segments(store, space, user_id, id_kind, segment_id=segment_id, explain=True)
     if form is ListFormat.JSON:
-        out.print(msgspec.json.encode(told).decode())
+        print_json(told)
     else:
         for one in told.items:
             for line in tree(msgspec.to_builtins(one)):
@@ -229,7 +228,7 @@ def list_templates(
         out.print(json.dumps(rule_named(None, template, sets), indent=2, ensure_ascii=False))
     elif form is ListFormat.JSON:
         told = [{"id": one.id, "question": one.question, "parameters": _parameters(one)} for one in TEMPLATES]
-        out.print(json.dumps(told))
+        print_json(told)
     else:
         rows = [
             (one.id, one.question, "  ".join(f"{name}={value}" for name, value in _parameters(one).items()))

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
 from enduser.cli.common import (
@@ -24,15 +23,17 @@ from enduser.cli.common import (
     Yes,
     confirm,
     count_of,
+    existing,
     iso,
-    json_object_of,
-    must_be_there,
     opened,
     out,
+    print_fields,
+    print_json,
     print_table,
     printable,
     short_time,
 )
+from enduser.cli.given import json_object_of
 from enduser.cli.helping import Group
 from enduser.clock import now_us
 from enduser.core.rules.rule_json import RuleJson
@@ -141,15 +142,14 @@ def list_all(
     _yes: Yes = False,
 ) -> None:
     """List the segments of a space that are in use, by id."""
-    must_be_there(data)
-    with opened(data, space, memory_limit) as store:
+    with existing(data, space, memory_limit) as store:
         found = [
             saved
             for saved in store.segments(space)
             if saved.segment.is_archived is archived and (tag is None or tag in saved.segment.tags)
         ]
     if form is ListFormat.JSON:
-        out.print(msgspec.json.encode(list(map(segment_json, found))).decode())
+        print_json(list(map(segment_json, found)))
     elif found:
         print_table([("id", "name", "tags", "version", "saved (UTC)", "by"), *map(_cells, found)], right=(3,))
     else:
@@ -172,27 +172,27 @@ def show(
     _yes: Yes = False,
 ) -> None:
     """Show a segment with its rule."""
-    must_be_there(data)
-    with opened(data, space, memory_limit) as store:
+    with existing(data, space, memory_limit) as store:
         saved = store.find_segment(space, segment_id)
     if form is ListFormat.JSON:
-        out.print(msgspec.json.encode(segment_json(saved)).decode())
+        print_json(segment_json(saved))
         return
     segment = saved.segment
-    for name, value in (
-        ("id", segment.id),
-        ("name", segment.name),
-        ("description", segment.description),
-        ("tags", ", ".join(segment.tags)),
-        ("public", _yes_or_no(segment.is_public)),
-        ("followed", _yes_or_no(segment.is_followed)),
-        ("archived", _yes_or_no(segment.is_archived)),
-        ("version", f"{saved.version:,}"),
-        ("created_at", iso(saved.created_at)),
-        ("saved_at", iso(saved.saved_at)),
-        ("saved_by", saved.saved_by),
-    ):
-        out.print(f"{name:<11} {printable(value)}".rstrip())
+    print_fields(
+        (
+            ("id", segment.id),
+            ("name", segment.name),
+            ("description", segment.description),
+            ("tags", ", ".join(segment.tags)),
+            ("public", _yes_or_no(segment.is_public)),
+            ("followed", _yes_or_no(segment.is_followed)),
+            ("archived", _yes_or_no(segment.is_archived)),
+            ("version", f"{saved.version:,}"),
+            ("created_at", iso(saved.created_at)),
+            ("saved_at", iso(saved.saved_at)),
+            ("saved_by", saved.saved_by),
+        )
+    )
     out.print(json.dumps(segment.rule, indent=2, ensure_ascii=False))
 
 
@@ -210,11 +210,10 @@ def list_versions(
     _yes: Yes = False,
 ) -> None:
     """List the last versions of a segment, the newest first; as JSON each with its rule."""
-    must_be_there(data)
-    with opened(data, space, memory_limit) as store:
+    with existing(data, space, memory_limit) as store:
         found = store.segment_versions(space, segment_id)
     if form is ListFormat.JSON:
-        out.print(msgspec.json.encode(list(map(segment_json, found))).decode())
+        print_json(list(map(segment_json, found)))
         return
     rows = [
         (f"{one.version:,}", short_time(one.saved_at), one.saved_by, one.segment.name, _short(one))
@@ -238,12 +237,11 @@ def list_uses(
     _yes: Yes = False,
 ) -> None:
     """List what names a segment: it can be neither archived nor deleted while something does."""
-    must_be_there(data)
-    with opened(data, space, memory_limit) as store:
+    with existing(data, space, memory_limit) as store:
         store.find_segment(space, segment_id)
         found = store.uses(space, "segments", segment_id)
     if form is ListFormat.JSON:
-        out.print(msgspec.json.encode(list(map(use_json, found))).decode())
+        print_json(list(map(use_json, found)))
     elif found:
         print_table([("kind", "id", "name"), *((use.kind, use.id, use.name) for use in found)])
     else:
@@ -310,8 +308,7 @@ def change(
         "is_followed": followed,
     }
     changes = {field: value for field, value in told.items() if value is not None}
-    must_be_there(data)
-    with opened(data, space, memory_limit) as store:
+    with existing(data, space, memory_limit) as store:
         out.print(_changed(store, space, segment_id, **changes))
 
 
@@ -324,8 +321,7 @@ def archive(
     _yes: Yes = False,
 ) -> None:
     """Take a segment out of use, and keep it; no rule can name it any more."""
-    must_be_there(data)
-    with opened(data, space, memory_limit) as store:
+    with existing(data, space, memory_limit) as store:
         out.print(_changed(store, space, segment_id, is_archived=True))
 
 
@@ -338,8 +334,7 @@ def restore(
     _yes: Yes = False,
 ) -> None:
     """Take an archived segment into use again; its rule is checked anew."""
-    must_be_there(data)
-    with opened(data, space, memory_limit) as store:
+    with existing(data, space, memory_limit) as store:
         out.print(_changed(store, space, segment_id, is_archived=False))
 
 
@@ -362,8 +357,7 @@ def delete(
     yes: Yes = False,
 ) -> None:
     """Delete a segment with all its versions; the users whom it means stay as they are."""
-    must_be_there(data)
-    with opened(data, space, memory_limit) as store:
+    with existing(data, space, memory_limit) as store:
         found = store.find_segment(space, segment_id)
         name = printable(found.segment.name)
         confirm(f"Delete the segment {segment_id} ({name}), {count_of(found.version, 'version')}?", yes=yes)

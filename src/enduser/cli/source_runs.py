@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from enduser import limits
 from enduser.cli.common import (
     DEFAULT_DATA,
     DEFAULT_SPACE,
@@ -20,14 +19,15 @@ from enduser.cli.common import (
     MEMORY_LIMIT_MB,
     Data,
     Memory,
+    RowsLimit,
     Space,
     Yes,
     confirm,
     control_of,
     count_of,
     err,
+    existing,
     must_be_there,
-    opened,
     out,
     print_table,
     short_time,
@@ -45,9 +45,6 @@ if TYPE_CHECKING:
     from enduser.stores.control import ControlStore
 
 SomeName = Annotated[str | None, typer.Argument(metavar="NAME", help="A source; without it all.")]
-HowMany = Annotated[
-    int, typer.Option("--limit", metavar="N", min=1, max=limits.PAGE_ROWS_MAX, help="How many to list.")
-]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what it would do; nothing is changed.")]
 
 
@@ -67,8 +64,7 @@ def run_source(
 
     Exit codes: 0 done, 1 done but something was rejected, 2 nothing was taken, 130 interrupted.
     """
-    must_be_there(data)
-    with opened(data, space, memory_limit) as store, control_of(data) as control:
+    with existing(data, space, memory_limit) as store, control_of(data) as control:
         if file is not None:
             written = [_take_file(store, control, (space, name), file, dry_run=dry_run)]
         else:
@@ -211,14 +207,13 @@ _REJECTIONS_SHOWN = 10
 
 def list_runs(
     name: SomeName = None,
-    limit: HowMany = 20,
+    limit: RowsLimit = 20,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     _yes: Yes = False,
 ) -> None:
     """List the last runs, the newest first."""
-    must_be_there(data)
-    with opened(data, space) as store:
+    with existing(data, space) as store:
         runs = store.runs(space, source=name, limit=limit)
     headings = ("run", "source", "at (UTC)", "file", "read", "new", "changed", "rejected", "undone (UTC)")
     rows = [
@@ -242,8 +237,7 @@ def undo_run(
     """Take back all that a run said: what was said before, or by others, holds again."""
     from enduser.service.source_runs import find_run
 
-    must_be_there(data)
-    with opened(data, space, memory_limit) as store:
+    with existing(data, space, memory_limit) as store:
         found = find_run(store, space, run)
         told = f"run {run} of {found.source}, {short_time(found.written_at)} UTC, {found.input}"
         count = count_of(found.new + found.changed, "user")
@@ -254,7 +248,7 @@ def undo_run(
 
 def list_jobs(
     name: SomeName = None,
-    limit: HowMany = 20,
+    limit: RowsLimit = 20,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     _yes: Yes = False,

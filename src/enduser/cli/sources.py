@@ -21,6 +21,7 @@ from enduser.cli.common import (
     confirm,
     control_of,
     err,
+    existing,
     must_be_there,
     opened,
     out,
@@ -225,8 +226,7 @@ def create_inbox(
     from enduser.sources import inbox
     from enduser.stores.source_configs import SourceConfig, create_source
 
-    must_be_there(data)
-    with opened(data, space) as store, control_of(data) as control:
+    with existing(data, space) as store, control_of(data) as control:
         store.settings(space)  # there must be such a space
         connection = inbox.check({"pattern": files})
         config = SourceConfig(space, name, inbox.KIND, None, now_us(), connection)
@@ -307,8 +307,7 @@ def list_all(data: Data = DEFAULT_DATA, space: Space = DEFAULT_SPACE, _yes: Yes 
     """List the sources of a space in their order: of values of one time that of the first holds."""
     from enduser.stores.source_configs import list_sources
 
-    must_be_there(data)
-    with opened(data, space) as store, control_of(data) as control:
+    with existing(data, space) as store, control_of(data) as control:
         order = list(store.source_order(space).names)
         configs = {config.name: config for config in list_sources(control, space)}
     *others, last = order  # what browsers send unsigned

@@ -22,9 +22,8 @@ from enduser.cli.common import (
     count_of,
     err,
     events_left,
+    existing,
     folded,
-    must_be_there,
-    opened,
     out,
     printable,
     short_time,
@@ -44,8 +43,7 @@ def status(
     _yes: Yes = False,
 ) -> None:
     """Show spaces, clocks, events, users, sessions and file sizes."""
-    must_be_there(data)
-    with opened(data, space, memory_limit) as store:
+    with existing(data, space, memory_limit) as store:
         for name in [space] if space else store.spaces():
             _print_status(store.status(name))
         _print_files(data)
@@ -127,8 +125,7 @@ def rebuild(
     _yes: Yes = False,
 ) -> None:
     """Recompute all sessions and End User Objects from the events."""
-    must_be_there(data)
-    with opened(data, space, memory_limit) as store:
+    with existing(data, space, memory_limit) as store:
         store.rebuild(space)
         found = store.status(space)
     out.print(f"{space}: {_users_and_sessions(found)} from {count_of(found.events, 'event')}")

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
-from enduser.cli.common import DEFAULT_DATA, Data, Form, ListFormat, Yes, err, iso, opened, out, print_table
+from enduser.cli.common import (
+    DEFAULT_DATA,
+    Data,
+    Form,
+    ListFormat,
+    Yes,
+    err,
+    iso,
+    opened,
+    out,
+    print_json,
+    print_table,
+)
 from enduser.cli.helping import Group
 from enduser.clock import now_us
 from enduser.stores.answers import WriteKey
@@ -37,7 +48,7 @@ def list_systems(
         guids = store.guids()
     if form is ListFormat.JSON:
         told = [{"space": key.space, "guid": guids[key.space], "write_key": key.write_key} for key in keys]
-        out.print(json.dumps(told))
+        print_json(told)
         return
     rows = [(key.space, guids[key.space], key.write_key, iso(key.ends_at)) for key in keys]
     print_table([("space", "GUID", "write key", "ends at"), *rows])

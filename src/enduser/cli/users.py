@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-import msgspec
 import typer
 
 from enduser import limits
@@ -23,32 +22,35 @@ from enduser.cli.common import (
     DEFAULT_DATA,
     DEFAULT_SPACE,
     MEMORY_LIMIT_MB,
+    AnyKind,
     Data,
     Form,
+    KnownKind,
     ListFormat,
     Memory,
     Space,
+    UsersLimit,
     Yes,
     count_of,
     duration,
+    existing,
     folded,
     iso,
-    must_be_there,
-    opened,
     out,
+    print_json,
     print_table,
     printable,
     short_time,
 )
 from enduser.cli.export import STDOUT, Exported, ExportFormat, Output, Raw, export
+from enduser.cli.given import instant
 from enduser.cli.helping import Group
 from enduser.clock import now_us
 from enduser.core.attributes import AttributeType
 from enduser.core.end_user import USER_COLUMNS
-from enduser.core.links import OTHER_ID, IdKind
+from enduser.core.links import OTHER_ID
 from enduser.core.rules.rule_json import EVERYONE
 from enduser.core.segments import Counts
-from enduser.core.times import iso_instant
 from enduser.core.users_query import UsersQuery
 from enduser.errors import UsageError, UserNotFound
 from enduser.service.as_of import find_user_as_of
@@ -71,10 +73,7 @@ _DURATIONS = frozenset(
 @app.command("show")
 def show(
     user_id: Annotated[str, typer.Argument(metavar="ID", help="The user's id.")],
-    id_kind: Annotated[
-        IdKind | None,
-        typer.Option("--id-kind", help="The namespace of ID; without it plain is tried, then anonymous."),
-    ] = None,
+    id_kind: AnyKind = None,
     include_open: Annotated[
         bool, typer.Option("--include-open", help="Show it as if the user's open sessions were closed.")
     ] = False,
@@ -117,10 +116,7 @@ def _instant(text: str, *, include_open: bool) -> int:
     """
     if include_open:
         raise UsageError("--as-of and --include-open exclude each other", hint="leave one of them out")
-    at = iso_instant(text)
-    if at is None:
-        raise UsageError(f"{text!r} is no time", hint="write it in ISO 8601, such as 2026-03-01T10:00:00Z")
-    return at
+    return instant(text)
 
 
 def _text(value: object) -> str:
@@ -142,15 +138,14 @@ def set_values(
             help="Values; NAME= with nothing behind it takes the value away. A ; parts the items of a list.",
         ),
     ],
-    id_kind: Annotated[IdKind, typer.Option("--id-kind", help="The namespace of ID.")] = "plain",
+    id_kind: KnownKind = "plain",
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,
     _yes: Yes = False,
 ) -> None:
     """Write custom attributes of one user by hand: all of them or none."""
-    must_be_there(data)
-    with opened(data, space, memory_limit) as store:
+    with existing(data, space, memory_limit) as store:
         types = {attribute.name: attribute.type for attribute in store.attributes()}
         told = dict(_told(value, types) for value in values)
         edit_by_hand(store, space, JsonRow(user_id, told, id_kind), now_us())
@@ -173,10 +168,7 @@ def _told(given: str, types: Mapping[str, AttributeType]) -> tuple[str, object]:
 @app.command("history")
 def show_history(
     user_id: Annotated[str, typer.Argument(metavar="ID", help="The user's id.")],
-    id_kind: Annotated[
-        IdKind | None,
-        typer.Option("--id-kind", help="The namespace of ID; without it plain is tried, then anonymous."),
-    ] = None,
+    id_kind: AnyKind = None,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
     memory_limit: Memory = MEMORY_LIMIT_MB,
@@ -234,10 +226,7 @@ def list_users(
     search: Search = None,
     columns: Columns = None,
     sort: Sort = None,
-    limit: Annotated[
-        int,
-        typer.Option("--limit", metavar="N", min=1, max=limits.LISTED_USERS_MAX, help="How many to list."),
-    ] = 20,
+    limit: UsersLimit = 20,
     include_open: Annotated[
         bool, typer.Option("--include-open", help="Also users whose only session is open; no rule with it.")
     ] = False,
@@ -256,7 +245,7 @@ def list_users(
         query = asked.query(store, space, "-last_seen")
         if form is ListFormat.JSON:
             for row in store.users(space, query, limit=limit):
-                out.print(msgspec.json.encode(listed_user_json(row)).decode())
+                print_json(listed_user_json(row))
             return
         status, rows = store.status(space), list(store.users(space, query, limit=limit + 1))
         found = len(rows) if len(rows) <= limit else _counted(store, space, query)[0].users
@@ -351,7 +340,7 @@ def list_look_alikes(
     with folded(data, space, memory_limit) as store:
         found = store.look_alikes(space, limit=limit)
     if form is ListFormat.JSON:
-        out.print(msgspec.json.encode(found).decode())
+        print_json(found)
     elif found.groups:
         print_table([("count", "one person", "user ids"), *map(_look_alike_cells, found.groups)], right=(0,))
         shown = f"{len(found.groups):,} of {count_of(found.total_groups, 'group')}"

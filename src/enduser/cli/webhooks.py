@@ -20,14 +20,17 @@ from enduser.cli.common import (
     Data,
     Form,
     ListFormat,
+    RowsLimit,
     Space,
     Yes,
     confirm,
     control_of,
     err,
+    existing,
     must_be_there,
-    opened,
     out,
+    print_fields,
+    print_json,
     print_table,
     printable,
     short_time,
@@ -81,8 +84,7 @@ def _kept(data: Path, space: str, allowed: str = "") -> Iterator[Webhooks]:
     from enduser.service.webhooks import Webhooks  # late: SQLAlchemy takes 0.3 s
 
     networks = networks_of(allowed)
-    must_be_there(data)
-    with opened(data, space) as store, control_of(data) as control:
+    with existing(data, space) as store, control_of(data) as control:
         yield Webhooks(control, store, space, networks)
 
 
@@ -103,14 +105,13 @@ def list_all(
     _yes: Yes = False,
 ) -> None:
     """List the webhooks of a space, the oldest first."""
-    must_be_there(data)
-    with opened(data, space), control_of(data) as control:
+    with existing(data, space), control_of(data) as control:
         from enduser.service.webhooks import webhook_json
         from enduser.stores.webhooks import list_webhooks
 
         found = list_webhooks(control, space)
         if form is ListFormat.JSON:
-            out.print(msgspec.json.encode([webhook_json(one) for one in found]).decode())
+            print_json([webhook_json(one) for one in found])
             return
     rows = [
         (one.id, one.name, one.url, _state(one), short_time(one.last_success_at), one.last_error or "")
@@ -137,13 +138,13 @@ def show(
 
     told: dict[str, Any] = msgspec.to_builtins(webhook_json(found))
     nothing = {"kinds": "all", **dict.fromkeys(_NAMED, "none" if any(map(told.get, _NAMED)) else "all")}
-    for name, value in told.items():
-        text = (
-            ", ".join(value) or nothing[name]
-            if isinstance(value, list)
-            else str("" if value is None else value)
-        )
-        out.print(f"{name:<16} {printable(text)}".rstrip())
+    print_fields((name, _text(value) or nothing.get(name, "")) for name, value in told.items())
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(value)
+    return "" if value is None else str(value)
 
 
 @app.command("create")
@@ -271,10 +272,7 @@ def rotate(
 @app.command("dead-letters")
 def dead_letters(
     webhook_id: WebhookId,
-    limit: Annotated[
-        int,
-        typer.Option("--limit", metavar="N", min=1, max=limits.PAGE_ROWS_MAX, help="How many to list."),
-    ] = 20,
+    limit: RowsLimit = 20,
     form: Form = ListFormat.TABLE,
     data: Data = DEFAULT_DATA,
     space: Space = DEFAULT_SPACE,
@@ -288,7 +286,7 @@ def dead_letters(
 
         letters = [dead_letter_json(one) for one in list_dead_letters(control, found.id, limit=limit)]
     if form is ListFormat.JSON:
-        out.print(msgspec.json.encode(letters).decode())
+        print_json(letters)
         return
     rows = [
         (f"{one.first} to {one.last}", one.given_up_at[:19].replace("T", " "), one.cursor, one.error)
