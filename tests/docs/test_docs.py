@@ -23,7 +23,7 @@ from enduser.api.management.openapi import errors_of
 from enduser.api.management.routes import ROUTES
 from enduser.api.problems import status_of
 from enduser.cli import app
-from enduser.cli.common import must_not_be_foreign
+from enduser.cli.opening import must_not_be_foreign
 from enduser.cli.reference import reference
 from enduser.core.events import EVENT_TYPES, JUNK_IDS
 from enduser.core.outcomes import ExcludeReason, RejectReason

@@ -8,22 +8,10 @@ from typing import Annotated
 
 import typer
 
-from enduser.cli.common import (
-    DEFAULT_DATA,
-    DEFAULT_SPACE,
-    MEMORY_LIMIT_MB,
-    Data,
-    KnownKind,
-    Memory,
-    Space,
-    Yes,
-    confirm,
-    count_of,
-    err,
-    events_left,
-    folded,
-)
 from enduser.cli.export import STDOUT, Output, check_output, hand_over
+from enduser.cli.opening import MEMORY_LIMIT_MB, events_left, folded
+from enduser.cli.options import DEFAULT_DATA, DEFAULT_SPACE, Data, KnownKind, Memory, Space, Yes
+from enduser.cli.output import confirm, count_of, err
 from enduser.clock import now_us
 from enduser.errors import UsageError
 from enduser.service.archives import NAME, Asked, write_archive

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from enduser.cli.common import duration, printable, short_time
+from enduser.cli.output import duration, printable, short_time
 from enduser.cli.segments import rule_of
 from enduser.core.end_user import USER_COLUMNS
 from enduser.service.asked_users import AskedUsers

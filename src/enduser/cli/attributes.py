@@ -9,23 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from enduser import limits
-from enduser.cli.common import (
-    DEFAULT_DATA,
-    Data,
-    Form,
-    ListFormat,
-    Yes,
-    confirm,
-    control_of,
-    count_of,
-    existing,
-    must_be_there,
-    opened,
-    out,
-    print_json,
-    print_table,
-)
 from enduser.cli.helping import Group
+from enduser.cli.opening import control_of, existing, must_be_there, opened
+from enduser.cli.options import DEFAULT_DATA, Data, Form, ListFormat, Yes
+from enduser.cli.output import confirm, count_of, out, print_json, print_table
 from enduser.clock import now_us
 from enduser.core.attributes import Attribute, AttributeType, ConflictRule
 from enduser.core.uses import require_unbroken
@@ -194,6 +181,7 @@ def delete_attribute(name: Name, data: Data = DEFAULT_DATA, yes: Yes = False) ->
             f"All values of {name} and their history go, in all spaces, and nothing brings them back. "
             "Delete it?",
             yes=yes,
+            undone="nothing was deleted",
         )
         store.delete_attribute(name)
     out.print(f"the attribute {name} is deleted")

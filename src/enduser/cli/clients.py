@@ -6,18 +6,10 @@ from typing import Annotated
 
 import typer
 
-from enduser.cli.common import (
-    DEFAULT_DATA,
-    Data,
-    Yes,
-    control_of,
-    err,
-    must_be_there,
-    out,
-    print_table,
-    short_time,
-)
 from enduser.cli.helping import Group
+from enduser.cli.opening import control_of, must_be_there
+from enduser.cli.options import DEFAULT_DATA, Data, Yes
+from enduser.cli.output import err, out, print_table, short_time
 from enduser.clock import now_us
 
 app = Group("Keep the programs that may call the update API and the API of static lists.")

@@ -6,21 +6,10 @@ from typing import Annotated
 
 import typer
 
-from enduser.cli.common import (
-    DEFAULT_DATA,
-    DEFAULT_SPACE,
-    MEMORY_LIMIT_MB,
-    Data,
-    Memory,
-    Space,
-    Yes,
-    confirm,
-    count_of,
-    err,
-    opened,
-    out,
-)
 from enduser.cli.helping import Group
+from enduser.cli.opening import MEMORY_LIMIT_MB, opened
+from enduser.cli.options import DEFAULT_DATA, DEFAULT_SPACE, Data, Memory, Space, Yes
+from enduser.cli.output import confirm, count_of, err, out
 from enduser.core.settings import SECRET_SETTINGS, SETTING_RULES, parse_setting, setting_rule, setting_text
 from enduser.service.changing_settings import recomputed_events, what_is_for_good
 from enduser.stores.contract import Store

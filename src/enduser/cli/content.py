@@ -10,11 +10,13 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from enduser.cli.common import (
+from enduser.cli.given import json_object_of
+from enduser.cli.helping import Group
+from enduser.cli.opening import MEMORY_LIMIT_MB, existing, folded, is_remote, opened
+from enduser.cli.options import (
     BY,
     DEFAULT_DATA,
     DEFAULT_SPACE,
-    MEMORY_LIMIT_MB,
     AnyKind,
     Data,
     Form,
@@ -22,21 +24,8 @@ from enduser.cli.common import (
     Memory,
     Space,
     Yes,
-    confirm,
-    err,
-    existing,
-    folded,
-    is_remote,
-    opened,
-    out,
-    print_fields,
-    print_json,
-    print_table,
-    printable,
-    short_time,
 )
-from enduser.cli.given import json_object_of
-from enduser.cli.helping import Group
+from enduser.cli.output import confirm, err, out, print_fields, print_json, print_table, printable, short_time
 from enduser.clock import now_us
 from enduser.core.contents import Content, Decision, SavedContent, find_content
 from enduser.core.segments import Saving
@@ -236,7 +225,7 @@ def delete(
     with existing(data, space, memory_limit) as store:
         name = printable(find_content(store.contents(space), content_id).content.name)
         shown = printable(content_id)
-        confirm(f"Delete the content item {shown} ({name})?", yes=yes)
+        confirm(f"Delete the content item {shown} ({name})?", yes=yes, undone="nothing was deleted")
         store.delete_content(space, content_id)
     out.print(f"the content item {shown} is gone")
 

@@ -7,19 +7,9 @@ from typing import Annotated
 
 import typer
 
-from enduser.cli.common import (
-    DEFAULT_DATA,
-    DEFAULT_SPACE,
-    MEMORY_LIMIT_MB,
-    Data,
-    Memory,
-    Space,
-    Yes,
-    confirm,
-    count_of,
-    opened,
-    out,
-)
+from enduser.cli.opening import MEMORY_LIMIT_MB, opened
+from enduser.cli.options import DEFAULT_DATA, DEFAULT_SPACE, Data, Memory, Space, Yes
+from enduser.cli.output import confirm, count_of, out
 from enduser.clock import now_us
 from enduser.service.demo_data import write_demo
 from enduser.service.demo_values import write_demo_values

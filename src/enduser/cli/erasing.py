@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from enduser.cli.common import (
+from enduser.cli.forgetting import in_use, let_bytes_go, require_all_applied
+from enduser.cli.opening import MEMORY_LIMIT_MB, control_of, existing, folded, must_be_there, opened, owned
+from enduser.cli.options import (
     DEFAULT_DATA,
     DEFAULT_SPACE,
-    MEMORY_LIMIT_MB,
     Data,
     Form,
     KnownKind,
@@ -19,22 +20,8 @@ from enduser.cli.common import (
     RowsLimit,
     Space,
     Yes,
-    confirm,
-    control_of,
-    count_of,
-    err,
-    existing,
-    folded,
-    iso,
-    must_be_there,
-    opened,
-    out,
-    owned,
-    print_json,
-    print_table,
-    printable,
 )
-from enduser.cli.forgetting import in_use, let_bytes_go, require_all_applied
+from enduser.cli.output import confirm, count_of, err, iso, out, print_json, print_table, printable
 from enduser.clock import now_us
 from enduser.core.links import OTHER_ID
 from enduser.errors import InputError

@@ -13,7 +13,7 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from enduser.cli.common import count_of, err
+from enduser.cli.output import count_of, err
 from enduser.core.users_query import ALL_USERS, UsersQuery
 from enduser.errors import UsageError
 from enduser.stores.contract import Store

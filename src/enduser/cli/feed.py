@@ -13,23 +13,10 @@ import msgspec
 import typer
 
 from enduser import limits
-from enduser.cli.common import (
-    DEFAULT_DATA,
-    DEFAULT_SPACE,
-    MEMORY_LIMIT_MB,
-    Data,
-    ListFormat,
-    Memory,
-    Space,
-    Yes,
-    bring_feed_up,
-    err,
-    folded,
-    out,
-    print_table,
-    printable,
-)
 from enduser.cli.helping import Group
+from enduser.cli.opening import MEMORY_LIMIT_MB, bring_feed_up, folded
+from enduser.cli.options import DEFAULT_DATA, DEFAULT_SPACE, Data, ListFormat, Memory, Space, Yes
+from enduser.cli.output import err, out, print_table, printable
 from enduser.core.feed import FEED_KINDS, FeedFilter
 from enduser.errors import UsageError
 from enduser.service.feed import END, FeedRowJson, read_feed

@@ -8,26 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from enduser.cli.asked_users import Columns, Search, Sort, Where, named_columns
-from enduser.cli.common import (
-    BY,
-    DEFAULT_DATA,
-    DEFAULT_SPACE,
-    MEMORY_LIMIT_MB,
-    Data,
-    Form,
-    ListFormat,
-    Memory,
-    Space,
-    Yes,
-    confirm,
-    existing,
-    out,
-    print_json,
-    print_table,
-    printable,
-    short_time,
-)
 from enduser.cli.helping import Group
+from enduser.cli.opening import MEMORY_LIMIT_MB, existing
+from enduser.cli.options import BY, DEFAULT_DATA, DEFAULT_SPACE, Data, Form, ListFormat, Memory, Space, Yes
+from enduser.cli.output import confirm, out, print_json, print_table, printable, short_time
 from enduser.cli.segments import rule_of
 from enduser.clock import now_us
 from enduser.core.filters import SavedFilter, UserFilter
@@ -107,6 +91,10 @@ def delete(
     """Delete a filter; the users stay as they are."""
     with existing(data, space, memory_limit) as store:
         found, shown = store.find_filter(space, filter_id), printable(filter_id)
-        confirm(f"Delete the filter {shown} ({printable(found.filter.name)})?", yes=yes)
+        confirm(
+            f"Delete the filter {shown} ({printable(found.filter.name)})?",
+            yes=yes,
+            undone="nothing was deleted",
+        )
         store.delete_filter(space, filter_id)
     out.print(f"the filter {shown} is gone")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from enduser.cli.common import count_of, events_left
+from enduser.cli.opening import events_left
+from enduser.cli.output import count_of
 from enduser.clock import now_us
 from enduser.errors import StoreError
 from enduser.stores.contract import OwnedStore, Store

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from enduser.cli.common import DEFAULT_DATA, EXIT_FOUND, Data, Yes, count_of, err, out
 from enduser.cli.helping import Group
+from enduser.cli.options import DEFAULT_DATA, Data, Yes
+from enduser.cli.output import EXIT_FOUND, count_of, err, out
 from enduser.clock import now_us
 from enduser.errors import UsageError
 from enduser.service.geo import GeoStatus, install, status

@@ -8,26 +8,10 @@ from typing import Annotated
 
 import typer
 
-from enduser.cli.common import (
-    DEFAULT_DATA,
-    DEFAULT_SPACE,
-    Data,
-    Form,
-    ListFormat,
-    Space,
-    Yes,
-    confirm,
-    control_of,
-    err,
-    existing,
-    must_be_there,
-    opened,
-    out,
-    print_json,
-    print_table,
-    short_time,
-)
 from enduser.cli.helping import Group
+from enduser.cli.opening import control_of, existing, must_be_there, opened
+from enduser.cli.options import DEFAULT_DATA, DEFAULT_SPACE, Data, Form, ListFormat, Space, Yes
+from enduser.cli.output import confirm, err, out, print_json, print_table, short_time
 from enduser.clock import now_us
 from enduser.core.identity import KeyKind
 from enduser.errors import InputError
@@ -108,7 +92,11 @@ def delete(
 ) -> None:
     """Delete an identity key; within a second what it signed proves nothing any more."""
     must_be_there(data)
-    confirm(f"Delete the identity key {key_id}? What it signed proves nothing any more.", yes=yes)
+    confirm(
+        f"Delete the identity key {key_id}? What it signed proves nothing any more.",
+        yes=yes,
+        undone="nothing was deleted",
+    )
     with opened(data, space), control_of(data) as control:
         from enduser.stores.identity_keys import delete_identity_key
 

@@ -11,21 +11,10 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from enduser.cli.common import (
-    DEFAULT_DATA,
-    DEFAULT_SPACE,
-    EXIT_FOUND,
-    MEMORY_LIMIT_MB,
-    Data,
-    Memory,
-    Space,
-    Yes,
-    clock_of,
-    err,
-    opened,
-    out,
-)
 from enduser.cli.helping import Group
+from enduser.cli.opening import MEMORY_LIMIT_MB, opened
+from enduser.cli.options import DEFAULT_DATA, DEFAULT_SPACE, Data, Memory, Space, Yes
+from enduser.cli.output import EXIT_FOUND, clock_of, err, out
 from enduser.clock import elapsed_s, now_us
 from enduser.core.outcomes import Outcomes
 from enduser.errors import GeoDatabaseError, InputError

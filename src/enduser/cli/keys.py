@@ -8,20 +8,10 @@ from typing import Annotated
 
 import typer
 
-from enduser.cli.common import (
-    DEFAULT_DATA,
-    Data,
-    Yes,
-    control_of,
-    err,
-    must_be_there,
-    opened,
-    out,
-    print_table,
-    say_new,
-    short_time,
-)
 from enduser.cli.helping import Group
+from enduser.cli.opening import control_of, must_be_there, opened, say_new
+from enduser.cli.options import DEFAULT_DATA, Data, Yes
+from enduser.cli.output import err, out, print_table, short_time
 from enduser.clock import now_us
 
 app = Group("Create, list and revoke API keys.")

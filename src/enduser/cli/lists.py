@@ -11,11 +11,11 @@ from typing import Annotated
 import typer
 
 from enduser import limits
-from enduser.cli.common import (
+from enduser.cli.helping import Group
+from enduser.cli.opening import MEMORY_LIMIT_MB, existing, folded, opened
+from enduser.cli.options import (
     DEFAULT_DATA,
     DEFAULT_SPACE,
-    EXIT_FOUND,
-    MEMORY_LIMIT_MB,
     Data,
     Form,
     ListFormat,
@@ -23,13 +23,13 @@ from enduser.cli.common import (
     Space,
     UsersLimit,
     Yes,
+)
+from enduser.cli.output import (
+    EXIT_FOUND,
     confirm,
     count_of,
     err,
-    existing,
-    folded,
     iso,
-    opened,
     out,
     print_fields,
     print_json,
@@ -37,7 +37,6 @@ from enduser.cli.common import (
     printable,
     short_time,
 )
-from enduser.cli.helping import Group
 from enduser.clock import now_us
 from enduser.core.links import IdKind
 from enduser.core.lists import ListAction
@@ -280,6 +279,10 @@ def delete(
     with existing(data, space, memory_limit) as store:
         found = store.find_list(space, list_id)
         shown = printable(list_id)
-        confirm(f"Delete the list {shown} with {count_of(found.members, 'member')}?", yes=yes)
+        confirm(
+            f"Delete the list {shown} with {count_of(found.members, 'member')}?",
+            yes=yes,
+            undone="nothing was deleted",
+        )
         store.apply(space, DeleteList(list_id))
     out.print(f"the list {shown} is gone")

@@ -8,37 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from enduser import limits
-from enduser.cli.common import (
-    DEFAULT_DATA,
-    DEFAULT_SPACE,
-    MEMORY_LIMIT_MB,
-    Data,
-    Form,
-    ListFormat,
-    Memory,
-    Space,
-    Yes,
-    confirm,
-    control_of,
-    count_of,
-    err,
-    folded,
-    is_remote,
-    out,
-    owned,
-    print_table,
-    printable,
-    short_time,
-)
 from enduser.cli.forgetting import in_use, let_bytes_go, require_all_applied
+from enduser.cli.given import instant
 from enduser.cli.helping import Group
+from enduser.cli.opening import MEMORY_LIMIT_MB, control_of, folded, is_remote, owned
+from enduser.cli.options import DEFAULT_DATA, DEFAULT_SPACE, Data, Form, ListFormat, Memory, Space, Yes
+from enduser.cli.output import confirm, count_of, err, out, print_json, print_table, printable, short_time
 from enduser.clock import now_us
-from enduser.core.times import iso_instant
-from enduser.errors import UsageError
 from enduser.service.retention import begin_retention, require_past, run_retention
 from enduser.service.retention_json import run_json
 from enduser.stores.answers import RetentionAmount, RetentionPreview, RetentionRun
@@ -67,7 +46,7 @@ def run(
     yes: Yes = False,
 ) -> None:
     """Delete who was not seen for too long, with earlier lives of others and the content of old events."""
-    at = None if as_of is None else _instant(as_of)
+    at = None if as_of is None else instant(as_of)
     with folded(data, space, memory_limit) as store:
         previewed = store.preview_retention(space, at)
         if dry_run:
@@ -77,18 +56,11 @@ def run(
         require_past(store.status(space), at, now_us())
         if not yes and previewed.amount.is_any:
             _print_preview(space, previewed)
-            confirm("Delete all that, for good?", yes=yes)
+            confirm("Delete all that, for good?", yes=yes, undone="nothing was deleted")
         done = _done(store, space, at)
         out.print(f"{space}: {_line(done)}")
         if (own := owned(store)) and done.amount.is_any:
             _let_bytes_go(own, data)
-
-
-def _instant(text: str) -> int:
-    at = iso_instant(text)
-    if at is None:
-        raise UsageError(f"{text!r} is no time", hint="write it in ISO 8601, such as 2026-03-01T10:00:00Z")
-    return at
 
 
 def _done(store: Store, space: str, as_of: int | None) -> RetentionRun:
@@ -158,7 +130,7 @@ def list_runs(
     with folded(data, space, memory_limit) as store:
         found = store.retention_runs(space, limit=limit)
     if form is ListFormat.JSON:
-        out.print(msgspec.json.encode([run_json(one) for one in found]).decode())
+        print_json([run_json(one) for one in found])
     elif found:
         print_table([_HEADINGS, *_rows(found)], right=range(3, 10))
     else:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from enduser.cli.common import EXIT_FAILED, EXIT_FOUND, EXIT_INTERRUPTED, err
+from enduser.cli.output import EXIT_FAILED, EXIT_FOUND, EXIT_INTERRUPTED, err
 from enduser.errors import EnduserError, StoreError, UserNotFound
 
 _DUCKDB_INTERRUPTED = "Query interrupted"

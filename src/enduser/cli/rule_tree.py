@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from enduser.cli.common import printable
+from enduser.cli.output import printable
 
 _GROUPS = {
     ("and", False): "all of",

@@ -9,11 +9,10 @@ import msgspec
 import typer
 
 from enduser import limits
-from enduser.cli.common import (
+from enduser.cli.opening import MEMORY_LIMIT_MB, folded
+from enduser.cli.options import (
     DEFAULT_DATA,
     DEFAULT_SPACE,
-    EXIT_FOUND,
-    MEMORY_LIMIT_MB,
     AnyKind,
     Data,
     Form,
@@ -22,14 +21,8 @@ from enduser.cli.common import (
     Space,
     UsersLimit,
     Yes,
-    count_of,
-    err,
-    folded,
-    out,
-    print_json,
-    print_table,
-    printable,
 )
+from enduser.cli.output import EXIT_FOUND, count_of, err, out, print_json, print_table, printable
 from enduser.cli.rule_tree import tree
 from enduser.cli.segments import RuleText, SegmentId, Sets, TemplateId, rule_named
 from enduser.core.rules.rule_json import RuleJson

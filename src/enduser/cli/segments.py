@@ -10,22 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
-from enduser.cli.common import (
-    BY,
-    DEFAULT_DATA,
-    DEFAULT_SPACE,
-    MEMORY_LIMIT_MB,
-    Data,
-    Form,
-    ListFormat,
-    Memory,
-    Space,
-    Yes,
+from enduser.cli.given import json_object_of
+from enduser.cli.helping import Group
+from enduser.cli.opening import MEMORY_LIMIT_MB, existing, opened
+from enduser.cli.options import BY, DEFAULT_DATA, DEFAULT_SPACE, Data, Form, ListFormat, Memory, Space, Yes
+from enduser.cli.output import (
     confirm,
     count_of,
-    existing,
     iso,
-    opened,
     out,
     print_fields,
     print_json,
@@ -33,8 +25,6 @@ from enduser.cli.common import (
     printable,
     short_time,
 )
-from enduser.cli.given import json_object_of
-from enduser.cli.helping import Group
 from enduser.clock import now_us
 from enduser.core.rules.rule_json import RuleJson
 from enduser.core.rules.templates import Template, find_template
@@ -360,6 +350,10 @@ def delete(
     with existing(data, space, memory_limit) as store:
         found = store.find_segment(space, segment_id)
         name = printable(found.segment.name)
-        confirm(f"Delete the segment {segment_id} ({name}), {count_of(found.version, 'version')}?", yes=yes)
+        confirm(
+            f"Delete the segment {segment_id} ({name}), {count_of(found.version, 'version')}?",
+            yes=yes,
+            undone="nothing was deleted",
+        )
         store.delete_segment(space, segment_id)
     out.print(f"the segment {segment_id} is gone")

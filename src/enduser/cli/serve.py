@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from enduser import limits
-from enduser.cli.common import DEFAULT_DATA, MEMORY_LIMIT_MB, AllowWebhooksTo, Data, Memory, Yes, out
 from enduser.cli.config_file import check_values, read_config
+from enduser.cli.opening import MEMORY_LIMIT_MB
+from enduser.cli.options import DEFAULT_DATA, AllowWebhooksTo, Data, Memory, Yes
+from enduser.cli.output import out
 from enduser.core.addresses import networks_of
 from enduser.errors import UsageError
 

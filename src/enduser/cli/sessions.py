@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from enduser.cli.common import DEFAULT_DATA, DEFAULT_SPACE, MEMORY_LIMIT_MB, Data, Memory, Space, Yes, folded
 from enduser.cli.export import Exported, ExportFormat, Output, Raw, export
 from enduser.cli.helping import Group
+from enduser.cli.opening import MEMORY_LIMIT_MB, folded
+from enduser.cli.options import DEFAULT_DATA, DEFAULT_SPACE, Data, Memory, Space, Yes
 
 app = Group("Read sessions.")
 

@@ -12,26 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from enduser.cli.common import (
-    DEFAULT_DATA,
-    DEFAULT_SPACE,
-    EXIT_FOUND,
-    MEMORY_LIMIT_MB,
-    Data,
-    Memory,
-    RowsLimit,
-    Space,
-    Yes,
-    confirm,
-    control_of,
-    count_of,
-    err,
-    existing,
-    must_be_there,
-    out,
-    print_table,
-    short_time,
-)
+from enduser.cli.opening import MEMORY_LIMIT_MB, control_of, existing, must_be_there
+from enduser.cli.options import DEFAULT_DATA, DEFAULT_SPACE, Data, Memory, RowsLimit, Space, Yes
+from enduser.cli.output import EXIT_FOUND, confirm, count_of, err, out, print_table, short_time
 from enduser.cli.sources import Name
 from enduser.clock import now_us
 from enduser.errors import InputError

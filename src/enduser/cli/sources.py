@@ -10,25 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from enduser.cli.common import (
-    DEFAULT_DATA,
-    DEFAULT_SPACE,
-    MEMORY_LIMIT_MB,
-    Data,
-    Memory,
-    Space,
-    Yes,
-    confirm,
-    control_of,
-    err,
-    existing,
-    must_be_there,
-    opened,
-    out,
-    print_table,
-    short_time,
-)
 from enduser.cli.helping import Group
+from enduser.cli.opening import MEMORY_LIMIT_MB, control_of, existing, must_be_there, opened
+from enduser.cli.options import DEFAULT_DATA, DEFAULT_SPACE, Data, Memory, Space, Yes
+from enduser.cli.output import confirm, err, out, print_table, short_time
 from enduser.clock import now_us
 from enduser.core.attributes import AttributeType
 from enduser.core.value_forms import DateForm

@@ -9,26 +9,9 @@ from typing import Annotated
 
 import typer
 
-from enduser.cli.common import (
-    DEFAULT_DATA,
-    DEFAULT_SPACE,
-    EXIT_FOUND,
-    MEMORY_LIMIT_MB,
-    Data,
-    Memory,
-    Space,
-    Yes,
-    clock_of,
-    count_of,
-    err,
-    events_left,
-    existing,
-    folded,
-    out,
-    printable,
-    short_time,
-    size,
-)
+from enduser.cli.opening import MEMORY_LIMIT_MB, events_left, existing, folded
+from enduser.cli.options import DEFAULT_DATA, DEFAULT_SPACE, Data, Memory, Space, Yes
+from enduser.cli.output import EXIT_FOUND, clock_of, count_of, err, out, printable, short_time, size
 from enduser.core.retention import deletes_from
 from enduser.stores.answers import SpaceStatus
 from enduser.stores.contract import Store

@@ -6,20 +6,10 @@ from typing import Annotated
 
 import typer
 
-from enduser.cli.common import (
-    DEFAULT_DATA,
-    Data,
-    Form,
-    ListFormat,
-    Yes,
-    err,
-    iso,
-    opened,
-    out,
-    print_json,
-    print_table,
-)
 from enduser.cli.helping import Group
+from enduser.cli.opening import opened
+from enduser.cli.options import DEFAULT_DATA, Data, Form, ListFormat, Yes
+from enduser.cli.output import err, iso, out, print_json, print_table
 from enduser.clock import now_us
 from enduser.stores.answers import WriteKey
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from enduser.cli.common import DEFAULT_DATA, DEFAULT_SPACE, Data, Space, Yes, out, printable, short_time
+from enduser.cli.options import DEFAULT_DATA, DEFAULT_SPACE, Data, Space, Yes
+from enduser.cli.output import out, printable, short_time
 from enduser.errors import UsageError
 from enduser.stores.answers import Sample
 

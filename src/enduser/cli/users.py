@@ -18,10 +18,13 @@ from enduser.cli.asked_users import (
     asked_users,
     shown_cells,
 )
-from enduser.cli.common import (
+from enduser.cli.export import STDOUT, Exported, ExportFormat, Output, Raw, export
+from enduser.cli.given import instant
+from enduser.cli.helping import Group
+from enduser.cli.opening import MEMORY_LIMIT_MB, existing, folded
+from enduser.cli.options import (
     DEFAULT_DATA,
     DEFAULT_SPACE,
-    MEMORY_LIMIT_MB,
     AnyKind,
     Data,
     Form,
@@ -31,20 +34,8 @@ from enduser.cli.common import (
     Space,
     UsersLimit,
     Yes,
-    count_of,
-    duration,
-    existing,
-    folded,
-    iso,
-    out,
-    print_json,
-    print_table,
-    printable,
-    short_time,
 )
-from enduser.cli.export import STDOUT, Exported, ExportFormat, Output, Raw, export
-from enduser.cli.given import instant
-from enduser.cli.helping import Group
+from enduser.cli.output import count_of, duration, iso, out, print_json, print_table, printable, short_time
 from enduser.clock import now_us
 from enduser.core.attributes import AttributeType
 from enduser.core.end_user import USER_COLUMNS

@@ -12,10 +12,12 @@ import msgspec
 import typer
 
 from enduser import limits
-from enduser.cli.common import (
+from enduser.cli.feed import filter_of
+from enduser.cli.helping import Group
+from enduser.cli.opening import control_of, existing, must_be_there
+from enduser.cli.options import (
     DEFAULT_DATA,
     DEFAULT_SPACE,
-    EXIT_FOUND,
     AllowWebhooksTo,
     Data,
     Form,
@@ -23,11 +25,11 @@ from enduser.cli.common import (
     RowsLimit,
     Space,
     Yes,
+)
+from enduser.cli.output import (
+    EXIT_FOUND,
     confirm,
-    control_of,
     err,
-    existing,
-    must_be_there,
     out,
     print_fields,
     print_json,
@@ -35,8 +37,6 @@ from enduser.cli.common import (
     printable,
     short_time,
 )
-from enduser.cli.feed import filter_of
-from enduser.cli.helping import Group
 from enduser.clock import now_us
 from enduser.core.addresses import networks_of
 from enduser.service.feed import END
@@ -207,7 +207,9 @@ def delete(
 ) -> None:
     """Delete a webhook, with what is remembered of it."""
     found = _find(data, space, webhook_id)
-    confirm(f"Delete the webhook {webhook_id} ({printable(found.name)})?", yes=yes)
+    confirm(
+        f"Delete the webhook {webhook_id} ({printable(found.name)})?", yes=yes, undone="nothing was deleted"
+    )
     with control_of(data) as control:
         from enduser.stores.webhooks import delete_webhook
 

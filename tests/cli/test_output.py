@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from enduser import limits
-from enduser.cli.common import count_of, duration, iso, print_fields, print_table, printable, short_time, size
+from enduser.cli.output import count_of, duration, iso, print_fields, print_table, printable, short_time, size
 
 
 @pytest.mark.parametrize(
