@@ -1,4 +1,4 @@
-# Needs Python >= 3.11 with venv, git and make; everything else is installed into .venv. The tests also need
+# Needs Linux, Python >= 3.11 with venv, git and make; everything else is installed into .venv. The tests also need
 # Node >= 20 with npm, and Chromium.
 PYTHON ?= python3
 VENV := .venv
@@ -17,6 +17,8 @@ help: ## this list
 install: $(VENV)/.installed ## only install into .venv
 
 $(VENV)/.installed: pyproject.toml constraints.txt
+	@test "$$(uname -s)" = Linux || \
+		{ echo "enduser runs on Linux only; elsewhere put it into a container or a virtual machine"; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "enduser needs Python 3.11 or later; say which: make PYTHON=python3.12"; exit 2; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \

@@ -281,6 +281,17 @@ def test_the_readme_shows_the_commands_of_a_newcomer() -> None:
     assert [c for c in ("import events", "users list", "geo install", "--fill") if c not in shown] == []
 
 
+def test_no_command_of_the_readme_changes_what_the_next_ones_mean() -> None:
+    """Some are typed in a second terminal, which would not know it."""
+    assert re.findall(r"(?m)^ {4}(?:\$ )?(?:export|cd) .*", text("README.md")) == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/quick-start.md", "CONTRIBUTING.md"])
+def test_where_a_page_says_what_is_needed_it_says_on_which_system(page: str) -> None:
+    needed, *_ = re.findall(r"(?m)^.*(?=Python 3\.11 or later)", text(page))
+    assert "Linux" in needed
+
+
 @pytest.mark.parametrize("page", PAGE_NAMES)
 def test_every_make_target_that_a_page_names_exists(page: str) -> None:
     named = set(re.findall(r"(?:`|^    )make (?:[A-Z]+=\S+ )?([a-z-]+)", text(page), re.MULTILINE))
