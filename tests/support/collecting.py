@@ -17,6 +17,7 @@ from enduser.api.collector.series import Series
 from enduser.api.collector.server_keys import ServerKeys
 from enduser.api.collector.tracking import Desk
 from enduser.api.figures import Figures
+from enduser.clock import now_us
 from enduser.core.settings import SpaceSettings
 from enduser.ingest.doors import Doors, write_doors
 from enduser.ingest.group_commit import GroupCommit
@@ -40,7 +41,7 @@ class Site:
         doors = [Door(7, "acme/production", settings, keys), Door(1, DEFAULT_SPACE, settings, [])]
         write_doors(folder, doors)
         self.series = Series(folder, 1, SPOOL_BYTES_MAX)
-        self.series.mark()
+        self.series.mark(now_us())
         self.append = self.series.append
         self.commit = GroupCommit(lambda frames: self.append(frames))  # noqa: PLW0108 - tests replace it
         self.figures = Figures()

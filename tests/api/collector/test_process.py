@@ -6,15 +6,21 @@ import asyncio
 import fcntl
 import os
 import threading
+from contextlib import closing
 from io import FileIO
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from collecting import Site
+from waiting import until
 
-from enduser.api.collector import process
+from enduser.api.collector import process, series
+from enduser.api.collector.series import Series
 from enduser.ingest.doors import Doors
+from enduser.ingest.spool import SpoolReader, SpoolWriter
+from enduser.limits import SPOOL_BYTES_MAX
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +39,7 @@ async def marks(site: Site, doors: Doors, own: FileIO, monkeypatch: pytest.Monke
     monkeypatch.setattr(process, "TICK_S", 0.01)
     marked = asyncio.Event()
     loop = asyncio.get_running_loop()
-    monkeypatch.setattr(site.series, "mark", lambda: loop.call_soon_threadsafe(marked.set))
+    monkeypatch.setattr(site.series, "mark", lambda _: loop.call_soon_threadsafe(marked.set))
     ticking = asyncio.create_task(process._tick(site.figures, doors, site.keys, site.commit, site.series))
     waiting = asyncio.create_task(marked.wait())
     async with asyncio.timeout(10):
@@ -56,6 +62,56 @@ async def test_an_idle_collector_marks_the_time_though_its_doors_cannot_be_read(
         assert await marks(site, doors, told[1], monkeypatch)
     os.set_blocking(told[0].fileno(), False)
     assert told[0].read(1) is None, "the owner was told that the doors are known"
+
+
+async def test_the_time_that_is_marked_is_none_after_what_came_before_it_was_written(
+    tmp_path: Path, told: tuple[FileIO, FileIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "sys", SimpleNamespace(stdout=told[1]))
+    monkeypatch.setattr(process, "TICK_S", 0.01)
+    is_free, watermarks = threading.Event(), []
+    async with Site(tmp_path) as site:
+
+        def append(frames: list[bytes]) -> None:
+            watermarks.append(SpoolReader(tmp_path, {}).read(10**6).watermark)
+            site.series.append(frames)
+
+        site.append = append
+        site.commit._thread.submit(is_free.wait, 10)
+        ticking = asyncio.create_task(
+            process._tick(site.figures, Doors(tmp_path), site.keys, site.commit, site.series)
+        )
+        await until(lambda: not site.commit.is_idle)
+        posting = asyncio.create_task(site.post())
+        await until(lambda: site.commit._waiting)
+        ticking.cancel()
+        is_free.set()
+        assert (await posting).status_code == 200
+    (event,) = SpoolReader(tmp_path, {}).read(10**6).frames
+    assert watermarks[0] <= event.received_at
+
+
+async def test_a_series_begins_on_the_event_loop_so_that_nothing_is_received_meanwhile(
+    tmp_path: Path, told: tuple[FileIO, FileIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "sys", SimpleNamespace(stdout=told[1]))
+    monkeypatch.setattr(process, "TICK_S", 0.01)
+    begun_on: list[int] = []
+
+    def begin(*options: Any) -> SpoolWriter:
+        begun_on.append(threading.get_ident())
+        return SpoolWriter(*options)
+
+    monkeypatch.setattr(series, "SpoolWriter", begin)
+    async with Site(tmp_path) as site:
+        with closing(Series(tmp_path, 2, SPOOL_BYTES_MAX)) as late:
+            ticking = asyncio.create_task(
+                process._tick(site.figures, Doors(tmp_path), site.keys, site.commit, late)
+            )
+            await until(lambda: late.has_begun)
+            ticking.cancel()
+            await until(lambda: site.commit.is_idle)
+    assert begun_on[-1] == threading.get_ident()
 
 
 async def test_a_collector_goes_on_though_its_owner_hears_nothing(

@@ -37,7 +37,7 @@ def test_what_was_received_before_the_series_has_begun_is_refused(tmp_path: Path
     with closing(Series(tmp_path, 1, SPOOL_BYTES_MAX)) as series:
         with pytest.raises(SpoolError, match="has not begun"):
             series.append([received()])
-        series.mark()
+        series.mark(now_us())
         series.append([received()])
     assert waiting(tmp_path) == [LINE]
 
@@ -51,12 +51,12 @@ def test_a_series_begins_as_soon_as_the_disk_has_room_and_refuses_until_then(mou
     mount(f"nr_inodes={taken + room}")
     with closing(Series(data, 1, SPOOL_BYTES_MAX)) as series, structlog.testing.capture_logs() as logged:
         for _ in range(2):
-            series.mark()
+            series.mark(now_us())
             if room < 4:
                 with pytest.raises(SpoolError, match="No space left on device"):
                     series.append([received()])
         assert [entry["event"] for entry in logged] == ["spool refused"] * (room < 4), "told once"
         mount("nr_inodes=100")
-        series.mark()
+        series.mark(now_us())
         series.append([received()])
     assert waiting(data) == [LINE]

@@ -31,7 +31,7 @@ from enduser.api.figures import Figures, line_of
 from enduser.api.http_server import Server, server_of
 from enduser.api.logs import RefusalLog, log_as_json
 from enduser.api.patience import sweep
-from enduser.clock import elapsed_s
+from enduser.clock import elapsed_s, now_us
 from enduser.ingest.doors import Doors
 from enduser.ingest.group_commit import GroupCommit
 from enduser.stores.owner_socket import API_SOCKET, socket_path
@@ -62,7 +62,7 @@ async def collect(options: CollectorOptions) -> None:
     proxy = OwnerProxy(socket_path(folder, API_SOCKET))
     with contextlib.closing(Series(folder, options.series, options.spool_bytes_max)) as series:
         commit = GroupCommit(series.append)
-        series.mark()
+        series.mark(now_us())
         keys = ServerKeys(folder)
         desk = Desk(Gate(doors, keys, trusted_hops=options.trusted_hops), commit, Figures())
         decisions = Decisions(folder, doors, proxy, desk.figures)
@@ -112,7 +112,15 @@ async def _tick(
         keys.forget()
         _tell(figures, doors)
         if commit.is_idle:
-            await commit.run(series.mark)
+            await _mark(commit, series)
+
+
+async def _mark(commit: GroupCommit, series: Series) -> None:
+    """Mark the time, as it is on the event loop: what is received from now on waits for the mark."""
+    if series.has_begun:
+        await commit.run(partial(series.mark, now_us()))
+    else:
+        series.mark(now_us())
 
 
 def _tell(figures: Figures, doors: Doors) -> None:

@@ -43,12 +43,21 @@ class Series:
             )
         self._writer.append(frames, now_us=now_us())
 
-    def mark(self) -> None:
-        """Write the time; begin the series if it has not begun. The log says once that the disk refuses."""
+    @property
+    def has_begun(self) -> bool:
+        """Whether the disk has let it begin."""
+        return self._writer is not None
+
+    def mark(self, at: int) -> None:
+        """Write a time (µs since 1970) before which nothing was received that is appended later.
+
+        It begins the series if it has not begun, and nothing may be received while it does: what other series
+        promised meanwhile, this one must keep. The log says once that the disk refuses.
+        """
         try:
             if self._writer is None:
                 self._writer = SpoolWriter(self._folder, self._number, self._bytes_max)
-            self._writer.mark(now_us())
+            self._writer.mark(at)
         except SpoolError as error:
             if self._refused is None:
                 log.error("spool refused", problem=error.message, hint=error.hint)  # noqa: TRY400 - it is told
