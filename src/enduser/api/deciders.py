@@ -44,10 +44,8 @@ class Deciders:
 
     async def wait(self, door: Door) -> Decider | None:
         """Return what decides in a space by the rules of now; None: it cannot be made."""
-        found = self.find(door)
-        if found is None and door.space in self._making:
+        while (found := self.find(door)) is None and door.space in self._making:
             await asyncio.shield(self._making[door.space][1])
-            found = self.find(door)
         return found
 
     def since_fold(self, space: str) -> int:
@@ -64,6 +62,7 @@ class Deciders:
         except EnduserError as error:  # of settings that are others since
             log.warning("rules cannot be read here", space=door.space, problem=error.message)
         finally:
-            self._made[door.space] = (made_of, decider)
-            if self._making[door.space][0] == made_of:
+            making = self._making.get(door.space)
+            if making is not None and making[0] == made_of:  # else something newer is made, or is there
+                self._made[door.space] = (made_of, decider)
                 del self._making[door.space]
