@@ -41,3 +41,12 @@ def test_the_counts_are_named_by_outcome_and_reason() -> None:
         ("excluded", "host", 6),
         ("rejected", "invalid_time", 7),
     ]
+
+
+def test_the_counts_may_rise_while_they_are_read() -> None:
+    outcomes = Outcomes(rejected=Counter(invalid_time=1, future_time=1))
+    read = []
+    for _, reason, _ in outcomes.counts():
+        read.append(reason)
+        outcomes.rejected[f"reason-{len(read)}"] += 1
+    assert read[4:6] == ["invalid_time", "future_time"]

@@ -390,6 +390,18 @@ def test_it_is_told_how_long_the_slowest_webhook_waits(world: World) -> None:
     run(main)
 
 
+def test_how_long_rows_wait_may_be_asked_while_others_begin_to_wait(world: World) -> None:
+    waiting = world.telling._waiting_since
+    waiting["crm"] = NOW - 7 * S
+
+    def clock() -> int:
+        waiting[f"another-{len(waiting)}"] = NOW
+        return NOW
+
+    world.telling._clock = clock
+    assert world.telling.lag_s() == 7
+
+
 def test_a_feed_that_cannot_be_read_is_told_in_the_log_once_and_read_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,11 +64,14 @@ class Outcomes:
         return taken + self.excluded.total() + self.rejected.total()
 
     def counts(self) -> Iterator[tuple[str, str, int]]:
-        """Yield each count as (outcome, reason, count); the reason is empty where an outcome has none."""
+        """Yield each count as (outcome, reason, count); the reason is empty where an outcome has none.
+
+        May be asked from any thread.
+        """
         for outcome in ("stored", "duplicate", "filled", "counted"):
             yield outcome, "", getattr(self, outcome)
         for outcome in ("excluded", "rejected"):
-            for reason, count in getattr(self, outcome).items():
+            for reason, count in list(getattr(self, outcome).items()):
                 yield outcome, reason, count
 
     def add(self, other: Outcomes) -> None:

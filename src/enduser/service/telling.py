@@ -101,7 +101,8 @@ class Telling:
 
     def lag_s(self) -> float:
         """Return how long the oldest row waits that a webhook was not told yet; 0: none waits."""
-        return max((self._clock() - since for since in self._waiting_since.values()), default=0) / 1e6
+        waiting = list(self._waiting_since.values())  # threads add to them
+        return max((self._clock() - since for since in waiting), default=0) / 1e6
 
     async def run(self) -> None:
         """Tell until the server ends; a call that is under way then is made again after the next start."""

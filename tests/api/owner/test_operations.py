@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -111,6 +112,16 @@ def test_events_are_counted_by_space_outcome_and_reason(world: World) -> None:
     found = {name: value for name, value in world.metrics().items() if name.startswith("events_total")}
     assert found['events_total{outcome="stored",reason="",space="acme/production"}'] == 3
     assert found['events_total{outcome="rejected",reason="junk_user_id",space="acme/production"}'] == 2
+
+
+def test_a_space_that_gets_its_first_events_meanwhile_disturbs_nobody(world: World) -> None:
+    class Meanwhile(Outcomes):
+        def counts(self) -> Iterator[tuple[str, str, int]]:
+            world.applier.outcomes["new/production"] = Outcomes()
+            return super().counts()
+
+    world.applier.outcomes["acme/production"] = Meanwhile(stored=3)
+    assert world.metrics()['events_total{outcome="stored",reason="",space="acme/production"}'] == 3
 
 
 def test_damages_are_counted_from_nothing_on_so_that_the_first_one_is_seen_to_rise(world: World) -> None:

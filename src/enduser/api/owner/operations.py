@@ -125,7 +125,7 @@ def _events(applier: Applier) -> Metric:
     events = CounterMetricFamily(
         "enduser_events", "Events by what became of them.", labels=["space", "outcome", "reason"]
     )
-    for space, outcomes in applier.outcomes.items():
+    for space, outcomes in list(applier.outcomes.items()):  # the applier's thread adds to them
         for outcome, reason, count in outcomes.counts():
             events.add_metric([space, outcome, reason], count)
     return events
