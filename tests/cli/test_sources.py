@@ -112,7 +112,7 @@ def test_a_run_takes_what_is_good_and_lists_the_rest(data: Path, file: Path) -> 
     counts = [line.split()[1] for line in told.stdout.splitlines()[:6]]
     assert counts == ["6", "3", "0", "0", "1", "2"]
     assert attributes(data) == {"adam@x.no": ADAM, "eve@x.no": EVE}
-    (rejected,) = (data / "rejected").glob("default-production-crm-*.csv")
+    (rejected,) = (data / "rejected").glob("default.production.crm.*.csv")
     assert rejected.read_text().splitlines() == [
         "row,attribute,reason",
         "5,,junk_user_id",

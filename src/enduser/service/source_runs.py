@@ -106,7 +106,7 @@ def running_alone(data: Path, space: str, source: str) -> Iterator[None]:
     """
     room = data / FOLDER
     room.mkdir(exist_ok=True)
-    with (room / f"source-{space.replace('/', '-')}-{source}.lock").open("w") as lock:
+    with (room / f"source.{_file_name(space, source)}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -134,7 +134,12 @@ def find_run(reader: Reader, space: str, number: int) -> Run:
 def rejected_path(folder: Path, space: str, source: str, written_at: int) -> Path:
     """Return where the rows and values are listed that a run rejected, if it rejected any."""
     at = _EPOCH + timedelta(microseconds=written_at)
-    return folder / REJECTED / f"{space.replace('/', '-')}-{source}-{at:%Y%m%dT%H%M%S%fZ}.csv"
+    return folder / REJECTED / f"{_file_name(space, source)}.{at:%Y%m%dT%H%M%S%fZ}.csv"
+
+
+def _file_name(space: str, source: str) -> str:
+    """Return what no other source has in the names of its files: none of these names may have a dot."""
+    return f"{space.replace('/', '.')}.{source}"
 
 
 def row_file(path: Path, form: CsvForm, mapping: SourceMapping) -> RowFile:
