@@ -147,6 +147,24 @@ def test_a_connection_that_nobody_uses_ends(port: int, monkeypatch: pytest.Monke
     connection.close()
 
 
+def test_a_connection_whose_next_request_began_before_an_answer_is_not_idle(
+    impatient: tuple[int, ServerState], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "REQUEST_SECONDS_MAX", 30)
+    port, state = impatient
+    with client(port) as connection:
+        connection.sendall(b"GET /late HTTP/1.1\r\nhost: x\r\n\r\nPOST / HTTP/1.1\r\nho")
+        assert received(connection, b"\r\n\r\n0").startswith(b"HTTP/1.1 200")
+        connection.sendall(b"st: x\r\ncontent-length: 3\r\n\r\na")
+        (protocol,) = state.connections
+        wait_until(lambda: not protocol._is_in_head)
+        monkeypatch.setattr(limits, "IDLE_SECONDS_MAX", 0.1)
+        assert not is_ended_within(connection, FAST_S)
+        monkeypatch.setattr(limits, "IDLE_SECONDS_MAX", 30)
+        connection.sendall(b"bc")
+        assert received(connection, b"\r\n\r\n3").startswith(b"HTTP/1.1 200")
+
+
 def test_a_connection_serves_more_requests_than_one_head_may_have_bytes(port: int) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     for _ in range(40):

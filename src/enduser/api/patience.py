@@ -101,6 +101,7 @@ class PatientProtocol(HttpToolsProtocol):
         """Know that what comes now is body."""
         self._is_in_head = False
         self._unread_bytes = 0
+        self.idle_since = None  # the one before may have been answered since this one began
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body; a long one may take its time, part by part."""
