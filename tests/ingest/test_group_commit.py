@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import pytest
+from structlog.testing import capture_logs
 from waiting import until
 
 from enduser import limits
@@ -98,6 +99,20 @@ async def test_a_refused_write_is_told_to_those_it_was_for_and_no_others(
     disk.refuses = False
     await added(commit, b"b")
     assert disk.written == [[b"b"]]
+
+
+async def test_a_request_that_cannot_be_answered_keeps_no_other_from_its_answer(
+    disk: Disk, commit: GroupCommit
+) -> None:
+    def fail(_: Exception | None) -> None:
+        raise ZeroDivisionError("a mistake")
+
+    with capture_logs() as lines:
+        commit.add(b"a", fail)
+        async with asyncio.timeout(10):
+            await added(commit, b"b")
+    assert disk.written == [[b"a", b"b"]]
+    assert [line["event"] for line in lines] == ["call was not answered"]
 
 
 async def test_a_quick_disk_is_written_from_the_event_loop(disk: Disk) -> None:

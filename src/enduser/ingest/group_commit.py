@@ -12,6 +12,8 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import structlog
+
 from enduser import limits
 from enduser.clock import elapsed_s
 from enduser.errors import SpoolFull
@@ -25,6 +27,7 @@ CALM_S = 10.0
 """So long after the last slow write the disk is believed to be quick again."""
 
 _Batch = list[tuple[bytes, Done]]
+log = structlog.get_logger()
 
 
 class GroupCommit:
@@ -110,7 +113,10 @@ class GroupCommit:
     def _written(self, batch: _Batch, error: Exception | None) -> None:
         self._go_on()
         for _, done in batch:
-            done(error)
+            try:
+                done(error)
+            except Exception:  # the others are to have their answers
+                log.exception("call was not answered")
 
     def _go_on(self) -> None:
         if self._waiting:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import socket
 import threading
 from contextlib import closing
 from io import FileIO
@@ -14,9 +15,11 @@ from typing import Any
 
 import pytest
 from collecting import Site
+from structlog.testing import capture_logs
 from waiting import until
 
 from enduser.api.collector import process, series
+from enduser.api.collector.process import CollectorOptions
 from enduser.api.collector.series import Series
 from enduser.ingest.doors import Doors
 from enduser.ingest.spool import SpoolReader, SpoolWriter
@@ -112,6 +115,33 @@ async def test_a_series_begins_on_the_event_loop_so_that_nothing_is_received_mea
             ticking.cancel()
             await until(lambda: site.commit.is_idle)
     assert begun_on[-1] == threading.get_ident()
+
+
+async def nobody(_: object) -> None:
+    """End with no owner."""
+
+
+@pytest.mark.parametrize("work", ["_tick", "sweep"])
+async def test_a_collector_of_which_a_part_has_ended_ends_so_that_another_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: str
+) -> None:
+    async def fail(*_: object) -> None:
+        raise ZeroDivisionError("a mistake")
+
+    monkeypatch.setattr(process, "_end_with_owner", nobody)
+    monkeypatch.setattr(process, "_tick", nothing_to_do)
+    monkeypatch.setattr(process, work, fail)
+    listener = socket.create_server(("127.0.0.1", 0))
+    options = CollectorOptions(str(tmp_path), 1, listener.detach(), 0, SPOOL_BYTES_MAX)
+    with capture_logs() as lines:
+        async with asyncio.timeout(10):
+            await process.collect(options)
+    assert [line["event"] for line in lines] == ["a part of the process has ended"]
+
+
+async def nothing_to_do(*_: object) -> None:
+    """Go on for ever."""
+    await asyncio.Event().wait()
 
 
 async def test_a_collector_goes_on_though_its_owner_hears_nothing(

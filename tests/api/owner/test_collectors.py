@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from enduser.api.owner import collectors
 from enduser.api.owner.collectors import Collectors, public_listeners
@@ -33,6 +34,34 @@ async def test_a_collector_is_begun_again_also_where_the_store_refused_it_once(
     async with asyncio.timeout(10):
         await asked.wait()
         await kept.end()
+    for listener in listeners:
+        listener.close()
+
+
+async def test_a_collector_that_tells_nonsense_is_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collectors, "_RESPAWN_S", 0.01)
+    begun: list[asyncio.subprocess.Process] = []
+
+    async def begin(_: object) -> asyncio.subprocess.Process:
+        program = "import time; print('{', flush=True); time.sleep(3_600)"
+        begun.append(
+            await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", program), stdout=asyncio.subprocess.PIPE
+            )
+        )
+        return begun[-1]
+
+    async def new_series() -> int:
+        return 1
+
+    listeners = public_listeners("127.0.0.1", 0, 1)
+    kept = Collectors(tmp_path, listeners, new_series, trusted_hops=0, spool_bytes_max=2**30)
+    monkeypatch.setattr(kept, "_begin", begin)
+    kept.start()
+    await until(lambda: len(begun) > 2)
+    await kept.end()
     for listener in listeners:
         listener.close()
 

@@ -14,6 +14,7 @@ from stored import SPACE
 from structlog.testing import capture_logs
 
 from enduser import limits
+from enduser.api.owner import server
 from enduser.api.owner.server import Owner, ServerOptions
 from enduser.errors import StoreError
 from enduser.ingest.doors import FILE, Doors
@@ -30,10 +31,17 @@ class Collectors:
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.have_ended = False
 
     async def know_doors(self) -> None:
         await asyncio.sleep(0.05)
         self.told.append("known")
+
+    def start(self) -> None:
+        """Begin nothing."""
+
+    async def end(self) -> None:
+        self.have_ended = True
 
 
 class Owned:
@@ -58,6 +66,10 @@ class Owned:
 
     def close(self) -> None:
         self.owner._thread.submit(self.owner._close).result()
+        self.end()
+
+    def end(self) -> None:
+        """Hold nothing any more, after the owner has closed what it had."""
         self.owner._thread.shutdown()
         for listener in self._listeners:
             listener.close()
@@ -186,6 +198,22 @@ def test_a_call_that_changes_hashing_waits_though_another_call_is_made_at_the_ti
 
     asyncio.run(both())
     assert "known" in told[: told.index("answered")]
+
+
+@pytest.mark.parametrize("part", ["Working", "Applying", "Telling", "Forgetting", "_serve"])
+def test_an_owner_of_which_a_part_has_ended_ends_with_its_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    async def fail(*_: object) -> None:
+        raise ZeroDivisionError("a mistake")
+
+    owned = Owned(tmp_path / "data")
+    owned.owner._applying._collectors = owned.collectors  # type: ignore[assignment]
+    monkeypatch.setattr(*((Owner, part) if part == "_serve" else (getattr(server, part), "run")), fail)
+    with capture_logs() as lines, pytest.raises(ZeroDivisionError):
+        asyncio.run(asyncio.wait_for(owned.owner.run(lambda _: None), 30))
+    assert "a part of the process has ended" in [line["event"] for line in lines]
+    owned.end()
 
 
 def test_a_feed_that_does_not_get_on_is_told_in_the_log(

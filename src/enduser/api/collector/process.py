@@ -30,6 +30,7 @@ from enduser.api.collector.tracking import Desk, TrackingProtocol
 from enduser.api.figures import Figures, line_of
 from enduser.api.http_server import Server, server_of
 from enduser.api.logs import RefusalLog, log_as_json
+from enduser.api.parts import begin_part
 from enduser.api.patience import sweep
 from enduser.clock import elapsed_s, now_us
 from enduser.ingest.doors import Doors
@@ -68,11 +69,14 @@ async def collect(options: CollectorOptions) -> None:
         decisions = Decisions(folder, doors, proxy, desk.figures)
         server = public_server(desk, proxy, decisions)
         await _end_with_owner(server)
-        work = [asyncio.create_task(_tick(desk.figures, doors, keys, commit, series))]
-        work.append(asyncio.create_task(sweep(server.server_state.connections)))
+        works = [
+            _tick(desk.figures, doors, keys, commit, series),
+            sweep(server.server_state.connections),
+        ]
+        parts = [begin_part(work, partial(_end, server)) for work in works]
         await server.serve(sockets=[socket.socket(fileno=options.listener)])
-        for task in work:
-            task.cancel()
+        for part in parts:
+            part.cancel()
         await commit.close()
         await proxy.close()
         decisions.close()
@@ -88,16 +92,17 @@ def public_server(desk: Desk, owner: ASGIApp, decisions: ASGIApp) -> Server:
 async def _end_with_owner(server: Server) -> None:
     """Let the server end on SIGTERM, and when standard input ends: it is a pipe that the owner holds."""
 
-    def end() -> None:
-        server.should_exit = True
-
     class OwnerIsThere(asyncio.Protocol):
         def connection_lost(self, _: Exception | None) -> None:
-            end()
+            _end(server)
 
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, end)
+    loop.add_signal_handler(signal.SIGTERM, _end, server)
     await loop.connect_read_pipe(OwnerIsThere, sys.stdin)
+
+
+def _end(server: Server) -> None:
+    server.should_exit = True
 
 
 async def _tick(

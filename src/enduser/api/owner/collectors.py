@@ -114,7 +114,11 @@ class Collectors:
             self._children.append(process)
             if self._is_ending:
                 process.terminate()
-            await self._hear(process)
+            try:
+                await self._hear(process)
+            except Exception:  # it is no collector that tells such a thing; the next is one
+                log.exception("collector cannot be understood")
+                process.terminate()
             code = await process.wait()
             self._children.remove(process)
             self._ended.add(self._figures.pop(process.pid, Figures()))

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ from enduser.api.owner.forgetting import Forgetting
 from enduser.api.owner.local import local_app
 from enduser.api.owner.operations import Vitals, operations_app
 from enduser.api.owner.working import Working
+from enduser.api.parts import all_ended, begin_part
 from enduser.api.patience import sweep
 from enduser.clock import now_us
 from enduser.core.addresses import Network
@@ -148,7 +149,7 @@ class Owner:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def run(self, told: Callable[[int], None]) -> None:
-        """Serve until SIGTERM or SIGINT, then finish what was accepted.
+        """Serve until SIGTERM or SIGINT, or until a part of the server fails, then finish what was accepted.
 
         `told` hears the port once the server can be reached, by commands too; who comes at once waits.
         """
@@ -170,19 +171,25 @@ class Owner:
         sockets = [private_socket(path) for _, path in servers]
         told(self.port)
         serving = [
-            asyncio.create_task(self._serve(server, path, listener))
+            self._begin(self._serve(server, path, listener))
             for (server, path), listener in zip(servers, sockets, strict=True)
         ]
-        tasks = [asyncio.create_task(work.run()) for work in (working, self._applying, telling, forgetting)]
+        parts = [self._begin(work.run()) for work in (working, self._applying, telling, forgetting)]
         self._collectors.start()
         await self._stopping.wait()
         await self._collectors.end()
-        await asyncio.gather(*tasks)
+        failure = await all_ended(parts)
         for server, _ in servers:
             server.should_exit = True
-        await asyncio.gather(*serving)
+        failure = await all_ended(serving) or failure
         await self.run_on_store(self._close)
         control.close()
+        if failure is not None:
+            raise failure
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Begin a part of the server, which ends without it."""
+        return begin_part(work, self._stopping.set)
 
     def _services(self, control: ControlStore, jobs: SourceJobs, caller: WebhookCaller) -> Services:
         served = ServedUsers(self._serving_reader, Doors(self._options.folder), self._applier.is_served)
@@ -215,7 +222,7 @@ class Owner:
         return server_of(app, lifespan="off"), socket_path(self._options.folder)
 
     async def _serve(self, server: Server, path: str, listener: socket.socket) -> None:
-        patience = asyncio.create_task(sweep(server.server_state.connections))
+        patience = self._begin(sweep(server.server_state.connections))
         await server.serve(sockets=[listener])
         patience.cancel()
         Path(path).unlink(missing_ok=True)  # noqa: ASYNC240 - a moment, at the end
