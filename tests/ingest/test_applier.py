@@ -23,7 +23,7 @@ from enduser.ingest import following
 from enduser.ingest.applier import Applier
 from enduser.ingest.spool import EVENTS, Damage, SpoolReader, SpoolWriter, frame
 from enduser.stores.embedded import EmbeddedStore
-from enduser.stores.records import AddLink, ChangeSettings, EraseUser
+from enduser.stores.records import AddLink, ChangeSettings, EraseUser, SpooledEvents
 from enduser.stores.serving import ServingCopy
 from enduser.stores.serving_reader import ServingReader
 
@@ -85,6 +85,32 @@ def test_outcomes_are_counted_by_space(applier: Applier, writer: SpoolWriter) ->
     applier.round()
     assert {space: one.stored for space, one in applier.outcomes.items()} == {SPACE: 2, "acme/test": 1}
     assert applier.outcomes[SPACE].duplicate == 1
+
+
+@pytest.mark.parametrize("is_committed", [True, False])
+def test_a_batch_of_which_the_store_does_not_say_whether_it_is_committed_is_applied_once(
+    applier: Applier, writer: SpoolWriter, monkeypatch: pytest.MonkeyPatch, is_committed: bool
+) -> None:
+    store = applier._store
+    apply = store.apply_spooled
+
+    def fail(spooled: SpooledEvents) -> None:
+        if is_committed:
+            apply(spooled)
+        raise StoreError("the disk is full")
+
+    send(writer, "u", "v")
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "apply_spooled", fail)
+        with pytest.raises(StoreError):
+            applier.round()
+    send(writer, "w")
+    while applier.round():
+        pass
+    outcomes = store.status(SPACE).outcomes
+    assert (outcomes.stored, outcomes.duplicate) == (3, 0)
+    assert list((store.folder / "tmp" / "spool").iterdir()) == []
+    assert applier._reader.bytes_waiting() == 0
 
 
 def test_events_of_a_space_that_is_not_there_are_passed_over(applier: Applier, writer: SpoolWriter) -> None:
@@ -365,6 +391,7 @@ def test_a_serving_copy_that_fails_holds_up_neither_the_feed_nor_the_copy_of_ano
     for number in (1, 2):
         send(writer, "u", space=number)
     writer.mark(AT + HOUR)
+    monkeypatch.setattr(following, "elapsed_s", lambda: 0.0)  # what failed is tried again after a second
     monkeypatch.setattr(ServingCopy, step, fail_in(failing, getattr(ServingCopy, step)))
     applier.round()
     assert all(store.feed_page(space).rows for space in BOTH)

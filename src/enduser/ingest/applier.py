@@ -103,6 +103,8 @@ class Applier:
         self._facts = follower("facts", self._fill_space)
         self._feed = follower("feed", self._tell_space, rest_s=_rest_s)
         self._watches: dict[str, Watch] = {}
+        self._doubtful: Work | None = None
+        """What was to be applied when the store failed: a full disk can hide that it was committed."""
         self.damages: Counter[str] = Counter()
         """How many places of the spool were found `torn` or `damaged` since the start."""
         self.outcomes: dict[str, Outcomes] = {}
@@ -157,8 +159,17 @@ class Applier:
             ) from error
 
     def read(self, work: Work) -> None:
-        """Read the next frames of all series."""
+        """Read the next frames of all series, after what may be committed already."""
+        if self._doubtful is not None:
+            self._settle(self._doubtful)
         work.batch = self._reader.read(limits.BATCH_BYTES_MAX)
+
+    def _settle(self, work: Work) -> None:
+        """Go on behind a batch that was committed though the store did not say so; nobody counted it."""
+        assert work.batch is not None
+        if self._store.spool_positions() == work.batch.positions:
+            self.advance(work)
+        self._doubtful = None
 
     def write_lines(self, work: Work) -> None:
         """Write the lines of each space to a file that the engine reads."""
@@ -172,6 +183,7 @@ class Applier:
         """Take them, follow the clock and fold, in one transaction with the positions."""
         batch = work.batch
         assert batch is not None
+        self._doubtful = work
         work.applied = self._store.apply_spooled(
             SpooledEvents(work.lines, batch.positions, batch.watermark, self._sample_rows())
         )
@@ -188,6 +200,7 @@ class Applier:
             self.outcomes.setdefault(space, Outcomes()).add(applied.outcomes)
             if space in self._watches:
                 self._watches[space].see(applied.samples)
+        self._doubtful = None
         self._reader.advance(batch)
         for path in work.lines.values():
             path.unlink()
