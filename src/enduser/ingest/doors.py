@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
 from enduser.stores.answers import Door
+from enduser.stores.told_file import ToldFile, tell
 
 FILE = "doors.json"
 
@@ -18,13 +16,7 @@ def write_doors(folder: Path, doors: Sequence[Door]) -> None:
 
     The file is for this user alone: it holds salts.
     """
-    path = folder / FILE
-    unfinished = path.with_suffix(".new")
-    unfinished.unlink(missing_ok=True)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(doors))
-    unfinished.replace(path)
+    tell(folder / FILE, doors)
 
 
 class Doors:
@@ -32,8 +24,7 @@ class Doors:
 
     def __init__(self, folder: Path) -> None:
         """Read the file of a data folder; where there is none yet, no key is known."""
-        self._path = folder / FILE
-        self._edition: object = None
+        self._file = ToldFile(folder / FILE, Door)
         self._by_key: dict[str, tuple[Door, int | None]] = {}
         self._by_space: dict[str, Door] = {}
         self.refresh()
@@ -57,14 +48,8 @@ class Doors:
 
     def refresh(self) -> None:
         """Read the file again if another was written."""
-        try:
-            told = self._path.stat()
-            edition = (told.st_ino, told.st_mtime_ns)
-            if edition == self._edition:
-                return
-            doors = msgspec.json.decode(self._path.read_bytes(), type=list[Door])
-        except FileNotFoundError:
-            return
+        self._file.refresh(self._take)
+
+    def _take(self, doors: Sequence[Door]) -> None:
         self._by_space = {door.space: door for door in doors}
         self._by_key = {key.write_key: (door, key.ends_at) for door in doors for key in door.keys}
-        self._edition = edition  # at last: another thread that sees it has what it says
