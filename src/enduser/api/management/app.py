@@ -17,11 +17,12 @@ from starlette.types import Receive, Scope, Send
 
 from enduser import limits
 from enduser.api.management.access_tokens import require_client
-from enduser.api.management.calls import Answer, Call, FileAnswer, Parameter, Route, RunOnOwner, Services
+from enduser.api.management.calls import Answer, Call, FileAnswer, Parameter, Route, Services
 from enduser.api.management.parameters import SPACE, read_headers, read_query, read_value
 from enduser.api.management.routes import ROUTES
 from enduser.api.management.served import ServedUsers
 from enduser.api.problems import ASKS_FIRST, error_response, mistake
+from enduser.api.store_thread import RunOnOwner
 from enduser.clock import now_us
 from enduser.errors import (
     BodyTooLarge,

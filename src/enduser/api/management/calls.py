@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -13,6 +13,7 @@ import msgspec
 
 from enduser import limits
 from enduser.api.management.served import ServedUsers
+from enduser.api.store_thread import RunOnOwner
 from enduser.clock import now_us
 from enduser.core.segments import Saving
 from enduser.errors import EnduserError, Forbidden, MalformedRequest, StoreError, TooBusy
@@ -27,13 +28,6 @@ from enduser.stores.control import ControlStore, Key
 Result = TypeVar("Result")
 _NOT_KNOWN: Mapping[str, object] = {}
 """Stands for an answer of the serving copy that may not be what the truth has."""
-
-
-class RunOnOwner(Protocol):
-    """Runs a function on the one thread that changes the store, and returns its result."""
-
-    def __call__(self, function: Callable[[], Result], /) -> Awaitable[Result]:
-        """Run it."""
 
 
 @dataclass(frozen=True, slots=True)

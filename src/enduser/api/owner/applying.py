@@ -7,8 +7,8 @@ import contextlib
 
 import structlog
 
-from enduser.api.management.calls import RunOnOwner
 from enduser.api.owner.collectors import Collectors
+from enduser.api.store_thread import RunOnOwner
 from enduser.clock import elapsed_s
 from enduser.ingest.applier import Applier
 from enduser.stores.contract import OwnedStore

@@ -9,7 +9,7 @@ from functools import partial
 
 import structlog
 
-from enduser.api.management.calls import RunOnOwner
+from enduser.api.store_thread import RunOnOwner
 from enduser.clock import elapsed_s, now_us
 from enduser.core.retention import DAY_US, deletes_from
 from enduser.errors import RetentionRefused, StoreError

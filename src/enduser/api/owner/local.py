@@ -12,8 +12,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from enduser.api.management.calls import RunOnOwner
 from enduser.api.problems import error_response, mistake
+from enduser.api.store_thread import RunOnOwner
 from enduser.clock import elapsed_s
 from enduser.errors import EnduserError
 from enduser.stores.answering import BESIDE, answer
