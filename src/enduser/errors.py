@@ -51,6 +51,7 @@
     ├── ClientNotFound        no client of this id
     ├── SourceNotFound        no source of this name
     ├── RunNotFound           no run of this number
+    ├── RetentionRefused      users who may not be deleted by age now
     ├── JobNotFound           no job of this number
     ├── JobNotCancellable     a job that is over, or that is being written
     ├── UploadNotFound        no file that was sent under this id
@@ -66,6 +67,7 @@
     ├── LinkNotFound          two ids that are not linked
     ├── GeoDatabaseError      a place database that is missing, broken or could not be brought
     └── StoreError            the data folder
+        ├── NoRoom            the disk has no room for the database a second time
         ├── DataFolderMissing there is none where one is to be read
         ├── DataFolderInUse   another process holds it
         ├── SpoolError        the disk refuses what should be accepted

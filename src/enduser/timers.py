@@ -1,4 +1,7 @@
-"""What happens by time, in one place to read, but for webhooks: their calls last (`service.telling`)."""
+"""What happens by time, in one place to read.
+
+But for what lasts: the calls of webhooks (`service.telling`), and forgetting (`api.owner.forgetting`).
+"""
 
 from __future__ import annotations
 

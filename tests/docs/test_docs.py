@@ -120,6 +120,24 @@ def test_every_error_code_is_explained_and_no_other() -> None:
     assert set(tables("docs/errors.md", "code")[0]) == codes
 
 
+def test_the_drawing_of_the_errors_is_their_tree() -> None:
+    assert errors.__doc__ is not None
+    drawn: list[tuple[int, str]] = []
+    for branch, name in re.findall(r"(?m)^ {4}([│├└─ ]*)([A-Z]\w+)", errors.__doc__):
+        drawn.append((len(branch) // 4, name))
+    parents = {
+        name: next((above for depth, above in reversed(drawn[:place]) if depth < own), None)
+        for place, (own, name) in enumerate(drawn)
+    }
+    tree = {error.__name__: error.__base__.__name__ for error in error_classes(errors.EnduserError)}
+    assert parents == tree | {"EnduserError": None}
+
+
+def test_what_an_older_version_says_of_a_newer_folder_names_the_version_of_now() -> None:
+    newest = max(path.name for path in (ROOT / "src/enduser/stores/embedded/migrations").glob("main_*.sql"))
+    assert f"knows up to {int(newest[5:9])}\n" in text("docs/operations.md")
+
+
 @pytest.mark.parametrize(("what", "position"), [("users", 0), ("sessions", 1)])
 def test_every_exported_column_is_described_in_order_and_no_other(
     what: str, position: int, tmp_path: Path

@@ -1,4 +1,4 @@
-"""End User Objects and sessions as rows, and as files."""
+"""End User Objects and sessions as rows."""
 
 from __future__ import annotations
 
