@@ -26,6 +26,18 @@ MANY_PARAMETERS = {
 }
 """Where more than six parameters are right, and why."""
 
+SLEEPING = {
+    "support/waiting.py": "it looks again and again until something is so",
+    "support/serving.py": "it looks again and again until something is so",
+    "support/loaded.py": "a load is so many events in a second",
+    "api/test_patience.py": "the time that a client takes is what is tested",
+    "api/owner/test_server.py": "its collectors take a moment, so that who does not wait for them is seen",
+    "e2e/test_kill_live.py": "no condition is to choose the moment of a kill",
+    "e2e/test_lists_live.py": "no condition is to choose the moment of a kill",
+    "e2e/test_values_live.py": "no condition is to choose the moment of a kill",
+}
+"""Where a test, or what it is made of, sleeps, and why."""
+
 WITHOUT_SOURCE = ("contract", "conformance", "simulation", "e2e", "docs")
 """Folders of tests that are about more than one module."""
 
@@ -151,6 +163,20 @@ def test_a_test_module_stands_where_its_source_stands(path: Path) -> None:
     inside = path.relative_to(ROOT / "tests")
     source = SOURCE / inside.parent / f"{path.name.removeprefix('test_')}"
     assert source.exists() or inside.parts[0] in WITHOUT_SOURCE or path == Path(__file__)
+
+
+def sleeps(path: Path) -> bool:
+    """Return whether a module sleeps; to let others have their turn is no sleep."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    slept = [call.args for call in calls if ast.unparse(call.func).rpartition(".")[2] == "sleep"]
+    return any(ast.unparse(seconds) != "0" for seconds, *_ in slept)
+
+
+def test_no_test_sleeps_but_where_it_must() -> None:
+    tests = ROOT / "tests"
+    sleeping = {path.relative_to(tests).as_posix() for path in tests.rglob("*.py") if sleeps(path)}
+    assert sleeping == set(SLEEPING)
 
 
 def imported(path: Path) -> Iterator[tuple[str, str]]:

@@ -121,12 +121,15 @@ def test_a_list_whose_change_is_killed_has_all_of_it_or_nothing(tmp_path: Path) 
         for count in (old, new)
     }
     enduser("lists", "create", "all", "--from", files[old], data=data)
+    was_running = 0
     for attempt in range(tries(2, 30)):
         arguments = ("lists", "override", "all", "--from", files[new], "--data", data)
         with subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL) as running:
             time.sleep(0.5 + attempt * 0.15)  # somewhere within it, or behind it
+            was_running += running.poll() is None
             running.kill()
         (found,) = json.loads(enduser("lists", "list", "--format", "json", data=data).stdout)
         assert found["members"] in (old, new)
+    assert was_running, "each was over before it was killed"
     assert enduser("lists", "override", "all", "--from", files[new], data=data).exit_code == 0
     assert enduser("verify", data=data).exit_code == 0

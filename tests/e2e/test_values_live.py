@@ -68,13 +68,16 @@ def test_a_run_that_is_killed_is_there_whole_or_not_at_all_and_can_be_run_again(
 ) -> None:
     file = table(tmp_path / "crm.csv", "vip", rows=200_000)
     enduser("sources", "map", "crm", file, "--yes", data=data)
+    was_running = 0
     for attempt in range(tries(2, 30)):
         with subprocess.Popen(
             command("sources", "run", "crm", file, "--data", data), stdout=subprocess.DEVNULL
         ) as running:
             time.sleep(0.5 + attempt * 0.15)  # somewhere within it, or behind it
+            was_running += running.poll() is None
             running.kill()
         assert plans(data) in ({""}, {"vip"})
+    assert was_running, "each was over before it was killed"
     assert process("sources", "run", "crm", file, data=data).returncode == 0
     assert plans(data) == {"vip"}
     assert process("verify", data=data).returncode == 0

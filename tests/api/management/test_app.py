@@ -11,6 +11,7 @@ import httpx
 import pytest
 from managing import Api, Client
 from structlog.testing import capture_logs
+from waiting import until
 
 from enduser import limits
 from enduser.api.management.app import ManagementApp
@@ -341,9 +342,7 @@ async def crowd(app: ManagementApp, size: int, release: threading.Event) -> list
         async with anyio.create_task_group() as tasks:
             for _ in range(size):
                 tasks.start_soon(call)
-            with anyio.fail_after(60):
-                while app.services.readers.statistics().tasks_waiting < 2:  # noqa: ASYNC110
-                    await anyio.sleep(0.001)
+            await until(lambda: app.services.readers.statistics().tasks_waiting >= 2)
             await call()
             release.set()
     return responses

@@ -79,7 +79,7 @@ async def test_what_collectors_told_before_they_ended_stays_counted_and_nothing_
         begun += 1
         if begun > 3:
             three.set()
-            await asyncio.sleep(3_600)
+            await asyncio.Event().wait()  # for ever
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", program), stdout=asyncio.subprocess.PIPE
         )

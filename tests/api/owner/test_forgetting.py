@@ -84,6 +84,8 @@ class World:
         """Why no run begins, for so many times."""
         self.due: int | None = None
         self.lasting = 0
+        self.asked_for_reads = 0
+        """How often it was asked for reads while there were some."""
         self.going: list[Exception | None] = []
         """What comes of it each time when bytes are to go; then they do."""
         self.went: list[int] = []
@@ -170,6 +172,7 @@ class World:
             raise self.no_room.pop()
 
     def lasting_reads(self) -> int:
+        self.asked_for_reads += self.lasting > 0
         return self.lasting
 
     def new_copy(self) -> File:
@@ -497,8 +500,7 @@ async def test_reads_that_began_while_files_were_written_are_waited_for_unless_s
 
     world.new_file = reads_begin  # type: ignore[method-assign]
     running = asyncio.create_task(world.forgetting.run())
-    await until(lambda: world.lasting)
-    await asyncio.sleep(0.05)
+    await until(lambda: world.asked_for_reads > 1)
     assert world.went == []
     world.lasting = 0
     await until(lambda: world.went)
