@@ -8,9 +8,12 @@ import hashlib
 import hmac
 import shutil
 import socket
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Coroutine, Generator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from receiving import NEVER, certified, closed, receiver
@@ -177,6 +180,102 @@ def test_a_receiver_is_told_only_if_its_certificate_is_known_and_is_that_of_its_
     assert asyncio.run(main("crm.acme.com")) == Answer(204, None)
     other = asyncio.run(main("other.acme.com"))
     assert "mismatch" in (other.problem or "").lower()
+
+
+# --- calls that are given up
+
+
+@dataclass
+class GivenUp:
+    """What is awaited until it pauses for the nth time, and is cancelled then."""
+
+    work: Coroutine[Any, Any, object]
+    pause: int
+    was_given_up: bool = False
+
+    def __await__(self) -> Generator[Any, Any, object]:
+        task = asyncio.current_task()
+        assert task is not None
+        step, pauses = partial(self.work.send, None), 0
+        while True:
+            try:
+                waits_for = step()
+            except StopIteration as end:
+                return end.value
+            if pauses == self.pause:
+                self.was_given_up = True
+                task.cancel()
+            pauses += 1
+            try:
+                step = partial(self.work.send, (yield waits_for))
+            except BaseException as error:  # noqa: BLE001 - a cancellation goes where it would have gone
+                step = partial(self.work.throw, error)
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[asyncio.StreamWriter]:
+    """All connections that are opened from now on."""
+    kept = []
+    open_connection = asyncio.open_connection
+
+    async def kept_one(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await open_connection(host, port)
+        kept.append(writer)
+        return reader, writer
+
+    monkeypatch.setattr(asyncio, "open_connection", kept_one)
+    return kept
+
+
+async def call_until_it_is_answered(caller: WebhookCaller, url: str) -> list[bool]:
+    """Call again and again, and give the first call up at its first pause, the second at its second, ...
+
+    Returns:
+        Whether each was given up: the last was not.
+    """
+    given_up = [True]
+    while given_up[-1]:
+        one = GivenUp(caller.call(hook(url), "id", message()), pause=len(given_up) - 1)
+        with suppress(asyncio.CancelledError):
+            await one
+        given_up.append(one.was_given_up)
+    return given_up[1:]
+
+
+def is_closed(writer: asyncio.StreamWriter) -> bool:
+    return writer.transport.is_closing()
+
+
+def test_whenever_a_call_is_given_up_its_connection_is_closed(opened: list[asyncio.StreamWriter]) -> None:
+    async def main() -> None:
+        caller = WebhookCaller(SELF)
+        async with receiver() as one:
+            given_up = await call_until_it_is_answered(caller, one.url())
+            assert len(given_up) > len(opened) > 1
+            assert [is_closed(writer) for writer in opened] == [True] * len(opened)
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_whenever_a_call_is_given_up_its_encrypted_connection_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: list[asyncio.StreamWriter]
+) -> None:
+    tls, certificate = certified(tmp_path, "crm.acme.com")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+
+    async def resolve(_: str, __: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    async def main() -> None:
+        caller = WebhookCaller(SELF, resolve)
+        async with receiver(tls=tls) as one:
+            url = one.url("crm.acme.com").replace("http:", "https:")
+            given_up = await call_until_it_is_answered(caller, url)
+            assert len(given_up) > len(opened) > 1
+            assert [is_closed(writer) for writer in opened] == [True] * len(opened)
+
+    asyncio.run(main())
 
 
 # --- where nobody is called

@@ -66,13 +66,8 @@ class WebhookCaller:
         self._network = _CheckedNetwork(allowed, resolve or _addresses_of)
 
     @cached_property
-    def _connections(self) -> httpcore.AsyncConnectionPool:
-        return httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(),
-            max_connections=None,
-            max_keepalive_connections=0,
-            network_backend=self._network,
-        )
+    def _tls(self) -> ssl.SSLContext:
+        return httpx.create_ssl_context()
 
     async def call(self, webhook: Webhook, message_id: str, message: Message) -> Answer:
         """Send a message, and wait for its answer; what the body of the answer says is not looked at."""
@@ -96,7 +91,13 @@ class WebhookCaller:
     async def _post(self, url: httpx.URL, headers: dict[str, str], body: bytes) -> int:
         target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
         pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
-        async with self._connections.stream("POST", target, headers=pairs, content=body) as response:
+        # Not by a pool: httpcore's keeps open what is cancelled while it waits for a lock of its connection.
+        async with (
+            httpcore.AsyncHTTPConnection(
+                target.origin, ssl_context=self._tls, network_backend=self._network
+            ) as connection,
+            connection.stream("POST", target, headers=pairs, content=body) as response,
+        ):
             return int(response.status)
 
 
