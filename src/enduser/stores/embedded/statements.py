@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
+from importlib.util import find_spec
 from typing import Any
 
 import duckdb
@@ -42,6 +44,23 @@ def named(statement: str) -> frozenset[str]:
 
 
 _INTEGER_MAX = 2_147_483_647
+
+
+class _NoNumpy:
+    """Says at once that there is no numpy.
+
+    DuckDB tries to import it three times for each number that `bound` makes, each time anew. Where there is
+    none, to look through the whole path for it took longer than to run a small statement.
+    """
+
+    @staticmethod
+    def find_spec(name: str, _path: object = None, _target: object = None) -> None:
+        if name == "numpy":
+            raise ModuleNotFoundError("No module named 'numpy'", name=name)
+
+
+if find_spec("numpy") is None:
+    sys.meta_path.insert(0, _NoNumpy)
 
 Rows = list[tuple[Any, ...]]
 
