@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +64,18 @@ def test_events_go_in_and_objects_come_out(served: RemoteStore, tmp_path: Path) 
     assert served.status(SPACE).outcomes.stored == 3
     assert served.export(SPACE, "users", tmp_path / "users.csv", "csv") == 3
     assert (tmp_path / "users.csv").exists()
+
+
+def test_a_command_that_asks_a_server_reads_no_certificates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[object] = []
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *files, **more: read.append(files))
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *what: read.append(what))
+    folder = tmp_path / "data"
+    with EmbeddedStore(folder, now_us=0, memory_limit_mb=512) as store, reached(folder, store) as remote:
+        assert remote.spaces() == [SPACE]
+    assert read == []
 
 
 def test_a_relative_path_means_the_callers_folder(

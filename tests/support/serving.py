@@ -7,6 +7,7 @@ import os
 import random
 import re
 import signal
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,8 @@ from enduser.stores.data_folder import DEFAULT_SPACE
 Found = TypeVar("Found")
 
 LISTENS = re.compile(r"^enduser listens on (http://\S+)$", re.MULTILINE)
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For who asks often: httpx would read all certificates for each call, also where none is needed."""
 PAUSE_S = 0.05
 """How long is waited before it is asked again, at first; then longer and longer, since asking takes time."""
 PAUSE_S_MAX = 0.3
@@ -83,7 +86,7 @@ class Server:
 
     def _is_healthy(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/healthz").status_code == httpx.codes.OK
+            return httpx.get(f"{self.url}/healthz", verify=NO_TLS).status_code == httpx.codes.OK
         except httpx.TransportError:
             return False
 
