@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
@@ -155,6 +156,7 @@ def test_good_clients_are_answered_quickly_beside_thousands_of_idle_and_slow_one
     with open_files(1_000):  # as systems give by default: the server has to ask for more
         server = serve()
     key, address = server.write_key, ("127.0.0.1", urlsplit(server.url).port)
+    alone = median(answer_times(address, key, 1))
     troubles, is_over = list(TROUBLES.values()), threading.Event()
     with ExitStack() as opened, open_files(IDLE + 2_000):
         connections = [opened.enter_context(socket.create_connection(address)) for _ in range(IDLE)]
@@ -166,16 +168,17 @@ def test_good_clients_are_answered_quickly_beside_thousands_of_idle_and_slow_one
         slow.start()
         opened.callback(slow.join)
         opened.callback(is_over.set)
-        seconds = list(answer_times(address, key))
-    assert sorted(seconds)[len(seconds) // 2] < 2  # 0.03 on a quiet machine; here others take the processors
+        seconds = list(answer_times(address, key, 3))
+    # 0.03 on a quiet machine. Where others take the processors, the same client alone waits longer, too.
+    assert median(seconds) < max(2, 20 * alone)
     assert max(seconds) < 10
     assert "Traceback" not in server.log
 
 
-def answer_times(address: tuple[str, int], key: str) -> Iterator[float]:
+def answer_times(address: tuple[str, int], key: str, for_s: float) -> Iterator[float]:
     """Call for some seconds as a good client does, over new connections; yield how long each took."""
     body = json.dumps({"writeKey": key, "batch": [{"type": "track", "event": "Good", "userId": "good"}]})
-    until = time.monotonic() + 3
+    until = time.monotonic() + for_s
     while (began := time.monotonic()) < until:
         connection = http.client.HTTPConnection(*address, timeout=10)
         for method, path in (("POST", "/v1/batch"), ("GET", "/healthz")):
