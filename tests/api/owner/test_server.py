@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -204,7 +205,10 @@ def test_a_call_that_changes_hashing_waits_though_another_call_is_made_at_the_ti
 def test_an_owner_of_which_a_part_has_ended_ends_with_its_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
-    async def fail(*_: object) -> None:
+    async def fail(*given: object) -> None:
+        for listener in given:
+            if isinstance(listener, socket.socket):
+                listener.close()
         raise ZeroDivisionError("a mistake")
 
     owned = Owned(tmp_path / "data")
