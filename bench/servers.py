@@ -185,12 +185,12 @@ def load(server: Server, events: int, seconds: float) -> dict[str, float]:
 def caught_up(server: Server) -> float:
     """Return how long the applier took for what was left when the load ended."""
     began = time.perf_counter()
-    while any(path.stat().st_size > 100_000 for path in _segments(server)) and not _is_applied(server):
+    while any(path.stat().st_size > 100_000 for path in _spool_files(server)) and not _is_applied(server):
         time.sleep(0.05)
     return time.perf_counter() - began
 
 
-def _segments(server: Server) -> list[Path]:
+def _spool_files(server: Server) -> list[Path]:
     return [path for path in (server.data / "spool").rglob("*.seg") if path.exists()]
 
 

@@ -357,11 +357,11 @@ SPOOL_BYTES_MAX = 4_294_967_296
 FRAME_BYTES_MAX = 4_194_304
 """Bytes of a frame of the spool (4 MiB): eight bodies, for a line may be longer than its message."""
 
-SEGMENT_BYTES_MAX = 67_108_864
-"""Bytes of a segment of the spool (64 MiB); an applied segment is deleted whole."""
+SPOOL_FILE_BYTES_MAX = 67_108_864
+"""Bytes of a file of the spool (64 MiB); an applied file is deleted whole."""
 
-SEGMENT_AGE_S_MAX = 60
-"""Seconds after which a segment with events is followed by another: it may hold IP addresses."""
+SPOOL_FILE_AGE_S_MAX = 60
+"""Seconds after which a file of the spool with events is followed by another: it may hold IP addresses."""
 
 DAMAGED_BYTES_MAX = 1_073_741_824
 """Bytes of damaged pieces of the spool that are kept for the operator (1 GiB); a failing disk makes many."""

@@ -22,7 +22,7 @@ from enduser.ingest.spool import (
     SpoolWriter,
     clear_applied,
     frame,
-    segments_with_events,
+    spool_files_with_events,
 )
 from enduser.service.leftovers import clear_leftovers
 from enduser.service.mentions import still_named
@@ -40,7 +40,7 @@ from enduser.stores.uploads import begin_upload, end_upload
 pytestmark = pytest.mark.usefixtures("made_anew")
 AT = 1_760_000_000_000_000
 HOUR = 3_600_000_000
-OLD = AT + limits.SEGMENT_AGE_S_MAX * 1_000_000
+OLD = AT + limits.SPOOL_FILE_AGE_S_MAX * 1_000_000
 ADAM = UserId("adam.br", is_anonymous=False)
 
 
@@ -122,17 +122,17 @@ def test_while_a_server_runs_all_goes_but_what_is_the_operators(world: World) ->
     world.writer.mark(AT + HOUR)
     world.applier.round()
     leave(world)
-    segments = {"spool/00000001/00000001.seg"} & files_naming(world.folder)
-    assert files_naming(world.folder) - segments >= {
+    spool_files = {"spool/00000001/00000001.seg"} & files_naming(world.folder)
+    assert files_naming(world.folder) - spool_files >= {
         *("tmp/spool/lines-1.jsonl", "damaged/1-1-0-9", "inbox/new.csv", "deciding.new", "rejected/1.csv"),
         *("control.sqlite-wal", "serving-1.sqlite-wal"),
     }
     world.erase()
-    there = segments_with_events(world.folder)
+    there = spool_files_with_events(world.folder)
     forget_files(world)
     world.writer.mark(OLD + HOUR)
     world.applier.round()
-    assert not there & segments_with_events(world.folder)
+    assert not there & spool_files_with_events(world.folder)
     assert still_named(world.store.reader, world.control, SPACE, [ADAM.id]) == []
     assert files_naming(world.folder) == {"inbox/new.csv"}
 

@@ -305,7 +305,7 @@ def test_damage_is_told_and_counted_once(
     applier.round()
     applier.round()
     assert applier.damages == {"damaged": 1}
-    assert [(damage.series, damage.segment, damage.is_torn) for damage in told] == [(1, 1, False)]
+    assert [(damage.series, damage.spool_file, damage.is_torn) for damage in told] == [(1, 1, False)]
     with capture_logs() as lines:
         tell_damage(told[0])
     (line,) = lines

@@ -165,17 +165,17 @@ def test_a_file_in_use_is_waited_for(world: World) -> None:
     assert world.let_go()
 
 
-def test_a_segment_that_a_collector_writes_is_asked_to_end_and_waited_for(world: World) -> None:
+def test_a_spool_file_that_a_collector_writes_is_asked_to_end_and_waited_for(world: World) -> None:
     with closing(SpoolWriter(world.folder, 1)) as writer:
         writer.append([frame(EVENTS, 1, START, b'{"id":"adam.br"}\n')], now_us=START)
         with closing(world.store.new_file()) as new:
             going = let_bytes_go(world.store, world.control, new, NOW)
-        (segment,) = going.left
-        assert segment.suffix == ".seg"
+        (spool_file,) = going.left
+        assert spool_file.suffix == ".seg"
         assert not are_gone(world.store, going)
         writer.append([frame(EVENTS, 1, START, b'{"id":"eve"}\n')], now_us=START + 1_000_000)
-        assert len([*segment.parent.glob("*.seg")]) == 2  # the writer was asked to begin another
-        segment.unlink()
+        assert len([*spool_file.parent.glob("*.seg")]) == 2  # the writer was asked to begin another
+        spool_file.unlink()
         assert are_gone(world.store, going)
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from enduser import clock, limits
 from enduser.ingest.spool import EVENTS, Frame, SpoolReader, SpoolWriter, frame
 
-SEGMENT_BYTES = 200_000
-"""Small, so that segments are begun all the time."""
+SPOOL_FILE_BYTES = 200_000
+"""Small, so that files are begun all the time."""
 
 
 def events(number: int, received_at: int = 0, size: int = 0, space: int = 1) -> bytes:
@@ -53,7 +53,7 @@ def writing(folder: Path, series: int, appends: int = 0) -> subprocess.Popen[byt
 
 def main() -> None:
     folder, series, appends = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    limits.SEGMENT_BYTES_MAX = SEGMENT_BYTES
+    limits.SPOOL_FILE_BYTES_MAX = SPOOL_FILE_BYTES
     writer = SpoolWriter(folder, series)
     sizes = random.Random(series)
     number = done = 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from enduser.errors import StoreError
-from enduser.ingest.spool import clear_applied, end_segments, segments_with_events
+from enduser.ingest.spool import clear_applied, end_spool_files, spool_files_with_events
 from enduser.service.leftovers import clear_leftovers
 from enduser.stores.contract import NewFile, OwnedStore
 from enduser.stores.control import ControlStore
@@ -44,8 +44,8 @@ def let_bytes_go(store: OwnedStore, control: ControlStore, new: NewFile, until: 
     Raises:
         StoreError: a file cannot be written, or somebody has read one of them for too long.
     """
-    end_segments(store.folder)
-    segments = segments_with_events(store.folder)
+    end_spool_files(store.folder)
+    spool_files = spool_files_with_events(store.folder)
     store.replace_file(new)
     used = clear_leftovers(store.folder, until)
     if not control.settle():
@@ -53,14 +53,14 @@ def let_bytes_go(store: OwnedStore, control: ControlStore, new: NewFile, until: 
             "the control data is being read for long, and keeps bytes of what was deleted",
             hint="it is tried again; see which process reads control.sqlite",
         )
-    return Going(until, segments.union(used))
+    return Going(until, spool_files.union(used))
 
 
 def are_gone(store: OwnedStore, going: Going) -> bool:
     """Return whether also those files are gone that were in use; on the thread that changes the store."""
     if not going.left:
         return True
-    there = segments_with_events(store.folder).union(clear_leftovers(store.folder, going.until))
+    there = spool_files_with_events(store.folder).union(clear_leftovers(store.folder, going.until))
     return not going.left & there
 
 

@@ -18,7 +18,7 @@ NOW = 1_700_000_000_000_000
 
 
 def spooled(data: Path, numbers: range) -> Path:
-    """Write events to a series that ends; return its only segment."""
+    """Write events to a series that ends; return its only file."""
     with closing(SpoolWriter(data, 1)) as writer:
         writer.append([events(number) for number in numbers], now_us=NOW)
     return data / "spool" / "00000001" / "00000001.seg"
@@ -33,7 +33,7 @@ def change(path: Path, byte: int, content: bytes = b"") -> bytes:
 
 
 @pytest.mark.parametrize("byte", range(FRAME, 2 * FRAME))
-def test_a_changed_byte_is_reported_and_its_frame_is_copied_before_the_segment_goes(
+def test_a_changed_byte_is_reported_and_its_frame_is_copied_before_the_spool_file_goes(
     tmp_path: Path, byte: int
 ) -> None:
     path = spooled(tmp_path, range(3))

@@ -11,7 +11,7 @@ import pytest
 
 from enduser.errors import SpoolError
 from enduser.ingest.spool import SpoolWriter, folder, new_series
-from enduser.ingest.spool.folder import is_live, segments_of, series_folders, spool_error, take_series
+from enduser.ingest.spool.folder import is_live, series_folders, spool_error, spool_files_of, take_series
 
 
 def test_the_first_series_is_number_one(tmp_path: Path) -> None:
@@ -30,13 +30,13 @@ def test_a_series_that_was_just_being_begun_is_not_begun_again(tmp_path: Path) -
     assert series_folders(tmp_path) == {}
 
 
-def test_other_files_are_no_series_and_no_segments(tmp_path: Path) -> None:
+def test_other_files_are_no_series_and_no_spool_files(tmp_path: Path) -> None:
     with closing(SpoolWriter(tmp_path, 4)):
         for name in ("notes", "12", "spool/00000004/0001.seg", "spool/00000004/00000001.seg~"):
             (tmp_path / name).touch()
         (tmp_path / "spool" / "lost+found").mkdir()
         assert list(series_folders(tmp_path)) == [4]
-        assert segments_of(series_folders(tmp_path)[4]) == []
+        assert spool_files_of(series_folders(tmp_path)[4]) == []
 
 
 def test_a_series_is_live_while_it_is_held(tmp_path: Path) -> None:

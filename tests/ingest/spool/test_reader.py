@@ -17,11 +17,11 @@ from spooling import drained, events, number_of
 from enduser import limits
 from enduser.errors import SpoolError
 from enduser.ingest.spool import Batch, Position, SpoolReader, SpoolWriter, reader
-from enduser.ingest.spool.folder import segments_of
+from enduser.ingest.spool.folder import spool_files_of
 
 SECOND = 1_000_000
 NOW = 1_700_000_000 * SECOND
-OLD = NOW + limits.SEGMENT_AGE_S_MAX * SECOND
+OLD = NOW + limits.SPOOL_FILE_AGE_S_MAX * SECOND
 FRAME = len(events(1))
 ALL = 1_000_000
 
@@ -47,7 +47,7 @@ def numbers(batch: Batch) -> list[int]:
 
 
 def files(data: Path) -> list[str]:
-    """Return the segments of the spool, such as 1/2."""
+    """Return the files of the spool, such as 1/2."""
     found = sorted((data / "spool").glob("*/*.seg"))
     return [f"{int(path.parent.name)}/{int(path.stem)}" for path in found]
 
@@ -72,7 +72,7 @@ def test_frames_come_with_all_that_was_written(tmp_path: Path, writers: Writers)
     )
 
 
-def test_frames_of_a_series_come_in_order_over_segments(tmp_path: Path, writers: Writers) -> None:
+def test_frames_of_a_series_come_in_order_over_spool_files(tmp_path: Path, writers: Writers) -> None:
     writer = writers(1)
     for place in range(5):
         append(writer, 2 * place, 2 * place + 1, at=NOW + place * 60 * SECOND)
@@ -117,7 +117,7 @@ def test_positions_of_series_that_are_gone_are_forgotten(tmp_path: Path, writers
     assert SpoolReader(tmp_path, {3: (1, 5)}).read(ALL).positions == {4: (0, 0)}
 
 
-def test_a_gap_in_the_numbers_of_segments_is_passed_over(tmp_path: Path, writers: Writers) -> None:
+def test_a_gap_in_the_numbers_of_spool_files_is_passed_over(tmp_path: Path, writers: Writers) -> None:
     writer = writers(1)
     for place in range(3):
         append(writer, place, at=NOW + place * 60 * SECOND)
@@ -125,7 +125,7 @@ def test_a_gap_in_the_numbers_of_segments_is_passed_over(tmp_path: Path, writers
     assert numbers(SpoolReader(tmp_path, {1: (1, FRAME)}).read(ALL)) == [2]
 
 
-def test_a_segment_that_cannot_be_read_is_a_clear_error(tmp_path: Path, writers: Writers) -> None:
+def test_a_spool_file_that_cannot_be_read_is_a_clear_error(tmp_path: Path, writers: Writers) -> None:
     writers(1)
     (tmp_path / "spool" / "00000001" / "00000001.seg").mkdir()
     with pytest.raises(SpoolError, match="cannot be read"):
@@ -152,7 +152,7 @@ def test_a_frame_that_is_longer_than_wanted_comes_all_the_same(tmp_path: Path, w
     assert numbers(SpoolReader(tmp_path, {}).read(1)) == [1]
 
 
-def test_more_in_the_next_segment_counts_as_more(tmp_path: Path, writers: Writers) -> None:
+def test_more_in_the_next_spool_file_counts_as_more(tmp_path: Path, writers: Writers) -> None:
     writer = writers(1)
     append(writer, 1)
     append(writer, 2, at=OLD)
@@ -218,7 +218,7 @@ def test_an_unfinished_last_frame_is_waited_for_while_it_can_still_come(
 # --- deletion
 
 
-def test_applied_segments_are_deleted_but_the_newest_of_a_live_series(
+def test_applied_spool_files_are_deleted_but_the_newest_of_a_live_series(
     tmp_path: Path, writers: Writers
 ) -> None:
     writer = writers(1)
@@ -301,7 +301,9 @@ def test_a_series_that_never_wrote_is_deleted_too(tmp_path: Path, writers: Write
     assert list((tmp_path / "spool").iterdir()) == []
 
 
-def test_segments_that_a_power_cut_brought_back_are_not_read_again(tmp_path: Path, writers: Writers) -> None:
+def test_spool_files_that_a_power_cut_brought_back_are_not_read_again(
+    tmp_path: Path, writers: Writers
+) -> None:
     writer = writers(1)
     append(writer, 1)
     append(writer, 2, at=OLD)
@@ -518,7 +520,7 @@ def test_whatever_happens_each_frame_comes_once_and_in_order_and_nothing_is_left
     steps: list[tuple[str, object, object]],
 ) -> None:
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(limits, "SEGMENT_BYTES_MAX", 400)
+        patch.setattr(limits, "SPOOL_FILE_BYTES_MAX", 400)
         patch.setattr(reader, "_BLOCK_BYTES", 300)
         patch.setattr(limits, "FRAME_BYTES_MAX", 300)
         story = Story(Path(folder))
@@ -539,7 +541,7 @@ def test_each_single_byte_that_is_lost_at_the_end_of_a_dead_series_costs_only_wh
         with closing(SpoolWriter(Path(folder), 1)) as writer:
             writer.append(frames, now_us=NOW)
         path = Path(folder) / "spool" / "00000001" / "00000001.seg"
-        left = data.draw(st.integers(0, segments_of(path.parent)[0].size))
+        left = data.draw(st.integers(0, spool_files_of(path.parent)[0].size))
         os.truncate(path, left)
         whole = [n for n in range(len(frames)) if sum(map(len, frames[: n + 1])) <= left]
         found, damages = drained(SpoolReader(Path(folder), {}), 100)

@@ -1,4 +1,4 @@
-"""The writer: all or nothing, on the disk before it returns, in segments that are not too large or old."""
+"""The writer: all or nothing, on the disk before it returns, in files that are not too large or old."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from spooling import drained, events, number_of, writing
 from enduser import limits
 from enduser.errors import SpoolError, SpoolFull
 from enduser.ingest.spool import SpoolReader, SpoolWriter, writer
-from enduser.ingest.spool.folder import segments_of
+from enduser.ingest.spool.folder import spool_files_of
 
 SECOND = 1_000_000
 NOW = 1_700_000_000 * SECOND
@@ -41,8 +41,8 @@ def mount(tmp_path: Path) -> Iterator[Mount]:
 
 
 def sizes(data: Path, series: int = 1) -> dict[int, int]:
-    """Return the size of each segment."""
-    return dict(segments_of(data / "spool" / f"{series:08d}"))
+    """Return the size of each file."""
+    return dict(spool_files_of(data / "spool" / f"{series:08d}"))
 
 
 def numbers(data: Path) -> list[int]:
@@ -52,10 +52,10 @@ def numbers(data: Path) -> list[int]:
     return [number_of(frame) for frame in frames]
 
 
-# --- segments
+# --- files
 
 
-def test_no_segment_is_made_before_there_is_something_to_write(spool: SpoolWriter, tmp_path: Path) -> None:
+def test_no_spool_file_is_made_before_there_is_something_to_write(spool: SpoolWriter, tmp_path: Path) -> None:
     spool.append([], now_us=NOW)
     assert sizes(tmp_path / "data") == {}
 
@@ -65,22 +65,22 @@ def test_more_frames_than_one_call_takes_are_written_in_order(spool: SpoolWriter
     assert numbers(tmp_path / "data") == list(range(3_000))
 
 
-@pytest.mark.parametrize(("more", "segments"), [(-1, 2), (0, 1), (1, 1)])
-def test_a_segment_is_ended_before_it_is_larger_than_its_bound(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: int, segments: int
+@pytest.mark.parametrize(("more", "spool_files"), [(-1, 2), (0, 1), (1, 1)])
+def test_a_spool_file_is_ended_before_it_is_larger_than_its_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: int, spool_files: int
 ) -> None:
-    monkeypatch.setattr(limits, "SEGMENT_BYTES_MAX", 3 * FRAME + more)
+    monkeypatch.setattr(limits, "SPOOL_FILE_BYTES_MAX", 3 * FRAME + more)
     with closing(SpoolWriter(tmp_path, 1)) as spool:
         for number in range(3):
             spool.append([events(number)], now_us=NOW)
-    assert len(sizes(tmp_path)) == segments
+    assert len(sizes(tmp_path)) == spool_files
     assert numbers(tmp_path) == [0, 1, 2]
 
 
-def test_an_append_that_is_larger_than_a_segment_has_one_of_its_own(
+def test_an_append_that_is_larger_than_a_spool_file_has_one_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "SEGMENT_BYTES_MAX", 2 * FRAME)
+    monkeypatch.setattr(limits, "SPOOL_FILE_BYTES_MAX", 2 * FRAME)
     with closing(SpoolWriter(tmp_path, 1)) as spool:
         for first in (0, 4, 8):
             spool.append([events(first + place) for place in range(4)], now_us=NOW)
@@ -89,20 +89,20 @@ def test_an_append_that_is_larger_than_a_segment_has_one_of_its_own(
 
 
 @pytest.mark.parametrize(
-    ("after_us", "segments"),
+    ("after_us", "spool_files"),
     [
-        (limits.SEGMENT_AGE_S_MAX * SECOND - 1, 1),
-        (limits.SEGMENT_AGE_S_MAX * SECOND, 2),
-        (limits.SEGMENT_AGE_S_MAX * SECOND + 1, 2),
+        (limits.SPOOL_FILE_AGE_S_MAX * SECOND - 1, 1),
+        (limits.SPOOL_FILE_AGE_S_MAX * SECOND, 2),
+        (limits.SPOOL_FILE_AGE_S_MAX * SECOND + 1, 2),
         (-1, 2),  # the clock was set back: how old the events are is not known any more
     ],
 )
-def test_a_segment_with_events_is_ended_when_it_is_old(
-    spool: SpoolWriter, tmp_path: Path, after_us: int, segments: int
+def test_a_spool_file_with_events_is_ended_when_it_is_old(
+    spool: SpoolWriter, tmp_path: Path, after_us: int, spool_files: int
 ) -> None:
     spool.append([events(1)], now_us=NOW)
     spool.mark(NOW + after_us)
-    assert len(sizes(tmp_path / "data")) == segments
+    assert len(sizes(tmp_path / "data")) == spool_files
 
 
 def test_the_age_counts_from_the_first_events(spool: SpoolWriter, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_the_age_counts_from_the_first_events(spool: SpoolWriter, tmp_path: Path
     assert len(sizes(tmp_path / "data")) == 2
 
 
-def test_a_segment_with_marks_alone_is_never_too_old(spool: SpoolWriter, tmp_path: Path) -> None:
+def test_a_spool_file_with_marks_alone_is_never_too_old(spool: SpoolWriter, tmp_path: Path) -> None:
     for hour in range(3):
         spool.mark(NOW + hour * 3_600 * SECOND)
     assert len(sizes(tmp_path / "data")) == 1
@@ -218,14 +218,14 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fails]:
 
 @pytest.mark.parametrize("broken", [["writev"], ["fdatasync"], ["fdatasync", "ftruncate"], ["fsync"]])
 @pytest.mark.parametrize("appends_before", [0, 1])
-def test_after_a_failed_append_the_next_begins_a_new_segment(
+def test_after_a_failed_append_the_next_begins_a_new_spool_file(
     tmp_path: Path, fails: Fails, broken: list[str], appends_before: int
 ) -> None:
     with closing(SpoolWriter(tmp_path, 1)) as spool:
         for number in range(appends_before):
             spool.append([events(number)], now_us=NOW)
         if broken == ["fsync"] and appends_before:
-            spool.mark(NOW + 60 * SECOND)  # in a new segment, whose name is not durable yet
+            spool.mark(NOW + 60 * SECOND)  # in a new file, whose name is not durable yet
         before = sizes(tmp_path)
         for name in broken:
             fails(name, 0)
@@ -318,7 +318,7 @@ def test_a_full_disk_keeps_all_or_nothing_and_with_room_it_goes_on(mount: Mount,
 
 @needs_root
 def test_a_full_disk_empties_by_applying(mount: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "SEGMENT_BYTES_MAX", 50_000)
+    monkeypatch.setattr(limits, "SPOOL_FILE_BYTES_MAX", 50_000)
     data = mount("size=300k")
     reader = SpoolReader(data, {})
     applied: list[int] = []
@@ -358,7 +358,7 @@ def test_a_disk_that_became_read_only_is_an_error_and_when_it_is_not_any_more_it
 
 
 @needs_root
-def test_a_segment_that_cannot_be_begun_is_an_error_until_it_can(mount: Mount) -> None:
+def test_a_spool_file_that_cannot_be_begun_is_an_error_until_it_can(mount: Mount) -> None:
     data = mount("size=1m")
     with closing(SpoolWriter(data, 1)) as spool:
         used = sum(1 for _ in data.rglob("*")) + 1
@@ -472,7 +472,7 @@ def test_the_system_is_told_to_write_before_an_append_returns(tmp_path: Path) ->
             synced.add(path)
         elif call == "fsync":
             folders.add(path)
-            named |= {segment for segment in written if path == str(Path(segment).parent)}
+            named |= {spool_file for spool_file in written if path == str(Path(spool_file).parent)}
         elif line.startswith("write(1<"):
             acknowledged_appends += 1
             last = max(written)

@@ -290,7 +290,7 @@ def tell_damage(damage: Damage) -> None:
     tell(
         "spool record is unfinished" if damage.is_torn else "spool is damaged",
         series=damage.series,
-        segment=damage.segment,
+        file=damage.spool_file,
         byte_from=damage.byte_from,
         byte_to=damage.byte_to,
         kept_as=damage.kept_as and str(damage.kept_as),

@@ -5,39 +5,45 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from enduser import limits
-from enduser.ingest.spool.folder import damaged_of, segment_path
+from enduser.ingest.spool.folder import damaged_of, spool_file_path
 
 _BLOCK_BYTES = 1_048_576
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Bytes of a segment that were passed over."""
+    """Bytes of a file that were passed over."""
 
     series: int
-    segment: int
+    spool_file: int
     byte_from: int
     byte_to: int
     is_torn: bool
-    """Whether they are the unfinished end of a segment, as a crash leaves it: nobody acknowledged them."""
+    """Whether they are the unfinished end of a file, as a crash leaves it: nobody acknowledged them."""
     kept_as: Path | None = None
     """Where a copy is; None: they are torn, or there was no room."""
 
     def followed_by(self, other: "Damage") -> "list[Damage]":
         """Return this damage and the next one of its series, as one where it goes on from here."""
-        if (self.segment, self.byte_to, self.is_torn) == (other.segment, other.byte_from, other.is_torn):
+        if (self.spool_file, self.byte_to, self.is_torn) == (
+            other.spool_file,
+            other.byte_from,
+            other.is_torn,
+        ):
             return [replace(self, byte_to=other.byte_to)]
         return [self, other]
 
 
 def kept(damage: Damage, series_folder: Path) -> Damage:
-    """Copy damaged bytes before their segment is deleted; that it fails is no reason to stop."""
+    """Copy damaged bytes before their file is deleted; that it fails is no reason to stop."""
     if damage.is_torn:
         return damage
-    name = f"{damage.series:08d}-{damage.segment:08d}-{damage.byte_from}-{damage.byte_to}"
+    name = f"{damage.series:08d}-{damage.spool_file:08d}-{damage.byte_from}-{damage.byte_to}"
     target = damaged_of(series_folder) / name
     try:
-        if not target.exists() and not _copy(segment_path(series_folder, damage.segment), damage, target):
+        if not target.exists() and not _copy(
+            spool_file_path(series_folder, damage.spool_file), damage, target
+        ):
             return damage
     except OSError:
         return damage

@@ -1,6 +1,6 @@
 """Where the spool's files lie, who holds them, and what an error of the disk means.
 
-`<data folder>/spool/<series>/<segment>.seg`, both numbered from 1 in eight digits, and
+`<data folder>/spool/<series>/<file>.seg`, both numbered from 1 in eight digits, and
 `<series>/writer.lock`, which the series' writer holds as long as it lives.
 """
 
@@ -23,10 +23,10 @@ _UNNAMED = "."
 """Stands before the name of a series whose writer does not hold it yet."""
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _SERIES = re.compile(r"\d{8,}")
-_SEGMENT = re.compile(r"(\d{8,})\.seg")
+_SPOOL_FILE = re.compile(r"(\d{8,})\.seg")
 
 
-class Segment(NamedTuple):
+class SpoolFile(NamedTuple):
     """One file of a series."""
 
     number: int
@@ -45,12 +45,12 @@ def damaged_of(series_folder: Path) -> Path:
 
 
 def end_file(data_folder: Path) -> Path:
-    """Return the file by which writers are asked to end their segments: whenever it is another, they do."""
+    """Return the file by which writers are asked to end their files: whenever it is another, they do."""
     return spool_of(data_folder) / "end"
 
 
-def segment_path(series_folder: Path, number: int) -> Path:
-    """Return where a segment lies."""
+def spool_file_path(series_folder: Path, number: int) -> Path:
+    """Return where a file of a series lies."""
     return series_folder / f"{number:08d}.seg"
 
 
@@ -84,14 +84,14 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def segments_of(series_folder: Path) -> list[Segment]:
-    """Return the segments of a series in order."""
+def spool_files_of(series_folder: Path) -> list[SpoolFile]:
+    """Return the files of a series in order."""
     found = []
     with os.scandir(series_folder) as entries:
         for entry in entries:
-            if match := _SEGMENT.fullmatch(entry.name):
+            if match := _SPOOL_FILE.fullmatch(entry.name):
                 try:
-                    found.append(Segment(int(match[1]), entry.stat().st_size))
+                    found.append(SpoolFile(int(match[1]), entry.stat().st_size))
                 except FileNotFoundError:  # applied and deleted since
                     continue
     return sorted(found)

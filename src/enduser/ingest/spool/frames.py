@@ -95,7 +95,7 @@ def scan(block: bytes, bytes_max: int, *, is_end: bool) -> Scan:
     """Find the frames of a block that begins where a frame should begin.
 
     Args:
-        block: bytes of one segment.
+        block: bytes of one file.
         bytes_max: where to stop; a first frame that is longer is taken all the same.
         is_end: nothing will ever follow the block, so that what is incomplete stays so.
     """

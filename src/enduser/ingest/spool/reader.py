@@ -11,19 +11,19 @@ from pathlib import Path
 from enduser import limits
 from enduser.ingest.spool.damage import Damage, kept
 from enduser.ingest.spool.folder import (
-    Segment,
+    SpoolFile,
     disk_errors,
     is_live,
-    segment_path,
-    segments_of,
     series_folders,
+    spool_file_path,
+    spool_files_of,
     spool_of,
 )
 from enduser.ingest.spool.frames import EVENTS, Frame, Scan, scan
 from enduser.stores.data_folder import make_durable
 
 Position = tuple[int, int]
-"""Segment and byte up to which a series is applied; (0, 0) is its beginning."""
+"""File and byte up to which a series is applied; (0, 0) is its beginning."""
 
 _BLOCK_BYTES = 4 * 1_048_576
 """Bytes that are read at once; at least a whole frame, so that every block goes on."""
@@ -56,12 +56,12 @@ class _Series:
     number: int
     folder: Path
     is_live: bool
-    segments: Sequence[Segment]
+    spool_files: Sequence[SpoolFile]
 
     def bytes_behind(self, position: Position) -> int:
-        segment, byte = position
-        sizes = {found.number: found.size for found in self.segments if found.number >= segment}
-        applied = min(byte, sizes.get(segment, 0))
+        spool_file, byte = position
+        sizes = {found.number: found.size for found in self.spool_files if found.number >= spool_file}
+        applied = min(byte, sizes.get(spool_file, 0))
         return sum(sizes.values()) - applied
 
 
@@ -84,18 +84,18 @@ class _Reading:
 
     def run(self) -> None:
         """Read on up to the bound, or up to what is not there yet."""
-        for segment in self.series.segments:
-            if segment.number < self.position[0]:
+        for spool_file in self.series.spool_files:
+            if spool_file.number < self.position[0]:
                 continue
-            if segment.number > self.position[0]:
-                self.position = segment.number, 0
-            self._read_segment(is_open=self.series.is_live and segment is self.series.segments[-1])
+            if spool_file.number > self.position[0]:
+                self.position = spool_file.number, 0
+            self._read_spool_file(is_open=self.series.is_live and spool_file is self.series.spool_files[-1])
             if self.is_behind:
                 break
         self.damages = [kept(damage, self.series.folder) for damage in self.damages]
 
-    def _read_segment(self, *, is_open: bool) -> None:
-        with segment_path(self.series.folder, self.position[0]).open("rb", buffering=0) as file:
+    def _read_spool_file(self, *, is_open: bool) -> None:
+        with spool_file_path(self.series.folder, self.position[0]).open("rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
             while (byte := self.position[1]) < size:
                 if self.bytes_read >= self.bytes_max:
@@ -109,13 +109,15 @@ class _Reading:
                     return
 
     def _take(self, found: Scan) -> None:
-        segment, byte = self.position
+        spool_file, byte = self.position
         for gap in found.gaps:
-            self._report(Damage(self.series.number, segment, byte + gap.start, byte + gap.stop, gap.is_torn))
+            self._report(
+                Damage(self.series.number, spool_file, byte + gap.start, byte + gap.stop, gap.is_torn)
+            )
         self.frames += found.frames
         if found.received_at is not None:
             self.mark = found.received_at
-        self.position = segment, byte + found.at
+        self.position = spool_file, byte + found.at
         self.bytes_read += found.at
         self.is_behind = found.is_spent
 
@@ -182,7 +184,7 @@ class SpoolReader:
         self.delete_applied(batch.over)
 
     def delete_applied(self, over: Sequence[int] = ()) -> None:
-        """Delete the segments before those where the reader stands, and the series that are over.
+        """Delete the files before those where the reader stands, and the series that are over.
 
         Raises:
             SpoolError: something cannot be deleted.
@@ -221,9 +223,9 @@ class SpoolReader:
             # The store forgets the position next: a folder that a power cut brings back would be read anew.
             make_durable(spool_of(self._folder))
             return
-        for segment in segments_of(folder):
-            if segment.number < self._positions[number][0]:
-                segment_path(folder, segment.number).unlink()
+        for spool_file in spool_files_of(folder):
+            if spool_file.number < self._positions[number][0]:
+                spool_file_path(folder, spool_file.number).unlink()
 
 
 def events_waiting(folder: Path, positions: Mapping[int, Position]) -> int:
@@ -246,7 +248,7 @@ def events_waiting(folder: Path, positions: Mapping[int, Position]) -> int:
 
 def _found(number: int, folder: Path) -> _Series:
     # In this order: what a dead writer wrote is all there, what a live one writes comes next time.
-    return _Series(number, folder, is_live(folder), segments_of(folder))
+    return _Series(number, folder, is_live(folder), spool_files_of(folder))
 
 
 def _batch(readings: Sequence[_Reading]) -> Batch:

@@ -1,4 +1,4 @@
-"""What stays in the spool of events that are applied: their segments go a little later."""
+"""What stays in the spool of events that are applied: their files go a little later."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -8,9 +8,9 @@ from enduser import limits
 from enduser.ingest.spool.folder import (
     disk_errors,
     end_file,
-    segment_path,
-    segments_of,
     series_folders,
+    spool_file_path,
+    spool_files_of,
 )
 from enduser.ingest.spool.frames import scan
 from enduser.ingest.spool.reader import Position, SpoolReader
@@ -19,12 +19,12 @@ _BLOCK_BYTES = limits.FRAME_BYTES_MAX
 """Bytes that are read at once, so that a whole frame is among them."""
 
 
-def segments_with_events(data_folder: Path) -> frozenset[Path]:
-    """Return the segments that hold anything but marks, applied or not. For any process.
+def spool_files_with_events(data_folder: Path) -> frozenset[Path]:
+    """Return the files that hold anything but marks, applied or not. For any process.
 
-    No segment is named as one before it. While a server runs, each of these is deleted once it has ended and
-    is applied: `SEGMENT_AGE_S_MAX` after its first events, or soon after `end_segments`. What was accepted
-    before this call is gone from the spool when none of the segments is there any more.
+    No file is named as one before it. While a server runs, each of these is deleted once it has ended and
+    is applied: `SPOOL_FILE_AGE_S_MAX` after its first events, or soon after `end_spool_files`. What was
+    accepted before this call is gone from the spool when none of the files is there any more.
 
     Raises:
         SpoolError: a file cannot be read.
@@ -33,15 +33,15 @@ def segments_with_events(data_folder: Path) -> frozenset[Path]:
     with disk_errors("the spool cannot be read"):
         for folder in series_folders(data_folder).values():
             with suppress(FileNotFoundError):  # the series is over, and was deleted meanwhile
-                for segment in segments_of(folder):
-                    path = segment_path(folder, segment.number)
+                for spool_file in spool_files_of(folder):
+                    path = spool_file_path(folder, spool_file.number)
                     if _holds_more_than_marks(path):
                         found.add(path)
     return frozenset(found)
 
 
-def end_segments(data_folder: Path) -> None:
-    """Ask the writers of all series to end their segments: each does with its next write, or within a second.
+def end_spool_files(data_folder: Path) -> None:
+    """Ask the writers of all series to end their files: each does with its next write, or within a second.
 
     Raises:
         SpoolError: that cannot be said.
@@ -66,13 +66,13 @@ def _holds_more_than_marks(path: Path) -> bool:
 
 
 def clear_applied(data_folder: Path, positions: Mapping[int, Position]) -> bool:
-    """Delete the segments that are applied, where no server runs; return whether nothing else is there.
+    """Delete the files that are applied, where no server runs; return whether nothing else is there.
 
     Args:
         data_folder: the data folder, which the caller owns.
         positions: up to which each series is applied, as the store says.
 
-    What is not applied waits for the next server; what was applied of the same segment stays with it.
+    What is not applied waits for the next server; what was applied of the same file stays with it.
 
     Raises:
         SpoolError: a file cannot be read or deleted.

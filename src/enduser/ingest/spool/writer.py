@@ -11,9 +11,9 @@ from enduser.errors import SpoolFull
 from enduser.ingest.spool.folder import (
     disk_errors,
     end_file,
-    segment_path,
-    segments_of,
     spool_error,
+    spool_file_path,
+    spool_files_of,
     take_series,
 )
 from enduser.ingest.spool.frames import MARK, frame
@@ -23,15 +23,15 @@ _BUFFERS_MAX = os.sysconf("SC_IOV_MAX")
 """Buffers that one call of the system takes."""
 
 _LOOK_EVERY_US = 1_000_000
-"""Microseconds for which it is believed which segments still exist."""
+"""Microseconds for which it is believed which files still exist."""
 
-_SEGMENTS_MIN = 4
-"""Segments that a full share has at least: all but the newest can be applied and deleted, so it empties."""
+_SPOOL_FILES_MIN = 4
+"""Files that a full share has at least: all but the newest can be applied and deleted, so it empties."""
 
 
 @dataclass(slots=True)
 class _Open:
-    """The segment that is written."""
+    """The file that is written."""
 
     path: Path
     descriptor: int
@@ -40,7 +40,7 @@ class _Open:
     events_since: int | None = None
     """When its first events came, µs since 1970; None: it holds marks only."""
     asked: object = None
-    """What asked writers last to end their segments, when it was begun."""
+    """What asked writers last to end their files, when it was begun."""
     is_entry_durable: bool = False
 
 
@@ -64,8 +64,8 @@ class SpoolWriter:
         """
         self._folder, self._lock = take_series(folder, series)
         self._bytes_max = bytes_max
-        self._segment_bytes_max = min(limits.SEGMENT_BYTES_MAX, bytes_max // _SEGMENTS_MIN)
-        self._segment: _Open | None = None
+        self._spool_file_bytes_max = min(limits.SPOOL_FILE_BYTES_MAX, bytes_max // _SPOOL_FILES_MIN)
+        self._spool_file: _Open | None = None
         self._last_number = 0
         self._bytes_waiting = 0
         self._looked_at: int | None = None
@@ -79,7 +79,7 @@ class SpoolWriter:
 
         Args:
             frames: frames with events, made by `frame`, in the order of their receipt.
-            now_us: µs since 1970, for the age of segments.
+            now_us: µs since 1970, for the age of files.
 
         Raises:
             SpoolFull: too much waits to be applied.
@@ -94,9 +94,9 @@ class SpoolWriter:
                 f"the spool is full: {self._bytes_waiting:,} of {self._bytes_max:,} bytes wait to be applied",
                 hint="send more slowly, and again what was refused; nothing of it was kept",
             )
-        segment = self._write(frames, size, now_us, durable=True)
-        if segment.events_since is None:
-            segment.events_since = now_us
+        spool_file = self._write(frames, size, now_us, durable=True)
+        if spool_file.events_since is None:
+            spool_file.events_since = now_us
 
     def mark(self, now_us: int) -> None:
         """Say that whatever comes after is received now or later. Not durable, and never refused as too much.
@@ -109,14 +109,14 @@ class SpoolWriter:
         self._write([mark], len(mark), now_us, durable=False)
 
     def bytes_waiting(self, now_us: int) -> int:
-        """Return the bytes of the series whose segments still exist; it looks once a second at most.
+        """Return the bytes of the series whose files still exist; it looks once a second at most.
 
         Raises:
             SpoolError: the folder cannot be read.
         """
         if self._looked_at is None or not 0 <= now_us - self._looked_at < _LOOK_EVERY_US:
             with disk_errors("the spool cannot be read"):
-                self._bytes_waiting = sum(segment.size for segment in segments_of(self._folder))
+                self._bytes_waiting = sum(spool_file.size for spool_file in spool_files_of(self._folder))
             self._looked_at = now_us
         return self._bytes_waiting
 
@@ -124,48 +124,48 @@ class SpoolWriter:
         """End the series."""
         if not self._is_closed:
             self._is_closed = True
-            self._end_segment()
+            self._end_spool_file()
             os.close(self._lock)
 
-    # --- segments
+    # --- files
 
     def _write(self, frames: Sequence[bytes], size: int, now_us: int, *, durable: bool) -> _Open:
         try:
-            segment = self._segment_for(size, now_us)
-            _write_all(segment.descriptor, frames)
+            spool_file = self._spool_file_for(size, now_us)
+            _write_all(spool_file.descriptor, frames)
             if durable:
-                self._make_durable(segment)
+                self._make_durable(spool_file)
         except BaseException as error:
             self._abandon()
             if isinstance(error, OSError):
                 raise spool_error("the spool cannot be written", error) from None
             raise
-        segment.size += size
+        spool_file.size += size
         self._bytes_waiting += size
-        return segment
+        return spool_file
 
-    def _make_durable(self, segment: _Open) -> None:
-        os.fdatasync(segment.descriptor)
-        if not segment.is_entry_durable:
+    def _make_durable(self, spool_file: _Open) -> None:
+        os.fdatasync(spool_file.descriptor)
+        if not spool_file.is_entry_durable:
             make_durable(self._folder)
-            segment.is_entry_durable = True
+            spool_file.is_entry_durable = True
 
-    def _segment_for(self, size: int, now_us: int) -> _Open:
-        if self._segment is not None and self._is_done(self._segment, size, now_us):
-            self._end_segment()
-        if self._segment is None:
-            self._segment = self._begin_segment(self._asked(now_us))
-        return self._segment
+    def _spool_file_for(self, size: int, now_us: int) -> _Open:
+        if self._spool_file is not None and self._is_done(self._spool_file, size, now_us):
+            self._end_spool_file()
+        if self._spool_file is None:
+            self._spool_file = self._begin_spool_file(self._asked(now_us))
+        return self._spool_file
 
-    def _is_done(self, segment: _Open, size: int, now_us: int) -> bool:
-        if segment.size + size > self._segment_bytes_max or self._asked(now_us) != segment.asked:
+    def _is_done(self, spool_file: _Open, size: int, now_us: int) -> bool:
+        if spool_file.size + size > self._spool_file_bytes_max or self._asked(now_us) != spool_file.asked:
             return True
         # A clock that was set back must not keep addresses for longer: no age is as good as too much.
-        since = segment.events_since
-        return since is not None and not 0 <= now_us - since < limits.SEGMENT_AGE_S_MAX * 1_000_000
+        since = spool_file.events_since
+        return since is not None and not 0 <= now_us - since < limits.SPOOL_FILE_AGE_S_MAX * 1_000_000
 
     def _asked(self, now_us: int) -> object:
-        """Return what asked last that segments be ended; it looks once a second at most."""
+        """Return what asked last that files be ended; it looks once a second at most."""
         if self._asked_at is None or not 0 <= now_us - self._asked_at < _LOOK_EVERY_US:
             with suppress(FileNotFoundError):
                 told = self._end_file.stat()
@@ -173,34 +173,34 @@ class SpoolWriter:
             self._asked_at = now_us
         return self._asked_by
 
-    def _begin_segment(self, asked: object) -> _Open:
+    def _begin_spool_file(self, asked: object) -> _Open:
         number = self._last_number + 1
-        path = segment_path(self._folder, number)
+        path = spool_file_path(self._folder, number)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        segment = _Open(path, os.open(path, flags, 0o600), asked=asked)
+        spool_file = _Open(path, os.open(path, flags, 0o600), asked=asked)
         self._last_number = number
-        return segment
+        return spool_file
 
-    def _end_segment(self) -> None:
-        segment, self._segment = self._segment, None
-        if segment is not None:
+    def _end_spool_file(self) -> None:
+        spool_file, self._spool_file = self._spool_file, None
+        if spool_file is not None:
             with suppress(OSError):  # what was promised is on the disk already
-                os.close(segment.descriptor)
+                os.close(spool_file.descriptor)
 
     def _abandon(self) -> None:
-        """Undo what an append wrote, and never write to its segment again.
+        """Undo what an append wrote, and never write to its file again.
 
         A reader may have passed the undone bytes, and would then not see others in their place.
         """
-        segment = self._segment
-        if segment is None:
+        spool_file = self._spool_file
+        if spool_file is None:
             return
         with suppress(OSError):
-            os.ftruncate(segment.descriptor, segment.size)
-        if not segment.size:
+            os.ftruncate(spool_file.descriptor, spool_file.size)
+        if not spool_file.size:
             with suppress(OSError):
-                segment.path.unlink()
-        self._end_segment()
+                spool_file.path.unlink()
+        self._end_spool_file()
 
 
 def _write_all(descriptor: int, frames: Sequence[bytes]) -> None:
