@@ -5,11 +5,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := enduser-demo
 SDKS := .cache/sdks
+SDK := sdk/node_modules
+
+define NODE
+node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' && command -v npm >/dev/null || \
+	{ echo "the SDK needs Node 20 or later with npm; on Debian 13 run: apt-get install -y nodejs npm"; exit 2; }
+endef
 
 # Tests start hundreds of processes: where Python were told to keep no bytecode, each would compile all modules.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-full mutants soak bench lint docs constraints clean install sdks
+.PHONY: help demo test test-full mutants soak bench lint docs constraints clean install sdk sdks
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,11 +33,18 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+sdk: $(SDK)/.installed ## build the browser SDK, into the server's sources too
+	npm run --prefix sdk --silent build
+
+$(SDK)/.installed: $(addprefix sdk/,package.json package-lock.json .npmrc)
+	@$(NODE)
+	npm ci --prefix sdk --ignore-scripts --silent
+	@touch $@
+
 sdks: $(SDKS)/.installed ## only install the SDKs that tests send events with
 
 $(SDKS)/.installed: $(addprefix tests/e2e/sdks/,package.json package-lock.json .npmrc)
-	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' && command -v npm >/dev/null || \
-		{ echo "the tests need Node 20 or later with npm; on Debian 13 run: apt-get install -y nodejs npm"; exit 2; }
+	@$(NODE)
 	@command -v chromium >/dev/null || \
 		{ echo "the tests need Chromium; on Debian run: apt-get install -y chromium"; exit 2; }
 	mkdir -p $(SDKS) && cp $^ $(SDKS)
@@ -43,11 +56,12 @@ demo: $(VENV)/.installed ## load demo data and print the first End User Objects
 	$(BIN)/enduser demo --data $(DEMO)
 	$(BIN)/enduser users list --limit 10 --data $(DEMO)
 
-lint: $(VENV)/.installed ## style, types, layers
+lint: $(VENV)/.installed $(SDK)/.installed ## style, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	npm run --prefix sdk --silent check
 
 test: lint sdks ## all that must hold, in at most ten minutes
 	$(BIN)/pytest -n 3 --dist worksteal -m "not full"
@@ -79,4 +93,4 @@ constraints: ## pin every package anew, from a clean environment
 	rm -rf .venv-pins
 
 clean: ## remove what was installed and built
-	rm -rf .venv .venv-bench .venv-pins .cache $(DEMO) build dist
+	rm -rf .venv .venv-bench .venv-pins .cache $(SDK) sdk/dist $(DEMO) build dist
