@@ -48,6 +48,7 @@ def test_these_are_the_commands() -> None:
         *("import events", "users show", "users list", "users export", "sessions export", "status"),
         *("systems list", "systems create", "config list", "config get", "config set", "verify", "rebuild"),
         *("geo install", "geo status", "demo", "serve", "tail", "systems rotate-key"),
+        "systems snippet",
         *("keys create", "keys list", "keys revoke", "users look-alikes", "users set", "users history"),
         *("retention list", "retention run", "users export-person"),
         *("users erase", "users suppressed", "users unsuppress", "users reapply-erasures"),

@@ -85,3 +85,24 @@ def test_the_key_of_an_unknown_space_cannot_be_rotated(tmp_path: Path) -> None:
     result = enduser("systems", "rotate-key", "acme/gone", data=tmp_path / "data")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "there is no space 'acme/gone'" in result.stderr
+
+
+def test_the_snippet_names_the_server_and_the_newest_write_key(tmp_path: Path) -> None:
+    old = enduser("systems", "create", "acme/test", data=tmp_path).stdout.strip()
+    key = enduser("systems", "rotate-key", "acme/test", data=tmp_path).stdout.strip()
+    told = enduser("systems", "snippet", "acme/test", "--url", "https://e.example/eu/", data=tmp_path).stdout
+    assert told.startswith("<script>\n")
+    assert told.endswith("</script>\n")
+    assert f'"https://e.example/eu/enduser.js?key={key}"' in told
+    assert old not in told
+
+
+@pytest.mark.parametrize("url", ["e.example", "ftp://e.example", "https://", 'https://e.example/"><b>', ""])
+def test_a_snippet_for_what_is_no_address_is_refused(tmp_path: Path, url: str) -> None:
+    result = enduser("systems", "snippet", "--url", url, data=tmp_path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "no address of a server" in result.stderr
+
+
+def test_a_snippet_of_an_unknown_space_is_refused(tmp_path: Path) -> None:
+    assert enduser("systems", "snippet", "acme/none", data=tmp_path).exit_code == 2

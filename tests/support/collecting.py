@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import httpx
 
+from enduser.api.collector.browser_sdk import BrowserSdk
 from enduser.api.collector.gate import Gate
 from enduser.api.collector.process import public_server
 from enduser.api.collector.series import Series
@@ -46,8 +47,10 @@ class Site:
         self.commit = GroupCommit(lambda frames: self.append(frames))  # noqa: PLW0108 - tests replace it
         self.figures = Figures()
         self.keys = ServerKeys(folder)
-        self.desk = Desk(Gate(Doors(folder), self.keys, **options), self.commit, self.figures)
-        self.server = public_server(self.desk, owner, owner)
+        known = Doors(folder)
+        self.desk = Desk(Gate(known, self.keys, **options), self.commit, self.figures)
+        browsers = BrowserSdk(known, **options)
+        self.server = public_server(self.desk, browsers, owner, owner)
 
     async def __aenter__(self) -> Self:
         """Listen."""
@@ -91,3 +94,13 @@ async def owner(scope, receive, send) -> None:
 
 def basic(user: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:".encode()).decode()
+
+
+def error(response: httpx.Response) -> tuple[int, str]:
+    """Return status and code of an error, which has the one shape."""
+    told = response.json()["error"]
+    assert set(told) <= {"code", "message", "field", "limit", "hint"}
+    assert told["message"]
+    assert told["hint"]
+    assert response.headers["access-control-allow-origin"] == "*"
+    return response.status_code, told["code"]

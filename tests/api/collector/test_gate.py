@@ -10,9 +10,8 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from collecting import ENDED, EVENT, KEY, Site, basic
+from collecting import ENDED, EVENT, KEY, Site, basic, error
 
 from enduser import limits
 from enduser.api.collector.gate import ROUTES
@@ -31,16 +30,6 @@ async def site(tmp_path: Path):
 
 
 pytestmark = pytest.mark.anyio
-
-
-def error(response: httpx.Response) -> tuple[int, str]:
-    """Return status and code of an error, which has the one shape."""
-    told = response.json()["error"]
-    assert set(told) <= {"code", "message", "field", "limit", "hint"}
-    assert told["message"]
-    assert told["hint"]
-    assert response.headers["access-control-allow-origin"] == "*"
-    return response.status_code, told["code"]
 
 
 @pytest.mark.parametrize("path", ROUTES)
@@ -381,51 +370,6 @@ async def test_a_browser_may_send_whatever_headers_its_sdk_asks_for(site: Site) 
     asked = "authorization,content-type,x-retry-count"
     response = await site.client.options("/v1/t", headers={"access-control-request-headers": asked})
     assert response.headers["access-control-allow-headers"] == asked
-
-
-async def test_browser_sdks_are_told_the_settings(site: Site) -> None:
-    response = await site.client.get(f"/v1/projects/{KEY}/settings", headers={"host": "collect.test"})
-    told = response.json()
-    assert told["enduser"]["unique_user"] == "cookie:uid"
-    assert told["integrations"]["Segment.io"] == {
-        "apiKey": KEY,
-        "apiHost": "collect.test/v1",
-        "protocol": "http",
-    }
-    assert response.headers["access-control-allow-origin"] == "*"
-
-
-@pytest.mark.parametrize(
-    ("trusted_hops", "told", "protocol"),
-    [(1, "https", "https"), (2, "https, http", "https"), (0, "https", "http"), (1, "gopher", "http")],
-)
-async def test_behind_a_proxy_browser_sdks_are_told_the_protocol_that_they_came_by(
-    tmp_path: Path, trusted_hops: int, told: str, protocol: str
-) -> None:
-    async with Site(tmp_path, trusted_hops=trusted_hops) as site:
-        response = await site.client.get(f"/v1/projects/{KEY}/settings", headers={"x-forwarded-proto": told})
-        assert response.json()["integrations"]["Segment.io"]["protocol"] == protocol
-
-
-async def test_settings_are_read_with_get(site: Site) -> None:
-    response = await site.client.post(f"/v1/projects/{KEY}/settings")
-    assert error(response) == (405, "method_not_allowed")
-    assert response.headers["allow"] == "GET, HEAD, OPTIONS"
-
-
-@pytest.mark.parametrize(("hash_ids", "told"), [(False, ""), (True, "pepper")])
-async def test_the_salt_is_told_only_where_browsers_need_it(
-    tmp_path: Path, hash_ids: bool, told: str
-) -> None:
-    settings = SpaceSettings(hash_ids=hash_ids, hash_salt="pepper")
-    async with Site(tmp_path, settings) as site:
-        response = await site.client.get(f"/v1/projects/{KEY}/settings")
-        assert response.json()["enduser"]["hash_salt"] == told
-
-
-@pytest.mark.parametrize("path", ["/v1/projects/unknown/settings", f"/v1/projects/{KEY}/other"])
-async def test_settings_of_an_unknown_key_are_not_told(site: Site, path: str) -> None:
-    assert error(await site.client.get(path)) == (401, "unauthorized")
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/users", "/healthz", "/v1", "/v1/other", "/v2/track"])

@@ -97,31 +97,6 @@ class Gate:
             else msgspec.json.encode({"success": True, "rejected": found.rejected}),
         )
 
-    def settings_of(self, write_key: str, scheme: str, headers: Mapping[bytes, bytes]) -> bytes:
-        """Return what browser SDKs are told of a space, as JSON.
-
-        Raises:
-            Unauthorized: there is no such key.
-        """
-        door = self._doors.find(write_key, now_us())
-        if door is None:
-            raise Unauthorized("the write key is unknown", hint=_WRITE_KEY_HINT)
-        settings = door.settings
-        host = headers.get(b"host", b"").decode("latin-1")
-        protocol = _protocol(scheme, headers, self._trusted_hops)
-        told = {
-            "integrations": {
-                "Segment.io": {"apiKey": write_key, "apiHost": f"{host}/v1", "protocol": protocol},
-            },
-            "enduser": {
-                "unique_user": settings.unique_user,
-                "hash_ids": settings.hash_ids,
-                "hash_salt": settings.hash_salt if settings.hash_ids else "",
-                "inactivity_window_s": settings.inactivity_window_s,
-            },
-        }
-        return msgspec.json.encode(told)
-
     def _door(self, call: HttpCall, in_body: str | None, at: int) -> tuple[Door, bool]:
         """Return the space that the key of a call leads to, and whether it is a server's key.
 
@@ -267,17 +242,6 @@ def client_ip(peer: str | None, headers: Mapping[bytes, bytes], trusted_hops: in
         if len(told) >= trusted_hops and told[-trusted_hops]:
             return told[-trusted_hops].decode("latin-1")
     return peer
-
-
-def _protocol(scheme: str, headers: Mapping[bytes, bytes], trusted_hops: int) -> str:
-    """Return by what the client reaches us: as the trusted proxy before us tells, else as we are asked.
-
-    Pages of https may not send events to http.
-    """
-    told = headers.get(b"x-forwarded-proto", b"").split(b",")[0].strip().lower()
-    if trusted_hops and told in (b"http", b"https"):
-        return told.decode()
-    return scheme
 
 
 def _text(headers: Mapping[bytes, bytes], name: bytes) -> str | None:

@@ -20,6 +20,7 @@ import msgspec
 import structlog
 import uvloop
 
+from enduser.api.collector.browser_sdk import BrowserSdk
 from enduser.api.collector.deciding import Decisions
 from enduser.api.collector.gate import Gate
 from enduser.api.collector.owner_proxy import OwnerProxy
@@ -67,7 +68,8 @@ async def collect(options: CollectorOptions) -> None:
         keys = ServerKeys(folder)
         desk = Desk(Gate(doors, keys, trusted_hops=options.trusted_hops), commit, Figures())
         decisions = Decisions(folder, doors, proxy, desk.figures)
-        server = public_server(desk, proxy, decisions)
+        browsers = BrowserSdk(doors, trusted_hops=options.trusted_hops)
+        server = public_server(desk, browsers, proxy, decisions)
         await _end_with_owner(server)
         works = [
             _tick(desk.figures, doors, keys, commit, series),
@@ -83,9 +85,9 @@ async def collect(options: CollectorOptions) -> None:
         keys.close()
 
 
-def public_server(desk: Desk, owner: ASGIApp, decisions: ASGIApp) -> Server:
+def public_server(desk: Desk, browsers: BrowserSdk, owner: ASGIApp, decisions: ASGIApp) -> Server:
     """Return the server of the public port; `owner` answers what is not of the tracking protocol."""
-    app = PublicPlane(desk.gate, owner, decisions, desk.figures)
+    app = PublicPlane(browsers, owner, decisions, desk.figures)
     return server_of(app, http=partial(TrackingProtocol, desk), lifespan="off")
 
 

@@ -1,15 +1,16 @@
-"""What is asked on the public port besides calls: preflights, settings of browser SDKs, and all else."""
+"""What is asked on the public port besides calls: preflights, what browsers ask first, and all else."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from enduser.api.collector.gate import ROUTES, Gate
+from enduser.api.collector.browser_sdk import SCRIPT_PATH, SETTINGS_PATH, BrowserSdk
+from enduser.api.collector.gate import ROUTES
 from enduser.api.decisions import PATH
 from enduser.api.figures import Figures
 from enduser.api.problems import JSON, Headers, refusal
-from enduser.errors import EnduserError, MethodNotAllowed, Unauthorized
+from enduser.errors import EnduserError, MethodNotAllowed
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -17,9 +18,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CORS = [(b"access-control-allow-origin", b"*")]
-_SETTINGS_PATH = "/v1/projects/"
 _NO_CONTENT = 204
-"""Has no body, and may not even say how long it is."""
+_WITHOUT_LENGTH = (_NO_CONTENT, 304)
+"""Answers that have no body, and may not even say how long it is."""
 _PREFLIGHT = [
     *CORS,
     (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
@@ -31,13 +32,13 @@ _ASKED_HEADERS = b"authorization, content-type, content-encoding"
 class PublicPlane:
     """An ASGI application for what is asked on the public port besides calls.
 
-    Preflights and the settings of browser SDKs are answered here, and decisions as far as can be; the owner
+    Preflights, and what browsers ask first, are answered here, and decisions as far as can be; the owner
     of the data folder answers everything else that is not of the tracking protocol.
     """
 
-    def __init__(self, gate: Gate, owner: ASGIApp, decisions: ASGIApp, figures: Figures) -> None:
-        """Know settings by `gate`; count refusals in `figures`."""
-        self._gate = gate
+    def __init__(self, browsers: BrowserSdk, owner: ASGIApp, decisions: ASGIApp, figures: Figures) -> None:
+        """Answer `browsers`; count refusals in `figures`."""
+        self._browsers = browsers
         self._owner = owner
         self._decisions = decisions
         self._figures = figures
@@ -48,20 +49,14 @@ class PublicPlane:
         if path == PATH:
             await self._decisions(scope, receive, send)
             return
-        if path not in ROUTES and not path.startswith(_SETTINGS_PATH):
+        if path not in ROUTES and path != SCRIPT_PATH and not path.startswith(SETTINGS_PATH):
             await self._owner(scope, receive, send)
             return
         try:
             if scope["method"] == "OPTIONS":
                 await _send(send, _NO_CONTENT, b"", _preflight(scope))
-            elif path in ROUTES:
-                raise MethodNotAllowed(
-                    f"{path} takes POST, not {scope['method']}", hint="send the event as the body of a POST"
-                )
             else:
-                await _send(
-                    send, 200, self._settings(scope), [*CORS, JSON, (b"cache-control", b"max-age=60")]
-                )
+                await self._answer(scope, send)
         except EnduserError as error:
             status, headers, body = public_refusal(error)
             if isinstance(error, MethodNotAllowed):
@@ -69,14 +64,20 @@ class PublicPlane:
             await _send(send, status, body, headers)
             self._figures.refuse(error.code)
 
-    def _settings(self, scope: Scope) -> bytes:
-        """Return the settings that browser SDKs ask for."""
-        key, _, rest = scope["path"].removeprefix(_SETTINGS_PATH).partition("/")
-        if scope["method"] not in ("GET", "HEAD"):
-            raise MethodNotAllowed("settings are read with GET", hint="GET /v1/projects/{writeKey}/settings")
-        if rest != "settings":
-            raise Unauthorized("the write key is unknown", hint="enduser systems list shows the write keys")
-        return self._gate.settings_of(key, scope["scheme"], dict(scope["headers"]))
+    async def _answer(self, scope: Scope, send: Send) -> None:
+        path, method = scope["path"], scope["method"]
+        if path in ROUTES:
+            raise MethodNotAllowed(
+                f"{path} takes POST, not {method}", hint="send the event as the body of a POST"
+            )
+        if method not in ("GET", "HEAD"):
+            raise MethodNotAllowed(f"{path[:100]} is read with GET, not {method}", hint="ask for it with GET")
+        if path == SCRIPT_PATH:
+            status, headers, body = self._browsers.script(scope)
+            await _send(send, status, body, [*CORS, *headers])
+        else:
+            body = self._browsers.settings(scope)
+            await _send(send, 200, body, [*CORS, JSON, (b"cache-control", b"max-age=60")])
 
 
 def public_refusal(error: EnduserError) -> tuple[int, Headers, bytes]:
@@ -96,7 +97,7 @@ def _preflight(scope: Scope) -> Headers:
 
 async def _send(send: Send, status: int, body: bytes, headers: Headers) -> None:
     names = {name for name, _ in headers}
-    if b"content-length" not in names and status != _NO_CONTENT:
+    if b"content-length" not in names and status not in _WITHOUT_LENGTH:
         headers = [*headers, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
