@@ -6,7 +6,6 @@ import http.server
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from typing import Any, Self
 import pytest
 from hop import Hop
 from places import FLAT, write_mmdb
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 from running import DEADLINE_S, enduser
 from serving import Server, events_of, outcomes_of, wait_until
 from tiers import some_daily
@@ -344,28 +343,6 @@ class Pages(http.server.ThreadingHTTPServer):
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = shutil.which("chromium")
-    assert path, "the tests of browser SDKs need Chromium; on Debian run: apt-get install -y chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def person(chromium: Browser) -> Iterator[BrowserContext]:
-    """A person's browser, with cookies of its own. It does not call itself headless, as crawlers do."""
-    major = chromium.version.split(".")[0]
-    context = chromium.new_context(
-        user_agent="Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
-        f"Chrome/{major}.0.0.0 Safari/537.36"
-    )
-    yield context
-    context.close()
 
 
 @pytest.fixture

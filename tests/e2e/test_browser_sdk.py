@@ -1,0 +1,186 @@
+"""Our own SDK as people put it into their pages: snippet, tag, package; and how it is built."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from browsing import Shop
+from playwright.sync_api import BrowserContext
+from serving import wait_until
+
+import enduser
+
+ROOT = Path(__file__).parents[2]
+SDK = ROOT / "sdk"
+BUILT = ROOT / "src" / "enduser" / "web"
+TOOLS = SDK / "node_modules" / ".bin"
+PACKAGES = ROOT / ".cache" / "sdks" / "node_modules"
+"""Where `make sdks` installs React and its router."""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build all from the sources."""
+    assert TOOLS.is_dir(), "the tools of the SDK are not installed; run: make sdk"
+    folder = tmp_path_factory.mktemp("built")
+    run("node", SDK / "build.mjs", folder)
+    return folder
+
+
+def run(*command: object, **options: object) -> None:
+    """Run a program, which may not complain."""
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# --- pages
+
+
+def test_the_snippet_in_a_page_brings_a_user_when_the_tab_is_closed(
+    shop: Shop, person: BrowserContext
+) -> None:
+    shop.have(inactivity_window_s=2)
+    snippet = shop.server.cli("systems", "snippet", shop.space, "--url", shop.hop.url)
+    shop.page(f'{snippet}<button id="buy">Buy</button>')
+    tab = person.new_page()
+    tab.goto(shop.url())
+    tab.click("#buy")
+    tab.close()
+    viewed, _ = shop.wait_for("page", "$click")
+    visitor = shop.server.wait_for_user(viewed["anonymousId"], shop.space)
+    assert (visitor["total_sessions"], visitor["is_anonymous"]) == (1, True)
+    assert visitor["browser_name"] == "Chromium"
+
+
+def test_a_file_on_the_disk_works_as_a_page(shop: Shop, person: BrowserContext, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text(f"<!doctype html><title>Mine</title>{shop.tag}", encoding="utf-8")
+    person.new_page().goto(page.as_uri())
+    (viewed,) = shop.wait_for("page")
+    assert viewed["context"]["page"]["url"] == page.as_uri()
+
+
+def test_the_plain_example_does_what_its_buttons_say(shop: Shop, person: BrowserContext) -> None:
+    shop.server.cli("content", "create", "banner", "--name", "Banner", "--space", shop.space)
+    shop.pages.pages["/"] = ((SDK / "examples" / "plain" / "index.html").read_text(encoding="utf-8"), {})
+    tab = person.new_page()
+    tab.goto(f"{shop.url()}?key={shop.key}&server={shop.hop.url}")
+    for button in ("login", "name", "buy", "next"):
+        tab.click(f"#{button}")
+    tab.fill("#text", "a secret")
+    wait_until(lambda: [tab.click("#decide"), "banner" in tab.inner_text("#seen")][1])
+    tab.click("#logout")
+    found = {m.get("event") or m["type"] for m in shop.wait(lambda messages: len(messages) >= 12)}
+    assert found == {"page", "identify", "Bought", "$click", "$input", "$content_shown"}
+    assert {m["name"] for m in shop.distinct if m["type"] == "page"} == {"A plain page", "Another page"}
+
+
+def test_the_strict_example_works_under_its_policy(shop: Shop, person: BrowserContext) -> None:
+    for name in ("index.html", "app.js"):
+        text = (SDK / "examples" / "strict-csp" / name).read_text(encoding="utf-8")
+        text = text.replace("SERVER", shop.hop.url).replace("WRITE_KEY", shop.key)
+        shop.pages.pages["/" if name == "index.html" else f"/{name}"] = (text, {})
+    complaints: list[str] = []
+    tab = person.new_page()
+    tab.on("console", lambda message: complaints.append(message.text))
+    tab.goto(shop.url())
+    tab.click("#buy")
+    shop.wait_for("page", "identify", "$click", "Bought")
+    assert complaints == []
+
+
+def test_the_package_works_with_a_router_of_react(
+    shop: Shop, person: BrowserContext, built: Path, tmp_path: Path
+) -> None:
+    told = ["--name", "Hi", "--payload", '{"text": "Hi!"}']
+    shop.server.cli("content", "create", "hi", *told, "--space", shop.space)
+    source = (SDK / "examples" / "react-router" / "app.jsx").read_text(encoding="utf-8")
+    (tmp_path / "app.jsx").write_text(source.replace("SERVER", shop.hop.url).replace("WRITE_KEY", shop.key))
+    (tmp_path / "node_modules").symlink_to(PACKAGES)
+    options = [f"--alias:enduser.js={built / 'index.js'}", '--define:process.env.NODE_ENV="production"']
+    options += ["--bundle", "--jsx=automatic", f"--outfile={tmp_path}/app.js"]
+    run(TOOLS / "esbuild", tmp_path / "app.jsx", *options)
+    shop.script("/app.js", (tmp_path / "app.js").read_text(encoding="utf-8"))
+    for path in ("/", "/orders"):
+        shop.page('<div id="root"></div><script src="/app.js"></script>', path)
+    tab = person.new_page()
+    tab.goto(shop.url())
+    tab.get_by_text("Hi!").wait_for()
+    tab.click("#buy")
+    tab.click("a")
+    messages = shop.wait_for("page", "$content_shown", "$click", "Bought", "$click", "page")
+    assert [m["name"] for m in messages if m["type"] == "page"] == ["Home", "Orders"]
+    shown = next(m for m in messages if m.get("event") == "$content_shown")
+    assert shown["properties"] == {"content_id": "hi"}
+
+
+# --- the build
+
+
+@pytest.mark.parametrize("name", ["enduser.js", "snippet.html"])
+def test_what_the_server_gives_is_built_from_the_sources(built: Path, name: str) -> None:
+    assert (built / name).read_text() == (BUILT / name).read_text(), "run: make sdk"
+
+
+def test_the_package_has_types_and_can_be_loaded_where_there_is_no_browser(built: Path) -> None:
+    run(TOOLS / "tsc", "--project", SDK / "tsconfig.build.json", "--outDir", built / "types")
+    (built / "package.json").write_text('{ "type": "module" }')
+    use = """
+        import enduser from "./index.js";
+        enduser.init({ key: "k", host: "h" });
+        enduser.track("Bought");
+        if ((await enduser.decide()).content.length) throw new Error("it was decided");
+    """
+    (built / "use.mjs").write_text(use)
+    run("node", built / "use.mjs")
+    checked = """
+        import enduser, { type Decision } from "./types/index.js";
+        enduser.init({ key: "k", host: "h", consent: () => true, beforeSend: (message) => message });
+        const decision: Decision = await enduser.decide();
+        // @ts-expect-error: a name is no number
+        enduser.track(decision.content.length);
+    """
+    (built / "use.ts").write_text(checked)
+    options = ["--noEmit", "--strict", "--skipLibCheck", "--target", "es2022", "--ignoreConfig"]
+    for module, resolution in (("esnext", "bundler"), ("nodenext", "nodenext")):
+        modules = ["--module", module, "--moduleResolution", resolution]
+        run(TOOLS / "tsc", *options, *modules, built / "use.ts", cwd=built)
+
+
+def test_sdk_and_server_have_one_version() -> None:
+    told = json.loads((SDK / "package.json").read_text(encoding="utf-8"))
+    assert told["version"] == enduser.__version__
+    assert "dependencies" not in told
+
+
+def test_the_tools_of_the_sdk_are_pinned_and_their_lock_names_no_registry() -> None:
+    told = json.loads((SDK / "package.json").read_text(encoding="utf-8"))
+    assert all(re.fullmatch(r"[\d.]+", version) for version in told["devDependencies"].values())
+    assert '"resolved"' not in (SDK / "package-lock.json").read_text(encoding="utf-8")
+
+
+def test_the_package_has_what_it_needs_and_nothing_else(built: Path, tmp_path: Path) -> None:
+    for name in (
+        "package.json",
+        "README.md",
+        "tsconfig.json",
+        "tsconfig.build.json",
+        "build.mjs",
+        "snippet.js",
+    ):
+        (tmp_path / name).write_bytes((SDK / name).read_bytes())
+    for name in ("src", "node_modules"):
+        (tmp_path / name).symlink_to(SDK / name)
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "index.js").write_bytes((built / "index.js").read_bytes())
+    run(TOOLS / "tsc", "--project", tmp_path / "tsconfig.build.json", "--outDir", tmp_path / "dist" / "types")
+    command = ["npm", "pack", "--dry-run", "--json", "--ignore-scripts"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    (packed,) = json.loads(done.stdout)
+    files = {file["path"] for file in packed["files"]}
+    assert {"package.json", "README.md", "dist/index.js", "dist/types/index.d.ts"} <= files
+    assert {path.split("/")[0] for path in files} == {"package.json", "README.md", "dist"}
