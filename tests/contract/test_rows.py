@@ -51,8 +51,11 @@ def known_ids(store: EmbeddedStore, tmp_path_factory: pytest.TempPathFactory) ->
     texts = [case.values[0] for case in cases("ids.json")]
     rows = [{"user_id": text, "occurred_at": 0, "message_id": f"id {at}"} for at, text in enumerate(texts)]
     outcomes = take(store, tmp_path_factory.mktemp("ids"), *rows)
-    query = "SELECT message_id, id FROM space_1.events JOIN space_1.user_ids USING (user_key)"
-    found = {texts[int(message[3:])]: id_ for message, id_ in store._execute(query) if message[:3] == "id "}
+    query = """
+        SELECT message_id, id FROM space_1.events JOIN space_1.user_ids USING (user_key)
+        WHERE message_id LIKE 'id %'
+    """
+    found = {texts[int(message[3:])]: id_ for message, id_ in store._execute(query)}
     assert (outcomes.stored, outcomes.rejected) == (len(found), {"junk_user_id": len(texts) - len(found)})
     return found
 
