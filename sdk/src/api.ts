@@ -110,6 +110,6 @@ export function begin(calls: Calls, host: string, key: string, settings: Setting
   if ((document as Document & { prerendering?: boolean }).prerendering) {
     document.addEventListener("prerenderingchange", start, { once: true });
   } else {
-    start();
+    setTimeout(start); // not now: the page has better things to do
   }
 }

@@ -9,13 +9,14 @@ import random
 import httpx
 import pytest
 from browsing import Message, Shop
-from playwright.sync_api import BrowserContext, CDPSession, Page
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page
 from serving import wait_until
 from tiers import some_daily, tries
 
 SERVED_BYTES_MAX = 6 * 1024
-START_MS_MAX = tries(10, 5)
-"""Five, where nothing else runs: other tests beside this one share its processor."""
+TASK_MS_MAX = tries(10, 5)
+START_MS_MAX = tries(20, 7)
+"""Of the main thread's own time; twice as much where other tests share the processor."""
 TRIES = 12
 IDLE_MS_A_SECOND_MAX = 5
 
@@ -388,30 +389,31 @@ def work_ms(session: CDPSession, *names: str) -> float:
     return 1_000 * sum(float(metrics[name]) for name in names)
 
 
-def test_the_start_of_the_sdk_keeps_the_page_for_milliseconds(shop: Shop, person: BrowserContext) -> None:
-    """Compiling the script, running it, the first page view. The best of some tries."""
-    src = f"{shop.hop.url}/enduser.js?key={shop.key}"
-    text = httpx.get(src).text
-    times: list[float] = []
-    while len(times) < TRIES and min(times, default=START_MS_MAX) >= START_MS_MAX:
-        shop.page("<p>Nothing")
+def test_the_start_of_the_sdk_keeps_the_page_for_milliseconds(
+    shop: Shop, person: BrowserContext, chromium: Browser
+) -> None:
+    """Running the script, the first page view, ids and storage: all of our tasks. The best of some tries."""
+    shop.page()
+    longest, together = [], []
+    while len(longest) < TRIES and not (
+        longest and min(longest) < TASK_MS_MAX and min(together) < START_MS_MAX
+    ):
         tab = person.new_page()
+        chromium.start_tracing(page=tab, categories=["devtools.timeline"])
         tab.goto(shop.url())
-        session = person.new_cdp_session(tab)
-        session.send("Performance.enable", {"timeDomain": "threadTicks"})
-        before = work_ms(session, "ScriptDuration", "V8CompileDuration")
-        tab.evaluate(START, [text, src])
-        times.append(work_ms(session, "ScriptDuration", "V8CompileDuration") - before)
-        shop.wait_for(*["page"] * len(times))
-    assert min(times) < START_MS_MAX, times
-
-
-START = """([text, src]) => {
-    const script = document.createElement("script");
-    Object.defineProperty(document, "currentScript", { get: () => ({ src, tagName: "SCRIPT" }) });
-    script.textContent = text;
-    document.head.append(script);
-}"""
+        tab.wait_for_function("window.enduser")
+        tab.evaluate("new Promise((done) => setTimeout(done, 200))")
+        events = json.loads(chromium.stop_tracing())["traceEvents"]
+        ours = [
+            event["tdur"] / 1_000
+            for event in events
+            if event["name"] in ("EvaluateScript", "FunctionCall") and shop.key in json.dumps(event["args"])
+        ]
+        longest.append(max(ours))
+        together.append(sum(ours))
+        tab.close()
+    assert min(longest) < TASK_MS_MAX, longest
+    assert min(together) < START_MS_MAX, together
 
 
 @pytest.mark.full
