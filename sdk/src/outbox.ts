@@ -56,7 +56,7 @@ export function newOutbox(host: string, key: string) {
     let waiting = lines.reduce((sum, line) => sum + line.bytes, 0);
     while (waiting > WAITING_BYTES_MAX) {
       waiting -= lines.shift()?.bytes ?? waiting;
-      warn(`more than ${WAITING_BYTES_MAX} bytes wait; the oldest events are dropped`);
+      warn("too much waits; the oldest events are dropped");
     }
     isSaved = false;
     if (waiting < PART_BYTES_MAX) {

@@ -41,7 +41,7 @@ guarded(() => {
   if (!before || before.calls || before instanceof Element) {
     page.enduser = calls.methods;
   } else if (!before.decide) {
-    warn("window.enduser is something else on this page");
+    warn("window.enduser is taken by the page");
   }
   begin(calls, host, key, settings, options);
 })();
