@@ -13,7 +13,14 @@ from enduser import limits
 from enduser.core.events import Event, UserId
 from enduser.core.links import ApiLinks, Edge, Pair
 from enduser.core.lives import add_months
-from enduser.core.retention import DAY_US, Known, after_retention, deletes_from, last_to_go
+from enduser.core.retention import (
+    DAY_US,
+    Known,
+    after_retention,
+    deletes_from,
+    last_to_go,
+    latest_as_of,
+)
 from enduser.core.settings import SpaceSettings
 
 FIRST, LAST = limits.OCCURRED_AT_MIN_US, limits.OCCURRED_AT_MAX_US
@@ -26,6 +33,15 @@ def at(text: str) -> int:
     """Return the µs of a time in UTC."""
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     return (datetime.fromisoformat(text).replace(tzinfo=UTC) - epoch) // timedelta(microseconds=1)
+
+
+# --- by which time it is judged
+
+
+def test_a_live_space_is_judged_by_its_clock_at_most_and_another_by_what_time_it_is() -> None:
+    assert latest_as_of(live_since=None, clock=7, now=9) == 9
+    assert latest_as_of(live_since=0, clock=7, now=9) == 7
+    assert latest_as_of(live_since=0, clock=None, now=9) == 0, "no event has moved the clock"
 
 
 # --- the last instant that is too old
