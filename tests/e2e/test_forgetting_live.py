@@ -6,8 +6,8 @@ import json
 import re
 import secrets
 import shutil
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import httpx
 import killed_serving
 import pytest
 import serving
+from forking import forked
 from loaded import Senders, assert_each_once
 from running import enduser, event, process, write_lines
 from searching import found_in
@@ -128,12 +129,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def killing(serve: Callable[..., Server], data: Path, where: str) -> Server:
     """Start a server that kills itself; started again it does not."""
-
-    def killed(*words: object) -> list[str]:
-        return [sys.executable, killed_serving.__file__, where, *map(str, words)]
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(serving, "command", killed)
+        patch.setattr(serving, "forked", partial(forked, where, main=killed_serving.main))
         return serve("--collectors", 1, data=data)
 
 

@@ -6,8 +6,6 @@ import os
 import random
 import secrets
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +14,8 @@ from pathlib import Path
 
 import killed
 import pytest
-from running import DEADLINE_S, enduser, event
+from forking import forked
+from running import enduser, event, process
 from tiers import tries
 
 ROWS = tries(12_000, 24_000)
@@ -54,38 +53,23 @@ RECOMPUTES: list[Command] = [
 ]
 
 
-def arguments(data: Path, *command: object, kill_at: int = 0) -> list[str]:
-    return [sys.executable, killed.__file__, str(kill_at), *map(str, command), "--data", str(data)]
-
-
 def to_the_end(data: Path, *command: object) -> int:
     """Run a command undisturbed and return the number of its statements."""
-    done = subprocess.run(
-        arguments(data, *command), capture_output=True, text=True, timeout=DEADLINE_S, check=False
-    )
+    done = process(0, *command, data=data, main=killed.main)
     assert done.returncode == 0, done.stderr
     return int(done.stderr.splitlines()[-1])
 
 
 def killed_at_a_step(data: Path, step: int, *command: object) -> None:
-    done = subprocess.run(
-        arguments(data, *command, kill_at=step),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
+    done = process(step, *command, data=data, main=killed.main)
     assert done.returncode in (-9, 0), done.stderr
 
 
 def killed_at_a_time(data: Path, seconds: float, *command: object) -> None:
-    with subprocess.Popen(
-        arguments(data, *command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
+    running = forked(0, *command, "--data", data, main=killed.main)
+    running.join(seconds)
+    running.kill()
+    running.join()
 
 
 def exports(data: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""`python killed_serving.py WHERE serve OPTIONS…`: a server that kills itself in the middle of forgetting.
+"""A program `WHERE serve OPTIONS…`: a server that kills itself in the middle of forgetting.
 
 WHERE is `portion`: of deleting by age, in small portions, in the third before it is kept; or `writing`: of
 writing the database anew, when some of the tables are in the new file.
@@ -48,7 +48,3 @@ def main() -> None:
         assert where == "writing"
         rewriting.NewFile._names = some_tables  # type: ignore[method-assign, assignment]
     enduser()
-
-
-if __name__ == "__main__":
-    main()

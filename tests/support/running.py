@@ -5,18 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
+from forking import forked
 from typer import testing
 from typer.testing import CliRunner, Result
 
+from enduser.__main__ import main
 from enduser.cli import app
 
 # Each call would put the tree of commands together anew, which takes longer than most commands.
@@ -46,25 +47,33 @@ def answered(typed: bytes, *arguments: object, data: Path | None = None) -> Resu
         return enduser(*arguments, data=data)
 
 
-def process(*arguments: object, data: Path | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run a command as a process of its own."""
+@dataclass(frozen=True)
+class Done:
+    """What came of a process; the code is negative where a signal ended it."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def process(
+    *arguments: object, data: Path | None = None, main: Callable[[], None] = main, cwd: Path | None = None
+) -> Done:
+    """Run a command, or another program, as a process of its own, and wait for its end."""
     with_data = [] if data is None else ["--data", data]
-    return subprocess.run(
-        command(*arguments, *with_data),
-        check=False,
-        timeout=DEADLINE_S,
-        **{"capture_output": True, "text": True, **options},
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        said, told = Path(folder, "stdout"), Path(folder, "stderr")
+        running = forked(*arguments, *with_data, stdout=said, stderr=told, main=main, cwd=cwd)
+        running.join(DEADLINE_S)
+        if running.exitcode is None:
+            running.kill()
+            raise TimeoutError(f"{arguments} has not ended after {DEADLINE_S} s: {told.read_text()}")
+        return Done(running.exitcode, said.read_text(), told.read_text())
 
 
 def command(*arguments: object) -> list[str]:
-    """Return the command line of a command."""
+    """Return the command line of a command, for a process that begins with nothing."""
     return [sys.executable, "-m", "enduser", *map(str, arguments)]
-
-
-def environment(**changes: str) -> dict[str, str]:
-    """Return this process's environment with changes."""
-    return {**os.environ, **changes}
 
 
 def event(user_id: str | None = "u1", occurred_at: object = AT, **more: object) -> str:

@@ -8,7 +8,6 @@ import random
 import re
 import signal
 import ssl
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,7 +16,8 @@ from typing import TypeVar
 
 import duckdb
 import httpx
-from running import DEADLINE_S, command, enduser
+from forking import forked
+from running import DEADLINE_S, enduser
 
 from enduser.stores.data_folder import DEFAULT_SPACE
 
@@ -65,13 +65,9 @@ class Server:
         self._start(port)
 
     def _start(self, port: int) -> None:
-        with self._said.open("wb") as said, self._logged.open("ab") as logged:
-            self.process = subprocess.Popen(
-                command("serve", "--data", self.data, "--port", port, *self._options),
-                stdout=said,
-                stderr=logged,
-                start_new_session=True,
-            )
+        self._said.write_bytes(b"")
+        words = ("serve", "--data", self.data, "--port", port, *self._options)
+        self.process = forked(*words, stdout=self._said, stderr=self._logged)
         try:
             self.url: str = wait_until(self._listening)
             wait_until(self._is_healthy)
@@ -80,7 +76,7 @@ class Server:
             raise AssertionError(f"the server does not answer: {self.log[-2_000:]}") from error
 
     def _listening(self) -> str | None:
-        assert self.process.poll() is None, "it ended"
+        assert self.process.exitcode is None, "it ended"
         found = LISTENS.search(self._said.read_text(encoding="utf-8"))
         return found and found.group(1)
 
@@ -114,7 +110,7 @@ class Server:
     def kill_owner(self) -> None:
         """Kill the owner alone; its collectors end by themselves."""
         self.process.kill()
-        self.process.wait(DEADLINE_S)
+        self.process.join(DEADLINE_S)
 
     def restart(self) -> None:
         """Start it again, on the port that it had."""
@@ -157,7 +153,8 @@ class Server:
         With `is_hurt` its log may tell of failures.
         """
         self.process.terminate()
-        assert self.process.wait(DEADLINE_S) == 0, self.log[-2_000:]
+        self.process.join(DEADLINE_S)
+        assert self.process.exitcode == 0, self.log[-2_000:]
         assert not self._is_group_alive(), "a process of the server outlived it"
         assert is_hurt or "Traceback" not in self.log, self.log
 
@@ -165,13 +162,13 @@ class Server:
         """End all its processes where they stand."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(DEADLINE_S)
+        self.process.join(DEADLINE_S)
         wait_until(lambda: not self._is_group_alive())
 
     @property
     def is_running(self) -> bool:
         """Whether it has not ended yet."""
-        return self.process.poll() is None
+        return self.process.exitcode is None
 
     def _is_group_alive(self) -> bool:
         try:
