@@ -100,7 +100,7 @@ export function begin(calls: Calls, host: string, key: string, settings: Setting
   page[registry] ??= {};
   const copies = page[registry];
   if (copies[key]) {
-    warn("two copies of the SDK");
+    warn("two copies of the SDK: remove one");
     copies[key].init(options);
     calls.goTo(copies[key]);
     return;

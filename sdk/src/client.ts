@@ -54,11 +54,15 @@ export function newClient(host: string, key: string, settings: Settings, options
   function init(more: Options): void {
     options = { ...options, ...more };
     look();
-    trust(more.token);
+    trust(more?.token);
   }
 
+  /** Traits are of whom the id names: with one that names nobody they are nobody's. */
   function identify(userId?: unknown, traits?: Properties, more?: { readonly token?: Token }): void {
-    person.identify(userId);
+    if (userId != null && !person.identify(userId)) {
+      warn("identify() was given no user id, and does nothing", userId);
+      return;
+    }
     trust(more?.token);
     tell({ type: "identify", traits });
   }
@@ -73,7 +77,11 @@ export function newClient(host: string, key: string, settings: Settings, options
 
   /** The user did not do this, so it makes no session longer. */
   function shown(contentId: string): void {
-    const properties = { content_id: `${contentId}` };
+    if (typeof contentId !== "string") {
+      warn("shown() needs the id of a content item", contentId);
+      return;
+    }
+    const properties = { content_id: contentId };
     tell({ type: "track", event: "$content_shown", properties, context: { active: false } });
   }
 
@@ -117,7 +125,7 @@ export function newClient(host: string, key: string, settings: Settings, options
   const tell = guarded((told: Parameters<typeof newMessage>[0], at: number = now()): void => {
     look();
     const made = consent === false ? undefined : newMessage(told, at);
-    const message = made && options.beforeSend ? options.beforeSend(made) : made;
+    const message = made && options.beforeSend ? censored(made, options.beforeSend) : made;
     if (drafts.length >= DRAFTS_MAX) {
       stamp(false);
     }
@@ -246,6 +254,20 @@ export function newClient(host: string, key: string, settings: Settings, options
     decide,
     shown,
   };
+}
+
+/** Return what the page makes of a message before it is kept; nothing where it fails, or gives no message. */
+function censored(message: Message, beforeSend: NonNullable<Options["beforeSend"]>): Message | undefined {
+  try {
+    const left = beforeSend(message);
+    if (left && !left.context) {
+      throw new TypeError("no message");
+    }
+    return left ?? undefined;
+  } catch (error) {
+    warn("beforeSend failed: events are not sent", error);
+    return undefined;
+  }
 }
 
 function on(target: EventTarget, name: string, act: (event: Event) => void): void {

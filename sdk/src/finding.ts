@@ -1,6 +1,6 @@
 /** Where the Unique User ID is found on a page: the methods of the setting `unique_user`. */
 
-import { quietly } from "./guard.js";
+import { quietly, warn } from "./guard.js";
 import { knownId } from "./ids.js";
 import { readCookie } from "./stored.js";
 
@@ -31,10 +31,19 @@ function parted(uniqueUser: string): [string, string] {
 /** Return an attribute of the first element found (`CSS@attribute`), else what a meta has, its value, or its text. */
 function bySelector(where: string): unknown {
   const [, css = where, attribute] = /^(.+)@([\w:-]+)$/.exec(where) ?? [];
-  const element = document.querySelector(css) as HTMLMetaElement & HTMLInputElement;
+  const element = found(css) as HTMLMetaElement & HTMLInputElement;
   return attribute
     ? element.getAttribute(attribute)
     : [element.content, element.value, element.textContent].find((told) => typeof told === "string");
+}
+
+function found(css: string): Element | null {
+  try {
+    return document.querySelector(css);
+  } catch (error) {
+    warn("unique_user is no selector", error);
+    return null;
+  }
 }
 
 function byPath(path: string): unknown {

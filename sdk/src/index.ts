@@ -25,6 +25,9 @@ const RETRY_MS_MAX = 300_000;
 /** A page waits for its content so long at most, also where nobody has said where to ask. */
 const PATIENCE_MS = 5_000;
 
+/** Of a server, or of a path of the site itself. */
+const ADDRESS = /^(https?:\/)?\//;
+
 const calls = newCalls();
 let given: Options = {};
 let isBegun = false;
@@ -35,9 +38,13 @@ const init = guarded((options: Options & Partial<Place>): void => {
   if (isBegun) {
     calls.methods.init(options);
   } else if (key && host) {
+    if (!ADDRESS.test(host)) {
+      warn(`init() was given ${host} as host; it needs an address, such as https://enduser.example.com`);
+      return;
+    }
     isBegun = true;
     void ask(host.replace(/\/+$/, ""), key);
-  } else if (!options.consent) {
+  } else if (options.consent === undefined) {
     warn("init() needs key, the write key of the space, and host, where the server is");
   }
 });
@@ -74,7 +81,7 @@ async function settings(host: string, key: string): Promise<Settings> {
   });
   const told = await answer.json();
   if (!answer.ok) {
-    warn("the server does not tell the settings of the space", told);
+    warn(`the server does not tell the settings of the space: ${told?.error?.message}`);
     throw new Error(answer.statusText);
   }
   return told.enduser as Settings;

@@ -50,15 +50,20 @@ export function newPerson(
     return isFromPage || (method === "idp" && token !== undefined);
   }
 
-  /** Take the id that the page gives; where the space finds ids otherwise, that is told and not done. */
-  function identify(told: unknown): void {
+  /**
+   * Take the id that the page gives; where the space finds ids otherwise, that is told and not done.
+   *
+   * Return whether it is an id.
+   */
+  function identify(told: unknown): boolean {
     const id = knownId(told);
-    if (id !== undefined && method !== "generated") {
+    if (method !== "generated") {
       warn(`the id is not used: unique_user is ${method}`);
     } else if (id !== undefined) {
       given = id;
       allow(mayStore);
     }
+    return id !== undefined;
   }
 
   /**

@@ -17,11 +17,11 @@ export type Token = string | (() => string | undefined | Promise<string | undefi
 /** What the page may want to be otherwise. */
 export interface Options {
   /**
-   * Whether the user agrees: `true`, `false`, or anything else while it is not decided. Asked once a second and
-   * with each call. Until it is decided events wait in memory; with `false` they are dropped, nothing is sent,
-   * and what was stored in the browser is removed.
+   * Whether the user agrees: `true`, `false`, or nothing while it is not decided; or a function that tells, which
+   * is asked once a second and with each call. Until it is decided events wait in memory; with `false` they are
+   * dropped, nothing is sent, and what was stored in the browser is removed.
    */
-  readonly consent?: () => unknown;
+  readonly consent?: boolean | (() => boolean | null | undefined);
   /** Sees each event before it is sent, and may change it; without a result it is not sent. */
   readonly beforeSend?: (message: Message) => Message | null | undefined;
   /** Whether page views are noticed; `true` unless given. */

@@ -8,11 +8,8 @@ const DOMAINS = [2, 3, 4, 5, 6, 0];
 /** Return the value of a cookie, as it was before it was encoded or quoted. */
 export function readCookie(name: string): string | undefined {
   const cookies = quietly(() => document.cookie.split(/; */)) ?? [];
-  const value = cookies
-    .find((cookie) => cookie.startsWith(`${name}=`))
-    ?.slice(name.length + 1)
-    .replace(/^"(.*)"$/, "$1");
-  return value && (quietly(() => decodeURIComponent(value)) ?? value);
+  const value = cookies.find((cookie) => cookie.startsWith(`${name}=`))?.slice(name.length + 1);
+  return value && (quietly(() => decodeURIComponent(value)) ?? value).replace(/^"(.*)"$/, "$1");
 }
 
 /**

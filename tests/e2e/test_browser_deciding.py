@@ -137,6 +137,19 @@ def test_that_content_is_shown_is_told_once_said_and_makes_no_session(
 
 
 @pytest.mark.full
+@pytest.mark.parametrize("told", ["undefined", "{ id: 'banner' }"])
+def test_what_is_no_id_of_a_content_item_is_not_shown_and_that_is_told(
+    shop: Shop, person: BrowserContext, told: str
+) -> None:
+    complaints: list[str] = []
+    person.on("console", lambda message: complaints.append(message.text))
+    tab = visit(shop, person)
+    tab.evaluate(f"enduser.shown({told}); enduser.track('End')")
+    shop.wait_for("page", "End")
+    assert [text for text in complaints if "shown() needs the id of a content item" in text]
+
+
+@pytest.mark.full
 @with_settings(unique_user="variable:user")
 def test_a_decision_waits_for_an_id_that_comes_late(shop: Shop, person: BrowserContext) -> None:
     tab = visit(shop, person, "<script>setTimeout(() => { window.user = 'ada' }, 500)</script>")

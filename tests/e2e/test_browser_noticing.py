@@ -297,6 +297,32 @@ def test_before_send_sees_each_event_and_may_change_or_drop_it(shop: Shop, perso
 
 
 @pytest.mark.full
+@pytest.mark.parametrize(
+    ("consent", "is_sent"),
+    [
+        ("true", True),
+        ("null", True),
+        ("false", False),
+        ("() => Promise.resolve(true)", None),
+        ("'yes'", None),
+    ],
+)
+def test_consent_is_yes_or_no_and_all_else_is_neither_and_told(
+    shop: Shop, person: BrowserContext, consent: str, is_sent: bool | None
+) -> None:
+    complaints: list[str] = []
+    person.on("console", lambda message: complaints.append(message.text))
+    shop.page(f"<script>enduser = {{ calls: [['init', [{{ consent: {consent} }}], 0]] }}</script>{shop.tag}")
+    tab = visit(shop, person)
+    tab.evaluate("new Promise((done) => setTimeout(done, 1500))")
+    assert bool(shop.messages) == bool(is_sent)
+    assert ("consent must be true or false" in str(complaints)) == (is_sent is None)
+    if is_sent is None:
+        tab.evaluate("enduser.init({ consent: () => true })")
+        shop.wait_for("page")
+
+
+@pytest.mark.full
 def test_until_the_user_has_decided_nothing_is_sent_and_nothing_is_stored(
     shop: Shop, person: BrowserContext
 ) -> None:

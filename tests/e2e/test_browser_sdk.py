@@ -141,6 +141,8 @@ def test_the_package_has_types_and_can_be_loaded_where_there_is_no_browser(built
         import enduser, { type Decision } from "./types/index.js";
         enduser.init({ key: "k", host: "h", consent: () => true, beforeSend: (message) => message });
         const decision: Decision = await enduser.decide();
+        // @ts-expect-error: consent is asked for what holds now
+        enduser.init({ consent: async () => true });
         // @ts-expect-error: a name is no number
         enduser.track(decision.content.length);
     """
@@ -149,6 +151,26 @@ def test_the_package_has_types_and_can_be_loaded_where_there_is_no_browser(built
     for module, resolution in (("esnext", "bundler"), ("nodenext", "nodenext")):
         modules = ["--module", module, "--moduleResolution", resolution]
         run(TOOLS / "tsc", *options, *modules, built / "use.ts", cwd=built)
+
+
+@pytest.mark.parametrize("host", ["localhost:8300", "enduser.example.com", "ftp://example.com"])
+def test_a_host_that_is_no_address_is_told(
+    built: Path, shop: Shop, person: BrowserContext, host: str
+) -> None:
+    complaints: list[str] = []
+    person.on("console", lambda message: complaints.append(message.text))
+    shop.script("/index.js", (built / "index.js").read_text(encoding="utf-8"))
+    shop.page(
+        f"""<script type="module">
+        import enduser from "/index.js";
+        enduser.init({{ key: "k", host: "{host}" }});
+        document.title = "done";
+        </script>"""
+    )
+    tab = person.new_page()
+    tab.goto(shop.url())
+    tab.wait_for_function("document.title === 'done'")
+    assert [text for text in complaints if f"init() was given {host} as host" in text]
 
 
 def test_sdk_and_server_have_one_version() -> None:
