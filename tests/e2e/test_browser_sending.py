@@ -160,17 +160,18 @@ def test_a_page_that_comes_back_does_not_send_what_another_tab_took_over(
     shop.wait_for("page")
     shop.hop.accidents.extend(["cut"] * 2)
     tab.evaluate("window.isTheSame = true; enduser.track('Left')")
-    other: list[Page] = []
+    before: list[int] = []
 
     def meanwhile() -> None:
         shop.hop.accidents.clear()
-        other.append(visit(shop, remembering))
+        other = visit(shop, remembering)
         shop.wait_for("page", "Left", "page")
-        wait_until(lambda: waiting(other[0]) == 0)
+        wait_until(lambda: waiting(other) == 0)
+        before.append(copies(shop))  # what was on its way when the page was left may have arrived, too
 
     there_and_back(shop, tab, meanwhile)
     shop.wait_for("page", "Left", "page", "page")
-    assert copies(shop) == 0
+    assert copies(shop) == before[0]
 
 
 def there_and_back(shop: Shop, tab: Page, meanwhile: Callable[[], object] = lambda: None) -> None:
