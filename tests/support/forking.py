@@ -19,7 +19,9 @@ from enduser.__main__ import main
 NOWHERE = Path(os.devnull)
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["enduser.cli", "enduser.api.owner.server"])
+_context.set_forkserver_preload(
+    ["enduser.cli", "enduser.api.owner.server", "alembic.command", "pydantic.type_adapter"]
+)
 
 
 def forked(
