@@ -327,8 +327,12 @@ def test_the_sdk_and_the_server_know_the_same_ids(shop: Shop, person: BrowserCon
     ids = js_ids()
     for number, told in enumerate(ids):
         tab.evaluate(f"enduser.reset(); enduser.identify({json.dumps(told)}); enduser.track('{number}')")
-    messages = shop.wait(lambda messages: len(messages) >= 2 * len(ids) + 1, 60)
-    found = {int(m["event"]): m.get("userId") for m in messages if m["type"] == "track"}
+
+    def tracks(messages: list[Message]) -> list[Message]:
+        return [message for message in messages if message["type"] == "track"]
+
+    messages = tracks(shop.wait(lambda messages: len(tracks(messages)) == len(ids), 60))
+    found = {int(message["event"]): message.get("userId") for message in messages}
     for number, told in enumerate(ids):
         whole = told.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         assert found[number] == known_id(whole), repr(told)
