@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import typer
 from running import answered, command, enduser, event, process, write_lines
+from tiers import tries
 from typer.core import TyperGroup
 
 from enduser import __version__
@@ -158,6 +159,9 @@ def test_who_does_not_answer_has_not_said_yes(made: Path, typed: bytes, code: in
     assert "staff" in enduser("lists", "list", data=made).stdout
 
 
+HELP_S = tries(2, 1)
+
+
 def cpu_s() -> float:
     """Return the CPU seconds of ended processes: another load on the machine does not count."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -165,15 +169,15 @@ def cpu_s() -> float:
 
 
 def test_help_comes_within_a_second() -> None:
-    """The best of some tries: the first writes bytecode, and other tests share the processor."""
+    """The best of some tries: the first writes bytecode. Where others share the processor it is two."""
     times: list[float] = []
-    while len(times) < 8 and min(times, default=1) >= 1:
+    while len(times) < 8 and min(times, default=HELP_S) >= HELP_S:
         began = cpu_s()
         done = subprocess.run(command("--help"), capture_output=True, text=True, check=False)
         times.append(cpu_s() - began)
         assert (done.returncode, done.stderr) == (0, "")
         assert "Commands:" in done.stdout
-    assert min(times) < 1
+    assert min(times) < HELP_S
 
 
 def test_the_version_is_printed() -> None:

@@ -319,7 +319,7 @@ def random_row(rng: random.Random, number: int) -> Row:
     )
 
 
-@pytest.mark.parametrize("seed", range(tries(3, 150)))
+@pytest.mark.parametrize("seed", range(tries(2, 150)))
 def test_of_others_that_stays_which_the_reference_says_and_later_events_come_as_to_anybody(
     store: EmbeddedStore, tmp_path: Path, seed: int
 ) -> None:

@@ -108,7 +108,7 @@ def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
 
 
 SOME = {"feed.SWEEP_US": 1}
-PARTS = tries(6, 12)
+PARTS = tries(4, 12)
 """In so many batches events come."""
 BY_PORTIONS = {**SOME, "feed_step._JUDGED_AT_ONCE": 2, "feed_step._NODES_AT_ONCE": 5}
 ALL = {**SOME, "feed_step._SOME": 0, "feed_step._REMEMBERED_AT_ONCE": 3}

@@ -448,7 +448,7 @@ def random_row(rng: random.Random, number: int, at: int) -> Row:
     )
 
 
-@pytest.mark.parametrize("seed", range(tries(10, 600)))
+@pytest.mark.parametrize("seed", range(tries(4, 600)))
 def test_what_stays_is_what_the_reference_model_says(
     store: EmbeddedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

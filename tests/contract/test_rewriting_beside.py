@@ -17,6 +17,7 @@ import pytest
 from histories import Row, random_history
 from ready_made import Files, files_of, write_files
 from stored import LOOKUPS, NOW, SPACE, retype, take
+from tiers import tries
 
 from enduser.core.attributes import Attribute, AttributeType
 from enduser.core.events import UserId
@@ -283,7 +284,7 @@ def test_what_cannot_be_brought_over_is_copied_anew(world: World, copies: list[b
     assert copies in ([], [False])
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(tries(2, 40)))
 def test_whatever_happens_at_any_time_nothing_is_lost_and_nothing_comes_back(
     worlds: Callable[[int], World], seed: int
 ) -> None:

@@ -27,8 +27,8 @@ from enduser.core.users_query import UsersQuery
 from enduser.stores.embedded import EmbeddedStore
 from enduser.stores.embedded.asking import rules_of
 
-RULES = tries(125, 2_500)
-"""Of each world, for each of its 200 persons: 50,000 pairs, and a million."""
+RULES = tries(75, 2_500)
+"""Of each world, for each of its 200 persons: 30,000 pairs, and a million."""
 
 
 @dataclass(frozen=True)

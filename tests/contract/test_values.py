@@ -293,7 +293,7 @@ def random_rows(rng: random.Random, names: list[str]) -> list[Said]:
     ]
 
 
-@pytest.mark.parametrize("seed", range(tries(4, 150)))
+@pytest.mark.parametrize("seed", range(tries(2, 150)))
 def test_what_holds_is_what_the_reference_model_says(store: EmbeddedStore, tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     names = ["p", "q", "r"]
@@ -658,7 +658,7 @@ def test_a_write_with_a_key_is_known_for_a_day(store: EmbeddedStore, tmp_path: P
 # --- what a run would do
 
 
-@pytest.mark.parametrize("seed", range(tries(3, 80)))
+@pytest.mark.parametrize("seed", range(tries(2, 80)))
 def test_a_preview_says_what_the_run_then_does(tmp_path: Path, seed: int) -> None:
     rng = random.Random(f"preview{seed}")
     names = ["p", "q", "r"]

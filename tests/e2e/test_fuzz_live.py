@@ -40,7 +40,7 @@ from enduser.core.events import EVENT_TYPES
 from enduser.core.outcomes import RejectReason
 from enduser.ingest.messages import read_call
 
-BODIES, REQUESTS, CALLS = tries(100, 5_000), tries(60, 2_500), tries(2, 100)
+BODIES, REQUESTS, CALLS = tries(100, 2_000), tries(60, 1_000), tries(2, 50)
 """How many bodies and raw requests are tried, and how many calls of each route made from its description."""
 
 ANSWER_S = 5

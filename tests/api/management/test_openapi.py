@@ -174,7 +174,7 @@ def test_calls_made_from_the_document_are_answered_as_it_says(
         return  # it takes nothing that could be wrong
 
     @given(case=operation.as_strategy(generation_mode=mode))
-    @settings(suppress_health_check=list(HealthCheck), max_examples=tries(4, 500))
+    @settings(suppress_health_check=list(HealthCheck), max_examples=tries(4, 100))
     def check(case: schemathesis.Case) -> None:
         case.call_and_validate()
 
