@@ -344,6 +344,14 @@ def test_where_the_server_cannot_be_reached_the_page_is_as_before(
     assert not [text for text in complaints if text.startswith("thrown")]
 
 
+def test_a_wrong_write_key_is_seen_in_the_console(shop: Shop, person: BrowserContext) -> None:
+    shop.page(shop.tag.replace(shop.key, "WRONG"))
+    tab = person.new_page()
+    with tab.expect_console_message(timeout=10_000) as said:
+        tab.goto(shop.url())
+    assert "401" in said.value.text
+
+
 # --- what it costs
 
 

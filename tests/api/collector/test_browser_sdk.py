@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from collecting import ENDED, KEY, Site, error
 
+from enduser.api.collector.browser_sdk import script_refusal
 from enduser.core.settings import SpaceSettings
+from enduser.errors import Unauthorized
 
 pytestmark = pytest.mark.anyio
 
@@ -139,16 +141,45 @@ async def test_another_setting_is_another_edition_of_the_script(tmp_path: Path) 
     assert len(tags) == 2
 
 
-@pytest.mark.parametrize("query", ["", "?key=", "?key=unknown", f"?key={ENDED}", "?other=1", "?%ff=%fe&&="])
-async def test_without_a_good_write_key_there_is_no_script(site: Site, query: str) -> None:
-    response = await site.client.get(f"/enduser.js{query}")
-    assert error(response) == (401, "unauthorized")
-    assert "/enduser.js?key=" in response.json()["error"]["hint"]
+REFUSED = [
+    *(("GET", f"/enduser.js{query}") for query in ("", "?key=", "?key=unknown", "?other=1", "?%ff=%fe&&=")),
+    ("GET", f"/enduser.js?key={ENDED}"),
+    ("POST", SCRIPT),
+]
+
+
+@pytest.mark.parametrize(("method", "address"), REFUSED)
+async def test_an_error_of_the_script_is_a_script_so_that_browsers_show_it(
+    site: Site, method: str, address: str
+) -> None:
+    response = await site.client.request(method, address)
+    assert re.fullmatch(r"/\* enduser: [^*]+: [^*]+ \*/\n", response.text)
+    assert response.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert response.headers["cross-origin-resource-policy"] == "cross-origin"
+    assert response.headers["access-control-allow-origin"] == "*"
+
+
+@pytest.mark.parametrize(
+    ("key", "told"), [("", "there is no write key"), ("*/alert(1)", "the write key is unknown")]
+)
+async def test_without_a_good_write_key_there_is_no_script_and_the_answer_says_where_keys_are(
+    site: Site, key: str, told: str
+) -> None:
+    response = await site.client.get("/enduser.js", params={"key": key})
+    hint = "enduser systems list shows the write keys; the script is asked for as /enduser.js?key=…"
+    assert (response.status_code, response.text) == (401, f"/* enduser: {told}: {hint} */\n")
+    assert site.figures.refused["unauthorized"] == 1
+
+
+def test_nothing_that_an_error_says_ends_the_comment_that_it_is() -> None:
+    refused = script_refusal(Unauthorized("the key */alert(1)/* is unknown", hint="take **/ another"))
+    assert refused.body == b"/* enduser: the key * /alert(1)/* is unknown: take ** / another */\n"
 
 
 async def test_the_script_is_read_with_get(site: Site) -> None:
     response = await site.client.post(SCRIPT)
-    assert error(response) == (405, "method_not_allowed")
+    assert response.status_code == 405
+    assert "is read with GET, not POST" in response.text
     assert response.headers["allow"] == "GET, HEAD, OPTIONS"
 
 

@@ -14,9 +14,9 @@ from urllib.parse import parse_qs
 import msgspec
 
 import enduser
-from enduser.api.problems import Headers
+from enduser.api.problems import Headers, status_of
 from enduser.clock import now_us
-from enduser.errors import Unauthorized
+from enduser.errors import EnduserError, Unauthorized
 from enduser.ingest.doors import Doors
 from enduser.stores.answers import Door
 
@@ -24,12 +24,16 @@ SCRIPT_PATH = "/enduser.js"
 SETTINGS_PATH = "/v1/projects/"
 _SCRIPT = Path(enduser.__file__).parent / "web" / "enduser.js"
 _KEY_HINT = "enduser systems list shows the write keys"
-_SCRIPT_HEADERS = [
+_LOADABLE = [
     (b"content-type", b"text/javascript; charset=utf-8"),
-    (b"cache-control", b"public, max-age=60, stale-while-revalidate=86400"),
-    (b"vary", b"accept-encoding"),
     (b"cross-origin-resource-policy", b"cross-origin"),
     (b"x-content-type-options", b"nosniff"),
+]
+"""Headers of what a page of any site may load as a script, also an isolated one."""
+_SCRIPT_HEADERS = [
+    *_LOADABLE,
+    (b"cache-control", b"public, max-age=60, stale-while-revalidate=86400"),
+    (b"vary", b"accept-encoding"),
 ]
 _GZIP = re.compile(rb"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 _CACHED = 256
@@ -91,6 +95,15 @@ class BrowserSdk:
             told = "the write key is unknown" if key else "there is no write key"
             raise Unauthorized(told, hint=f"{_KEY_HINT}; the script is asked for as {SCRIPT_PATH}?key=…")
         return door
+
+
+def script_refusal(error: EnduserError) -> Given:
+    """Return the answer that an error is where the script is asked for: a script that is one comment.
+
+    Of anything else browsers would not tell a page of another site even the status.
+    """
+    told = f"enduser: {error.message}: {error.hint}".replace("*/", "* /")
+    return Given(status_of(type(error)), [*_LOADABLE], f"/* {told} */\n".encode())
 
 
 def _settings_of(door: Door) -> Mapping[str, object]:

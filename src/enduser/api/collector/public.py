@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from enduser.api.collector.browser_sdk import SCRIPT_PATH, SETTINGS_PATH, BrowserSdk
+from enduser.api.collector.browser_sdk import SCRIPT_PATH, SETTINGS_PATH, BrowserSdk, script_refusal
 from enduser.api.collector.gate import ROUTES
 from enduser.api.decisions import PATH
 from enduser.api.figures import Figures
@@ -58,7 +58,7 @@ class PublicPlane:
             else:
                 await self._answer(scope, send)
         except EnduserError as error:
-            status, headers, body = public_refusal(error)
+            status, headers, body = _script_refusal(error) if path == SCRIPT_PATH else public_refusal(error)
             if isinstance(error, MethodNotAllowed):
                 headers.append((b"allow", b"POST, OPTIONS" if path in ROUTES else b"GET, HEAD, OPTIONS"))
             await _send(send, status, body, headers)
@@ -78,6 +78,11 @@ class PublicPlane:
         else:
             body = self._browsers.settings(scope)
             await _send(send, 200, body, [*CORS, JSON, (b"cache-control", b"max-age=60")])
+
+
+def _script_refusal(error: EnduserError) -> tuple[int, Headers, bytes]:
+    status, headers, body = script_refusal(error)
+    return status, [*CORS, *headers], body
 
 
 def public_refusal(error: EnduserError) -> tuple[int, Headers, bytes]:
