@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from running import enduser, event, write_lines
+from serving import Server
 
 
 def keys(data: Path) -> list[tuple[str, str]]:
@@ -97,11 +98,72 @@ def test_the_snippet_names_the_server_and_the_newest_write_key(tmp_path: Path) -
     assert old not in told
 
 
-@pytest.mark.parametrize("url", ["e.example", "ftp://e.example", "https://", 'https://e.example/"><b>', ""])
-def test_a_snippet_for_what_is_no_address_is_refused(tmp_path: Path, url: str) -> None:
+def address_in(snippet: str) -> str:
+    """Return where a snippet loads the script from, without the key."""
+    (found,) = re.findall(r'"([^"]*)/enduser\.js\?key=[0-9a-f]{32}"', snippet)
+    return str(found)
+
+
+@pytest.mark.parametrize(("path", "told"), [("/e", "/e"), ("/e/", "/e"), ("/a/b", "/a/b"), ("/", "")])
+def test_a_snippet_can_name_a_path_of_the_site_that_a_proxy_passes_on(
+    tmp_path: Path, path: str, told: str
+) -> None:
+    enduser("systems", "create", "acme/test", data=tmp_path)
+    assert address_in(enduser("systems", "snippet", "--url", path, data=tmp_path).stdout) == told
+
+
+NO_ADDRESSES = {
+    "no address of a server": [
+        *("e.example", "ftp://e.example", "https://", 'https://e.example/"><b>', "", "//e.example", "e/x"),
+        *("https://e.example:99999", "https://e.example:0", "https://[e.example", "https://e\u2028.example"),
+    ],
+    "has a query or a fragment": ["https://e.example?key=1", "https://e.example/#top", "/e?", "/e#"],
+    "is the address of the script": ["https://e.example/enduser.js", "/e/enduser.js", "/enduser.js/"],
+}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "url"), [(wrong, url) for wrong, urls in NO_ADDRESSES.items() for url in urls]
+)
+def test_a_snippet_for_what_is_no_address_is_refused(tmp_path: Path, wrong: str, url: str) -> None:
+    enduser("systems", "create", "acme/test", data=tmp_path)
     result = enduser("systems", "snippet", "--url", url, data=tmp_path)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "no address of a server" in result.stderr
+    assert wrong in result.stderr
+    assert "https://enduser.example.com, or a path such as /e" in result.stderr
+
+
+def test_without_an_address_the_snippet_names_the_server_that_runs(server: Server) -> None:
+    assert address_in(server.cli("systems", "snippet")) == server.url
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "url"),
+    [
+        (None, None, "http://127.0.0.1:8300"),
+        ("", "", "http://127.0.0.1:8300"),
+        (None, "8400", "http://127.0.0.1:8400"),
+        ("fd12::1", None, "http://[fd12::1]:8300"),
+        ("0.0.0.0", "80", "http://127.0.0.1:80"),  # noqa: S104 - nobody listens here
+    ],
+)
+def test_where_no_server_runs_the_snippet_names_where_one_would_listen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str | None, port: str | None, url: str
+) -> None:
+    for name, value in (("ENDUSER_HOST", host), ("ENDUSER_PORT", port)):
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    enduser("systems", "create", "acme/test", data=tmp_path)
+    assert address_in(enduser("systems", "snippet", data=tmp_path).stdout) == url
+
+
+def test_a_port_that_is_not_known_yet_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENDUSER_PORT", "0")
+    enduser("systems", "create", "acme/test", data=tmp_path)
+    result = enduser("systems", "snippet", data=tmp_path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "give --url" in result.stderr
 
 
 def test_a_snippet_of_an_unknown_space_is_refused(tmp_path: Path) -> None:

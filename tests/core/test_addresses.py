@@ -1,11 +1,27 @@
-"""Which addresses the server calls when somebody else says where."""
+"""Where a server is reached, and which addresses it calls when somebody else says where."""
 
 from __future__ import annotations
 
 import pytest
 
-from enduser.core.addresses import networks_of, refusal_of
+from enduser.core.addresses import networks_of, refusal_of, url_of
 from enduser.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8300"),
+        ("localhost", "http://localhost:8300"),
+        ("10.0.0.7", "http://10.0.0.7:8300"),
+        ("fd12::1", "http://[fd12::1]:8300"),
+        ("", "http://127.0.0.1:8300"),
+        ("0.0.0.0", "http://127.0.0.1:8300"),  # noqa: S104 - nobody listens here
+        ("::", "http://[::1]:8300"),
+    ],
+)
+def test_who_is_on_the_machine_reaches_a_server_where_it_listens(host: str, url: str) -> None:
+    assert url_of(host, 8300) == url
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,18 @@ def test_the_snippet_in_a_page_brings_a_user_when_the_tab_is_closed(
     assert visitor["browser_name"] == "Chromium"
 
 
+def test_a_snippet_with_a_path_of_the_site_sends_by_the_proxy_of_the_site(
+    shop: Shop, person: BrowserContext
+) -> None:
+    site = shop.url("/e")
+    person.route(f"{site}/**", lambda r: r.continue_(url=r.request.url.replace(site, shop.hop.url)))
+    shop.page(shop.server.cli("systems", "snippet", shop.space, "--url", "/e"))
+    tab = person.new_page()
+    with tab.expect_response("**/v1/batch"):
+        tab.goto(shop.url())
+    shop.wait_for("page")
+
+
 def test_a_file_on_the_disk_works_as_a_page(shop: Shop, person: BrowserContext, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text(f"<!doctype html><title>Mine</title>{shop.tag}", encoding="utf-8")

@@ -18,6 +18,9 @@ from enduser.stores.answers import Sample
 from enduser.stores.owner_socket import socket_path
 from enduser.stores.remote import RemoteStore
 
+URL = "http://127.0.0.1:8399"
+"""Where a server says that it listens, which does not."""
+
 
 def nothing_seen(_space: str, after: int, _at_s: float) -> tuple[int, list[Sample]]:
     """Watch a space in which nothing happens."""
@@ -36,7 +39,7 @@ def reached(folder: Path, store: Any, watch: Watch = nothing_seen) -> Iterator[R
         async def run_on_owner(work: Callable[[], Any]) -> Any:
             return await asyncio.get_running_loop().run_in_executor(thread, work)
 
-        app = local_app(store, run_on_owner, watch, nothing_to_go)
+        app = local_app(store, run_on_owner, watch, nothing_to_go, URL)
         with answering(folder, app), RemoteStore.reach(folder) as remote:
             yield remote
 

@@ -16,6 +16,9 @@ BY = "command line"
 """Who has saved what a command saves."""
 
 DEFAULT_DATA = Path("enduser-data")
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8300
+"""Where a server listens that is told nothing else."""
 DEFAULT_SPACE = data_folder.DEFAULT_SPACE
 
 Data = Annotated[

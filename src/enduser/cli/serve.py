@@ -11,7 +11,7 @@ import typer
 from enduser import limits
 from enduser.cli.config_file import check_values, read_config
 from enduser.cli.opening import MEMORY_LIMIT_MB
-from enduser.cli.options import DEFAULT_DATA, AllowWebhooksTo, Data, Memory, Yes
+from enduser.cli.options import DEFAULT_DATA, DEFAULT_HOST, DEFAULT_PORT, AllowWebhooksTo, Data, Memory, Yes
 from enduser.cli.output import out
 from enduser.core.addresses import networks_of
 from enduser.errors import UsageError
@@ -91,8 +91,8 @@ SpoolBytes = Annotated[
 
 def serve(
     _config: Config = None,
-    host: Host = "127.0.0.1",
-    port: Port = 8300,
+    host: Host = DEFAULT_HOST,
+    port: Port = DEFAULT_PORT,
     collectors: Collectors = 1,
     trusted_hops: TrustedHops = 0,
     spool_bytes: SpoolBytes = limits.SPOOL_BYTES_MAX,

@@ -1,7 +1,8 @@
-"""Which addresses the server calls when somebody else says where (docs/feed.md, "Whom the server calls").
+"""Addresses: where a server is reached, and which it calls when somebody else says where.
 
-An address that means the server itself or the link that it is on is refused: behind it are things that trust
-whoever reaches them, such as the page on which a cloud tells a machine its credentials.
+For the latter see "Whom the server calls" in docs/feed.md. An address that means the server itself or the
+link that it is on is refused: behind it are things that trust whoever reaches them, such as the page on
+which a cloud tells a machine its credentials.
 """
 
 from __future__ import annotations
@@ -34,8 +35,16 @@ _REFUSED: Sequence[tuple[Network, str]] = [
 _TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6Network("::/96"))
 """Addresses whose last bits are one of IPv4: of NAT64 (RFC 6052, RFC 8215), and the old compatible ones."""
 _ISATAP = 0x5EFE
+_WHOLE_MACHINE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nobody listens here
+"""Where who is on a machine reaches what listens at all of its addresses."""
 _IPV4_BITS = 32
 _IPV4_MASK = 2**_IPV4_BITS - 1
+
+
+def url_of(host: str, port: int | str) -> str:
+    """Return by what address who is on the same machine reaches a server that listens there."""
+    host = _WHOLE_MACHINE.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def refusal_of(text: str, allowed: Sequence[Network] = ()) -> str | None:

@@ -122,6 +122,17 @@ class RemoteStore(Store):
         with self._asking():
             _raise_error(self._client.delete("/bytes"))
 
+    def url(self) -> str:
+        """Return where the server is reached from this machine by HTTP.
+
+        It is no method of the contract.
+        """
+        with self._asking():
+            response = self._client.get("/url")
+            _raise_error(response)
+            url: str = decoded(response.content, str)
+        return url
+
     def _ask(self, method: str, arguments: Mapping[str, object]) -> Any:
         ask = self._rows if answers_rows(method) else self._call
         return ask(method, arguments)

@@ -14,7 +14,7 @@ from typing import Any, cast
 import duckdb
 import httpx
 import pytest
-from owning import answering, nothing_seen, reached
+from owning import URL, answering, nothing_seen, reached
 from running import event, write_lines
 from serving import Server, wait_until
 from stored import SPACE
@@ -196,9 +196,14 @@ def test_a_command_that_waits_until_bytes_are_gone_hears_when_they_are_or_why_th
     async def on_owner(work: Callable[[], Any]) -> Any:
         return work()
 
-    app = local_app(cast("OwnedStore", Broken(ValueError())), on_owner, nothing_seen, let_bytes_go)
+    app = local_app(cast("OwnedStore", Broken(ValueError())), on_owner, nothing_seen, let_bytes_go, URL)
     with answering(tmp_path, app), RemoteStore.reach(tmp_path) as remote:
         remote.let_bytes_go()
         with pytest.raises(NoRoom, match="the disk is full") as told:
             remote.let_bytes_go()
     assert (told.value.hint, outcomes) == ("make room", [])
+
+
+def test_a_command_is_told_where_the_server_is_reached_besides(tmp_path: Path) -> None:
+    with reached(tmp_path, Broken(ValueError())) as remote:
+        assert remote.url() == URL

@@ -28,12 +28,16 @@ log = structlog.get_logger()
 
 
 def local_app(
-    store: OwnedStore, run_on_owner: RunOnOwner, watch: Watch, let_bytes_go: Callable[[], Awaitable[None]]
+    store: OwnedStore,
+    run_on_owner: RunOnOwner,
+    watch: Watch,
+    let_bytes_go: Callable[[], Awaitable[None]],
+    url: str,
 ) -> Starlette:
     """Return the application behind the socket.
 
     `run_on_owner` runs a function on the store's thread; `let_bytes_go` ends when no file has a byte of what
-    was forgotten before.
+    was forgotten before; `url` is where the server is reached besides.
     """
 
     async def call(request: Request) -> Response:
@@ -63,8 +67,18 @@ def local_app(
         Route("/store/{method}", _answered(call), methods=["POST"]),
         Route("/watch", _answered(watched), methods=["GET"]),
         Route("/bytes", _answered(bytes_gone), methods=["DELETE"]),
+        Route("/url", _says(url), methods=["GET"]),
     ]
     return Starlette(routes=routes)
+
+
+def _says(told: str) -> Handler:
+    """Return a handler that always answers the same."""
+
+    async def says(_: Request) -> Response:
+        return Response(encoded(told))
+
+    return says
 
 
 def _answered(handler: Handler) -> Handler:
