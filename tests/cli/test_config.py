@@ -51,6 +51,15 @@ def test_all_settings_are_listed_with_value_meaning_and_bounds(data: Path) -> No
     ]
 
 
+def test_of_a_path_that_cannot_be_it_is_told_what_can(data: Path) -> None:
+    refused = enduser("config", "set", "unique_user", "variable:app[0].id", data=data)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.endswith(
+        "error: unique_user cannot be 'variable:app[0].id'\n  a PATH is names (A-Z, a-z, 0-9, _ and $, no "
+        "digit first) with dots between, without brackets, such as variable:app.user.id\n"
+    )
+
+
 def test_the_salt_is_shown_only_to_who_asks_for_it(data: Path) -> None:
     assert "hash_salt = (none)\n" in enduser("config", "list", data=data).stdout
     enduser("config", "set", "hash_salt", "pepper", data=data)

@@ -96,6 +96,26 @@ def test_another_unique_user_method_is_refused(text: str) -> None:
         parse_setting("unique_user", text)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "variable:app[0].id",
+            "names (A-Z, a-z, 0-9, _ and $, no digit first) with dots between, without brackets",
+        ),
+        ("variable:app.0.id", "such as variable:app.user.id"),
+        ("cookie:a b", "without blanks, such as cookie:uid"),
+        ("variable:", "unique_user is generated, cookie:NAME"),
+    ],
+)
+def test_of_a_source_that_cannot_be_it_is_told_what_can(text: str, told: str) -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        parse_setting("unique_user", text)
+    assert caught.value.message == f"unique_user cannot be {text!r}"
+    assert told in str(caught.value.hint)
+    assert caught.value.field == "unique_user"
+
+
 @pytest.mark.parametrize(("text", "value"), [("visit", "visit"), (" No_Visit", "no_visit")])
 def test_server_events_are_visits_or_not(text: str, value: str) -> None:
     assert parse_setting("server_events", text) == value
@@ -256,7 +276,7 @@ def test_one_of_some_words_is_read_in_any_case() -> None:
 
 @pytest.mark.parametrize("text", ["cookie", "cookie:a b", "variable:1", "other:x", "generated:x"])
 def test_what_is_no_method_is_named(text: str) -> None:
-    with pytest.raises(ValueError, match=text):
+    with pytest.raises((ValueError, InvalidSetting), match=text):
         settings._unique_user(text)
 
 

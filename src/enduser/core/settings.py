@@ -108,6 +108,18 @@ _METHODS = ("generated", "salesforce", "idp", "none")
 _METHODS_WITH_SOURCE = ("cookie", "selector", "variable")
 _VARIABLE = re.compile(r"[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*", re.ASCII)
 _COOKIE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_SOURCES: Mapping[str, tuple[re.Pattern[str], str]] = {
+    "cookie": (
+        _COOKIE,
+        "the NAME of a cookie is letters, digits and - _ . without blanks, such as cookie:uid",
+    ),
+    "variable": (
+        _VARIABLE,
+        "a PATH is names (A-Z, a-z, 0-9, _ and $, no digit first) with dots between, without brackets, "
+        "such as variable:app.user.id",
+    ),
+}
+"""Sources whose form is known, and what it is."""
 
 
 def _unique_user(text: str) -> str:
@@ -117,9 +129,10 @@ def _unique_user(text: str) -> str:
         return method
     if method not in _METHODS_WITH_SOURCE or not 0 < len(source) <= limits.UNIQUE_USER_CHARACTERS_MAX:
         raise ValueError(text)
-    form = {"cookie": _COOKIE, "variable": _VARIABLE}.get(method)
-    if form and not form.fullmatch(source):
-        raise ValueError(text)
+    if method in _SOURCES:
+        form, meaning = _SOURCES[method]
+        if not form.fullmatch(source):
+            raise InvalidSetting(f"unique_user cannot be {_shown(text)!r}", hint=meaning)
     return f"{method}:{source}"
 
 
