@@ -10,6 +10,7 @@ from enduser.cli.helping import Group
 from enduser.cli.opening import MEMORY_LIMIT_MB, opened
 from enduser.cli.options import DEFAULT_DATA, DEFAULT_SPACE, Data, Memory, Space, Yes
 from enduser.cli.output import confirm, count_of, err, out
+from enduser.cli.proposing import in_space
 from enduser.core.settings import SECRET_SETTINGS, SETTING_RULES, parse_setting, setting_rule, setting_text
 from enduser.service.changing_settings import recomputed_events, what_is_for_good
 from enduser.stores.contract import Store
@@ -84,7 +85,8 @@ def _note_who_goes(store: Store, space: str) -> None:
     goes += [f"the content of {count_of(amount.contents, 'event')}"] if amount.contents else []
     if goes:
         err.print(f"note: the next run of the retention deletes {' and '.join(goes)}")
-        err.print("  see whom: enduser retention run --dry-run; a server does it once a day in a live space")
+        command = in_space("enduser retention run --dry-run", space)
+        err.print(f"  see whom: {command}; a server does it once a day in a live space")
 
 
 def _shown(name: str, value: object) -> str:

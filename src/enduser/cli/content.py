@@ -26,6 +26,7 @@ from enduser.cli.options import (
     Yes,
 )
 from enduser.cli.output import confirm, err, out, print_fields, print_json, print_table, printable, short_time
+from enduser.cli.proposing import in_space
 from enduser.clock import now_us
 from enduser.core.contents import Content, Decision, SavedContent, find_content
 from enduser.core.segments import Saving
@@ -78,7 +79,8 @@ def list_all(
     elif found:
         print_table([("id", "name", "kind", "segment", "public", "saved (UTC)", "by"), *map(_cells, found)])
     else:
-        out.print("No content items. To have one: enduser content create ID --segment SEGMENT")
+        command = in_space("enduser content create ID --segment SEGMENT", space)
+        out.print(f"No content items. To have one: {command}")
     if state is not None and state.by == "owner":
         err.print(f"note: {_waits_for(state)}; until then the owner decides, which takes longer")
 
@@ -162,7 +164,8 @@ def create(
     with opened(data, space, memory_limit) as store:
         store.save_content(space, content, Saving(now_us(), BY, is_new=True))
     shown = printable(content_id)
-    out.print(f"the content item {shown} is there; who sees it: enduser content decide USER")
+    command = in_space("enduser content decide USER", space)
+    out.print(f"the content item {shown} is there; who sees it: {command}")
 
 
 @app.command("change")

@@ -10,6 +10,7 @@ import typer
 from enduser.cli.opening import MEMORY_LIMIT_MB, opened
 from enduser.cli.options import DEFAULT_DATA, DEFAULT_SPACE, Data, Memory, Space, Yes
 from enduser.cli.output import confirm, count_of, out
+from enduser.cli.proposing import in_space
 from enduser.clock import now_us
 from enduser.service.demo_data import write_demo
 from enduser.service.demo_values import write_demo_values
@@ -48,8 +49,8 @@ def demo(
         f"{outcomes.excluded.total():,} of crawlers left out): "
         f"{count_of(found.users, 'user')}, {count_of(found.sessions, 'session')}"
     )
-    where = ["--data", str(data), *(["--space", space] if space != DEFAULT_SPACE else [])]
-    out.print(f"Look around: enduser users list {shlex.join(where)}")
+    command = in_space(f"enduser users list --data {shlex.quote(str(data))}", space)
+    out.print(f"Look around: {command}")
 
 
 def _refuse_to_mix(store: Store, space: str, *, yes: bool) -> None:

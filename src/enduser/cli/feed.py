@@ -17,6 +17,7 @@ from enduser.cli.helping import Group
 from enduser.cli.opening import MEMORY_LIMIT_MB, bring_feed_up, folded
 from enduser.cli.options import DEFAULT_DATA, DEFAULT_SPACE, Data, ListFormat, Memory, Space, Yes
 from enduser.cli.output import err, out, print_table, printable
+from enduser.cli.proposing import in_space
 from enduser.core.feed import FEED_KINDS, FeedFilter
 from enduser.errors import UsageError
 from enduser.service.feed import END, FeedRowJson, read_feed
@@ -82,10 +83,9 @@ def list_rows(
         print_table([heading, *map(_cells, read.items)], right=(0,))
     err.print(f"what follows: --cursor {read.cursor}")
     if not is_followed:
-        err.print(
-            "nothing is followed yet: enduser segments change SEGMENT --followed, "
-            "enduser config set feed_attributes NAMES"
-        )
+        commands = "enduser segments change SEGMENT --followed", "enduser config set feed_attributes NAMES"
+        told = ", ".join(in_space(command, space) for command in commands)
+        err.print(f"nothing is followed yet: {told}")
 
 
 @app.command("follow")
@@ -108,8 +108,9 @@ def follow(
     from enduser.stores.remote import RemoteStore  # late: few commands meet a server
 
     if not is_served(data):
+        listed = in_space("enduser feed list", space)
         raise UsageError(
-            f"no server runs on {data}", hint="start one: enduser serve; what is there: enduser feed list"
+            f"no server runs on {data}", hint=f"start one: enduser serve; what is there: {listed}"
         )
     which = filter_of(kinds, segments, attributes)
     with RemoteStore.reach(data) as store, suppress(KeyboardInterrupt):

@@ -12,6 +12,7 @@ from enduser.cli.helping import Group
 from enduser.cli.opening import MEMORY_LIMIT_MB, existing
 from enduser.cli.options import BY, DEFAULT_DATA, DEFAULT_SPACE, Data, Form, ListFormat, Memory, Space, Yes
 from enduser.cli.output import confirm, out, print_json, print_table, printable, short_time
+from enduser.cli.proposing import in_space
 from enduser.cli.segments import rule_of
 from enduser.clock import now_us
 from enduser.core.filters import SavedFilter, UserFilter
@@ -44,7 +45,7 @@ def list_all(
     elif found:
         print_table([("id", "name", "search", "columns", "sort", "saved (UTC)"), *map(_cells, found)])
     else:
-        out.print("No filters. To have one: enduser filters save ID --where RULE")
+        out.print(f"No filters. To have one: {in_space('enduser filters save ID --where RULE', space)}")
 
 
 def _cells(saved: SavedFilter) -> tuple[str, ...]:
@@ -77,7 +78,8 @@ def save(
         asked = replace(there[0] if there else UserFilter(id=filter_id, name=filter_id), **given)
         store.save_filter(space, asked, Saving(now_us(), BY, is_new=not there))
     shown = printable(filter_id)
-    out.print(f"the filter {shown} is saved; list its users: enduser users list --filter {shown}")
+    command = in_space(f"enduser users list --filter {shown}", space)
+    out.print(f"the filter {shown} is saved; list its users: {command}")
 
 
 @app.command("delete")

@@ -17,6 +17,7 @@ from enduser.cli.helping import Group
 from enduser.cli.opening import MEMORY_LIMIT_MB, control_of, folded, is_remote, owned
 from enduser.cli.options import DEFAULT_DATA, DEFAULT_SPACE, Data, Form, ListFormat, Memory, Space, Yes
 from enduser.cli.output import confirm, count_of, err, out, print_json, print_table, printable, short_time
+from enduser.cli.proposing import in_space
 from enduser.clock import now_us
 from enduser.service.retention import begin_retention, require_past, run_retention
 from enduser.service.retention_json import run_json
@@ -134,7 +135,7 @@ def list_runs(
     elif found:
         print_table([_HEADINGS, *_rows(found)], right=range(3, 10))
     else:
-        out.print(f"No run of the retention yet in {space}: enduser retention run")
+        out.print(f"No run of the retention yet in {space}: {in_space('enduser retention run', space)}")
 
 
 _HEADINGS = (

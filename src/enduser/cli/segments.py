@@ -25,6 +25,7 @@ from enduser.cli.output import (
     printable,
     short_time,
 )
+from enduser.cli.proposing import in_space
 from enduser.clock import now_us
 from enduser.core.rules.rule_json import RuleJson
 from enduser.core.rules.templates import Template, find_template
@@ -143,7 +144,8 @@ def list_all(
     elif found:
         print_table([("id", "name", "tags", "version", "saved (UTC)", "by"), *map(_cells, found)], right=(3,))
     else:
-        out.print("No segments. To have one: enduser segments create NAME --template new-users")
+        command = in_space("enduser segments create NAME --template new-users", space)
+        out.print(f"No segments. To have one: {command}")
 
 
 def _cells(saved: SavedSegment) -> tuple[str, ...]:
@@ -271,7 +273,8 @@ def create(
     )
     with opened(data, space, memory_limit) as store:
         store.save_segment(space, segment, Saving(now_us(), BY, is_new=True))
-    out.print(f"the segment {segment.id} is there; count its users: enduser segments count {segment.id}")
+    command = in_space(f"enduser segments count {segment.id}", space)
+    out.print(f"the segment {segment.id} is there; count its users: {command}")
 
 
 @app.command("change")

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from enduser.cli.opening import MEMORY_LIMIT_MB, control_of, existing, must_be_there
 from enduser.cli.options import DEFAULT_DATA, DEFAULT_SPACE, Data, Memory, RowsLimit, Space, Yes
 from enduser.cli.output import EXIT_FOUND, confirm, count_of, err, out, print_table, short_time
+from enduser.cli.proposing import in_space
 from enduser.cli.sources import Name
 from enduser.clock import now_us
 from enduser.errors import InputError
@@ -105,6 +106,9 @@ def _do(store: Store, run: SourceRun, folder: Path) -> Written:
     with _bar(run) as show:
         written, rejected = run.do(store, folder, show)
     _print_written(written, is_dry=False)
+    if written.read > written.rejected:
+        command = in_space(f"enduser sources undo {written.run}", run.space)
+        out.print(f"To take it back: {command}")
     if rejected:
         out.print(f"what was rejected is listed in {rejected}")
     return written
@@ -173,8 +177,6 @@ def _print_written(written: Written, *, is_dry: bool) -> None:
         out.print(f"{label:<11} {count:>12,}   {meaning}".rstrip())
     for row, attribute, reason in islice(_rejections(written), _REJECTIONS_SHOWN):
         out.print(f"  row {row:,}: {attribute}{reason}")
-    if not is_dry and written.read > written.rejected:
-        out.print(f"To take it back: enduser sources undo {written.run}")
 
 
 def _rejections(written: Written) -> Iterator[tuple[int, str, str]]:

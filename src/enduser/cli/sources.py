@@ -14,6 +14,7 @@ from enduser.cli.helping import Group
 from enduser.cli.opening import MEMORY_LIMIT_MB, control_of, existing, must_be_there, opened
 from enduser.cli.options import DEFAULT_DATA, DEFAULT_SPACE, Data, Memory, Space, Yes
 from enduser.cli.output import confirm, err, out, print_table, short_time
+from enduser.cli.proposing import in_space
 from enduser.clock import now_us
 from enduser.core.attributes import AttributeType
 from enduser.core.value_forms import DateForm
@@ -143,7 +144,8 @@ def map_columns(
         made = save_mapping(store, control, config, known, form.columns, is_new=is_new)
     if made:
         out.print(f"made the attributes {', '.join(attribute.name for attribute in made)}")
-    out.print(f"See what it would do: enduser sources run {name} {file} --dry-run")
+    command = in_space(f"enduser sources run {name} {file} --dry-run", space)
+    out.print(f"See what it would do: {command}")
 
 
 def _config(control: ControlStore, space: str, name: str) -> tuple[SourceConfig, bool]:
@@ -217,7 +219,8 @@ def create_inbox(
         config = SourceConfig(space, name, inbox.KIND, None, now_us(), connection)
         create_source(control, config)
     (data / inbox.FOLDER).mkdir(mode=0o700, exist_ok=True)
-    out.print(f"Put files into {data / inbox.FOLDER}, and say what is taken: enduser sources map {name} FILE")
+    command = in_space(f"enduser sources map {name} FILE", space)
+    out.print(f"Put files into {data / inbox.FOLDER}, and say what is taken: {command}")
 
 
 @app.command("schedule")

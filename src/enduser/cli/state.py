@@ -12,6 +12,7 @@ import typer
 from enduser.cli.opening import MEMORY_LIMIT_MB, events_left, existing, folded
 from enduser.cli.options import DEFAULT_DATA, DEFAULT_SPACE, Data, Memory, Space, Yes
 from enduser.cli.output import EXIT_FOUND, clock_of, count_of, err, out, printable, short_time, size
+from enduser.cli.proposing import in_space
 from enduser.core.retention import deletes_from
 from enduser.stores.answers import SpaceStatus
 from enduser.stores.contract import Store
@@ -50,7 +51,7 @@ def _fate(found: SpaceStatus) -> str:
     """Return when idle users of a space are deleted."""
     begins = deletes_from(found.live_since)
     if begins is None:
-        return "deleted on demand only, by enduser retention run"
+        return f"deleted on demand only, by {in_space('enduser retention run', found.space)}"
     if (found.clock_at or 0) < begins:
         return f"a server deletes them from {short_time(begins)} UTC on"
     return "a server deletes them within a day"
@@ -96,7 +97,8 @@ def verify(
         whose = f"{difference.kind} of {difference.user_id!r} {difference.side}"
         out.print(printable(f"{whose}: {difference.row}"))
     if differences:
-        out.print(f"{count_of(len(differences), 'difference')}; to recompute what is stored: enduser rebuild")
+        command = in_space("enduser rebuild", space)
+        out.print(f"{count_of(len(differences), 'difference')}; to recompute what is stored: {command}")
         raise typer.Exit(EXIT_FOUND)
     out.print(f"{space}: {_users_and_sessions(found)} equal {count_of(found.events, 'event')}")
 

@@ -12,6 +12,7 @@ import typer
 
 from enduser.cli.options import DEFAULT_DATA, DEFAULT_SPACE, Data, Space, Yes
 from enduser.cli.output import out, printable, short_time
+from enduser.cli.proposing import in_space
 from enduser.errors import UsageError
 from enduser.stores.answers import Sample
 
@@ -34,8 +35,9 @@ def tail(
     from enduser.stores.remote import RemoteStore  # late: few commands meet a server
 
     if not is_served(data):
+        stored = in_space("enduser status", space)
         raise UsageError(
-            f"no server runs on {data}", hint="start one: enduser serve; what is stored: enduser status"
+            f"no server runs on {data}", hint=f"start one: enduser serve; what is stored: {stored}"
         )
     with RemoteStore.reach(data) as store, suppress(KeyboardInterrupt):
         for sample in islice(_watched(store, space), count):

@@ -36,6 +36,7 @@ from enduser.cli.options import (
     Yes,
 )
 from enduser.cli.output import count_of, duration, iso, out, print_json, print_table, printable, short_time
+from enduser.cli.proposing import in_space
 from enduser.clock import now_us
 from enduser.core.attributes import AttributeType
 from enduser.core.end_user import USER_COLUMNS
@@ -195,7 +196,7 @@ def _why_not(store: Store, space: str, user_id: str, kind: str | None) -> str:
         return f"{user_id!r} has an open session; add --include-open"
     if any(find_said(store, space, user_id, kind).changes()):
         told = "custom attributes are known, and appear with the first session"
-        return f"{told}: enduser users history {user_id}"
+        return f"{told}: {in_space(f'enduser users history {user_id}', space)}"
     return f"an object appears with a user's first session; {OTHER_ID}"
 
 
@@ -295,7 +296,8 @@ def _nobody(status: SpaceStatus) -> str:
     if status.open_sessions:
         are_open = f"{count_of(status.open_sessions, 'session')} still open"
         return f"No users in {status.space} yet, but {are_open}: a user is listed once a session has closed."
-    return f"No users in {status.space} yet. Import some history: enduser import events FILE"
+    command = in_space("enduser import events FILE", status.space)
+    return f"No users in {status.space} yet. Import some history: {command}"
 
 
 def _cells(row: Mapping[str, object]) -> list[str]:

@@ -37,6 +37,7 @@ from enduser.cli.output import (
     printable,
     short_time,
 )
+from enduser.cli.proposing import in_space
 from enduser.clock import now_us
 from enduser.core.addresses import networks_of
 from enduser.service.feed import END
@@ -119,7 +120,8 @@ def list_all(
     ]
     print_table([("id", "name", "url", "state", "last success (UTC)", "last error"), *rows])
     if not rows:
-        err.print("there is no webhook in this space; to have one: enduser webhooks create URL --name NAME")
+        command = in_space("enduser webhooks create URL --name NAME", space)
+        err.print(f"there is no webhook in this space; to have one: {command}")
 
 
 def _state(webhook: Webhook) -> str:
