@@ -264,6 +264,19 @@ def test_without_users_the_table_says_what_to_do(tmp_path: Path) -> None:
     )
 
 
+def test_while_all_sessions_are_open_the_table_says_how_to_list_their_users(tmp_path: Path) -> None:
+    path, data = write_lines(tmp_path / "x", event()), tmp_path / "data"
+    enduser("import", "events", path, data=data)
+    assert enduser("users", "list", data=data).stdout == (
+        "No users in default/production yet, but 1 session still open: "
+        "a user is listed once a session has closed, and before with --include-open.\n"
+    )
+    assert (
+        "those included whose only session is open"
+        in enduser("users", "list", "--include-open", data=data).stdout
+    )
+
+
 def test_one_user_is_one_user(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "x", event())
     enduser("import", "events", path, "--close", data=tmp_path / "data")

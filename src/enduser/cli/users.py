@@ -295,7 +295,8 @@ def _counted(store: Store, space: str, query: UsersQuery) -> tuple[Counts, int]:
 def _nobody(status: SpaceStatus) -> str:
     if status.open_sessions:
         are_open = f"{count_of(status.open_sessions, 'session')} still open"
-        return f"No users in {status.space} yet, but {are_open}: a user is listed once a session has closed."
+        closes = "a user is listed once a session has closed, and before with --include-open"
+        return f"No users in {status.space} yet, but {are_open}: {closes}."
     command = in_space("enduser import events FILE", status.space)
     return f"No users in {status.space} yet. Import some history: {command}"
 
