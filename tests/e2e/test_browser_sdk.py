@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -76,11 +78,31 @@ def test_a_file_on_the_disk_works_as_a_page(shop: Shop, person: BrowserContext, 
     assert viewed["context"]["page"]["url"] == page.as_uri()
 
 
+EXAMPLES = SDK / "examples"
+EXAMPLE_SERVER = "http://127.0.0.1:8300"
+"""What stands in examples for the server."""
+NOTHING = {"content": [], "segments": [], "valid_until": None, "as_of": None}
+
+
+def plain_example(shop: Shop) -> str:
+    """Have the plain example; return its address but for the server."""
+    shop.pages.pages["/"] = ((EXAMPLES / "plain" / "index.html").read_text(encoding="utf-8"), {})
+    return f"{shop.url()}?key={shop.key}"
+
+
+def strict_example(shop: Shop, server: str) -> str:
+    """Have the strict example, made as its README says; return its address."""
+    for name in ("index.html", "queue.js", "app.js"):
+        text = (EXAMPLES / "strict-csp" / name).read_text(encoding="utf-8")
+        text = text.replace(EXAMPLE_SERVER, server).replace("WRITE_KEY", shop.key)
+        shop.pages.pages["/" if name == "index.html" else f"/{name}"] = (text, {})
+    return shop.url()
+
+
 def test_the_plain_example_does_what_its_buttons_say(shop: Shop, person: BrowserContext) -> None:
     shop.server.cli("content", "create", "banner", "--name", "Banner", "--space", shop.space)
-    shop.pages.pages["/"] = ((SDK / "examples" / "plain" / "index.html").read_text(encoding="utf-8"), {})
     tab = person.new_page()
-    tab.goto(f"{shop.url()}?key={shop.key}&server={shop.hop.url}")
+    tab.goto(f"{plain_example(shop)}&server={shop.hop.url}")
     for button in ("login", "name", "buy", "next"):
         tab.click(f"#{button}")
     tab.fill("#text", "a secret")
@@ -91,34 +113,71 @@ def test_the_plain_example_does_what_its_buttons_say(shop: Shop, person: Browser
     assert {m["name"] for m in shop.distinct if m["type"] == "page"} == {"A plain page", "Another page"}
 
 
+def test_the_plain_example_has_the_lines_of_the_snippet() -> None:
+    *lines, last = (SDK / "snippet.js").read_text(encoding="utf-8").splitlines()
+    page = (EXAMPLES / "plain" / "index.html").read_text(encoding="utf-8")
+    assert "\n".join(f"  {line}" for line in [*lines, last.split('"')[0]]) in page
+
+
 def test_the_strict_example_works_under_its_policy(shop: Shop, person: BrowserContext) -> None:
-    for name in ("index.html", "app.js"):
-        text = (SDK / "examples" / "strict-csp" / name).read_text(encoding="utf-8")
-        text = text.replace("SERVER", shop.hop.url).replace("WRITE_KEY", shop.key)
-        shop.pages.pages["/" if name == "index.html" else f"/{name}"] = (text, {})
     complaints: list[str] = []
     tab = person.new_page()
     tab.on("console", lambda message: complaints.append(message.text))
-    tab.goto(shop.url())
+    tab.goto(strict_example(shop, shop.hop.url))
     tab.click("#buy")
-    shop.wait_for("page", "identify", "$click", "Bought")
+    tab.click("#decide")
+    tab.get_by_text('"as_of"').wait_for()
+    shop.wait_for("page", "identify", "$click", "Bought", "$click")
     assert complaints == []
 
 
-def test_the_package_works_with_a_router_of_react(
+@pytest.mark.parametrize("example", ["plain", "strict-csp"])
+def test_where_the_script_is_blocked_an_example_decides_for_nothing_at_once(
+    shop: Shop, person: BrowserContext, example: str
+) -> None:
+    nowhere = "http://127.0.0.1:9"
+    is_plain = example == "plain"
+    address = f"{plain_example(shop)}&server={nowhere}" if is_plain else strict_example(shop, nowhere)
+    tab = person.new_page()
+    tab.clock.install()  # no five seconds pass
+    tab.goto(address)
+    tab.click("#decide")
+    tab.get_by_text('"as_of"').wait_for()
+    assert json.loads(tab.inner_text("#seen")) == NOTHING
+    assert tab.evaluate("enduser.decide()") == NOTHING
+
+
+@pytest.mark.parametrize("example", ["plain", "strict-csp"])
+def test_where_the_script_does_not_come_an_example_decides_for_nothing_after_five_seconds(
+    shop: Shop, person: BrowserContext, example: str
+) -> None:
+    server = shop.hop.url
+    is_plain = example == "plain"
+    address = f"{plain_example(shop)}&server={server}" if is_plain else strict_example(shop, server)
+    person.route("**/enduser.js?*", lambda _: None)
+    tab = person.new_page()
+    tab.clock.install()
+    tab.goto(address, wait_until="domcontentloaded")
+    tab.click("#decide")
+    tab.clock.fast_forward(4_000)
+    assert tab.inner_text("#seen") == ""
+    tab.clock.fast_forward(1_500)
+    assert json.loads(tab.inner_text("#seen")) == NOTHING
+
+
+def test_the_app_with_a_router_of_react_is_built_as_it_says_and_works(
     shop: Shop, person: BrowserContext, built: Path, tmp_path: Path
 ) -> None:
     told = ["--name", "Hi", "--payload", '{"text": "Hi!"}']
     shop.server.cli("content", "create", "hi", *told, "--space", shop.space)
-    source = (SDK / "examples" / "react-router" / "app.jsx").read_text(encoding="utf-8")
-    (tmp_path / "app.jsx").write_text(source.replace("SERVER", shop.hop.url).replace("WRITE_KEY", shop.key))
-    (tmp_path / "node_modules").symlink_to(PACKAGES)
-    options = [f"--alias:enduser.js={built / 'index.js'}", '--define:process.env.NODE_ENV="production"']
-    options += ["--bundle", "--jsx=automatic", f"--outfile={tmp_path}/app.js"]
-    run(TOOLS / "esbuild", tmp_path / "app.jsx", *options)
-    shop.script("/app.js", (tmp_path / "app.js").read_text(encoding="utf-8"))
+    folder = tmp_path / "examples" / "react-router"
+    shutil.copytree(EXAMPLES / "react-router", folder, ignore=shutil.ignore_patterns("node_modules", "dist"))
+    (folder / "node_modules").symlink_to(PACKAGES)
+    (tmp_path / "dist").symlink_to(built)
+    run("npm", "run", "build", cwd=folder, env={**os.environ, "WRITE_KEY": shop.key, "SERVER": shop.hop.url})
+    shop.script("/dist/app.js", (folder / "dist" / "app.js").read_text(encoding="utf-8"))
     for path in ("/", "/orders"):
-        shop.page('<div id="root"></div><script src="/app.js"></script>', path)
+        shop.pages.pages[path] = ((folder / "index.html").read_text(encoding="utf-8"), {})
     tab = person.new_page()
     tab.goto(shop.url())
     tab.get_by_text("Hi!").wait_for()
@@ -128,6 +187,16 @@ def test_the_package_works_with_a_router_of_react(
     assert [m["name"] for m in messages if m["type"] == "page"] == ["Home", "Orders"]
     shown = next(m for m in messages if m.get("event") == "$content_shown")
     assert shown["properties"] == {"content_id": "hi"}
+
+
+def test_the_app_is_not_built_without_a_write_key() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "WRITE_KEY"}
+    command = ["npm", "run", "build"]
+    done = subprocess.run(
+        command, cwd=EXAMPLES / "react-router", env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode
+    assert "WRITE_KEY: is to be set; enduser systems list shows it" in done.stderr
 
 
 # --- the build
@@ -191,10 +260,18 @@ def test_sdk_and_server_have_one_version() -> None:
     assert "dependencies" not in told
 
 
-def test_the_tools_of_the_sdk_are_pinned_and_their_lock_names_no_registry() -> None:
-    told = json.loads((SDK / "package.json").read_text(encoding="utf-8"))
-    assert all(re.fullmatch(r"[\d.]+", version) for version in told["devDependencies"].values())
-    assert '"resolved"' not in (SDK / "package-lock.json").read_text(encoding="utf-8")
+@pytest.mark.parametrize("folder", [SDK, EXAMPLES / "react-router"], ids=["the SDK", "the example"])
+def test_the_packages_of_the_sdk_are_pinned_and_their_lock_names_no_registry(folder: Path) -> None:
+    told = json.loads((folder / "package.json").read_text(encoding="utf-8"))
+    versions = {**told["devDependencies"], **told.get("dependencies", {})}
+    assert all(re.fullmatch(r"[\d.]+", version) for version in versions.values())
+    assert '"resolved"' not in (folder / "package-lock.json").read_text(encoding="utf-8")
+
+
+def test_the_app_has_the_versions_that_tests_have() -> None:
+    told = json.loads((EXAMPLES / "react-router" / "package.json").read_text(encoding="utf-8"))
+    tested = json.loads((ROOT / "tests" / "e2e" / "sdks" / "package.json").read_text(encoding="utf-8"))
+    assert {**told["devDependencies"], **told["dependencies"]}.items() <= tested["dependencies"].items()
 
 
 def test_the_package_has_what_it_needs_and_nothing_else(built: Path, tmp_path: Path) -> None:

@@ -3,8 +3,8 @@ import { useEffect, useState } from "react";
 import { createRoot } from "react-dom/client";
 import { BrowserRouter, Link, Route, Routes } from "react-router";
 
-// Once, before anything is rendered; page views of the router are noticed without more.
-enduser.init({ key: "WRITE_KEY", host: "SERVER" });
+// Once, before anything is rendered; page views of the router are noticed without more. `npm run build` puts both in.
+enduser.init({ key: WRITE_KEY, host: SERVER });
 
 function useTitle(title) {
   useEffect(() => {
