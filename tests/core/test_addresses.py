@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from enduser.core.addresses import networks_of, refusal_of, url_of
+from enduser.core.addresses import networks_of, own_url_of, refusal_of, url_of
 from enduser.errors import UsageError
 
 
@@ -21,7 +21,12 @@ from enduser.errors import UsageError
     ],
 )
 def test_who_is_on_the_machine_reaches_a_server_where_it_listens(host: str, url: str) -> None:
-    assert url_of(host, 8300) == url
+    assert own_url_of(host, 8300) == url
+
+
+def test_an_address_of_ipv6_stands_in_brackets() -> None:
+    assert url_of("::1", 8300) == "http://[::1]:8300"
+    assert url_of("0.0.0.0", 8300) == "http://0.0.0.0:8300"  # noqa: S104 - nobody listens here
 
 
 @pytest.mark.parametrize(

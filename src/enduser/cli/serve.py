@@ -13,7 +13,7 @@ from enduser.cli.config_file import check_values, read_config
 from enduser.cli.opening import MEMORY_LIMIT_MB
 from enduser.cli.options import DEFAULT_DATA, DEFAULT_HOST, DEFAULT_PORT, AllowWebhooksTo, Data, Memory, Yes
 from enduser.cli.output import out
-from enduser.core.addresses import networks_of
+from enduser.core.addresses import networks_of, url_of
 from enduser.errors import UsageError
 
 _SETTINGS = {
@@ -117,7 +117,7 @@ def serve(
         spool_bytes_max=spool_bytes,
         allowed_to_webhooks=networks_of(allow_webhooks_to),
     )
-    asyncio.run(serve_until_stopped(options, lambda at: out.print(f"enduser listens on http://{host}:{at}")))
+    asyncio.run(serve_until_stopped(options, lambda at: out.print(f"enduser listens on {url_of(host, at)}")))
 
 
 def _check_spool(size: int, collectors: int) -> None:

@@ -15,7 +15,7 @@ from enduser.cli.opening import existing, is_remote, opened
 from enduser.cli.options import DEFAULT_DATA, DEFAULT_HOST, DEFAULT_PORT, Data, Form, ListFormat, Yes
 from enduser.cli.output import err, iso, out, print_json, print_table
 from enduser.clock import now_us
-from enduser.core.addresses import url_of
+from enduser.core.addresses import own_url_of
 from enduser.errors import InvalidParameter
 from enduser.stores.answers import WriteKey
 from enduser.stores.contract import Store
@@ -116,7 +116,7 @@ def _own_url(store: Store) -> str:
     """Return where the server of a data folder is reached from this machine, or will be once it runs."""
     if not is_remote(store):
         told = os.environ.get("ENDUSER_HOST"), os.environ.get("ENDUSER_PORT")
-        return url_of(told[0] or DEFAULT_HOST, told[1] or DEFAULT_PORT)
+        return own_url_of(told[0] or DEFAULT_HOST, told[1] or DEFAULT_PORT)
     from enduser.stores.remote import RemoteStore  # late: few commands meet a server
 
     assert isinstance(store, RemoteStore)

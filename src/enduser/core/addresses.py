@@ -42,9 +42,13 @@ _IPV4_MASK = 2**_IPV4_BITS - 1
 
 
 def url_of(host: str, port: int | str) -> str:
-    """Return by what address who is on the same machine reaches a server that listens there."""
-    host = _WHOLE_MACHINE.get(host, host)
+    """Return the address of a server that listens there."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def own_url_of(host: str, port: int | str) -> str:
+    """Return by what address who is on the same machine reaches a server that listens there."""
+    return url_of(_WHOLE_MACHINE.get(host, host), port)
 
 
 def refusal_of(text: str, allowed: Sequence[Network] = ()) -> str | None:

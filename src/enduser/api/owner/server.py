@@ -35,7 +35,7 @@ from enduser.api.owner.working import Working
 from enduser.api.parts import all_ended, begin_part
 from enduser.api.patience import sweep
 from enduser.clock import now_us
-from enduser.core.addresses import Network, url_of
+from enduser.core.addresses import Network, own_url_of
 from enduser.core.deciding import Deciding
 from enduser.ingest.applier import Applier
 from enduser.ingest.doors import Doors, write_doors
@@ -218,7 +218,7 @@ class Owner:
         return server_of(app, lifespan="off", date_header=False), socket_path(folder, API_SOCKET)
 
     def _local(self, forgetting: Forgetting) -> tuple[Server, str]:
-        url = url_of(self._options.host, self.port)
+        url = own_url_of(self._options.host, self.port)
         app = local_app(self._store, self._change, self._applier.watch, forgetting.let_bytes_go_now, url)
         return server_of(app, lifespan="off"), socket_path(self._options.folder)
 
