@@ -28,7 +28,7 @@ const common = {
 
 /** What modules call of each other, and pages, servers and browsers never see: short names save a hundred bytes. */
 const inner = (
-  "watchPages seeAgain watchUser note tick leave hurry comeBack isLate allow trust currentToken isHashed ids forget " +
+  "watch watchPages seeAgain watchUser note tick leave hurry comeBack isLate allow trust currentToken isHashed ids forget " +
   "goTo methods isSent bytes isWaiting hashNow add text clearAll drop message"
 ).replaceAll(" ", "|");
 

@@ -106,7 +106,11 @@ export function begin(calls: Calls, host: string, key: string, settings: Setting
     return;
   }
   copies[key] = calls.methods;
-  const start = guarded(() => calls.goTo(newClient(host, key, settings, options)));
+  const start = guarded(() => {
+    const client = newClient(host, key, settings, options);
+    calls.goTo(client); // first, so that the page view is of whom the page has named
+    client.watch();
+  });
   if ((document as Document & { prerendering?: boolean }).prerendering) {
     document.addEventListener("prerenderingchange", start, { once: true });
   } else {

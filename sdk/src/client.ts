@@ -229,15 +229,19 @@ export function newClient(host: string, key: string, settings: Settings, options
     }
   }
 
+  /** Begin to notice what happens on the page. */
+  function watch(): void {
+    if (options.pages !== false) {
+      usage.watchPages();
+    }
+    if (options.interactions !== false) {
+      usage.watchUser();
+    }
+  }
+
   // --- begin
 
   init(options);
-  if (options.pages !== false) {
-    usage.watchPages();
-  }
-  if (options.interactions !== false) {
-    usage.watchUser();
-  }
   setInterval(guarded(tick), TICK_MS);
   on(window, "online", () => consent && outbox.hurry());
   on(window, "pagehide", () => leave(true));
@@ -253,6 +257,7 @@ export function newClient(host: string, key: string, settings: Settings, options
     reset,
     decide,
     shown,
+    watch,
   };
 }
 

@@ -278,6 +278,15 @@ def test_what_the_page_calls_before_the_script_is_there_counts_as_of_then(
     assert abs(early - tab.evaluate("window.at")) < 50
 
 
+def test_who_is_named_before_the_script_is_there_has_the_first_page_view(
+    shop: Shop, person: BrowserContext
+) -> None:
+    snippet = shop.server.cli("systems", "snippet", shop.space, "--url", shop.hop.url)
+    shop.page(f"{snippet}<script>enduser.identify('ada')</script>")
+    visit(shop, person)
+    assert [message["userId"] for message in shop.wait_for("page", "identify")] == ["ada", "ada"]
+
+
 def test_before_send_sees_each_event_and_may_change_or_drop_it(shop: Shop, person: BrowserContext) -> None:
     hook = """
       (message) => {
