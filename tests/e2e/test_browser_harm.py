@@ -14,8 +14,8 @@ from serving import wait_until
 from tiers import some_daily, tries
 
 SERVED_BYTES_MAX = 6 * 1024
-TASK_MS_MAX = tries(10, 5)
-START_MS_MAX = tries(20, 7)
+TASK_MS_MAX = tries(8, 4)
+START_MS_MAX = tries(12, 6)
 """Of the main thread's own time; twice as much where other tests share the processor."""
 TRIES = 12
 IDLE_MS_A_SECOND_MAX = 5

@@ -88,6 +88,8 @@ async def test_the_script_has_the_settings_of_the_space_inside(tmp_path: Path) -
     async with Site(tmp_path, settings) as site:
         response = await site.client.get(SCRIPT)
     assert response.headers["content-type"] == "text/javascript; charset=utf-8"
+    hint = "//# allFunctionsCalledOnLoad"  # https://v8.dev/blog/explicit-compile-hints
+    assert response.text.splitlines()[0] == hint, "it has to be the first line"
     assert told_to(response.text) == {
         "key": KEY,
         "settings": {
