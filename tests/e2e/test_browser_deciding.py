@@ -6,7 +6,7 @@ import json
 import time
 
 import pytest
-from browsing import Shop
+from browsing import Shop, told_by
 from playwright.sync_api import BrowserContext, Page
 from serving import wait_until
 from signing import shared
@@ -141,8 +141,7 @@ def test_that_content_is_shown_is_told_once_said_and_makes_no_session(
 def test_what_is_no_id_of_a_content_item_is_not_shown_and_that_is_told(
     shop: Shop, person: BrowserContext, told: str
 ) -> None:
-    complaints: list[str] = []
-    person.on("console", lambda message: complaints.append(message.text))
+    complaints = told_by(person)
     tab = visit(shop, person)
     tab.evaluate(f"enduser.shown({told}); enduser.track('End')")
     shop.wait_for("page", "End")

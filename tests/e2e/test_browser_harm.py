@@ -8,7 +8,7 @@ import random
 
 import httpx
 import pytest
-from browsing import Message, Shop
+from browsing import Message, Shop, told_by
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page
 from serving import wait_until
 from tiers import some_daily, tries
@@ -24,8 +24,7 @@ IDLE_MS_A_SECOND_MAX = 5
 @pytest.fixture
 def complaints(person: BrowserContext) -> list[str]:
     """What the console of all tabs says, and what is thrown into their pages."""
-    said: list[str] = []
-    person.on("console", lambda message: said.append(message.text))
+    said = told_by(person)
     person.on("weberror", lambda error: said.append(f"thrown: {error.error.message}"))
     return said
 

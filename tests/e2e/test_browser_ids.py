@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import pytest
-from browsing import Message, Shop, json_of
+from browsing import Message, Shop, json_of, told_by
 from playwright.sync_api import Browser, BrowserContext, Page
 from tiers import some_daily
 
@@ -30,13 +30,6 @@ def visited(shop: Shop, person: BrowserContext, html: str, path: str = "/", host
     tab = person.new_page()
     tab.goto(shop.url(path, host))
     return tab
-
-
-def told_by(person: BrowserContext) -> list[str]:
-    """Return what the console of all tabs says from now on."""
-    told: list[str] = []
-    person.on("console", lambda message: told.append(message.text))
-    return told
 
 
 def first(shop: Shop) -> Message:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from browsing import Message, Shop
+from browsing import Message, Shop, told_by
 from playwright.sync_api import BrowserContext, Page
 from serving import wait_until
 from tiers import some_daily
@@ -319,8 +319,7 @@ def test_before_send_sees_each_event_and_may_change_or_drop_it(shop: Shop, perso
 def test_consent_is_yes_or_no_and_all_else_is_neither_and_told(
     shop: Shop, person: BrowserContext, consent: str, is_sent: bool | None
 ) -> None:
-    complaints: list[str] = []
-    person.on("console", lambda message: complaints.append(message.text))
+    complaints = told_by(person)
     shop.page(f"<script>enduser = {{ calls: [['init', [{{ consent: {consent} }}], 0]] }}</script>{shop.tag}")
     tab = visit(shop, person)
     tab.evaluate("new Promise((done) => setTimeout(done, 1500))")

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from browsing import Shop
+from browsing import Shop, told_by
 from playwright.sync_api import BrowserContext
 from serving import wait_until
 
@@ -238,8 +238,7 @@ def test_the_package_has_types_and_can_be_loaded_where_there_is_no_browser(built
 def test_a_host_that_is_no_address_is_told(
     built: Path, shop: Shop, person: BrowserContext, host: str
 ) -> None:
-    complaints: list[str] = []
-    person.on("console", lambda message: complaints.append(message.text))
+    complaints = told_by(person)
     shop.script("/index.js", (built / "index.js").read_text(encoding="utf-8"))
     shop.page(
         f"""<script type="module">

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import httpx
 from hop import Hop
+from playwright.sync_api import BrowserContext
 from serving import Server, wait_until
 
 Message = dict[str, Any]
@@ -133,6 +134,13 @@ class Shop:
             return all(told.get(name, value) == value for name, value in wanted.items())
 
         wait_until(are_told)
+
+
+def told_by(person: BrowserContext) -> list[str]:
+    """Return what the console of all tabs says from now on."""
+    told: list[str] = []
+    person.on("console", lambda message: told.append(message.text))
+    return told
 
 
 def json_of(value: object) -> str:
